@@ -1,0 +1,106 @@
+# Suture: see README.md. `make demo` and `make test` need nothing else; `make help` lists the rest.
+
+PREFIX  ?= /usr/local
+B       ?= build
+CC      ?= cc
+WARN     = -Wall -Wextra -Wpedantic -Wshadow -Werror
+CFLAGS  ?= -O2 -g
+STD      = -std=c11 -D_GNU_SOURCE -fPIC -fopenmp -fno-math-errno -fno-trapping-math
+PKGS     = lua5.4 openblas zlib libpng libjpeg libzip jansson
+DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libjansson-dev
+TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
+
+# ---- nothing to change below ----
+,       := ,
+SAN     := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-omit-frame-pointer)
+INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread -fopenmp
+COMPILE  = $(CC) $(STD) $(WARN) $(INC) $(CFLAGS) $(SAN) -MMD -MP
+
+ISAS     = sse2 avx2 avx512
+KOPT     = $(if $(SANITIZE),-O1,-O3)
+ISA_sse2   = $(KOPT)
+ISA_avx2   = $(KOPT) -mavx2 -mfma
+ISA_avx512 = $(KOPT) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
+
+OPS      = $(sort $(basename $(notdir $(wildcard core/ops/*.c))))
+BINDS    = $(sort $(basename $(notdir $(wildcard lua/bind/*.c))))
+LUALIB   = $(sort $(shell find lua -name '*.lua'))
+KSRC     = $(wildcard core/kernels/*.c)
+CORE     = $(wildcard core/*.c core/ops/*.c core/formats/*.c core/image/*.c)
+KOBJ     = $(foreach i,$(ISAS),$(KSRC:%.c=$(B)/%.$(i).o))
+COREOBJ  = $(CORE:%.c=$(B)/%.o) $(KOBJ) $(B)/ops.gen.o
+LUAOBJ   = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c)) $(B)/bind.gen.o $(B)/lualib.gen.o
+REPLOBJ  = $(patsubst %.c,$(B)/%.o,$(wildcard repl/*.c))
+CTESTS   = $(patsubst tests/c/%.c,$(B)/tests/%,$(wildcard tests/c/test_*.c))
+
+all: suture suture.so
+
+$(B)/core.a: $(COREOBJ)
+	@rm -f $@
+	ar rcsT $@ $^
+suture: $(LUAOBJ) $(REPLOBJ) $(B)/core.a
+	$(CC) $(CFLAGS) $(SAN) -Wl,-E -o $@ $^ $(LIBS) -lreadline
+suture.so: $(LUAOBJ) $(B)/core.a
+	$(CC) $(CFLAGS) $(SAN) -shared -Wl,-z,nodelete -o $@ $^ $(LIBS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+$(B)/%.gen.o: $(B)/%.gen.c
+	$(COMPILE) -c -o $@ $<
+define isa_rule
+$(B)/core/kernels/%.$(1).o: core/kernels/%.c
+	@mkdir -p $$(@D)
+	$$(COMPILE) $$(ISA_$(1)) -DISA=$(1) -DISA_$(1) -c -o $$@ $$<
+endef
+$(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
+
+# Generated: the op registry, the list of bindings, the embedded Lua library. Remade when the folder's list changes.
+$(B)/ops.gen.c: scripts/gen $(B)/ops.list
+	scripts/gen ops $(OPS) > $@
+$(B)/bind.gen.c: scripts/gen $(B)/bind.list
+	scripts/gen bind $(BINDS) > $@
+$(B)/lualib.gen.c: scripts/gen $(LUALIB) $(B)/lualib.list
+	scripts/gen lualib $(LUALIB) > $@
+define list_rule
+$(B)/$(1).list: FORCE
+	@mkdir -p $(B); echo $($(2)) | cmp -s - $$@ || echo $($(2)) > $$@
+endef
+$(foreach l,ops:OPS bind:BINDS lualib:LUALIB,$(eval $(call list_rule,$(firstword $(subst :, ,$l)),$(lastword $(subst :, ,$l)))))
+
+$(B)/tests/%: tests/c/%.c $(B)/core.a
+	@mkdir -p $(@D)
+	$(COMPILE) -o $@ $< $(B)/core.a $(LIBS) -lcmocka
+
+deps:            ## install the Debian packages that are missing
+	@scripts/deps $(DEBS)
+demo:            ## install what is missing, build, and show transfer learning, offline
+	@scripts/deps $(DEBS)
+	@$(MAKE) --no-print-directory -j$$(nproc) suture
+	./suture examples/demo.lua
+test:            ## build and run every test but parity
+	@scripts/deps $(DEBS) $(TESTDEBS)
+	@$(MAKE) --no-print-directory -j$$(nproc) all ctests
+	@B=$(B) tests/run $(KINDS)
+ctests: $(CTESTS)
+parity: all      ## compare with PyTorch and torchvision (Debian's python3-torch, python3-torchvision)
+	@tests/parity/run
+parity-all: all  ## the same for every zoo model
+	@PARITY=all tests/parity/run
+asan:            ## the tests under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory test SANITIZE=1 B=build/asan CFLAGS="-O1 -g"
+bench: all       ## ratios to PyTorch, same threads, interleaved
+	@scripts/bench
+install: all     ## binary, Lua module and man page under PREFIX
+	install -Dm755 suture $(DESTDIR)$(PREFIX)/bin/suture
+	install -Dm755 suture.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/suture.so
+	install -Dm644 repl/suture.1 $(DESTDIR)$(PREFIX)/share/man/man1/suture.1
+clean:
+	rm -rf build suture suture.so
+help:
+	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' Makefile
+
+.PHONY: all deps demo test ctests parity parity-all asan bench install clean help FORCE
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

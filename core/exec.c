@@ -1,0 +1,103 @@
+/* The executor: binds a plan to tensors and runs its steps, polling the host between them. */
+#include <stdlib.h>
+#include <string.h>
+#include "host.h"
+#include "kernels/kernels.h"
+#include "plan.h"
+#include "run.h"
+
+/* One arena serves all plans (they never run at the same time); it grows to the largest. */
+static char *arena;
+static size_t arena_size;
+
+static bool arena_reserve(size_t size, Err *e) {
+  if (size <= arena_size) return true;
+  memory_put(arena, arena_size);
+  arena = memory_get(size, "intermediate values", e);
+  arena_size = arena ? size : 0;
+  return arena != NULL;
+}
+
+typedef struct Run {
+  const Plan *p;
+  Node **node;
+  Tensor **out;
+} Run;
+
+static View view_of(const Run *r, int v) {
+  View w = {0};
+  if (v < 0) {
+    w.shape.rank = -1;
+    return w;
+  }
+  const Value *x = &r->p->value[v];
+  w.shape = x->shape;
+  w.layout = x->layout;
+  while (x->alias >= 0) x = &r->p->value[x->alias];
+  if (x->place == AT_LEAF) {
+    const Tensor *t = r->node[x->slot]->value;
+    w.data = t->data;
+    w.id = t->id;
+    w.version = t->version;
+  } else if (x->place == AT_OUTPUT) {
+    w.data = r->out[x->slot]->data;
+  } else {
+    w.data = (float *)(void *)(arena + x->offset);
+  }
+  return w;
+}
+
+static const float *data_of(const Run *r, int v) { return v < 0 ? NULL : view_of(r, v).data; }
+
+static void run_step(const Run *r, const Step *s) {
+  Call c = {.attr = s->attr, .seed = r->node[s->node]->seed, .n_in = s->n_in, .out = view_of(r, s->out)};
+  for (int k = 0; k < MAX_IN; k++) c.in[k] = view_of(r, k < s->n_in ? s->in[k] : -1);
+  c.scratch = arena + s->scratch_offset;
+  if (s->op->fuses) {
+    c.epilogue = (Epilogue){.shift = data_of(r, s->bias), .residual = data_of(r, s->residual), .act = s->act};
+    if (s->bn_mean >= 0) {
+      int channels = (int)r->p->value[s->bn_mean].shape.dim[0];
+      float *scale = (float *)(void *)(arena + s->fold_offset), *shift = scale + channels;
+      kern->bn_fold(scale, shift, data_of(r, s->bn_mean), data_of(r, s->bn_var), data_of(r, s->bn_weight),
+                    data_of(r, s->bn_bias), data_of(r, s->bias), (float)s->bn_eps, channels);
+      c.epilogue.scale = scale;
+      c.epilogue.shift = shift;
+    }
+  }
+  s->op->forward(&c);
+}
+
+bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
+  Plan *p = plan_get(node, count, out, n_out, UINT64_MAX, e);
+  if (!p || !arena_reserve(p->arena, e)) return false;
+  Tensor **made = calloc((size_t)n_out + 1, sizeof *made);
+  if (!made) return err_memory(e, (double)n_out, "a run");
+  bool ok = true;
+  for (int i = 0; i < n_out && ok; i++) ok = (made[i] = tensor_new(&out[i]->shape, e)) != NULL;
+  Run r = {p, node, made};
+  for (int t = 0; t < p->n_steps && ok; t++) {
+    if (host_should_stop()) ok = err_stop(e);
+    else run_step(&r, &p->step[t]);
+  }
+  for (int i = 0; i < n_out; i++) {
+    if (ok) node_set_value(out[i], made[i]);
+    tensor_unref(made[i]);
+  }
+  free(made);
+  return ok;
+}
+
+bool run_measure(Node **node, int count, Node *const *out, int n_out, uint64_t forward_end, GraphCost *cost, Err *e) {
+  Node **todo = malloc((size_t)(n_out + 1) * sizeof *todo); /* a value already known, or asked for twice, costs nothing */
+  if (!todo) return err_memory(e, (double)n_out, "a run");
+  int n = 0;
+  uint64_t stamp = graph_stamp();
+  for (int i = 0; i < n_out; i++) out[i]->mark = stamp;
+  for (int i = 0; i < count; i++)
+    if (node[i]->mark == stamp && !node[i]->value) todo[n++] = node[i];
+  Plan *p = plan_get(node, count, todo, n, forward_end, e);
+  free(todo);
+  if (!p) return false;
+  *cost = (GraphCost){(int64_t)p->arena, (int64_t)p->output_bytes, (int64_t)p->saved_bytes, p->n_steps};
+  return true;
+}

@@ -1,0 +1,133 @@
+/* From any number type, byte order and stride to dense float32.
+ *
+ * One row (the innermost output dimension) is converted at a time by a loop made for its type; the outer dimensions
+ * are counted through. Half precision after IEEE 754: 1 sign, 5 exponent, 10 fraction bits; bfloat16 is the upper half
+ * of a float32. */
+#include "build.h"
+#include "host.h"
+#include <string.h>
+
+static float from_half(uint16_t h) {
+  uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023, bits;
+  if (exponent == 31) bits = sign | 0x7f800000 | fraction << 13;                /* infinity, NaN */
+  else if (exponent) bits = sign | (exponent + 112) << 23 | fraction << 13;     /* 112 = 127 - 15 */
+  else {                                                                        /* zero, subnormal: fraction * 2^-24 */
+    float f = (float)fraction * 0x1p-24f;
+    return sign ? -f : f;
+  }
+  float f;
+  memcpy(&f, &bits, 4);
+  return f;
+}
+
+static float from_bfloat(uint16_t b) {
+  uint32_t bits = (uint32_t)b << 16;
+  float f;
+  memcpy(&f, &bits, 4);
+  return f;
+}
+
+#define SAME(x) (x)
+#define HALF(x) from_half(x)
+#define BFLOAT(x) from_bfloat(x)
+#define TRUTH(x) ((x) != 0)
+
+/* dst (n) = src, n numbers `step` bytes apart, not necessarily aligned */
+#define ROW(name, C, SWAP, CONVERT)                                                          \
+  static void row_##name(float *dst, const unsigned char *src, int64_t n, int64_t step) {    \
+    for (int64_t i = 0; i < n; i++) {                                                        \
+      C x;                                                                                   \
+      memcpy(&x, src + i * step, sizeof x);                                                  \
+      SWAP(x);                                                                               \
+      dst[i] = (float)CONVERT(x);                                                            \
+    }                                                                                        \
+  }
+#define KEEP(x) (void)0
+#define SWAP16(x) x = __builtin_bswap16(x)
+#define SWAPI16(x) x = (int16_t)__builtin_bswap16((uint16_t)x)
+#define SWAPI32(x) x = (int32_t)__builtin_bswap32((uint32_t)x)
+#define SWAPI64(x) x = (int64_t)__builtin_bswap64((uint64_t)x)
+#define SWAP32(x) x = __builtin_bswap32(x)
+#define SWAP64(x) x = __builtin_bswap64(x)
+#define SWAPF(x) do { uint32_t u; memcpy(&u, &x, 4); u = __builtin_bswap32(u); memcpy(&x, &u, 4); } while (0)
+#define SWAPD(x) do { uint64_t u; memcpy(&u, &x, 8); u = __builtin_bswap64(u); memcpy(&x, &u, 8); } while (0)
+
+ROW(f64, double, KEEP, SAME)
+ROW(f32, float, KEEP, SAME)
+ROW(f16, uint16_t, KEEP, HALF)
+ROW(bf16, uint16_t, KEEP, BFLOAT)
+ROW(i64, int64_t, KEEP, SAME)
+ROW(i32, int32_t, KEEP, SAME)
+ROW(i16, int16_t, KEEP, SAME)
+ROW(i8, int8_t, KEEP, SAME)
+ROW(u64, uint64_t, KEEP, SAME)
+ROW(u32, uint32_t, KEEP, SAME)
+ROW(u16, uint16_t, KEEP, SAME)
+ROW(u8, uint8_t, KEEP, SAME)
+ROW(bool, uint8_t, KEEP, TRUTH)
+ROW(f64_swap, double, SWAPD, SAME)
+ROW(f32_swap, float, SWAPF, SAME)
+ROW(f16_swap, uint16_t, SWAP16, HALF)
+ROW(bf16_swap, uint16_t, SWAP16, BFLOAT)
+ROW(i64_swap, int64_t, SWAPI64, SAME)
+ROW(i32_swap, int32_t, SWAPI32, SAME)
+ROW(i16_swap, int16_t, SWAPI16, SAME)
+ROW(u64_swap, uint64_t, SWAP64, SAME)
+ROW(u32_swap, uint32_t, SWAP32, SAME)
+ROW(u16_swap, uint16_t, SWAP16, SAME)
+
+typedef void Row(float *dst, const unsigned char *src, int64_t n, int64_t step);
+
+static Row *const rows[2][NUM_TYPES] = {
+    {row_f64, row_f32, row_f16, row_bf16, row_i64, row_i32, row_i16, row_i8, row_u64, row_u32, row_u16, row_u8, row_bool},
+    {row_f64_swap, row_f32_swap, row_f16_swap, row_bf16_swap, row_i64_swap, row_i32_swap, row_i16_swap, row_i8,
+     row_u64_swap, row_u32_swap, row_u16_swap, row_u8, row_bool},
+};
+
+bool archive_read(Archive *a, const ArchiveEntry *t, Layout to, float *out, Err *e) {
+  ArchiveFile *f = a->file;
+  int64_t count = shape_count(&t->shape);
+  if (!count) return true;
+  Storage *s = &f->storage[t->storage];
+  if (s->member >= 0 && !torch_zip_load(a, s, e)) {
+    if (e->kind == ERR_USER) err_within(e, "%s: tensor '%s'", f->path, NAME_STR(t->name, strlen(t->name)));
+    return false;
+  }
+  const unsigned char *src = s->data + t->offset;
+  int64_t size = (int64_t)numtype_size(t->type);
+
+  /* dimensions in the order of the output, those of one element left out, neighbours that run on merged into one */
+  static const int channels_last[] = {0, 2, 3, 1};
+  int64_t dim[MAX_RANK + 1] = {1}, step[MAX_RANK + 1] = {0};
+  int rank = 0;
+  for (int i = 0; i < t->shape.rank; i++) {
+    int d = to == CHANNELS_LAST && t->shape.rank == 4 ? channels_last[i] : i;
+    int64_t n = t->shape.dim[d], bytes = t->stride[d] * size;
+    if (n == 1) continue;
+    if (rank && step[rank - 1] == bytes * n) {
+      dim[rank - 1] *= n;
+      step[rank - 1] = bytes;
+    } else {
+      dim[rank] = n;
+      step[rank++] = bytes;
+    }
+  }
+  if (!rank) rank = 1; /* one number */
+  if (rank == 1 && t->type == NUM_F32 && step[0] == size && !f->big_endian) {
+    memcpy(out, src, (size_t)count * 4);
+    return true;
+  }
+  Row *row = rows[f->big_endian][t->type];
+  int64_t n = dim[rank - 1], at[MAX_RANK + 1] = {0}, since_poll = 0;
+  for (float *end = out + count; out < end; out += n) {
+    const unsigned char *p = src;
+    for (int i = 0; i < rank - 1; i++) p += at[i] * step[i];
+    row(out, p, n, step[rank - 1]);
+    for (int i = rank - 2; i >= 0 && ++at[i] == dim[i]; i--) at[i] = 0;
+    if ((since_poll += n + 8) > 1 << 22) {
+      since_poll = 0;
+      if (host_should_stop()) return err_stop(e);
+    }
+  }
+  return true;
+}

@@ -1,0 +1,133 @@
+#include "save.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "build.h"
+#include "host.h"
+
+static bool failed(SaveFile *s, const char *doing, int error, Err *e) {
+  const char *hint = error == ENOENT ? " (does the folder exist?)"
+                     : error == ENOSPC || error == EDQUOT ? " (free some space, or save elsewhere; nothing was changed)"
+                     : error == EACCES || error == EROFS  ? " (save to a folder you may write to)" : "";
+  return err_set(e, "%s: cannot %s: %s%s", s->path, doing, strerror(error), hint);
+}
+
+static void forget(SaveFile *s) {
+  free(s->path);
+  free(s->temp);
+  *s = (SaveFile){0};
+}
+
+bool save_begin(SaveFile *s, const char *path, Err *e) {
+  *s = (SaveFile){0};
+  /* a symbolic link stays one: what it points to is replaced */
+  s->path = realpath(path, NULL);
+  if (!s->path) s->path = strdup(path);
+  if (!s->path || !(s->temp = malloc(strlen(s->path) + 20))) {
+    forget(s);
+    return err_memory(e, PATH_MAX, "a file name");
+  }
+  struct stat old;
+  bool exists = !stat(s->path, &old);
+  int fd = -1;
+  if (!*path) err_set(e, "cannot save: the file name is empty");
+  else if (exists && S_ISDIR(old.st_mode)) err_set(e, "%s: cannot save: this is a folder", s->path);
+  else if (exists && !S_ISREG(old.st_mode)) err_set(e, "%s: cannot save: this is not a regular file", s->path);
+  else {
+    const char *slash = strrchr(s->path, '/');
+    int folder = slash ? (int)(slash + 1 - s->path) : 0;
+    sprintf(s->temp, "%.*s.suture-XXXXXX", folder, s->path);
+    fd = mkostemp(s->temp, O_CLOEXEC);
+    if (fd < 0) failed(s, "save", errno, e);
+  }
+  if (fd < 0) {
+    forget(s);
+    return false;
+  }
+  mode_t mask = umask(0);
+  umask(mask);
+  if (fchmod(fd, exists ? old.st_mode & 07777 : 0666 & ~mask) || !(s->out = fdopen(fd, "wb"))) {
+    failed(s, "save", errno, e);
+    unlink(s->temp);
+    close(fd);
+    forget(s);
+    return false;
+  }
+  return true;
+}
+
+bool save_write(SaveFile *s, const void *bytes, size_t n, Err *e) {
+  return fwrite(bytes, 1, n, s->out) == n || failed(s, "write", errno, e);
+}
+
+bool save_end(SaveFile *s, bool ok, Err *e) {
+  if (ok && (fflush(s->out) || fsync(fileno(s->out)))) ok = failed(s, "write", errno, e);
+  if (s->out && fclose(s->out) && ok) ok = failed(s, "write", errno, e);
+  if (ok && rename(s->temp, s->path)) ok = failed(s, "put the new file in place", errno, e);
+  if (!ok) unlink(s->temp);
+  else { /* the rename itself must reach the disk; where a folder cannot be synced the file is in place all the same */
+    int fd = open(dirname(s->temp), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+      (void)!fsync(fd);
+      close(fd);
+    }
+  }
+  forget(s);
+  return ok;
+}
+
+uint64_t save_size(const SaveTensor *t) { return (uint64_t)shape_count(&t->shape) * numtype_size(t->type); }
+
+static int64_t to_int(float f) {
+  return isnan(f) ? 0 : f >= 0x1p63f ? INT64_MAX : f <= -0x1p63f ? INT64_MIN : (int64_t)f;
+}
+
+bool save_convert(const SaveTensor *t, void *out, Err *e) {
+  int64_t n = shape_count(&t->shape);
+  if (!n) return true;
+  if (t->type == NUM_F32) {
+    layout_copy(out, ROW_MAJOR, t->data, t->layout, &t->shape);
+    return true;
+  }
+  float *rows = malloc((size_t)n * 4);
+  if (!rows) return err_memory(e, 4.0 * (double)n, "saving a tensor");
+  layout_copy(rows, ROW_MAJOR, t->data, t->layout, &t->shape);
+  for (int64_t i = 0; i < n; i++)
+    if (t->type == NUM_I64) ((int64_t *)out)[i] = to_int(rows[i]);
+    else ((unsigned char *)out)[i] = rows[i] != 0;
+  free(rows);
+  return true;
+}
+
+bool save_numbers(SaveFile *s, const SaveTensor *t, Err *e) {
+  if (host_should_stop()) return err_stop(e);
+  int64_t n = shape_count(&t->shape);
+  if (!n) return true;
+  if (t->type == NUM_F32 && t->layout == ROW_MAJOR) return save_write(s, t->data, (size_t)n * 4, e);
+  size_t bytes = (size_t)save_size(t);
+  void *rows = malloc(bytes);
+  if (!rows) return err_memory(e, (double)bytes, "saving a tensor");
+  bool ok = save_convert(t, rows, e) && save_write(s, rows, bytes, e);
+  free(rows);
+  return ok;
+}
+
+bool save_check_names(const SaveTensor *t, int count, const char *path, Err *e) {
+  Map seen = {0};
+  bool ok = true;
+  for (int i = 0; i < count && ok; i++) {
+    size_t n = strlen(t[i].name);
+    int64_t *at = map_at(&seen, t[i].name, n);
+    if (!at) ok = err_memory(e, 16.0 * count, "the names of tensors");
+    else if (*at >= 0) ok = err_set(e, "%s: cannot save two tensors named '%s'", path, NAME_STR(t[i].name, n));
+    else *at = i;
+  }
+  map_free(&seen);
+  return ok;
+}

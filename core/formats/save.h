@@ -1,0 +1,50 @@
+/* Saving files so that whoever kills the process finds the old file or the new one, never half of one.
+ *
+ * Bytes go to a temporary file in the same folder; save_end flushes it to the disk (fsync) and renames it into place.
+ * On any failure the temporary file is gone and the old file untouched. */
+#ifndef FORMATS_SAVE_H
+#define FORMATS_SAVE_H
+#include <stdio.h>
+#include "archive.h"
+
+/* A tensor to be written. `data` is dense float32 in the given layout; `type` is what the file is to hold: NUM_F32,
+ * NUM_I64 or NUM_BOOL (converted from the floats). The file has the row-major order of the logical shape. */
+typedef struct SaveTensor {
+  const char *name;
+  NumType type;
+  Shape shape;
+  Layout layout;
+  const float *data;
+} SaveTensor;
+
+/* Each writes `count` tensors and the metadata strings to `path`, atomically; names must differ. False with e filled
+ * (path, reason, what to try) and nothing left behind.
+ * safetensors_save: https://huggingface.co/docs/safetensors: header aligned to 8 bytes and in the order given.
+ * torch_save: the zip container that torch.load (1.6 and later, weights_only too) reads as an OrderedDict of tensors;
+ * metadata hangs from the OrderedDict's attribute `suture` (a dict), where load_state_dict does not look. */
+bool safetensors_save(const char *path, const SaveTensor *t, int count, const ArchiveMeta *meta, int meta_count, Err *e);
+bool torch_save(const char *path, const SaveTensor *t, int count, const ArchiveMeta *meta, int meta_count, Err *e);
+
+typedef struct SaveFile {
+  FILE *out;
+  char *path; /* the final name, symbolic links followed */
+  char *temp;
+} SaveFile;
+
+/* Opens the temporary file. On false nothing needs to be undone. */
+bool save_begin(SaveFile *s, const char *path, Err *e);
+bool save_write(SaveFile *s, const void *bytes, size_t n, Err *e);
+/* The tensor's numbers in row-major order and its type. Polls the host's stop hook. */
+bool save_numbers(SaveFile *s, const SaveTensor *t, Err *e);
+/* With ok: flush, fsync, rename. Else (e already filled) throws the temporary file away. Returns whether the new file
+ * is in place. */
+bool save_end(SaveFile *s, bool ok, Err *e);
+
+/* Bytes the tensor takes in a file. */
+uint64_t save_size(const SaveTensor *t);
+/* Row-major numbers of `t` in its type, converted into out (save_size bytes); false when out of
+ * memory. */
+bool save_convert(const SaveTensor *t, void *out, Err *e);
+/* False with e when two tensors share a name, or a name is not fit for a file. */
+bool save_check_names(const SaveTensor *t, int count, const char *path, Err *e);
+#endif

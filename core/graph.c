@@ -1,0 +1,607 @@
+#include "graph.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "run.h"
+
+bool graph_grad_mode = true;
+const char *graph_path = "";
+
+static uint64_t next_order = 1, next_mark = 1;
+static uint64_t seed_state = 0x9E3779B97F4A7C15u;
+static Node waiting = {.prev = &waiting, .next = &waiting}; /* named nodes not computed yet, oldest first */
+static Node **effects;                                      /* effects not done yet, in order; a reference each */
+static int effect_count, effect_cap;
+
+/* --- names and seeds --- */
+
+const char *graph_intern(const char *text) {
+  typedef struct Name { struct Name *next; char text[]; } Name;
+  static Name *table[1024];
+  uint32_t h = 2166136261u;
+  for (const char *p = text; *p; p++) h = (h ^ (unsigned char)*p) * 16777619u;
+  Name **slot = &table[h % 1024];
+  for (Name *n = *slot; n; n = n->next)
+    if (!strcmp(n->text, text)) return n->text;
+  Name *n = malloc(sizeof *n + strlen(text) + 1);
+  if (!n) return ""; /* a path is a comfort: do without */
+  strcpy(n->text, text);
+  n->next = *slot;
+  *slot = n;
+  return n->text;
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014) */
+uint64_t graph_seed(void) {
+  uint64_t z = seed_state += 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+void graph_seed_set(uint64_t s) { seed_state = s; }
+uint64_t graph_seed_get(void) { return seed_state; }
+
+uint64_t graph_stamp(void) { return ++next_mark; }
+
+/* --- nodes --- */
+
+static Node *node_new(const Op *op, Err *e) {
+  Node *n = calloc(1, sizeof *n);
+  if (!n) {
+    err_memory(e, sizeof *n, "a node");
+    return NULL;
+  }
+  n->refs = 1;
+  n->op = op;
+  n->path = graph_path;
+  n->order = next_order++;
+  return n;
+}
+
+Node *node_leaf(Tensor *t, Err *e) {
+  Node *n = t ? node_new(NULL, e) : NULL;
+  if (!n) {
+    tensor_unref(t);
+    return NULL;
+  }
+  n->value = t;
+  n->shape = t->shape;
+  n->dtype = t->dtype;
+  return n;
+}
+
+Node *node_ref(Node *n) {
+  if (n) n->refs++;
+  return n;
+}
+
+static void unlink_waiting(Node *n) {
+  if (!n->next) return;
+  n->prev->next = n->next;
+  n->next->prev = n->prev;
+  n->prev = n->next = NULL;
+}
+
+/* Graphs may be many thousand nodes deep (a long loop at the prompt), so letting go does not recurse: nodes whose last
+ * reference went are chained through `prev`, which a dead node has no other use for. */
+void node_unref(Node *n) {
+  if (!n || --n->refs > 0) return;
+  unlink_waiting(n);
+  n->prev = NULL;
+  Node *dead = n;
+  while (dead) {
+    Node *d = dead;
+    dead = d->prev;
+    Node *held[MAX_IN + 3];
+    int k = 0;
+    for (int i = 0; i < d->n_in; i++) held[k++] = d->in[i];
+    held[k++] = d->grad;
+    held[k++] = d->effect_on[0];
+    held[k++] = d->effect_on[1];
+    for (int i = 0; i < k; i++)
+      if (held[i] && --held[i]->refs == 0) {
+        unlink_waiting(held[i]);
+        held[i]->prev = dead;
+        dead = held[i];
+      }
+    tensor_unref(d->value);
+    free(d);
+  }
+}
+
+void node_name(Node *n) {
+  if (n->named++ || n->value || n->next) return;
+  n->prev = waiting.prev;
+  n->next = &waiting;
+  waiting.prev->next = n;
+  waiting.prev = n;
+}
+
+void node_unname(Node *n) {
+  if (--n->named == 0) unlink_waiting(n);
+}
+
+void node_release(Node *n) {
+  for (int i = 0; i < n->n_in; i++) {
+    node_unref(n->in[i]);
+    n->in[i] = NULL;
+  }
+  n->n_in = 0;
+}
+
+void node_set_value(Node *n, Tensor *t) {
+  tensor_ref(t);
+  tensor_unref(n->value);
+  n->value = t;
+  t->dtype = n->dtype;
+  unlink_waiting(n);
+  bool effect_due = (n->effect_on[0] || n->effect_on[1]) && !n->effect_done; /* it still needs its input's shape */
+  if (!n->requires_grad && !effect_due) node_release(n);
+}
+
+/* --- building --- */
+
+void builder_begin(Builder *b, Err *e) { *b = (Builder){.err = e}; }
+
+void builder_end(Builder *b) {
+  for (int i = b->n; i-- > 0;) node_unref(b->made[i]);
+  free(b->made);
+  *b = (Builder){.err = b->err, .failed = b->failed};
+}
+
+/* The builder takes over the reference. */
+static Node *keep(Builder *b, Node *n) {
+  if (!n) {
+    b->failed = true;
+    return NULL;
+  }
+  if (b->n == b->cap) {
+    int cap = b->cap ? 2 * b->cap : 16;
+    Node **made = realloc(b->made, (size_t)cap * sizeof *made);
+    if (!made) {
+      b->failed = true;
+      err_memory(b->err, (double)cap * sizeof *made, "a graph");
+      node_unref(n);
+      return NULL;
+    }
+    b->made = made;
+    b->cap = cap;
+  }
+  return b->made[b->n++] = n;
+}
+
+/* Computing a value does not change it; changing its tensor does. */
+static uint64_t versions_of(const Node *n) { return n->versions + (n->value ? n->value->version : 0); }
+
+static void fail_at(Err *e, const Op *op) {
+  char text[sizeof e->text];
+  snprintf(text, sizeof text, "%s%s%s %.800s", graph_path, *graph_path ? ": " : "", op->name, e->text);
+  memcpy(e->text, text, sizeof text);
+}
+
+Node *build(Builder *b, const Op *op, const double *attr, int n_in, Node *const *in) {
+  if (b->failed) return NULL;
+  Shape shape[MAX_IN] = {0}, out = {0};
+  for (int i = 0; i < n_in; i++) {
+    if (in[i]) shape[i] = in[i]->shape;
+    else shape[i].rank = -1;
+  }
+  for (int i = n_in; i < MAX_IN; i++) shape[i].rank = -1;
+  double filled[MAX_ATTR] = {0};
+  if (attr) memcpy(filled, attr, sizeof filled);
+  else op_defaults(op, filled);
+  if (!op->shape(shape, n_in, filled, &out, b->err)) {
+    fail_at(b->err, op);
+    b->failed = true;
+    return NULL;
+  }
+  Node *n = keep(b, node_new(op, b->err));
+  if (!n) return NULL;
+  n->shape = out;
+  n->dtype = op->dtype;
+  memcpy(n->attr, filled, sizeof filled);
+  n->n_in = n_in;
+  for (int i = 0; i < n_in; i++) {
+    n->in[i] = node_ref(in[i]);
+    if (!in[i]) continue;
+    n->versions += versions_of(in[i]);
+    if (graph_grad_mode && in[i]->requires_grad && op->grad) n->requires_grad = true;
+  }
+  if (op->random) n->seed = graph_seed();
+  return n;
+}
+
+Node *build1(Builder *b, const Op *op, Node *x) { return build(b, op, NULL, 1, &x); }
+Node *build2(Builder *b, const Op *op, Node *x, Node *y) { return build(b, op, NULL, 2, (Node *[]){x, y}); }
+
+Node *build_a(Builder *b, const Op *op, int n_in, Node *const *in, int n_attr, const double *attr) {
+  double filled[MAX_ATTR] = {0};
+  op_defaults(op, filled);
+  memcpy(filled, attr, (size_t)n_attr * sizeof *attr);
+  return build(b, op, filled, n_in, in);
+}
+
+Node *build_full(Builder *b, const Shape *s, double value) {
+  if (b->failed) return NULL;
+  Tensor *t = tensor_new(s, b->err);
+  if (t)
+    for (int64_t i = 0; i < t->count; i++) t->data[i] = (float)value;
+  return keep(b, node_leaf(t, b->err));
+}
+
+Node *build_scalar(Builder *b, double value) { return build_full(b, &(Shape){.rank = 0}, value); }
+
+Node *build_unbroadcast(Builder *b, Node *dy, const Shape *s) {
+  extern const Op op_sum, op_reshape;
+  if (b->failed || !dy || shape_equal(&dy->shape, s)) return dy;
+  double dims[MAX_ATTR];
+  op_defaults(&op_sum, dims);
+  int lead = dy->shape.rank - s->rank, n = 0;
+  for (int i = 0; i < dy->shape.rank; i++)
+    if (i < lead || (s->dim[i - lead] == 1 && dy->shape.dim[i] != 1)) dims[n++] = i;
+  Node *sum = n ? build(b, &op_sum, dims, 1, &dy) : dy;
+  if (!sum || shape_equal(&sum->shape, s)) return sum;
+  double shape[MAX_ATTR];
+  op_defaults(&op_reshape, shape);
+  for (int i = 0; i < s->rank; i++) shape[i] = (double)s->dim[i];
+  return build(b, &op_reshape, shape, 1, &sum);
+}
+
+/* --- walking --- */
+
+typedef struct Walk { Node **node; int n, cap; bool failed; } Walk;
+
+static bool walk_push(Walk *w, Node *n, Err *e) {
+  if (w->n == w->cap) {
+    int cap = w->cap ? 2 * w->cap : 256;
+    Node **node = realloc(w->node, (size_t)cap * sizeof *node);
+    if (!node) return err_memory(e, (double)cap * sizeof *node, "a graph");
+    w->node = node;
+    w->cap = cap;
+  }
+  w->node[w->n++] = n;
+  return true;
+}
+
+static int by_order(const void *a, const void *b) {
+  uint64_t x = (*(Node *const *)a)->order, y = (*(Node *const *)b)->order;
+  return (x > y) - (x < y);
+}
+
+/* Inputs are made before their users, so creation order is a topological order. */
+Node **graph_walk(Node *const *want, int n, bool stop_at_values, int *count, Err *e) {
+  uint64_t stamp = graph_stamp();
+  Walk w = {0};
+  for (int i = 0; i < n; i++)
+    if (want[i] && want[i]->mark != stamp) {
+      want[i]->mark = stamp;
+      if (!walk_push(&w, want[i], e)) goto fail;
+    }
+  for (int at = 0; at < w.n; at++) {
+    Node *x = w.node[at];
+    if (x->value && stop_at_values) continue;
+    for (int i = 0; i < x->n_in; i++)
+      if (x->in[i] && x->in[i]->mark != stamp) {
+        x->in[i]->mark = stamp;
+        if (!walk_push(&w, x->in[i], e)) goto fail;
+      }
+  }
+  qsort(w.node, (size_t)w.n, sizeof *w.node, by_order);
+  *count = w.n;
+  if (!w.node && !(w.node = malloc(sizeof *w.node))) err_memory(e, sizeof *w.node, "a graph");
+  return w.node;
+fail:
+  free(w.node);
+  return NULL;
+}
+
+Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, Err *e) {
+  int total;
+  Node **node = graph_walk(want, n, false, &total, e);
+  if (!node) return NULL;
+  *count = 0;
+  *why = 0;
+  /* index: 0 independent of input, 1 may be kept per sample, 2 may not */
+  for (int i = 0; i < total; i++) {
+    Node *x = node[i];
+    int kind = x == input;
+    bool later = false;
+    for (int k = 0; k < x->n_in; k++)
+      if (x->in[k]) {
+        if (x->in[k]->index) kind = 1;
+        if (x->in[k]->index == 2) later = true;
+      }
+    if (kind && x != input) {
+      bool across = !x->op->per_sample, moves = x->requires_grad, random = x->op->random;
+      if (!later && !moves && (across || random) && !*why)
+        snprintf(why, SHAPE_TEXT, "%s at %s", random ? "randomness" : "a value across samples", *x->path ? x->path : x->op->name);
+      if (later || moves || across || random || x->shape.rank < 1 || x->shape.dim[0] != input->shape.dim[0]) kind = 2;
+    }
+    x->index = kind;
+  }
+  /* `later` values are found by their users; a wanted value is its own user. */
+  uint64_t stamp = graph_stamp();
+  Node **out = malloc(((size_t)total + 1) * sizeof *out);
+  if (!out) {
+    err_memory(e, (double)total * sizeof *out, "a graph");
+    free(node);
+    return NULL;
+  }
+  for (int i = 0; i < total; i++)
+    for (int k = 0; k <= node[i]->n_in; k++) {
+      Node *x = k < node[i]->n_in ? node[i]->in[k] : NULL;
+      bool used_later = x && node[i]->index == 2;
+      if (k == node[i]->n_in) {
+        for (int j = 0; j < n; j++)
+          if (want[j] == node[i]) x = node[i], used_later = true;
+      }
+      if (used_later && x->index == 1 && x != input && x->mark != stamp) {
+        x->mark = stamp;
+        out[(*count)++] = x;
+      }
+      if (used_later && x == input) { /* input itself is used past the frontier: nothing can be cut off */
+        *count = 0;
+        free(node);
+        return out;
+      }
+    }
+  free(node);
+  return out;
+}
+
+/* --- effects and changes in place --- */
+
+static bool done_before(Node *leaf, Err *e) { return !leaf || !leaf->waits || graph_settle(e); }
+
+bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e) {
+  if (!done_before(mean, e) || !done_before(var, e)) return false;
+  if (effect_count == effect_cap) {
+    int cap = effect_cap ? 2 * effect_cap : 64;
+    Node **more = realloc(effects, (size_t)cap * sizeof *more);
+    if (!more) return err_memory(e, (double)cap * sizeof *more, "a graph");
+    effects = more;
+    effect_cap = cap;
+  }
+  effects[effect_count++] = node_ref(stats);
+  stats->effect_on[0] = node_ref(mean);
+  stats->effect_on[1] = node_ref(var);
+  stats->effect_momentum = momentum;
+  if (mean) mean->waits = true;
+  if (var) var->waits = true;
+  return true;
+}
+
+/* running = (1 - momentum) * running + momentum * batch, the variance unbiased (PyTorch, BatchNorm2d). */
+static void do_effect(Node *s) {
+  int64_t c = s->shape.dim[s->shape.rank - 1], count = shape_count(&s->in[0]->shape) / c;
+  double unbiased = count > 1 ? (double)count / (double)(count - 1) : 1;
+  for (int k = 0; k < 2; k++) {
+    Node *leaf = s->effect_on[k];
+    if (!leaf) continue;
+    float m = (float)s->effect_momentum, f = (float)(k ? unbiased : 1);
+    for (int64_t i = 0; i < c; i++) leaf->value->data[i] = (1 - m) * leaf->value->data[i] + m * f * s->value->data[k * c + i];
+    tensor_touch(leaf->value);
+    leaf->waits = false;
+  }
+  s->effect_done = true;
+}
+
+/* After a run: does the effects of what was computed and takes them from the list. */
+static void do_effects(void) {
+  int left = 0;
+  Node *over[64];
+  int n_over = 0;
+  for (int i = 0; i < effect_count; i++) {
+    Node *s = effects[i];
+    if (!s->value) {
+      effects[left++] = s;
+      continue;
+    }
+    do_effect(s);
+    if (!s->requires_grad) node_release(s);
+    if (n_over < 64) over[n_over++] = s;
+    else node_unref(s);
+  }
+  effect_count = left;
+  for (int i = 0; i < n_over; i++) node_unref(over[i]);
+}
+
+bool graph_settle(Err *e) {
+  if (!effect_count) return true;
+  int n = effect_count;
+  Node **want = malloc((size_t)n * sizeof *want);
+  if (!want) return err_memory(e, (double)n * sizeof *want, "a graph");
+  memcpy(want, effects, (size_t)n * sizeof *want);
+  bool ok = graph_eval(want, n, e);
+  free(want);
+  return ok;
+}
+
+static bool depends(Node *n, Node *leaf, bool *yes, Err *e) {
+  int count;
+  Node **node = graph_walk(&n, 1, true, &count, e);
+  if (!node) return false;
+  for (int i = 0; i < count; i++)
+    if (node[i] == leaf) *yes = true;
+  free(node);
+  return true;
+}
+
+bool node_write(Node *leaf, Err *e) {
+  if (!graph_settle(e)) return false;
+  for (Node *n = waiting.next; n != &waiting;) {
+    bool yes = false;
+    if (!depends(n, leaf, &yes, e)) return false;
+    if (yes) {
+      if (!graph_eval(&n, 1, e)) return false;
+      n = waiting.next; /* the list has changed */
+    } else {
+      n = n->next;
+    }
+  }
+  return true;
+}
+
+/* --- computing --- */
+
+/* What a run must leave behind: what was asked for, named values beneath it, and statistics whose effect is due. */
+static bool is_kept(const Node *n) { return !n->value && (n->named || ((n->effect_on[0] || n->effect_on[1]) && !n->effect_done)); }
+
+static bool check_fresh(Node **node, int n, Err *e) {
+  for (int i = 0; i < n; i++) {
+    Node *x = node[i];
+    if (x->value) continue;
+    const char *where = *x->path ? x->path : x->op->name;
+    if (x->released) return err_set(e, "%s: this value's graph was let go by backward(); use backward{retain = true} or look at it before", where);
+    uint64_t sum = 0;
+    for (int k = 0; k < x->n_in; k++)
+      if (x->in[k]) sum += versions_of(x->in[k]);
+    if (sum != x->versions)
+      return err_set(e, "%s: a weight or input of this value was changed in place after it was made, and it had not been looked at; "
+                        "look at it (print, item) before the change, or compute it again", where);
+  }
+  return true;
+}
+
+static bool graph_run(Node *const *want, int n, Err *e) {
+  int count, wanted = 0;
+  Node **node = graph_walk(want, n, true, &count, e);
+  if (!node) return false;
+  bool settled = false;
+  for (int i = 0; i < count && !settled; i++)
+    if (node[i]->waits) settled = true;
+  if (settled) { /* a running statistic is read: what it waits for comes first */
+    free(node);
+    if (!graph_settle(e) || !(node = graph_walk(want, n, true, &count, e))) return false;
+  }
+  Node **out = malloc((size_t)(count + 1) * sizeof *out);
+  bool ok = out ? check_fresh(node, count, e) : err_memory(e, (double)count * sizeof *out, "a graph");
+  if (ok) {
+    uint64_t stamp = graph_stamp();
+    for (int i = 0; i < n; i++)
+      if (want[i] && !want[i]->value) want[i]->mark = stamp;
+    for (int i = 0; i < count; i++)
+      if (node[i]->mark == stamp || is_kept(node[i])) out[wanted++] = node[i];
+    if (wanted) ok = run_nodes(node, count, out, wanted, e);
+  }
+  if (ok) do_effects();
+  free(out);
+  free(node);
+  return ok;
+}
+
+bool graph_eval(Node *const *want, int n, Err *e) {
+  bool known = true;
+  for (int i = 0; i < n; i++)
+    if (want[i] && (!want[i]->value || want[i]->waits)) known = false;
+  return known || graph_run(want, n, e);
+}
+
+/* Makes the gradient nodes of loss for all its leaves that require one: leaf[i] and its new total gradient grad[i]. */
+static bool leaf_gradients(Builder *b, Node *loss, Node *dy, Node ***leaves, Node ***grads, int *count) {
+  extern const Op op_add;
+  int total;
+  Node **node = graph_walk(&loss, 1, false, &total, b->err);
+  if (!node) return false;
+  Node **leaf = malloc(2 * (size_t)(total + 1) * sizeof *leaf);
+  if (!leaf) {
+    free(node);
+    return err_memory(b->err, (double)total, "a graph");
+  }
+  Node **grad = leaf + total + 1;
+  *count = 0;
+  for (int i = 0; i < total; i++)
+    if (!node[i]->op && node[i]->requires_grad) leaf[(*count)++] = node[i];
+  free(node);
+  bool mode = graph_grad_mode;
+  graph_grad_mode = false;
+  bool ok = graph_grad(b, loss, dy, leaf, *count, grad);
+  for (int i = 0; ok && i < *count; i++)
+    if (grad[i] && leaf[i]->grad) {
+      Node *sum = build2(b, &op_add, leaf[i]->grad, grad[i]);
+      grad[i] = sum;
+      ok = sum != NULL;
+    }
+  graph_grad_mode = mode;
+  *leaves = leaf; /* the caller frees it, also after an error */
+  *grads = grad;
+  return ok;
+}
+
+bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
+  if (!loss->requires_grad)
+    return err_set(e, "backward: this value does not depend on anything that requires a gradient (is everything frozen, or was it made under no_grad?)");
+  if (!dy && shape_count(&loss->shape) != 1)
+    return err_set(e, "backward: a gradient starts from one number, got shape %s: take :sum() or :mean(), or give backward(dy)", SHAPE_STR(&loss->shape));
+  if (dy && !shape_equal(&dy->shape, &loss->shape))
+    return err_set(e, "backward: dy has shape %s, the value %s", SHAPE_STR(&dy->shape), SHAPE_STR(&loss->shape));
+  Builder b;
+  builder_begin(&b, e);
+  Node **leaf = NULL, **grad = NULL;
+  int n = 0;
+  bool ok = leaf_gradients(&b, loss, dy, &leaf, &grad, &n);
+  if (ok) {
+    Node *first = loss;
+    Node **want = malloc((size_t)(n + 1) * sizeof *want);
+    ok = want || err_memory(e, (double)n, "a graph");
+    if (ok) {
+      want[0] = first;
+      for (int i = 0; i < n; i++) want[i + 1] = grad[i];
+      ok = graph_eval(want, n + 1, e);
+    }
+    free(want);
+  }
+  /* Only now, when all is computed, does anything change. */
+  for (int i = 0; ok && i < n; i++) {
+    if (!grad[i]) continue;
+    Node *g = grad[i];
+    bool shared = !g->op || g->refs > 1; /* a gradient that is also some other value: keep a leaf of its own */
+    Node *own = shared ? node_leaf(tensor_ref(g->value), e) : node_ref(g);
+    if (!own) {
+      ok = false;
+      break;
+    }
+    node_release(own);
+    node_unref(leaf[i]->grad);
+    leaf[i]->grad = own;
+  }
+  if (ok && !retain) {
+    int total;
+    Node **node = graph_walk(&loss, 1, false, &total, e);
+    if (node) {
+      for (int i = 0; i < total; i++) node_ref(node[i]);
+      for (int i = 0; i < total; i++)
+        if (node[i]->op && node[i]->requires_grad) {
+          node_release(node[i]);
+          node[i]->released = true;
+        }
+      for (int i = 0; i < total; i++) node_unref(node[i]);
+      free(node);
+    }
+  }
+  free(leaf);
+  builder_end(&b);
+  return ok;
+}
+
+bool graph_cost(Node *const *want, int n, bool backward, GraphCost *out, Err *e) {
+  Builder b;
+  builder_begin(&b, e);
+  Node **leaf = NULL, **grad = NULL, **all = NULL, **node = NULL;
+  int k = 0, count;
+  uint64_t forward_end = next_order;
+  bool ok = !backward || leaf_gradients(&b, want[0], NULL, &leaf, &grad, &k);
+  if (ok) ok = (all = malloc((size_t)(n + k) * sizeof *all)) || err_memory(e, (double)(n + k), "a graph");
+  if (ok) {
+    int m = 0;
+    for (int i = 0; i < n; i++) all[m++] = want[i];
+    for (int i = 0; i < k; i++)
+      if (grad[i]) all[m++] = grad[i];
+    ok = (node = graph_walk(all, m, true, &count, e)) && run_measure(node, count, all, m, forward_end, out, e);
+  }
+  free(node);
+  free(all);
+  free(leaf);
+  builder_end(&b);
+  return ok;
+}

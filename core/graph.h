@@ -1,0 +1,121 @@
+/* The graph: a Node is a value. A leaf has a tensor; any other node is an op on nodes, computed when somebody looks
+ * (graph_eval) and not before. Calling a model, an expression at the prompt, fit and an imported file all make the
+ * same nodes, so what is printed is what runs.
+ *
+ * Laziness is not visible, because
+ *  - looking at a value computes with it every *named* value it depends on (those a user holds, see node_name), and
+ *  - before a leaf changes in place (node_write), the named values that wait on it are computed.
+ * The one exception is a value that only the inside of a module's forward saw and stashed: when its leaf has changed
+ * since, looking at it is an error.
+ *
+ * Ownership: functions that make nodes return one reference owned by the Builder (below) or, where said, by the caller.
+ * A node owns its inputs. When a value is known and no gradient can ask for it, the node lets go of its inputs. */
+#ifndef CORE_GRAPH_H
+#define CORE_GRAPH_H
+#include "op.h"
+
+struct Node {
+  int refs;
+  int named;           /* handles in the host language that a user may look at */
+  const Op *op;        /* NULL: a leaf */
+  int n_in;
+  Node *in[MAX_IN];    /* NULL: absent optional input */
+  double attr[MAX_ATTR];
+  uint64_t seed;
+  Shape shape;
+  DType dtype;
+  Tensor *value;       /* NULL: not computed yet */
+  bool requires_grad;  /* leaf: set by the user; op: some input requires it and grad mode was on */
+  bool frozen;         /* leaf: no optimizer moves it, whatever it asks */
+  Node *grad;          /* leaf: accumulated gradient, a leaf itself; NULL: none */
+  Node *effect_on[2];  /* bn_stats in training: running_mean, running_var leaves that follow this value … */
+  double effect_momentum; /* … with this momentum, once, when it is computed */
+  bool effect_done;
+  const char *path;    /* module path that made it ("layer1.0.conv1"), "" outside any; interned, never freed */
+  uint64_t order;      /* creation order */
+  uint64_t versions;   /* op: sum of the versions of the leaves beneath when it was made; graph_eval refuses a mismatch */
+  bool waits;          /* leaf: an effect on it has not been done yet */
+  bool released;       /* backward() has let go of what it was computed from */
+  uint64_t mark;       /* scratch for walks: compares with a fresh stamp */
+  int index;           /* scratch for walks */
+  Node *prev, *next;   /* list of named nodes that wait to be computed */
+};
+
+/* --- leaves --- */
+/* A leaf on this tensor (takes over the caller's reference). The caller owns the node. NULL with e on failure. */
+Node *node_leaf(Tensor *t, Err *e);
+Node *node_ref(Node *n);
+void node_unref(Node *n);
+/* A handle that a user may look at came or went. */
+void node_name(Node *n);
+void node_unname(Node *n);
+/* Before changing the leaf's tensor in place: computes what waits on it. Then change value->data and tensor_touch(). */
+bool node_write(Node *leaf, Err *e);
+
+/* Makes the running statistics follow a bn_stats node: mean and var (leaves; either may be NULL) move towards it with this
+ * momentum once it is computed, the variance as the unbiased one (n / (n - 1)). An earlier effect on the same leaves is
+ * done first. */
+bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e);
+
+/* --- building --- */
+/* Collects the nodes made while an expression is built; builder_end gives back its references. When a shape does not
+ * fit, the builder fails once: err is filled, and everything made after is NULL and harmless to pass on. */
+struct Builder {
+  Err *err;
+  bool failed;
+  int n, cap;
+  Node **made;
+};
+void builder_begin(Builder *b, Err *e);
+void builder_end(Builder *b);
+/* A new node; attr may be NULL (defaults). Inputs are borrowed (the node takes its own references). */
+Node *build(Builder *b, const Op *op, const double *attr, int n_in, Node *const *in);
+Node *build_scalar(Builder *b, double value);             /* a leaf of rank 0 */
+Node *build_full(Builder *b, const Shape *s, double value); /* a leaf, all elements equal */
+/* Sugar for the ops gradients are written with. Each is build() on the op of that name. */
+Node *build1(Builder *b, const Op *op, Node *x);
+Node *build2(Builder *b, const Op *op, Node *x, Node *y);
+Node *build_a(Builder *b, const Op *op, int n_in, Node *const *in, int n_attr, const double *attr); /* first attrs given, rest default */
+/* Sums dy over what broadcasting stretched, so that it has s's shape. */
+Node *build_unbroadcast(Builder *b, Node *dy, const Shape *s);
+
+/* --- the context of tracing --- */
+extern bool graph_grad_mode; /* true: nodes made now may require gradients */
+const char *graph_intern(const char *text);
+extern const char *graph_path; /* path given to nodes made now; interned */
+uint64_t graph_seed(void);        /* the next seed for a random op; advances the generator */
+void graph_seed_set(uint64_t s);  /* seed(n) */
+uint64_t graph_seed_get(void);    /* state, for undo and checkpoints */
+
+/* --- computing --- */
+/* Computes the values of these nodes (and of named nodes beneath). On error or stop nothing has changed. */
+bool graph_eval(Node *const *want, int n, Err *e);
+/* Adds d(loss)/d(leaf) to leaf->grad for each leaf with requires_grad beneath; loss must have one element (or dy be
+ * given, same shape). Computes loss in the same plan. Afterwards the graph beneath loss is let go unless retain. */
+bool graph_backward(Node *loss, Node *dy, bool retain, Err *e);
+/* Gradients of `of` (summed, weighted by dy or ones) with respect to any nodes `wrt`, as nodes owned by the caller
+ * (out[i] NULL where there is no path). For Grad-CAM and the like. */
+bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **out);
+/* Effects (running statistics) of training-mode nodes that nobody has looked at yet: done now, in order. */
+bool graph_settle(Err *e);
+
+/* What a run would take, without running: memory in bytes and the number of steps. With backward, gradients of want[0]
+ * for every leaf that requires one are planned too. */
+typedef struct GraphCost {
+  int64_t arena;    /* peak of intermediate values and scratch */
+  int64_t outputs;  /* values and gradients kept afterwards */
+  int64_t saved;    /* forward values alive when backward begins */
+  int steps;
+} GraphCost;
+bool graph_cost(Node *const *want, int n, bool backward, GraphCost *out, Err *e);
+
+/* All nodes beneath `want` in creation order, each once; values already known count as leaves if stop_at_values.
+ * Returns a malloc'ed array of borrowed pointers; NULL with e on failure. */
+Node **graph_walk(Node *const *want, int n, bool stop_at_values, int *count, Err *e);
+/* The frozen frontier under `want`, given the batch `input`: nodes that depend on input, on nothing that requires a
+ * gradient, nothing random and nothing across samples, and are used by a node that is not such (or are wanted). Borrowed pointers
+ * malloc'ed; *count 0: nothing to cache. `why` (size SHAPE_TEXT) says what stopped it: "dropout at features.3". */
+Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, Err *e);
+/* Gives a node the value it would have computed. */
+void node_set_value(Node *n, Tensor *t);
+#endif

@@ -1,0 +1,3 @@
+#include "host.h"
+
+Host host;

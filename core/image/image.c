@@ -1,0 +1,144 @@
+#include "image.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool image_new(Image *out, int h, int w, int c, Err *e) {
+  if (h < 1 || w < 1) return err_set(e, "an image needs at least one pixel, got %d×%d", h, w);
+  if ((int64_t)h * w > IMAGE_MAX_PIXELS)
+    return err_set(e, "an image of %d×%d pixels is over the limit of %d million", h, w, IMAGE_MAX_PIXELS / 1000000);
+  size_t size = (size_t)h * (size_t)w * (size_t)c;
+  uint8_t *px = calloc(size, 1);
+  if (!px) return err_memory(e, (double)size, "an image");
+  *out = (Image){h, w, c, px};
+  return true;
+}
+
+bool image_copy(Image *out, const Image *in, Err *e) {
+  if (!image_new(out, in->h, in->w, in->c, e)) return false;
+  memcpy(out->px, in->px, (size_t)in->h * (size_t)in->w * (size_t)in->c);
+  return true;
+}
+
+void image_free(Image *im) {
+  free(im->px);
+  *im = (Image){0};
+}
+
+/* ---- reading ---- */
+
+bool image_decode(Image *out, const uint8_t *bytes, size_t size, int flags, Err *e) {
+  static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  int orientation = 1;
+  Image im = {0};
+  if (size >= 8 && !memcmp(bytes, png, 8)) {
+    if (!png_decode(&im, bytes, size, &orientation, e)) return false;
+  } else if (size >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) {
+    if (!jpeg_decode(&im, bytes, size, &orientation, e)) return false;
+  } else if (!size) {
+    return err_set(e, "the file is empty; expected a PNG or JPEG image");
+  } else {
+    const char *is = size >= 12 && !memcmp(bytes, "RIFF", 4) && !memcmp(bytes + 8, "WEBP", 4) ? "a WebP image"
+                   : size >= 6 && !memcmp(bytes, "GIF8", 4) ? "a GIF image"
+                   : size >= 2 && !memcmp(bytes, "BM", 2) ? "a BMP image"
+                   : size >= 4 && (!memcmp(bytes, "II*", 4) || !memcmp(bytes, "MM\0*", 4)) ? "a TIFF image" : NULL;
+    if (is) return err_set(e, "this is %s; PNG and JPEG are read (convert it first)", is);
+    return err_set(e, "not a PNG or JPEG image (starts with bytes %02x %02x)", bytes[0], size > 1 ? bytes[1] : 0);
+  }
+  if (orientation == 1 || (flags & READ_AS_STORED)) {
+    *out = im;
+    return true;
+  }
+  bool ok = image_orient(out, &im, orientation, e);
+  image_free(&im);
+  return ok;
+}
+
+/* The whole file in memory: images are small, and both decoders like it so. */
+static bool slurp(const char *path, uint8_t **bytes, size_t *size, Err *e) {
+  FILE *f = fopen(path, "rb");
+  if (!f) return err_set(e, "cannot open: %s", strerror(errno));
+  struct stat st;
+  if (fstat(fileno(f), &st) || !S_ISREG(st.st_mode)) {
+    bool dir = S_ISDIR(st.st_mode);
+    fclose(f);
+    return err_set(e, dir ? "this is a folder, expected an image file" : "not a regular file");
+  }
+  size_t n = (size_t)st.st_size;
+  uint8_t *p = malloc(n + 1);
+  if (!p) {
+    fclose(f);
+    return err_memory(e, (double)n, "an image file");
+  }
+  size_t got = fread(p, 1, n, f);
+  bool bad = ferror(f);
+  fclose(f);
+  if (bad) {
+    free(p);
+    return err_set(e, "cannot read: %s", strerror(errno));
+  }
+  *bytes = p;
+  *size = got;
+  return true;
+}
+
+bool image_read(Image *out, const char *path, int flags, Err *e) {
+  uint8_t *bytes = NULL;
+  size_t size = 0;
+  if (!slurp(path, &bytes, &size, e)) return err_within(e, "%s", path);
+  bool ok = image_decode(out, bytes, size, flags, e);
+  free(bytes);
+  return ok || err_within(e, "%s", path);
+}
+
+/* ---- writing ---- */
+
+static bool ends_with(const char *s, const char *tail) {
+  size_t n = strlen(s), k = strlen(tail);
+  return n >= k && !strcasecmp(s + n - k, tail);
+}
+
+/* Written beside its place and renamed there, so that whoever looks finds the old file or the new one. */
+static bool spill(const char *path, const uint8_t *bytes, size_t size, Err *e) {
+  size_t n = strlen(path) + 16;
+  char *temp = malloc(n);
+  if (!temp) return err_memory(e, (double)n, "a file name");
+  snprintf(temp, n, "%s.XXXXXX", path);
+  int fd = mkstemp(temp);
+  FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
+  bool ok = f != NULL;
+  if (ok) {
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(fd, 0666 & ~mask);
+    ok = fwrite(bytes, 1, size, f) == size && !fflush(f) && !fsync(fd);
+    int saved = errno;
+    if (fclose(f)) ok = false;
+    else if (!ok) errno = saved;
+    ok = ok && !rename(temp, path);
+  } else if (fd >= 0) {
+    close(fd);
+  }
+  if (!ok) {
+    err_set(e, "cannot write: %s", strerror(errno));
+    if (fd >= 0) unlink(temp);
+  }
+  free(temp);
+  return ok;
+}
+
+bool image_write(const Image *im, const char *path, int quality, Err *e) {
+  uint8_t *bytes = NULL;
+  size_t size = 0;
+  bool ok;
+  if (ends_with(path, ".png")) ok = png_encode(im, &bytes, &size, e);
+  else if (ends_with(path, ".jpg") || ends_with(path, ".jpeg")) ok = jpeg_encode(im, quality, &bytes, &size, e);
+  else return err_set(e, "%s: a name ending in .png, .jpg or .jpeg says how to write the image", path);
+  ok = ok && spill(path, bytes, size, e);
+  free(bytes);
+  return ok || err_within(e, "%s", path);
+}

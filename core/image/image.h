@@ -1,0 +1,74 @@
+/* Images: 8-bit pixels, one (grey) or three (red, green, blue) to a point, row after row from the top left.
+ *
+ * Everything here computes what Pillow computes, to the bit: decoding is `Image.open(p).convert("RGB")`, resizing is
+ * `Image.resize` with its 22-bit fixed-point filters, and geometry rounds as torchvision 0.14 does on PIL images.
+ * One difference is wanted: EXIF orientation is applied when a file is read (as PIL.ImageOps.exif_transpose does),
+ * where torchvision's loader leaves photographs on their side; READ_AS_STORED gives torchvision's behaviour.
+ *
+ * Ownership: an Image owns its pixels. Functions that fill `out` replace nothing there: out is written only on
+ * success, holds fresh pixels, and is given back with image_free. In and out may not be the same Image. */
+#ifndef IMAGE_IMAGE_H
+#define IMAGE_IMAGE_H
+#include <stddef.h>
+#include <stdint.h>
+#include "err.h"
+
+typedef struct Image {
+  int h, w, c;  /* c: 1 grey or 3 RGB */
+  uint8_t *px;  /* h*w*c, malloc'ed */
+} Image;
+
+/* Pillow's limit (twice MAX_IMAGE_PIXELS): a file that claims more is a decompression bomb, not a photograph. */
+enum { IMAGE_MAX_PIXELS = 178956970 };
+
+bool image_new(Image *out, int h, int w, int c, Err *e); /* pixels are zero (black) */
+bool image_copy(Image *out, const Image *in, Err *e);
+void image_free(Image *im);                               /* harmless on a zeroed or freed Image */
+
+/* --- files (image.c, png.c, jpeg.c, exif.c) --- */
+enum { READ_AS_STORED = 1 /* do not apply EXIF orientation */ };
+
+/* Reads a PNG or JPEG file, known by its first bytes and not by its name, as RGB. Errors name the path. */
+bool image_read(Image *out, const char *path, int flags, Err *e);
+/* The same from memory; errors do not name anything. */
+bool image_decode(Image *out, const uint8_t *bytes, size_t size, int flags, Err *e);
+/* Writes PNG, or JPEG when the name ends in .jpg or .jpeg (quality 1 to 100, 95 if 0; 4:2:0 like Pillow).
+ * The file appears whole or not at all. */
+bool image_write(const Image *im, const char *path, int quality, Err *e);
+
+bool png_decode(Image *out, const uint8_t *bytes, size_t size, int *orientation, Err *e);
+bool jpeg_decode(Image *out, const uint8_t *bytes, size_t size, int *orientation, Err *e);
+/* *bytes is malloc'ed. */
+bool png_encode(const Image *im, uint8_t **bytes, size_t *size, Err *e);
+bool jpeg_encode(const Image *im, int quality, uint8_t **bytes, size_t *size, Err *e);
+/* Orientation tag (1 to 8) of a TIFF block as found in EXIF; 1 when there is none or the block is broken. */
+int exif_orientation(const uint8_t *tiff, size_t size);
+
+/* --- geometry (resize.c, crop.c) --- */
+typedef enum Filter { FILTER_NEAREST, FILTER_BOX, FILTER_BILINEAR, FILTER_BICUBIC, FILTER_LANCZOS } Filter;
+/* "nearest", "box", "bilinear", "bicubic", "lanczos"; -1 for any other name. */
+int filter_named(const char *name);
+
+/* To h by w. PIL's Image.resize: antialiased (the filter widens when shrinking), except for nearest. */
+bool image_resize(Image *out, const Image *in, int h, int w, Filter filter, Err *e);
+/* The size torchvision's Resize(edge) gives: the smaller side becomes edge, the other int(edge * long / short). */
+void resize_shorter(int h, int w, int edge, int *out_h, int *out_w);
+/* The rectangle at (top, left) of h by w; what lies outside the image is black. */
+bool image_crop(Image *out, const Image *in, int top, int left, int h, int w, Err *e);
+/* Where torchvision's CenterCrop puts its corner (negative when the crop is larger than the image). */
+int crop_centre(int size, int crop);
+void image_flip(Image *im);                                      /* left to right, in place */
+bool image_orient(Image *out, const Image *in, int orientation, Err *e); /* EXIF orientation 1 to 8 made upright */
+/* Turned by degrees counter-clockwise about the centre, nearest pixel, same size, corners black. */
+bool image_rotate(Image *out, const Image *in, double degrees, Err *e);
+
+/* --- colour (color.c): PIL.ImageEnhance and the ITU-R 601 grey of Image.convert("L") --- */
+bool image_channels(Image *out, const Image *in, int c, Err *e); /* to grey or to RGB */
+void image_brightness(Image *im, float factor);
+void image_contrast(Image *im, float factor);
+void image_saturation(Image *im, float factor);
+void image_hue(Image *im, double shift);                         /* shift in -0.5 to 0.5 of the circle */
+
+/* out (h, w, c in memory) = (px / 255 - mean[c]) / std[c], in float as torchvision's ToTensor and Normalize. */
+void image_normalise(float *out, const Image *im, const float *mean, const float *std);
+#endif

@@ -1,0 +1,160 @@
+/* PNG through libpng (PNG specification, W3C 2003). libpng reports errors by longjmp; every jump starts and ends in
+ * this file, in functions whose locals are not changed between setjmp and the jump. */
+#include "image.h"
+#include <png.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Source {
+  const uint8_t *at, *end;
+} Source;
+
+static void fail(png_structp png, png_const_charp text) {
+  Err *e = png_get_error_ptr(png);
+  err_set(e, "broken PNG: %s", text);
+  png_longjmp(png, 1);
+}
+static void ignore(png_structp png, png_const_charp text) { (void)png, (void)text; }
+
+static void pull(png_structp png, png_bytep to, size_t n) {
+  Source *s = png_get_io_ptr(png);
+  if ((size_t)(s->end - s->at) < n) png_error(png, "the image is cut off");
+  memcpy(to, s->at, n);
+  s->at += n;
+}
+
+/* Decoded rows and what they mean; lives outside the jump. */
+typedef struct Rows {
+  uint8_t *px;
+  uint32_t h, w;
+  size_t stride;
+  int channels, depth; /* after libpng's conversions: 1 or 3 channels; depth 8, or 16 for grey only */
+  int orientation;
+} Rows;
+
+static void orientation_of(png_structp png, png_infop info, Rows *r) {
+#ifdef PNG_eXIf_SUPPORTED
+  png_uint_32 size = 0;
+  png_bytep block = NULL;
+  if (png_get_eXIf_1(png, info, &size, &block) && block) r->orientation = exif_orientation(block, size);
+#else
+  (void)png, (void)info, (void)r;
+#endif
+}
+
+/* What Image.convert("RGB") does: palettes looked up, grey of few bits spread over 0..255, alpha and transparency
+ * dropped (not blended), sixteen-bit colour cut to its high byte. Sixteen-bit grey stays, see decode. */
+static bool read_rows(png_structp png, png_infop info, Rows *r) {
+  if (setjmp(png_jmpbuf(png))) return false;
+  png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
+  png_set_chunk_malloc_max(png, 64u << 20);
+  png_read_info(png, info);
+  r->w = png_get_image_width(png, info);
+  r->h = png_get_image_height(png, info);
+  if ((uint64_t)r->w * r->h > IMAGE_MAX_PIXELS) {
+    Err *e = png_get_error_ptr(png);
+    return err_set(e, "claims %u×%u pixels, over the limit of %d million (a decompression bomb?)", r->h, r->w,
+                   IMAGE_MAX_PIXELS / 1000000);
+  }
+  int color = png_get_color_type(png, info), depth = png_get_bit_depth(png, info);
+  if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+  else if (depth < 8) png_set_expand_gray_1_2_4_to_8(png);
+  if (depth == 16 && color != PNG_COLOR_TYPE_GRAY) png_set_strip_16(png);
+  if (color & PNG_COLOR_MASK_ALPHA || png_get_valid(png, info, PNG_INFO_tRNS)) png_set_strip_alpha(png);
+  int passes = png_set_interlace_handling(png);
+  png_read_update_info(png, info);
+  r->channels = png_get_channels(png, info);
+  r->depth = png_get_bit_depth(png, info);
+  r->stride = png_get_rowbytes(png, info);
+  if ((r->channels != 1 && r->channels != 3) || (r->depth != 8 && !(r->depth == 16 && r->channels == 1)))
+    png_error(png, "unexpected pixel layout");
+  r->px = calloc(r->h, r->stride);
+  if (!r->px) png_error(png, "out of memory");
+  for (int pass = 0; pass < passes; pass++)
+    for (uint32_t y = 0; y < r->h; y++) png_read_row(png, r->px + y * r->stride, NULL);
+  png_read_end(png, info);
+  orientation_of(png, info, r);
+  return true;
+}
+
+bool png_decode(Image *out, const uint8_t *bytes, size_t size, int *orientation, Err *e) {
+  Source source = {bytes, bytes + size};
+  Rows r = {.orientation = 1};
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, e, fail, ignore);
+  png_infop info = png ? png_create_info_struct(png) : NULL;
+  if (!info) {
+    png_destroy_read_struct(&png, NULL, NULL);
+    return err_memory(e, (double)size, "reading a PNG");
+  }
+  png_set_read_fn(png, &source, pull);
+  bool ok = read_rows(png, info, &r);
+  png_destroy_read_struct(&png, &info, NULL);
+  Image im = {0};
+  if (ok) ok = image_new(&im, (int)r.h, (int)r.w, 3, e);
+  if (ok) {
+    for (uint32_t y = 0; y < r.h; y++) {
+      const uint8_t *from = r.px + y * r.stride;
+      uint8_t *to = im.px + (size_t)y * r.w * 3;
+      if (r.channels == 3) memcpy(to, from, (size_t)r.w * 3);
+      else if (r.depth == 8)
+        for (uint32_t x = 0; x < r.w; x++) memset(to + 3 * (size_t)x, from[x], 3);
+      else /* PIL reads sixteen-bit grey as mode "I" and clips it at 255, high byte or not */
+        for (uint32_t x = 0; x < r.w; x++) memset(to + 3 * (size_t)x, from[2 * x] ? 255 : from[2 * x + 1], 3);
+    }
+    *orientation = r.orientation;
+    *out = im;
+  }
+  free(r.px);
+  return ok;
+}
+
+/* ---- writing ---- */
+
+typedef struct Sink {
+  uint8_t *p;
+  size_t size, cap;
+} Sink;
+
+static void push(png_structp png, png_bytep from, size_t n) {
+  Sink *s = png_get_io_ptr(png);
+  if (s->cap - s->size < n) {
+    size_t cap = s->cap * 2 + n + 4096;
+    uint8_t *p = realloc(s->p, cap);
+    if (!p) png_error(png, "out of memory");
+    s->p = p;
+    s->cap = cap;
+  }
+  memcpy(s->p + s->size, from, n);
+  s->size += n;
+}
+static void flush(png_structp png) { (void)png; }
+
+static bool write_rows(png_structp png, png_infop info, const Image *im) {
+  if (setjmp(png_jmpbuf(png))) return false;
+  png_set_IHDR(png, info, (png_uint_32)im->w, (png_uint_32)im->h, 8, im->c == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_write_info(png, info);
+  for (int y = 0; y < im->h; y++) png_write_row(png, im->px + (size_t)y * (size_t)im->w * (size_t)im->c);
+  png_write_end(png, info);
+  return true;
+}
+
+bool png_encode(const Image *im, uint8_t **bytes, size_t *size, Err *e) {
+  Sink sink = {0};
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, e, fail, ignore);
+  png_infop info = png ? png_create_info_struct(png) : NULL;
+  if (!info) {
+    png_destroy_write_struct(&png, NULL);
+    return err_memory(e, 1e5, "writing a PNG");
+  }
+  png_set_write_fn(png, &sink, push, flush);
+  bool ok = write_rows(png, info, im);
+  png_destroy_write_struct(&png, &info);
+  if (!ok) {
+    free(sink.p);
+    return false;
+  }
+  *bytes = sink.p;
+  *size = sink.size;
+  return true;
+}

@@ -1,0 +1,35 @@
+/* From a picture to numbers for a network: resize, augment, crop, flip, normalise, in torchvision's order. */
+#ifndef IMAGE_TRANSFORM_H
+#define IMAGE_TRANSFORM_H
+#include "image.h"
+#include "random.h"
+
+typedef struct Transform {
+  /* always */
+  int channels;            /* 1 or 3; 0: those of the image */
+  int resize_h, resize_w;  /* both: Resize((h, w)); only resize_h: Resize(h), the shorter side; none: 0 */
+  int crop_h, crop_w;      /* CenterCrop; 0: none */
+  Filter filter;
+  int read_flags;          /* READ_AS_STORED */
+  int n_mean;              /* 0: values stay in 0 … 1; else 1 or 3 of each */
+  float mean[3], std[3];
+  /* augmentation: only when a Random is given */
+  double flip;             /* probability of a horizontal flip */
+  bool random_crop;        /* RandomCrop(size, padding = pad) instead of the centre: a black border, then a window of */
+  int pad;                 /*   the crop's size, or of the size there was before the border */
+  bool random_resized;     /* RandomResizedCrop instead of resize and crop; needs crop or resize to both sizes */
+  double scale[2], ratio[2]; /* its area (fraction) and aspect ranges */
+  double brightness, contrast, saturation, hue; /* ColorJitter: factor within 1 ± x; hue within ± x */
+  double rotate;           /* within ± degrees */
+} Transform;
+
+/* Whether two passes over a sample may differ. */
+bool transform_random(const Transform *t);
+/* The size of the result for an image of h by w; the same for all images when transform_fixed. */
+void transform_size(const Transform *t, int h, int w, int *out_h, int *out_w);
+bool transform_fixed(const Transform *t);
+/* The picture as the network will see it, in bytes. random NULL: as for validation. */
+bool transform_image(Image *out, const Image *in, const Transform *t, Random *random, Err *e);
+/* The last step: float, (h, w, c) in memory. */
+bool transform_values(float *out, const Image *im, const Transform *t, Err *e);
+#endif

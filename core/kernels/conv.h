@@ -1,0 +1,25 @@
+/* Convolution in channels-last memory. x: (N,H,W,C), w: (K,R,S,C/groups), y: (N,OH,OW,K). */
+#ifndef KERNELS_CONV_H
+#define KERNELS_CONV_H
+
+typedef struct ConvShape {
+  int n, h, w, c;  /* input */
+  int k, r, s;     /* output channels, kernel height and width */
+  int oh, ow;      /* output */
+  int stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups;
+} ConvShape;
+
+typedef enum ConvPass { CONV_FORWARD, CONV_DX, CONV_DW } ConvPass;
+
+#define CONV_KERNELS(ROW) \
+  /* y = act(scale * (w * x) + shift + residual); e is never NULL */ \
+  ROW(void, conv2d, (float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch)) \
+  /* dx: (N,H,W,C) from dy: (N,OH,OW,K) */ \
+  ROW(void, conv2d_dx, (float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch)) \
+  /* dw: (K,R,S,C/groups) */ \
+  ROW(void, conv2d_dw, (float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch)) \
+  /* bytes of scratch that the pass wants for this shape with the threads now in force: ask again when their number changes */ \
+  ROW(size_t, conv2d_scratch, (ConvPass pass, const ConvShape *s)) \
+  /* the algorithm chosen ("winograd 4x4", "implicit gemm", "direct" …), for profiles */ \
+  ROW(const char *, conv2d_algorithm, (ConvPass pass, const ConvShape *s))
+#endif

@@ -1,0 +1,218 @@
+/* Convolution as a matrix product whose left operand is never stored whole (implicit GEMM, as Chellapilla et al. 2006
+ * and cuDNN, Chetlur et al. 2014, have it):
+ *
+ *   y[p][k] = sum over (r, s, c) of x[pixel(p, r, s)][c] * w[k][r][s][c]
+ *   dx[q][c] = sum over (r, s, k) of dy[pixel(q, r, s)][k] * w[k][r][s][c]
+ *
+ * The second is the first over dy once the pixels q are sorted by phase, (h mod stride, w mod stride): those of one phase
+ * see the same taps of w, and see them on a lattice of dy at step 1. So both passes are a list of Products.
+ *
+ * A product is cut in pieces, a block of rows by a block of columns; a piece gathers its rows for one range of the sum
+ * (a quarter of a megabyte, to stay in L2), runs them against the packed weights, and goes on to the next range. Piece
+ * sizes depend on the shape alone. */
+#include <omp.h>
+#include "conv_parts.h"
+
+enum { BLOCK_FLOATS = 64 * 1024, DEPTH_MAX = 1024, ROWS_MAX = 16 * MR, PIECES_WANTED = 16 };
+
+typedef struct Product {
+  Lattice g;
+  int64_t m;             /* rows */
+  int64_t k;             /* length of the sum */
+  int64_t n;             /* columns, of one group block */
+  int64_t depth, depths; /* ranges of the sum: length (a multiple of CHUNK) and number */
+  int64_t row_blocks, col_blocks, panels;
+  int64_t packed;        /* floats of one group block's packed weights */
+  int r0, rd, s0, sd;    /* taps t, u are r0 + t*rd, s0 + u*sd of w */
+  /* where row (n, i, j) goes: pixel (n, i*out_step_h + out_h0, …) of the output map */
+  int64_t out_ld;
+  int out_h, out_w, out_step_h, out_step_w, out_h0, out_w0;
+} Product;
+
+static void size_product(Product *p, int64_t n_images, int blocks) {
+  p->m = n_images * p->g.gh * p->g.gw;
+  p->k = (int64_t)p->g.th * p->g.tw * p->g.c;
+  p->depths = max_of(1, ceil_div(p->k, DEPTH_MAX));
+  p->depth = round_up(max_of(1, ceil_div(p->k, p->depths)), CHUNK);
+  p->depths = max_of(1, ceil_div(p->k, p->depth));
+  p->panels = ceil_div(p->n, NR);
+  p->packed = p->depths * p->depth * round_up(p->n, VW);
+  int64_t rows = max_of(MR, min_of(ROWS_MAX, BLOCK_FLOATS / p->depth / MR * MR));
+  p->row_blocks = max_of(1, ceil_div(p->m, rows));
+  p->col_blocks = max_of(1, min_of(p->panels, ceil_div(PIECES_WANTED, p->row_blocks * blocks)));
+}
+
+static Product forward_product(const ConvShape *s) {
+  int merge = conv_merge(s), blocks = s->groups / merge;
+  Product p = {
+    .g = {.ld = s->c, .c = s->c / blocks, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h,
+          .step_w = s->stride_w, .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h,
+          .dw = s->dilation_w},
+    .n = s->k / blocks, .rd = 1, .sd = 1, .out_ld = s->k, .out_h = s->oh, .out_w = s->ow, .out_step_h = 1, .out_step_w = 1,
+  };
+  size_product(&p, s->n, blocks);
+  return p;
+}
+
+static Product phase_product(const ConvShape *s, int phase) {
+  int merge = conv_merge(s), blocks = s->groups / merge;
+  int ph = phase / s->stride_w, pw = phase % s->stride_w;
+  Product p = {
+    .g = {.ld = s->k, .c = s->k / blocks, .h = s->oh, .w = s->ow, .step_h = 1, .step_w = 1,
+          .gh = ph < s->h ? (s->h - ph + s->stride_h - 1) / s->stride_h : 0,
+          .gw = pw < s->w ? (s->w - pw + s->stride_w - 1) / s->stride_w : 0},
+    .n = s->c / blocks, .out_ld = s->c, .out_h = s->h, .out_w = s->w, .out_step_h = s->stride_h, .out_step_w = s->stride_w,
+    .out_h0 = ph, .out_w0 = pw,
+  };
+  conv_phase_taps(ph, s->pad_h, s->dilation_h, s->stride_h, s->r, &p.r0, &p.rd, &p.g.th, &p.g.h0, &p.g.dh);
+  conv_phase_taps(pw, s->pad_w, s->dilation_w, s->stride_w, s->s, &p.s0, &p.sd, &p.g.tw, &p.g.w0, &p.g.dw);
+  if (!p.g.th || !p.g.tw) p.g.th = p.g.tw = 0; /* no tap reaches this phase: zeros */
+  size_product(&p, s->n, blocks);
+  return p;
+}
+
+/* One panel, [depth][width], of the packed weights for a forward product: columns are rows of w, so it is a transpose. */
+static void pack_forward(float *to, const Product *p, const float *w, const ConvShape *s, int block, int64_t k0, int64_t n0) {
+  int merge = conv_merge(s), cg = s->c / s->groups, kg = s->k / s->groups;
+  int64_t width = min_of(NR, round_up(p->n - n0, VW)), k1 = min_of(p->k, k0 + p->depth), row = (int64_t)s->r * s->s * cg;
+  int64_t out0 = block * p->n;
+  if (merge == 1) {
+    for (int64_t k = k0; k < k1; k += VW)
+      for (int64_t v = 0; v < width; v += VW) {
+        vf t[VW];
+        for (int i = 0; i < (int)VW; i++)
+          t[i] = n0 + v + i < p->n ? v_load_n(w + (out0 + n0 + v + i) * row + k, (int)min_of(VW, k1 - k)) : v_zero();
+        v_transpose(t);
+        for (int i = 0; i < (int)VW; i++) v_store(to + (k - k0 + i) * width + v, t[i]);
+      }
+    for (int64_t k = round_up(k1 - k0, VW); k < p->depth; k++)
+      for (int64_t v = 0; v < width; v += VW) v_store(to + k * width + v, v_zero());
+    return;
+  }
+  memset(to, 0, sizeof(float) * (size_t)(p->depth * width));
+  for (int64_t k = k0; k < k1; k++) {
+    int64_t tap = k / p->g.c, c = k % p->g.c, group = c / cg;
+    for (int64_t n = max_of(n0, group * kg); n < min_of(n0 + width, (group + 1) * kg); n++)
+      to[(k - k0) * width + n - n0] = w[(out0 + n) * row + tap * cg + c % cg];
+  }
+}
+
+/* The same for the gradient of x: columns are input channels, contiguous in w. */
+static void pack_backward(float *to, const Product *p, const float *w, const ConvShape *s, int block, int64_t k0, int64_t n0) {
+  int cg = s->c / s->groups, kg = s->k / s->groups;
+  int64_t width = min_of(NR, round_up(p->n - n0, VW)), k1 = min_of(p->k, k0 + p->depth);
+  int64_t c = k0 % max_of(1, p->g.c), tap = k0 / max_of(1, p->g.c);
+  memset(to, 0, sizeof(float) * (size_t)(p->depth * width));
+  for (int64_t k = k0; k < k1; k++) {
+    int64_t r = p->r0 + tap / p->g.tw * p->rd, q = p->s0 + tap % p->g.tw * p->sd, group = c / kg;
+    const float *from = w + (((block * p->g.c + c) * s->r + r) * s->s + q) * cg;
+    int64_t a = max_of(n0, group * cg), b = min_of(n0 + width, (group + 1) * cg);
+    float *row = to + (k - k0) * width - n0;
+    int64_t n = a;
+    for (; n + VW <= b; n += VW) v_store(row + n, v_load(from + n - group * cg));
+    if (n < b) v_store_n(row + n, v_load_n(from + n - group * cg, (int)(b - n)), (int)(b - n));
+    if (++c == p->g.c) c = 0, tap++;
+  }
+}
+
+typedef void Pack(float *to, const Product *p, const float *w, const ConvShape *s, int block, int64_t k0, int64_t n0);
+
+static void pack_all(float *packed, const Product *p, const float *w, const ConvShape *s, Pack *pack) {
+  int blocks = s->groups / conv_merge(s);
+  int64_t count = blocks * p->depths * p->panels;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; i++) {
+    int64_t panel = i % p->panels, d = i / p->panels % p->depths, block = i / p->panels / p->depths;
+    float *to = packed + block * p->packed + d * p->depth * round_up(p->n, VW) + panel * NR * p->depth;
+    pack(to, p, w, s, (int)block, d * p->depth, panel * NR);
+  }
+}
+
+/* Rows [m0, m1) times column panels [q0, q1) of one group block. */
+static void run_piece(const Product *p, const Lattice *g, float *out, const float *packed, const TileEnd *end, int64_t m0,
+                      int64_t m1, int64_t q0, int64_t q1, float *block) {
+  float *row[ROWS_MAX];
+  float tile[MR * NR] __attribute__((aligned(64)));
+  int64_t rows = m1 - m0, bands = ceil_div(rows, MR);
+  float *line = block + ROWS_MAX * CHUNK + BLOCK_FLOATS;
+  for (int64_t r = 0; r < rows; r++) {
+    int64_t j = (m0 + r) % g->gw, i = (m0 + r) / g->gw % g->gh, n = (m0 + r) / g->gw / g->gh;
+    row[r] = out + ((n * p->out_h + i * p->out_step_h + p->out_h0) * p->out_w + j * p->out_step_w + p->out_w0) * p->out_ld;
+  }
+  for (int64_t d = 0; d < p->depths; d++) {
+    int64_t k0 = d * p->depth, k1 = min_of(p->k, k0 + p->depth), len = round_up(k1 - k0, 4);
+    for (int64_t b = 0; b < bands; b++) {
+      int64_t r0 = piece_at(rows, bands, b), r1 = piece_at(rows, bands, b + 1);
+      K(conv_gather)(block + r0 * p->depth, r1 - r0, 0, g, m0 + r0, r1 - r0, k0, k1, line);
+    }
+    bool last = d == p->depths - 1;
+    for (int64_t q = q0; q < q1; q++) {
+      int64_t n0 = q * NR, n = min_of(NR, p->n - n0), nv = ceil_div(n, VW);
+      const float *b_panel = packed + d * p->depth * round_up(p->n, VW) + n0 * p->depth;
+      TileEnd e = {.add = d > 0, .y0 = end->y0};
+      if (last) {
+        e.scale = end->scale ? end->scale + n0 : NULL, e.shift = end->shift ? end->shift + n0 : NULL;
+        e.residual = end->residual, e.relu = end->relu;
+      }
+      for (int64_t b = 0; b < bands; b++) {
+        int64_t r0 = piece_at(rows, bands, b), mr = piece_at(rows, bands, b + 1) - r0;
+        float *y[MR];
+        for (int64_t r = 0; r < mr; r++) y[r] = row[r0 + r] + n0;
+        K(gemm_rows)((int)mr, (int)nv, len, block + r0 * p->depth, b_panel, tile, NR, false);
+        K(gemm_finish)(y, tile, NR, (int)mr, (int)n, &e);
+      }
+    }
+  }
+}
+
+static int64_t block_floats(void) { return ROWS_MAX * CHUNK + BLOCK_FLOATS + DEPTH_MAX + 4 * CHUNK; }
+
+static void run(const Product *p, float *out, const float *src, const float *packed, const Epilogue *e, const ConvShape *s,
+                float *blocks_scratch) {
+  int blocks = s->groups / conv_merge(s);
+  int64_t per_block = p->row_blocks * p->col_blocks, count = p->m ? blocks * per_block : 0;
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t i = 0; i < count; i++) {
+    int64_t block = i / per_block, rb = i % per_block / p->col_blocks, cb = i % p->col_blocks;
+    Lattice g = p->g;
+    g.src = src + block * g.c;
+    int64_t ch = block * p->n;
+    TileEnd end = {.y0 = out};
+    if (e) end = (TileEnd){e->scale ? e->scale + ch : NULL, e->shift ? e->shift + ch : NULL, e->residual, out, false, e->act == ACT_RELU};
+    run_piece(p, &g, out + ch, packed + block * p->packed, &end, piece_at(p->m, p->row_blocks, rb),
+              piece_at(p->m, p->row_blocks, rb + 1), piece_at(p->panels, p->col_blocks, cb),
+              piece_at(p->panels, p->col_blocks, cb + 1), blocks_scratch + omp_get_thread_num() * block_floats());
+  }
+}
+
+void K(conv_gemm)(float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch) {
+  Product p = forward_product(s);
+  Scratch mem = {scratch, 0};
+  float *packed = take(&mem, p.packed * (s->groups / conv_merge(s)));
+  float *blocks = take(&mem, block_floats());
+  pack_all(packed, &p, w, s, pack_forward);
+  run(&p, y, x, packed, e, s, blocks);
+}
+
+void K(conv_gemm_dx)(float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch) {
+  Scratch mem = {scratch, 0};
+  float *blocks = take(&mem, block_floats() * kernels_threads(0));
+  float *packed = (float *)((char *)scratch + mem.used);
+  for (int phase = 0; phase < s->stride_h * s->stride_w; phase++) {
+    Product p = phase_product(s, phase);
+    pack_all(packed, &p, w, s, pack_backward);
+    run(&p, dx, dy, packed, NULL, s, blocks);
+  }
+}
+
+size_t K(conv_gemm_scratch)(ConvPass pass, const ConvShape *s) {
+  if (pass == CONV_DW) return K(conv_gemm_dw_scratch)(s);
+  int64_t packed = 0;
+  if (pass == CONV_FORWARD) packed = forward_product(s).packed;
+  for (int phase = 0; pass == CONV_DX && phase < s->stride_h * s->stride_w; phase++)
+    packed = max_of(packed, phase_product(s, phase).packed);
+  Scratch mem = {NULL, 0};
+  take(&mem, block_floats() * kernels_threads(0));
+  take(&mem, packed * (s->groups / conv_merge(s)));
+  return mem.used + 64;
+}

@@ -1,0 +1,109 @@
+/* The gradient of the weights as a matrix product over pixels:
+ *
+ *   dw[k][(r, s, c)] = sum over p of dy[p][k] * x[pixel(p, r, s)][c]
+ *
+ * Both operands lie in memory as the product wants them, rows of contiguous channels; they are copied, a stretch of
+ * pixels at a time, into chunked blocks that stay in L2 while every tile of dw adds its part. Where dw is small and
+ * pixels are many, the pixels are split in a number of parts that depends on the shape alone, each with a sum of its own;
+ * the sums are added in order at the end, so the bits do not depend on the number of threads. */
+#include <omp.h>
+#include "conv_parts.h"
+
+enum { STRETCH = 128, ROWS_MAX = 512, COLS_MAX = 320, PIECES_WANTED = 16, PIXELS_MIN = 2 * STRETCH };
+
+typedef struct Plan {
+  Lattice x, dy;
+  int blocks, merge;         /* group blocks, groups in one */
+  int64_t pixels, rows, cols; /* of one block: dw is rows x cols, a sum over pixels */
+  int64_t ld, row_blocks, col_blocks, parts;
+  bool direct;               /* tiles go straight to dw */
+} Plan;
+
+static Plan make_plan(const ConvShape *s) {
+  int merge = conv_merge(s), blocks = s->groups / merge;
+  Plan p = {
+    .x = {.ld = s->c, .c = s->c / blocks, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h,
+          .step_w = s->stride_w, .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h,
+          .dw = s->dilation_w},
+    .dy = {.ld = s->k, .c = s->k / blocks, .h = s->oh, .w = s->ow, .gh = s->oh, .gw = s->ow, .step_h = 1, .step_w = 1,
+           .th = 1, .tw = 1, .dh = 1, .dw = 1},
+    .blocks = blocks, .merge = merge, .pixels = (int64_t)s->n * s->oh * s->ow,
+  };
+  p.rows = p.dy.c;
+  p.cols = (int64_t)s->r * s->s * p.x.c;
+  p.ld = round_up(p.cols, CHUNK);
+  p.row_blocks = ceil_div(p.rows, ROWS_MAX);
+  p.col_blocks = ceil_div(p.cols, COLS_MAX);
+  int64_t pieces = blocks * p.row_blocks * p.col_blocks;
+  p.parts = 1;
+  if (pieces < PIECES_WANTED / 2) p.parts = max_of(1, min_of(PIECES_WANTED / pieces, p.pixels / PIXELS_MIN));
+  else if (pieces < PIECES_WANTED) p.col_blocks = min_of(ceil_div(p.cols, NR), round_up(p.col_blocks, 2));
+  p.direct = p.parts == 1 && merge == 1 && p.cols % CHUNK == 0;
+  return p;
+}
+
+static int64_t thread_floats(void) { return STRETCH * (ROWS_MAX + COLS_MAX + 4 * NR) + round_up(COLS_MAX, 64) + ROWS_MAX + 8 * CHUNK; }
+
+static void run_piece(const Plan *p, float *out, const Lattice *x, const Lattice *dy, int64_t t0, int64_t t1, int64_t m0,
+                      int64_t m1, int64_t n0, int64_t n1, float *mem) {
+  float *a = mem, *b = a + STRETCH * round_up(ROWS_MAX, CHUNK), *line = b + STRETCH * (COLS_MAX + 4 * NR);
+  if (t1 == t0)
+    for (int64_t m = m0; m < m1; m++) memset(out + m * p->ld + n0, 0, sizeof(float) * (size_t)(n1 - n0));
+  for (int64_t t = t0; t < t1; t += STRETCH) {
+    int64_t len = min_of(STRETCH, t1 - t);
+    K(conv_gather)(a, len, 0, dy, t, len, m0, m1, line);
+    K(conv_gather)(b, len, 0, x, t, len, n0, n1, line);
+    for (int64_t n = n0; n < n1; n += NR) {
+      int nv = (int)ceil_div(min_of(NR, n1 - n), VW);
+      const float *bn = b + (n - n0) / CHUNK * len * CHUNK + (n - n0) % CHUNK;
+      for (int64_t m = m0; m < m1; m += OR) {
+        const float *am = a + (m - m0) / CHUNK * len * CHUNK + (m - m0) % CHUNK;
+        K(gemm_outer)((int)min_of(OR, m1 - m), nv, len, am, bn, len, out + m * p->ld + n, p->ld, t > t0);
+      }
+    }
+  }
+}
+
+void K(conv_gemm_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch) {
+  Plan p = make_plan(s);
+  Scratch mem = {scratch, 0};
+  int64_t block_floats = p.rows * p.ld;
+  float *sums = take(&mem, p.direct ? 0 : p.blocks * p.parts * block_floats);
+  float *own = take(&mem, 0);
+  int64_t per_part = p.row_blocks * p.col_blocks, count = p.blocks * p.parts * per_part;
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t i = 0; i < count; i++) {
+    int64_t block = i / per_part / p.parts, part = i / per_part % p.parts, rb = i % per_part / p.col_blocks, cb = i % p.col_blocks;
+    Lattice gx = p.x, gy = p.dy;
+    gx.src = x + block * gx.c, gy.src = dy + block * gy.c;
+    float *out = p.direct ? dw + block * block_floats : sums + (block * p.parts + part) * block_floats;
+    int64_t chunks_m = ceil_div(p.rows, CHUNK), chunks_n = ceil_div(p.cols, CHUNK);
+    run_piece(&p, out, &gx, &gy, piece_at(p.pixels, p.parts, part), piece_at(p.pixels, p.parts, part + 1),
+              piece_at(chunks_m, p.row_blocks, rb) * CHUNK, min_of(p.rows, piece_at(chunks_m, p.row_blocks, rb + 1) * CHUNK),
+              piece_at(chunks_n, p.col_blocks, cb) * CHUNK, min_of(p.cols, piece_at(chunks_n, p.col_blocks, cb + 1) * CHUNK),
+              own + omp_get_thread_num() * thread_floats());
+  }
+  if (p.direct) return;
+  int cg = s->c / s->groups, kg = s->k / s->groups;
+#pragma omp parallel for schedule(static)
+  for (int64_t k = 0; k < s->k; k++) {
+    const float *row = sums + k / p.rows * p.parts * block_floats + k % p.rows * p.ld;
+    float *to = dw + k * s->r * s->s * cg;
+    for (int tap = 0; tap < s->r * s->s; tap++) {
+      const float *from = row + (int64_t)tap * p.x.c + (p.merge > 1 ? k % p.rows / kg * cg : 0);
+      for (int c = 0; c < cg; c++) {
+        float sum = from[c];
+        for (int64_t part = 1; part < p.parts; part++) sum += from[c + part * block_floats];
+        to[(int64_t)tap * cg + c] = sum;
+      }
+    }
+  }
+}
+
+size_t K(conv_gemm_dw_scratch)(const ConvShape *s) {
+  Plan p = make_plan(s);
+  Scratch mem = {NULL, 0};
+  take(&mem, p.direct ? 0 : p.blocks * p.parts * p.rows * p.ld);
+  take(&mem, thread_floats() * kernels_threads(0));
+  return mem.used + 64;
+}

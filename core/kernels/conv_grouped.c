@@ -1,0 +1,180 @@
+/* Convolution with narrow groups, depthwise (one channel a group) among them. The products of a group are too small to
+ * be worth arranging as a matrix product, so the definition is computed where the data lies: vectors run over output
+ * channels, and a vector's inputs are the channels of its own groups,
+ *
+ *   y[p][k] = sum over (r, s), j < width of x[pixel(p, r, s)][first channel of k's group + j] * w[k][r][s][j]
+ *
+ * For a given j that is one permutation of a vector of x where groups are narrower than a vector, one number for all lanes
+ * where they are wider, and x itself for depthwise. A row of outputs is computed a few pixels at a time with the sums in
+ * registers, each weight loaded once for all of them. Nothing is copied: pixels whose taps all lie in the map take the
+ * fast loop, the few at the border count their taps. The gradient of x is the same loop over dy, one phase of the pixels
+ * of a strided convolution at a time (conv_parts.h). */
+#include <omp.h>
+#include "conv_parts.h"
+
+#ifdef __SANITIZE_ADDRESS__
+enum { SPAN = 3 }; /* instrumented, the long spans take minutes to compile */
+#else
+enum { SPAN = 8 };
+#endif
+enum { LONE = 4 };
+
+bool K(conv_grouped_fits)(const ConvShape *s) {
+  int width = s->c / s->groups;
+  if (s->groups == 1 || s->k != s->c) return false;
+  if (width == 1) return true;
+  if (s->c % VW) return false;
+  return width == 4 || width == 8 || width == 16;
+}
+
+/* Weights in the order of use, [channel / VW][tap][j][VW], zeros beyond c. */
+static void turn_weights(float *to, const float *w, const ConvShape *s, bool dx) {
+  int taps = s->r * s->s, width = s->c / s->groups;
+#pragma omp parallel for schedule(static) if (taps * s->c * width > 4096)
+  for (int ch = 0; ch < (int)round_up(s->c, VW); ch++)
+    for (int t = 0; t < taps; t++)
+      for (int j = 0; j < width; j++) {
+        int first = ch / width * width;
+        int64_t at = dx ? ((int64_t)(first + j) * taps + t) * width + ch - first : ((int64_t)ch * taps + t) * width + j;
+        to[(((int64_t)ch / VW * taps + t) * width + j) * VW + ch % VW] = ch < s->c ? w[at] : 0.0f;
+      }
+}
+
+typedef struct Rows {
+  Lattice g;
+  const float *w;         /* turned */
+  int taps, width;
+  int tap0, tap_h, tap_w; /* tap (t, u) is number tap0 + t*tap_h + u*tap_w */
+  int64_t out_step;       /* floats from output pixel to output pixel of this lattice */
+} Rows;
+
+/* How a vector of inputs is found: WIDTH 1: x itself; NARROW: the group's lane j of x; WIDE: channel j of the group. */
+typedef enum Kind { DEPTHWISE, NARROW, WIDE } Kind;
+
+/* The input channel a vector at ch starts from. */
+INLINE int input_channel(Kind kind, int ch, int width) { return kind == WIDE ? ch / width * width : ch; }
+
+INLINE vf input(const Kind kind, const float *x, int j, vidx index, int n) {
+  if (kind == WIDE) return v_set(x[j]);
+  vf v = n == VW ? v_load(x) : v_load_n(x, n);
+  return kind == NARROW ? v_permute(v, index) : v;
+}
+
+/* Outputs j .. j+count of a grid row, channels [ch, ch + n): taps t0 <= t < t1, u0 <= u < u1 are inside for all. A lone
+ * output of wider groups has LONE sums, lest every product wait for the last. */
+INLINE void span(const Kind kind, const int width, const Rows *a, const int count, float *y, const float *image, int i, int j, int t0,
+                 int t1, int u0, int u1, int ch, int n, const Epilogue *e, const float *residual) {
+  const Lattice *g = &a->g;
+  const int sums = count == 1 && width % LONE == 0 ? LONE : count;
+  vf sum[8];
+  vidx index[8];
+  for (int q = 0; q < sums; q++) sum[q] = v_zero();
+  if (kind == NARROW)
+    for (int m = 0; m < width; m++) index[m] = v_index(width, m);
+  int64_t step = g->step_w * g->ld;
+  for (int t = t0; t < t1; t++) {
+    const float *row = image + ((int64_t)(i * g->step_h + g->h0 + t * g->dh) * g->w + j * g->step_w + g->w0 + u0 * g->dw) * g->ld +
+                       input_channel(kind, ch, width);
+    const float *wt = a->w + ((int64_t)ch / VW * a->taps + a->tap0 + t * a->tap_h + u0 * a->tap_w) * width * VW;
+    for (int u = u0; u < u1; u++, row += (int64_t)g->dw * g->ld, wt += (int64_t)a->tap_w * width * VW)
+#pragma GCC unroll 8
+      for (int m = 0; m < width; m++) {
+        vf wv = v_load(wt + m * VW);
+#pragma GCC unroll 8
+        for (int q = 0; q < count; q++) {
+          int at = sums > count ? m % LONE : q;
+          sum[at] = v_fma(input(kind, row + q * step, m, index[m & 7], n), wv, sum[at]);
+        }
+      }
+  }
+  if (sums > count) sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  for (int q = 0; q < count; q++) {
+    vf v = sum[q];
+    if (e) EPILOGUE(v, e->scale, e->shift, residual ? residual + q * a->out_step : NULL, e->act == ACT_RELU, ch, n);
+    if (n == VW) v_store(y + q * a->out_step, v);
+    else v_store_n(y + q * a->out_step, v, n);
+  }
+}
+
+/* The places j for which at + j*step and at + j*step + last both lie in [0, size). */
+static void inside(int at, int step, int last, int size, int count, int *lo, int *hi) {
+  int first = at + (last < 0 ? last : 0), end = at + (last > 0 ? last : 0);
+  *lo = first >= 0 ? 0 : (-first + step - 1) / step;
+  *hi = end >= size ? 0 : (size - 1 - end) / step + 1;
+  if (*hi > count) *hi = count;
+  if (*lo > count) *lo = count;
+  if (*hi < *lo) *hi = *lo;
+}
+
+/* The columns of taps u0 <= u < u1 that output j sees inside the map. */
+INLINE void columns_inside(const Lattice *g, int j, int *u0, int *u1) {
+  int w = j * g->step_w + g->w0;
+  *u0 = 0, *u1 = g->tw;
+  while (*u0 < *u1 && (w + *u0 * g->dw < 0 || w + *u0 * g->dw >= g->w)) ++*u0;
+  while (*u1 > *u0 && (w + (*u1 - 1) * g->dw < 0 || w + (*u1 - 1) * g->dw >= g->w)) --*u1;
+}
+
+/* A row of outputs, channels [ch, ch + n): at places lo <= j < hi all columns of taps are inside. Kind, width where it is
+ * small, and n of full vectors are constants. */
+INLINE void row_of(const Kind kind, const int width, const Rows *a, float *y, const float *image, int i, int lo, int hi, int t0, int t1,
+                   int ch, const int n, const Epilogue *e, const float *r) {
+  const Lattice *g = &a->g;
+  for (int j = 0; j < g->gw;) {
+    int u0 = 0, u1 = g->tw, left = j < lo || n < (int)VW ? 1 : hi - j;
+    if (j < lo || j >= hi) columns_inside(g, j, &u0, &u1);
+#define SPAN_AT(count) \
+    span(kind, width, a, count, y + j * a->out_step, image, i, j, t0, t1, u0, u1, ch, n, e, r ? r + j * a->out_step : NULL), j += count
+    if (left >= SPAN) SPAN_AT(SPAN);
+    else if (left >= 3) SPAN_AT(3);
+    else SPAN_AT(1);
+#undef SPAN_AT
+  }
+}
+
+static void grid_row(const Rows *a, float *y, const float *image, int i, const Epilogue *e, const float *residual) {
+  const Lattice *g = &a->g;
+  int h = i * g->step_h + g->h0, t0 = 0, t1 = g->th, lo, hi;
+  while (t0 < t1 && (h + t0 * g->dh < 0 || h + t0 * g->dh >= g->h)) t0++;
+  while (t1 > t0 && (h + (t1 - 1) * g->dh < 0 || h + (t1 - 1) * g->dh >= g->h)) t1--;
+  inside(g->w0, g->step_w, (g->tw - 1) * g->dw, g->w, g->gw, &lo, &hi);
+  if (g->tw == 0) lo = hi = 0;
+  for (int ch = 0; ch < g->ld; ch += VW) {
+    float *to = y + ch;
+    const float *r = residual ? residual + ch : NULL;
+    if (ch + (int)VW > g->ld) row_of(DEPTHWISE, 1, a, to, image, i, lo, hi, t0, t1, ch, (int)(g->ld - ch), e, r);
+    else if (a->width == 1) row_of(DEPTHWISE, 1, a, to, image, i, lo, hi, t0, t1, ch, VW, e, r);
+    else if (a->width == 16) row_of(WIDE, 16, a, to, image, i, lo, hi, t0, t1, ch, VW, e, r);
+    else if (a->width == 8) row_of((int)VW > 8 ? NARROW : WIDE, 8, a, to, image, i, lo, hi, t0, t1, ch, VW, e, r);
+    else row_of((int)VW > 4 ? NARROW : WIDE, 4, a, to, image, i, lo, hi, t0, t1, ch, VW, e, r);
+  }
+}
+
+void K(conv_grouped)(float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch) {
+  float *turned = scratch;
+  turn_weights(turned, w, s, false);
+  Rows a = {.g = {.ld = s->c, .c = s->c, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h, .step_w = s->stride_w,
+                  .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h, .dw = s->dilation_w},
+            .w = turned, .taps = s->r * s->s, .width = s->c / s->groups, .tap_h = s->s, .tap_w = 1, .out_step = s->c};
+#pragma omp parallel for schedule(dynamic, 4)
+  for (int64_t p = 0; p < (int64_t)s->n * s->oh; p++) {
+    int64_t at = p * s->ow * s->c;
+    grid_row(&a, y + at, x + p / s->oh * s->h * s->w * s->c, (int)(p % s->oh), e, e->residual ? e->residual + at : NULL);
+  }
+}
+
+void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch) {
+  float *turned = scratch;
+  turn_weights(turned, w, s, true);
+#pragma omp parallel for schedule(dynamic, 4)
+  for (int64_t p = 0; p < (int64_t)s->n * s->h; p++)
+    for (int pw = 0; pw < s->stride_w && pw < s->w; pw++) {
+      int h = (int)(p % s->h), ph = h % s->stride_h, r0, rd, s0, sd;
+      Rows a = {.g = {.ld = s->k, .c = s->k, .h = s->oh, .w = s->ow, .step_h = 1, .step_w = 1, .gh = s->h,
+                      .gw = (s->w - pw + s->stride_w - 1) / s->stride_w},
+                .w = turned, .taps = s->r * s->s, .width = s->c / s->groups, .out_step = (int64_t)s->stride_w * s->c};
+      conv_phase_taps(ph, s->pad_h, s->dilation_h, s->stride_h, s->r, &r0, &rd, &a.g.th, &a.g.h0, &a.g.dh);
+      conv_phase_taps(pw, s->pad_w, s->dilation_w, s->stride_w, s->s, &s0, &sd, &a.g.tw, &a.g.w0, &a.g.dw);
+      a.tap0 = r0 * s->s + s0, a.tap_h = rd * s->s, a.tap_w = sd;
+      grid_row(&a, dx + (p * s->w + pw) * s->c, dy + p / s->h * s->oh * s->ow * s->c, h / s->stride_h, NULL, NULL);
+    }
+}

@@ -1,0 +1,81 @@
+/* What the convolution files share: the choice of algorithm, the lattice of pixels a product reads, scratch.
+ * Each algorithm is a set of functions with the kernels' own arguments, one file or two per algorithm:
+ *   conv_gemm.c, conv_gemm_dw.c   implicit GEMM: any stride, padding, dilation, groups
+ *   conv_grouped.c, …_dw.c        depthwise and other narrow groups
+ *   winograd.c, winograd_dw.c     3x3 at stride 1 */
+#ifndef KERNELS_CONV_PARTS_H
+#define KERNELS_CONV_PARTS_H
+#include "kernels.h"
+#include "gemm.h"
+
+/* A regular set of taps over a grid of places: row p = (n, i, j) of the product, i < gh, j < gw, reads the source pixels
+ * (n, i*step_h + h0 + t*dh, j*step_w + w0 + u*dw) for t < th, u < tw; a pixel outside reads zeros. Columns of the product
+ * run over (t, u, channel). A forward pass is one lattice over x; the gradient of x is one lattice over dy for each of the
+ * stride_h * stride_w phases of its pixels. */
+typedef struct Lattice {
+  const float *src; /* first channel taken of the first pixel */
+  int64_t ld;       /* floats from pixel to pixel */
+  int c;            /* channels taken */
+  int h, w;         /* of the source map */
+  int gh, gw, step_h, step_w, h0, w0, th, tw, dh, dw;
+} Lattice;
+
+/* Copies rows [row0, row0 + rows) and columns [k0, k1) of the product's left operand into a chunked block (gemm.h) of
+ * block_rows rows, from its row `at` on; columns are filled up with zeros to a multiple of CHUNK. k0 is a multiple of
+ * CHUNK. line: k1 - k0 + 2 * CHUNK floats of scratch. */
+void K(conv_gather)(float *block, int64_t block_rows, int64_t at, const Lattice *g, int64_t row0, int64_t rows, int64_t k0,
+                    int64_t k1, float *line);
+
+/* Scratch is cut from the front; with base NULL the same calls only measure. */
+typedef struct Scratch {
+  char *base;
+  size_t used;
+} Scratch;
+INLINE float *take(Scratch *s, int64_t floats) {
+  float *p = s->base ? (float *)(s->base + s->used) : NULL;
+  s->used += ((size_t)floats * sizeof(float) + 63) / 64 * 64;
+  return p;
+}
+
+INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+INLINE int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
+INLINE int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Piece i of `count` things cut in n nearly equal pieces: [piece_at(i), piece_at(i+1)). */
+INLINE int64_t piece_at(int64_t count, int64_t n, int64_t i) { return count / n * i + min_of(count % n, i); }
+
+/* Narrow groups are multiplied several at a time, as one dense block with zeros off its diagonal: 16 columns of which a
+ * quarter counts are faster than 4. Returns how many. */
+INLINE int conv_merge(const ConvShape *s) {
+  int cg = s->c / s->groups, kg = s->k / s->groups, m = 1;
+  for (int d = 2; d <= s->groups && d * (cg > kg ? cg : kg) <= CHUNK; d++)
+    if (s->groups % d == 0) m = d;
+  return m;
+}
+
+/* The taps r with (phase + pad - r * dilation) divisible by stride: r = first + t * every, t < count; tap t sits at
+ * offset at + t * step in dy. */
+INLINE void conv_phase_taps(int phase, int pad, int dilation, int stride, int r, int *first, int *every, int *count, int *at,
+                            int *step) {
+  int f = 0;
+  while (f < r && (phase + pad - f * dilation) % stride) f++;
+  int e = 1;
+  while (e * dilation % stride) e++;
+  *first = f, *every = e, *count = f < r ? (r - f + e - 1) / e : 0;
+  *at = f < r ? (phase + pad - f * dilation) / stride : 0;
+  *step = -(e * dilation / stride);
+}
+
+#define CONV_ALGORITHM(name) \
+  void K(name)(float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch); \
+  void K(name##_dx)(float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch); \
+  void K(name##_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch); \
+  size_t K(name##_scratch)(ConvPass pass, const ConvShape *s);
+CONV_ALGORITHM(conv_gemm)
+CONV_ALGORITHM(conv_grouped)
+CONV_ALGORITHM(winograd)
+bool K(conv_grouped_fits)(const ConvShape *s);
+size_t K(conv_gemm_dw_scratch)(const ConvShape *s);
+size_t K(winograd_dw_scratch)(const ConvShape *s);
+#endif

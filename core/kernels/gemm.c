@@ -1,0 +1,126 @@
+/* Register tiles: see gemm.h. The loops over rows and vectors have constant bounds in each instance and are unrolled
+ * whole, so the accumulators live in registers; one instance per number of rows, since a block of pixels is cut in
+ * panels of nearly equal height instead of full ones and a rest. */
+#include "kernels.h"
+#include "gemm.h"
+
+INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc,
+                      bool add) {
+  vf acc[MR][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < mr; i++)
+#pragma GCC unroll 2
+    for (int v = 0; v < nv; v++) acc[i][v] = add ? v_load(c + i * ldc + v * VW) : v_zero();
+  while (k > 0) {
+    int64_t n = k < CHUNK ? k : CHUNK;
+    for (int64_t q = 0; q < n; q += 4, a += 4, b += 4 * nv * VW)
+#pragma GCC unroll 4
+      for (int u = 0; u < 4; u++) {
+        vf bv[2];
+#pragma GCC unroll 2
+        for (int v = 0; v < nv; v++) bv[v] = v_load(b + (u * nv + v) * VW);
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) {
+          vf x = v_set(a[i * CHUNK + u]);
+#pragma GCC unroll 2
+          for (int v = 0; v < nv; v++) acc[i][v] = v_fma(x, bv[v], acc[i][v]);
+        }
+      }
+    a += (mr - 1) * CHUNK;
+    k -= CHUNK;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < mr; i++)
+#pragma GCC unroll 2
+    for (int v = 0; v < nv; v++) v_store(c + i * ldc + v * VW, acc[i][v]);
+}
+
+INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c,
+                       int64_t ldc, bool add) {
+  vf acc[OR][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < mr; i++)
+#pragma GCC unroll 2
+    for (int v = 0; v < nv; v++) acc[i][v] = add ? v_load(c + i * ldc + v * VW) : v_zero();
+  const float *b1 = (int)VW == (int)CHUNK ? b + rows_b * CHUNK : b + VW;
+#pragma GCC unroll 2
+  for (; t > 0; t--, a += CHUNK, b += CHUNK, b1 += CHUNK) {
+    vf bv[2];
+    bv[0] = v_load(b);
+    if (nv > 1) bv[1] = v_load(b1);
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++) {
+      vf x = v_set(a[i]);
+#pragma GCC unroll 2
+      for (int v = 0; v < nv; v++) acc[i][v] = v_fma(x, bv[v], acc[i][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < mr; i++)
+#pragma GCC unroll 2
+    for (int v = 0; v < nv; v++) v_store(c + i * ldc + v * VW, acc[i][v]);
+}
+
+#if defined(ISA_avx512)
+#define ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define OUTER_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#elif defined(ISA_avx2)
+#define ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define OUTER_LIST(X) X(1) X(2) X(3) X(4)
+#else
+#define ROWS_LIST(X) X(1) X(2) X(3) X(4)
+#define OUTER_LIST(X) X(1) X(2) X(3) X(4)
+#endif
+
+#define ROWS_DEFINE(m) \
+  static void rows_##m##_1(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add) { \
+    rows_tile(m, 1, k, a, b, c, ldc, add); } \
+  static void rows_##m##_2(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add) { \
+    rows_tile(m, 2, k, a, b, c, ldc, add); }
+ROWS_LIST(ROWS_DEFINE)
+
+#define OUTER_DEFINE(m) \
+  static void outer_##m##_1(int64_t t, const float *a, const float *b, int64_t rb, float *c, int64_t ldc, bool add) { \
+    outer_tile(m, 1, t, a, b, rb, c, ldc, add); } \
+  static void outer_##m##_2(int64_t t, const float *a, const float *b, int64_t rb, float *c, int64_t ldc, bool add) { \
+    outer_tile(m, 2, t, a, b, rb, c, ldc, add); }
+OUTER_LIST(OUTER_DEFINE)
+
+void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add) {
+  static void (*const tile[])(int64_t, const float *, const float *, float *, int64_t, bool) = {
+#define ROWS_ENTRY(m) rows_##m##_1, rows_##m##_2,
+    ROWS_LIST(ROWS_ENTRY)
+  };
+  tile[2 * (mr - 1) + nv - 1](k, a, b, c, ldc, add);
+}
+
+void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add) {
+  static void (*const tile[])(int64_t, const float *, const float *, int64_t, float *, int64_t, bool) = {
+#define OUTER_ENTRY(m) outer_##m##_1, outer_##m##_2,
+    OUTER_LIST(OUTER_ENTRY)
+  };
+  tile[2 * (mr - 1) + nv - 1](t, a, b, rows_b, c, ldc, add);
+}
+
+void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {
+  for (int i = 0; i < rows; i++) {
+    float *yi = y[i];
+    const float *ti = tile + i * ld_tile, *ri = e->residual ? e->residual + (yi - e->y0) : NULL;
+    int j = 0;
+    for (; j + VW <= n; j += VW) {
+      vf v = v_load(ti + j);
+      if (e->add) v = v + v_load(yi + j);
+      if (e->scale) v = v * v_load(e->scale + j);
+      if (e->shift) v = v + v_load(e->shift + j);
+      if (ri) v = v + v_load(ri + j);
+      if (e->relu) v = v_relu(v);
+      v_store(yi + j, v);
+    }
+    if (j < n) {
+      vf v = v_load(ti + j);
+      if (e->add) v = v + v_load_n(yi + j, n - j);
+      EPILOGUE(v, e->scale, e->shift, ri ? ri + j : NULL, e->relu, j, n - j);
+      v_store_n(yi + j, v, n - j);
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/* The two register-tiled products everything convolutional here is built from. Both multiply operands laid out in
+ * chunks of CHUNK floats: element (row, j) of a chunked block of `rows` rows lies at
+ *
+ *   block[(j / CHUNK * rows + row) * CHUNK + j % CHUNK]
+ *
+ * so that a copy out of channels-last memory is whole vectors, a block has no gaps, and inside a loop every address is a
+ * constant away from one pointer.
+ *
+ *   gemm_rows   c (mr, nv*VW) [+]= a (mr, k) . b (k, nv*VW)        a chunked over k with exactly mr rows; b one panel,
+ *                                                               rows of nv*VW floats. The forward product: rows are pixels
+ *                                                               or tiles.
+ *   gemm_outer  c (mr, nv*VW) [+]= sum over t of a[t][i] b[t][j]  a, b chunked over i and j with rows t. The product of
+ *                                                               weight gradients: the sum runs over pixels or tiles.
+ *
+ * Register tiles: 14x32 on AVX-512 (28 of 32 registers accumulate), 6x16 on AVX2, 4x8 on SSE2; gemm_outer 8x32, 4x16, 4x8. */
+#ifndef KERNELS_GEMM_H
+#define KERNELS_GEMM_H
+#include "simd.h"
+
+enum {
+  CHUNK = 16,
+  NR = 2 * VW,                                   /* columns of a tile */
+  MR = VW == 16 ? 14 : VW == 8 ? 6 : 4,          /* most rows of a gemm_rows tile */
+  OR = VW == 16 ? 8 : 4,                         /* most rows of a gemm_outer tile; divides CHUNK */
+};
+
+/* k is a multiple of 4 (pad a and b with zeros); 1 <= mr <= MR; nv 1 or 2; ldc in floats. add: c is added to. */
+void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add);
+/* t rows; a points at its first row's first used column inside a chunk; b at a chunk, or a vector inside it; rows_b: rows
+ * of the block b is in (distance to the next chunk). */
+void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add);
+
+/* y = act(scale * tile + shift + residual) for rows of n columns, y[i] the rows' addresses; residual_at is residual - y as
+ * an offset (residual NULL: none). add: what y holds is added to the tile first. */
+typedef struct TileEnd {
+  const float *scale, *shift; /* (n), NULL: 1, 0 */
+  const float *residual, *y0; /* residual's element for y0[j] is residual[j] */
+  bool add, relu;
+} TileEnd;
+void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
+
+/* One vector's worth of an epilogue at channel ch: r the residual's address for it, or NULL. */
+#define EPILOGUE(v, scale, shift, r, relu, ch, n) do { \
+    if (scale) v = v * v_load_n((scale) + (ch), n); \
+    if (shift) v = v + v_load_n((shift) + (ch), n); \
+    if (r) v = v + v_load_n(r, n); \
+    if (relu) v = v_relu(v); \
+  } while (0)
+#endif

@@ -1,0 +1,221 @@
+/* Batch normalisation. Sums run over blocks of BLOCK rows in float, over blocks in double; rows are cut into at most
+ * PIECES pieces whatever the number of threads. */
+#include <math.h>
+#include "kernels.h"
+
+enum { BLOCK = 32, PIECES = 64, SMALL = 1 << 15 };
+
+/* A piece's share of scratch, per channel: two sums in double, two of the current block in float. */
+typedef struct Piece {
+  double *a, *b;
+  float *block_a, *block_b;
+} Piece;
+
+static int64_t piece_rows(int64_t outer) {
+  int64_t n = (outer + PIECES - 1) / PIECES;
+  return (n + BLOCK - 1) / BLOCK * BLOCK;
+}
+static int piece_count(int64_t outer) { return outer ? (int)((outer + piece_rows(outer) - 1) / piece_rows(outer)) : 0; }
+
+enum { PIECE_BYTES = 2 * sizeof(double) + 2 * sizeof(float) };
+static Piece piece_at(void *scratch, int i, int c) {
+  Piece p;
+  p.a = (double *)((char *)scratch + (size_t)i * (size_t)c * PIECE_BYTES);
+  p.b = p.a + c;
+  p.block_a = (float *)(p.b + c);
+  p.block_b = p.block_a + c;
+  return p;
+}
+
+size_t K(bn_scratch)(int64_t outer, int c, int64_t inner) {
+  size_t pieces = inner == 1 ? (size_t)piece_count(outer) : 0, coefficients = 4 * sizeof(float) * (size_t)c;
+  size_t bytes = pieces * (size_t)c * PIECE_BYTES;
+  return bytes > coefficients ? bytes : coefficients;
+}
+
+/* Rows lo … hi of x (…, c): a = mean, b = sum of squares about it. */
+static void piece_moments(Piece p, const float *x, int64_t lo, int64_t hi, int c) {
+  for (int j = 0; j < c; j++) p.a[j] = p.b[j] = 0;
+  for (int64_t row = lo; row < hi; row += BLOCK) {
+    int64_t n = hi - row < BLOCK ? hi - row : BLOCK;
+    const float *block = x + row * c;
+    float *restrict mean = p.block_a, *restrict square = p.block_b, per = 1.0f / (float)n;
+    for (int j = 0; j < c; j++) mean[j] = 0;
+    for (int64_t r = 0; r < n; r++)
+      for (int j = 0; j < c; j++) mean[j] += block[r * c + j];
+    for (int j = 0; j < c; j++) mean[j] *= per, square[j] = 0;
+    for (int64_t r = 0; r < n; r++)
+      for (int j = 0; j < c; j++) {
+        float d = block[r * c + j] - mean[j];
+        square[j] += d * d;
+      }
+    double before = (double)(row - lo), all = before + (double)n, share = (double)n / all, weight = before * share;
+    for (int j = 0; j < c; j++) {
+      double delta = mean[j] - p.a[j];
+      p.a[j] += delta * share;
+      p.b[j] += square[j] + delta * delta * weight;
+    }
+  }
+}
+
+/* One channel of (outer, c, inner) with inner > 1: two passes, eight lanes of double. */
+static double channel_sum(const float *x, double mean, bool square, int64_t outer, int c, int64_t inner) {
+  double lane[8] = {0};
+  for (int64_t o = 0; o < outer; o++, x += c * inner)
+    for (int64_t i = 0; i < inner; i++) {
+      double d = x[i] - mean;
+      lane[i & 7] += square ? d * d : d;
+    }
+  return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
+void K(bn_stats)(float *stats, const float *x, int64_t outer, int c, int64_t inner, void *scratch) {
+  float *mean = stats, *var = stats + c;
+  double count = (double)outer * (double)inner;
+  bool big = outer * c * inner > SMALL;
+  if (inner != 1) {
+#pragma omp parallel for schedule(static) if (big)
+    for (int j = 0; j < c; j++) {
+      double m = channel_sum(x + j * inner, 0, false, outer, c, inner) / count;
+      mean[j] = (float)m;
+      var[j] = (float)(channel_sum(x + j * inner, m, true, outer, c, inner) / count);
+    }
+    return;
+  }
+  int pieces = piece_count(outer);
+  int64_t rows = piece_rows(outer);
+#pragma omp parallel for schedule(static) if (big)
+  for (int i = 0; i < pieces; i++)
+    piece_moments(piece_at(scratch, i, c), x, i * rows, (i + 1) * rows < outer ? (i + 1) * rows : outer, c);
+  Piece sum = piece_at(scratch, 0, c);
+  for (int i = 1; i < pieces; i++) {
+    Piece p = piece_at(scratch, i, c);
+    double before = (double)(i * rows), n = (double)((i + 1) * rows < outer ? rows : outer - i * rows);
+    double share = n / (before + n), weight = before * share;
+    for (int j = 0; j < c; j++) {
+      double delta = p.a[j] - sum.a[j];
+      sum.a[j] += delta * share;
+      sum.b[j] += p.b[j] + delta * delta * weight;
+    }
+  }
+  for (int j = 0; j < c; j++) mean[j] = (float)sum.a[j], var[j] = (float)(sum.b[j] / count);
+}
+
+static double inverse_std(float var, float eps) { return 1.0 / sqrt((double)var + (double)eps); }
+
+void K(bn_apply)(float *y, const float *x, const float *mean, const float *var, const float *w, const float *b, float eps,
+                 int64_t outer, int c, int64_t inner, void *scratch) {
+  float *restrict centre = scratch, *restrict scale = centre + c, *restrict shift = scale + c;
+  for (int j = 0; j < c; j++) {
+    centre[j] = mean ? mean[j] : 0;
+    scale[j] = (float)((w ? w[j] : 1) * inverse_std(var[j], eps));
+    shift[j] = b ? b[j] : 0;
+  }
+  bool big = outer * c * inner > SMALL;
+  if (inner == 1) {
+#pragma omp parallel for schedule(static) if (big)
+    for (int64_t o = 0; o < outer; o++) {
+      const float *xp = x + o * c;
+      float *yp = y + o * c;
+#pragma omp simd
+      for (int j = 0; j < c; j++) yp[j] = (xp[j] - centre[j]) * scale[j] + shift[j];
+    }
+    return;
+  }
+#pragma omp parallel for schedule(static) if (big)
+  for (int64_t o = 0; o < outer * c; o++) {
+    const float *xp = x + o * inner;
+    float *yp = y + o * inner, m = centre[o % c], s = scale[o % c], t = shift[o % c];
+#pragma omp simd
+    for (int64_t i = 0; i < inner; i++) yp[i] = (xp[i] - m) * s + t;
+  }
+}
+
+/* Rows lo … hi: a = sum of dy * (x - mean), b = sum of dy. */
+static void piece_products(Piece p, const float *dy, const float *x, const float *mean, int64_t lo, int64_t hi, int c) {
+  for (int j = 0; j < c; j++) p.a[j] = p.b[j] = 0;
+  for (int64_t row = lo; row < hi; row += BLOCK) {
+    int64_t n = hi - row < BLOCK ? hi - row : BLOCK;
+    float *restrict product = p.block_a, *restrict plain = p.block_b;
+    for (int j = 0; j < c; j++) product[j] = plain[j] = 0;
+    for (int64_t r = row; r < row + n; r++)
+      for (int j = 0; j < c; j++) {
+        float g = dy[r * c + j];
+        product[j] += g * (x[r * c + j] - mean[j]);
+        plain[j] += g;
+      }
+    for (int j = 0; j < c; j++) p.a[j] += product[j], p.b[j] += plain[j];
+  }
+}
+
+void K(bn_dparam)(float *dparam, const float *dy, const float *x, const float *mean, const float *var, float eps,
+                  int64_t outer, int c, int64_t inner, void *scratch) {
+  float *dw = dparam, *db = dparam + c;
+  bool big = outer * c * inner > SMALL;
+  if (inner != 1) {
+#pragma omp parallel for schedule(static) if (big)
+    for (int j = 0; j < c; j++) {
+      double product[8] = {0}, plain[8] = {0};
+      for (int64_t o = 0; o < outer; o++)
+        for (int64_t i = 0, at = (o * c + j) * inner; i < inner; i++) {
+          product[i & 7] += (double)dy[at + i] * ((double)x[at + i] - mean[j]);
+          plain[i & 7] += dy[at + i];
+        }
+      for (int l = 1; l < 8; l++) product[0] += product[l], plain[0] += plain[l];
+      dw[j] = (float)(product[0] * inverse_std(var[j], eps));
+      db[j] = (float)plain[0];
+    }
+    return;
+  }
+  int pieces = piece_count(outer);
+  int64_t rows = piece_rows(outer);
+#pragma omp parallel for schedule(static) if (big)
+  for (int i = 0; i < pieces; i++)
+    piece_products(piece_at(scratch, i, c), dy, x, mean, i * rows, (i + 1) * rows < outer ? (i + 1) * rows : outer, c);
+  Piece sum = piece_at(scratch, 0, c);
+  for (int i = 1; i < pieces; i++) {
+    Piece p = piece_at(scratch, i, c);
+    for (int j = 0; j < c; j++) sum.a[j] += p.a[j], sum.b[j] += p.b[j];
+  }
+  for (int j = 0; j < c; j++) dw[j] = (float)(sum.a[j] * inverse_std(var[j], eps)), db[j] = (float)sum.b[j];
+}
+
+void K(bn_dx)(float *dx, const float *dy, const float *x, const float *mean, const float *var, const float *w,
+              const float *dparam, float eps, int64_t outer, int c, int64_t inner, void *scratch) {
+  float *restrict scale = scratch, *restrict plain = scale + c, *restrict slope = plain + c;
+  double count = (double)outer * (double)inner;
+  for (int j = 0; j < c; j++) {
+    double s = inverse_std(var[j], eps);
+    scale[j] = (float)((w ? w[j] : 1) * s);
+    plain[j] = (float)(dparam[c + j] / count);
+    slope[j] = (float)(dparam[j] * s / count);
+  }
+  bool big = outer * c * inner > SMALL;
+  if (inner == 1) {
+#pragma omp parallel for schedule(static) if (big)
+    for (int64_t o = 0; o < outer; o++) {
+      const float *g = dy + o * c, *xp = x + o * c;
+      float *out = dx + o * c;
+#pragma omp simd
+      for (int j = 0; j < c; j++) out[j] = scale[j] * (g[j] - plain[j] - (xp[j] - mean[j]) * slope[j]);
+    }
+    return;
+  }
+#pragma omp parallel for schedule(static) if (big)
+  for (int64_t o = 0; o < outer * c; o++) {
+    const float *g = dy + o * inner, *xp = x + o * inner;
+    float *out = dx + o * inner, m = mean[o % c], s = scale[o % c], p = plain[o % c], k = slope[o % c];
+#pragma omp simd
+    for (int64_t i = 0; i < inner; i++) out[i] = s * (g[i] - p - (xp[i] - m) * k);
+  }
+}
+
+void K(bn_fold)(float *scale, float *shift, const float *mean, const float *var, const float *w, const float *b,
+                const float *conv_bias, float eps, int c) {
+  for (int j = 0; j < c; j++) {
+    double s = (w ? w[j] : 1) * inverse_std(var[j], eps);
+    scale[j] = (float)s;
+    double move = (conv_bias ? conv_bias[j] : 0.0) - (mean ? mean[j] : 0.0);
+    shift[j] = (float)((b ? b[j] : 0) + move * s);
+  }
+}

@@ -1,0 +1,111 @@
+/* Pooling. Work is cut by image and by LANES channels: gradients of overlapping windows meet in one thread, in the order
+ * of the windows. */
+#include <math.h>
+#include <string.h>
+#include "kernels.h"
+
+enum { LANES = 64, SMALL = 1 << 14 };
+
+static int chunks(const PoolShape *s) { return (s->c + LANES - 1) / LANES; }
+static int lanes(const PoolShape *s, int chunk) { return s->c - chunk * LANES < LANES ? s->c - chunk * LANES : LANES; }
+static bool big(const PoolShape *s) { return (int64_t)s->n * s->h * s->w * s->c > SMALL; }
+
+void K(max_pool)(float *y, const float *x, const PoolWindow *rows, const PoolWindow *cols, const PoolShape *s) {
+#pragma omp parallel for collapse(2) schedule(static) if (big(s))
+  for (int n = 0; n < s->n; n++)
+    for (int oh = 0; oh < s->oh; oh++)
+      for (int ow = 0; ow < s->ow; ow++)
+        for (int chunk = 0; chunk < chunks(s); chunk++) {
+          int count = lanes(s, chunk);
+          float best[LANES];
+          for (int j = 0; j < count; j++) best[j] = -INFINITY;
+          for (int h = rows[oh].begin; h < rows[oh].end; h += s->step_h)
+            for (int w = cols[ow].begin; w < cols[ow].end; w += s->step_w) {
+              const float *p = x + (((int64_t)n * s->h + h) * s->w + w) * s->c + chunk * LANES;
+              for (int j = 0; j < count; j++) best[j] = (p[j] > best[j]) | (p[j] != p[j]) ? p[j] : best[j];
+            }
+          memcpy(y + (((int64_t)n * s->oh + oh) * s->ow + ow) * s->c + chunk * LANES, best, (size_t)count * sizeof *y);
+        }
+}
+
+/* Sets channels chunk of image n to zero. */
+static void clear(float *dx, const PoolShape *s, int n, int chunk) {
+  for (int64_t i = 0, pixels = (int64_t)s->h * s->w; i < pixels; i++)
+    memset(dx + (n * pixels + i) * s->c + chunk * LANES, 0, (size_t)lanes(s, chunk) * sizeof *dx);
+}
+
+void K(max_pool_dx)(float *dx, const float *dy, const float *x, const float *y, const PoolWindow *rows,
+                    const PoolWindow *cols, const PoolShape *s) {
+#pragma omp parallel for collapse(2) schedule(static) if (big(s))
+  for (int n = 0; n < s->n; n++)
+    for (int chunk = 0; chunk < chunks(s); chunk++) {
+      int count = lanes(s, chunk);
+      clear(dx, s, n, chunk);
+      for (int oh = 0; oh < s->oh; oh++)
+        for (int ow = 0; ow < s->ow; ow++) {
+          int64_t out = (((int64_t)n * s->oh + oh) * s->ow + ow) * s->c + chunk * LANES;
+          float left[LANES], top[LANES]; /* the gradient until somebody has taken it */
+          memcpy(left, dy + out, (size_t)count * sizeof *left);
+          memcpy(top, y + out, (size_t)count * sizeof *top);
+          for (int h = rows[oh].begin; h < rows[oh].end; h += s->step_h)
+            for (int w = cols[ow].begin; w < cols[ow].end; w += s->step_w) {
+              int64_t in = (((int64_t)n * s->h + h) * s->w + w) * s->c + chunk * LANES;
+              const float *p = x + in;
+              float *d = dx + in;
+              for (int j = 0; j < count; j++) {
+                int hit = (p[j] == top[j]) | ((p[j] != p[j]) & (top[j] != top[j]));
+                d[j] += hit ? left[j] : 0.0f;
+                left[j] = hit ? 0.0f : left[j];
+              }
+            }
+        }
+    }
+}
+
+static float per_window(const PoolWindow *row, const PoolWindow *col, const PoolShape *s) {
+  return (float)(1.0 / (s->divisor != 0 ? s->divisor : (double)row->size * col->size));
+}
+static bool empty(const PoolWindow *row, const PoolWindow *col) { return row->begin >= row->end || col->begin >= col->end; }
+
+void K(avg_pool)(float *y, const float *x, const PoolWindow *rows, const PoolWindow *cols, const PoolShape *s) {
+#pragma omp parallel for collapse(2) schedule(static) if (big(s))
+  for (int n = 0; n < s->n; n++)
+    for (int oh = 0; oh < s->oh; oh++)
+      for (int ow = 0; ow < s->ow; ow++)
+        for (int chunk = 0; chunk < chunks(s); chunk++) {
+          int count = lanes(s, chunk);
+          float sum[LANES] = {0};
+          for (int h = rows[oh].begin; h < rows[oh].end; h += s->step_h) {
+            float line[LANES] = {0}; /* lines first: large windows stay exact */
+            for (int w = cols[ow].begin; w < cols[ow].end; w += s->step_w) {
+              const float *p = x + (((int64_t)n * s->h + h) * s->w + w) * s->c + chunk * LANES;
+              for (int j = 0; j < count; j++) line[j] += p[j];
+            }
+            for (int j = 0; j < count; j++) sum[j] += line[j];
+          }
+          float per = empty(&rows[oh], &cols[ow]) ? 0 : per_window(&rows[oh], &cols[ow], s);
+          float *out = y + (((int64_t)n * s->oh + oh) * s->ow + ow) * s->c + chunk * LANES;
+          for (int j = 0; j < count; j++) out[j] = sum[j] * per;
+        }
+}
+
+void K(avg_pool_dx)(float *dx, const float *dy, const PoolWindow *rows, const PoolWindow *cols, const PoolShape *s) {
+#pragma omp parallel for collapse(2) schedule(static) if (big(s))
+  for (int n = 0; n < s->n; n++)
+    for (int chunk = 0; chunk < chunks(s); chunk++) {
+      int count = lanes(s, chunk);
+      clear(dx, s, n, chunk);
+      for (int oh = 0; oh < s->oh; oh++)
+        for (int ow = 0; ow < s->ow; ow++) {
+          if (empty(&rows[oh], &cols[ow])) continue;
+          const float *g = dy + (((int64_t)n * s->oh + oh) * s->ow + ow) * s->c + chunk * LANES;
+          float each[LANES], per = per_window(&rows[oh], &cols[ow], s);
+          for (int j = 0; j < count; j++) each[j] = g[j] * per;
+          for (int h = rows[oh].begin; h < rows[oh].end; h += s->step_h)
+            for (int w = cols[ow].begin; w < cols[ow].end; w += s->step_w) {
+              float *d = dx + (((int64_t)n * s->h + h) * s->w + w) * s->c + chunk * LANES;
+              for (int j = 0; j < count; j++) d[j] += each[j];
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+/* Vectors of the width this file is compiled for: `vf` holds VW floats (16 on AVX-512, 8 on AVX2, 4 elsewhere).
+ * + - * / work on vf as on numbers; a bare number needs v_set. Loads and stores need no alignment. The _n forms touch
+ * only the first n floats of memory (0 <= n <= VW) and read zeros beyond. v_fma(a, b, c) is a * b + c, rounded once where
+ * the instruction set can. */
+#ifndef KERNELS_SIMD_H
+#define KERNELS_SIMD_H
+#include <stdint.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+#if defined(ISA_avx512)
+#include <immintrin.h>
+typedef __m512 vf;
+enum { VW = 16 };
+INLINE vf v_load(const float *p) { return _mm512_loadu_ps(p); }
+INLINE void v_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+INLINE vf v_set(float x) { return _mm512_set1_ps(x); }
+INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); } /* c - a * b */
+INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+INLINE vf v_load_n(const float *p, int n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+INLINE void v_store_n(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v); }
+#elif defined(ISA_avx2)
+#include <immintrin.h>
+typedef __m256 vf;
+enum { VW = 8 };
+INLINE vf v_load(const float *p) { return _mm256_loadu_ps(p); }
+INLINE void v_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
+INLINE vf v_set(float x) { return _mm256_set1_ps(x); }
+INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vf v_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
+INLINE vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+INLINE vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
+INLINE __m256i v_mask(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE vf v_load_n(const float *p, int n) { return _mm256_maskload_ps(p, v_mask(n)); }
+INLINE void v_store_n(float *p, vf v, int n) { _mm256_maskstore_ps(p, v_mask(n), v); }
+#else /* 16-byte vectors in GCC's own notation: SSE2 on x86-64, and what other machines have */
+typedef float vf __attribute__((vector_size(16)));
+typedef int32_t vi __attribute__((vector_size(16)));
+enum { VW = 4 };
+INLINE vf v_load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
+INLINE void v_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+INLINE vf v_set(float x) { return (vf){x, x, x, x}; }
+INLINE vf v_fma(vf a, vf b, vf c) { return a * b + c; }
+INLINE vf v_fnma(vf a, vf b, vf c) { return c - a * b; }
+INLINE vf v_pick(vi mask, vf a, vf b) { return (vf)(((vi)a & mask) | ((vi)b & ~mask)); }
+INLINE vf v_max(vf a, vf b) { return v_pick(a > b, a, b); } /* as maxps: b when either is NaN */
+INLINE vf v_min(vf a, vf b) { return v_pick(a < b, a, b); }
+INLINE vf v_load_n(const float *p, int n) {
+  vf v = {0, 0, 0, 0};
+  for (int i = 0; i < n; i++) v[i] = p[i];
+  return v;
+}
+INLINE void v_store_n(float *p, vf v, int n) {
+  for (int i = 0; i < n; i++) p[i] = v[i];
+}
+#endif
+
+/* Lane l of the result is lane index[l] of v; v_index makes the index that gives, in every run of n lanes (n a power of
+ * two, at most VW), the run's lane j. */
+#if defined(ISA_avx512)
+typedef __m512i vidx;
+INLINE vf v_permute(vf v, vidx index) { return _mm512_permutexvar_ps(index, v); }
+#elif defined(ISA_avx2)
+typedef __m256i vidx;
+INLINE vf v_permute(vf v, vidx index) { return _mm256_permutevar8x32_ps(v, index); }
+#else
+typedef vi vidx;
+INLINE vf v_permute(vf v, vidx index) { return __builtin_shuffle(v, index); }
+#endif
+INLINE vidx v_index(int n, int j) {
+  typedef int32_t lanes __attribute__((vector_size(4 * VW)));
+#if defined(ISA_avx512)
+  const lanes iota = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif defined(ISA_avx2)
+  const lanes iota = {0, 1, 2, 3, 4, 5, 6, 7};
+#else
+  const lanes iota = {0, 1, 2, 3};
+#endif
+  return (vidx)((iota & -n) + j);
+}
+
+INLINE vf v_zero(void) { return v_set(0.0f); }
+/* max(x, 0) that keeps NaN, as PyTorch's relu does (the second operand comes back when either is NaN) */
+INLINE vf v_relu(vf v) { return v_max(v_zero(), v); }
+
+/* Turns a square of VW rows into its transpose, in registers. */
+#if defined(ISA_avx512)
+INLINE void v_transpose(vf *r) {
+  vf t[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) {
+    t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) { /* r[4i+j]: in each quarter q, column 4q+j of rows 4i..4i+3 */
+    r[4 * i] = _mm512_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
+    r[4 * i + 1] = _mm512_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
+    r[4 * i + 2] = _mm512_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
+    r[4 * i + 3] = _mm512_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    vf lo = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x88), lo2 = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x88);
+    vf hi = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xdd), hi2 = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xdd);
+    t[j] = _mm512_shuffle_f32x4(lo, lo2, 0x88);
+    t[8 + j] = _mm512_shuffle_f32x4(lo, lo2, 0xdd);
+    t[4 + j] = _mm512_shuffle_f32x4(hi, hi2, 0x88);
+    t[12 + j] = _mm512_shuffle_f32x4(hi, hi2, 0xdd);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; i++) r[i] = t[i];
+}
+#elif defined(ISA_avx2)
+INLINE void v_transpose(vf *r) {
+  vf t[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; i++) {
+    r[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
+    r[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
+    r[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
+    r[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    t[j] = _mm256_permute2f128_ps(r[j], r[4 + j], 0x20);
+    t[4 + j] = _mm256_permute2f128_ps(r[j], r[4 + j], 0x31);
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) r[i] = t[i];
+}
+#else
+INLINE void v_transpose(vf *r) {
+  vf a = __builtin_shuffle(r[0], r[1], (vi){0, 4, 1, 5}), b = __builtin_shuffle(r[0], r[1], (vi){2, 6, 3, 7});
+  vf c = __builtin_shuffle(r[2], r[3], (vi){0, 4, 1, 5}), d = __builtin_shuffle(r[2], r[3], (vi){2, 6, 3, 7});
+  r[0] = __builtin_shuffle(a, c, (vi){0, 1, 4, 5});
+  r[1] = __builtin_shuffle(a, c, (vi){2, 3, 6, 7});
+  r[2] = __builtin_shuffle(b, d, (vi){0, 1, 4, 5});
+  r[3] = __builtin_shuffle(b, d, (vi){2, 3, 6, 7});
+}
+#endif
+#endif

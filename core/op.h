@@ -1,0 +1,110 @@
+/* An op: all that is known of one primitive, in one file, core/ops/<name>.c, as `const Op op_<name>`. The registry
+ * (op_table) is generated from the folder. Only shape rules may fail; kernels cannot. */
+#ifndef CORE_OP_H
+#define CORE_OP_H
+#include "tensor.h"
+
+enum { MAX_IN = 8, MAX_ATTR = 16 };
+
+typedef struct Node Node;
+typedef struct Builder Builder;
+
+/* A value as a kernel sees it: dense numbers, logical shape, memory order. data is NULL for an absent optional input. */
+typedef struct View {
+  float *data;
+  Shape shape;
+  Layout layout;       /* CHANNELS_LAST only for rank 4 */
+  uint64_t id, version; /* of the tensor behind it, for caches of packed weights; 0 when it lives in the arena */
+} View;
+
+typedef enum Activation { ACT_NONE, ACT_RELU } Activation;
+
+/* What the planner fused behind a convolution or a linear map:
+ * y = act(scale[k] * (w * x) + shift[k] + residual). Channels k run along the output's channels; scale NULL: 1,
+ * shift NULL: 0, residual NULL: none (else a buffer of the output's shape and layout). */
+typedef struct Epilogue {
+  const float *scale, *shift, *residual;
+  Activation act;
+} Epilogue;
+
+typedef struct Call {
+  const double *attr;
+  uint64_t seed;   /* of random ops: same seed, same numbers */
+  int n_in;
+  View in[MAX_IN];
+  View out;
+  Epilogue epilogue; /* only ops with fuses = true ever see one that is not empty */
+  void *scratch;     /* op->scratch() bytes, 64-byte aligned */
+} Call;
+
+/* How a rank-4 value must lie in memory. OP_ANY: inputs come as they are (mixed layouts possible; use shape_strides),
+ * the output takes the layout of the first rank-4 input of its own shape, else the first rank-4 input, else channels-last.
+ * OP_CHANNELS_LAST, OP_ROW_MAJOR: all rank-4 inputs and the output are in it. OP_ALIAS: row-major in, and the output is the same bytes
+ * under another shape: forward is not called (reshape). */
+typedef enum OpLayout { OP_ANY, OP_CHANNELS_LAST, OP_ROW_MAJOR, OP_ALIAS } OpLayout;
+
+/* One row of an op's tests: shapes of the inputs ("2,3,8,8 5,3,3,3 -": space between inputs, "-" absent, "1" a vector,
+ * "." a scalar), attributes as in args ("stride=2,2 padding=1,1"), and what to check. */
+typedef struct OpCase {
+  const char *shapes;
+  const char *attrs;
+  unsigned flags;
+} OpCase;
+enum {
+  CASE_NO_GRAD = 1,    /* not differentiable (argmax, comparisons), or checked by another op's case: do not run finite differences */
+  CASE_KINKS = 2,      /* inputs are drawn away from kinks (|x| > 0.1, all different) */
+  CASE_POSITIVE = 4,   /* inputs are drawn in (0.5, 1.5) */
+  CASE_INDEX_LAST = 8, /* the last present input holds indices below the first input's dim `dim` (attribute), else its dim 1 */
+  CASE_RANDOM = 16,    /* output is random: reference checks statistics itself (op->reference may be NULL) */
+  CASE_COARSE = 32,    /* inputs are drawn from -2, -1, 0, 1, 2, so that many are equal */
+  CASE_UNIT = 64,      /* inputs are drawn in (0.05, 0.95): probabilities */
+  CASE_CONST_LAST = 128, /* no gradient is asked for the last present input (class weights) */
+};
+
+typedef struct Op {
+  const char *name; /* "conv2d" */
+  /* Inputs, then attributes with defaults: "x w b? | stride=1,1 padding=0,0 groups=1". "?" marks an optional input.
+   * "dims=*" is a list of up to 8 whole numbers, filled up with ATTR_END. Attributes fill attr[] from left to right. */
+  const char *args;
+  const char *doc; /* one line, with the formula */
+  OpLayout layout;
+  bool fuses;      /* forward honours Call.epilogue */
+  bool in_place;   /* forward may be called with out.data == in[0].data (same shape) */
+  bool random;     /* uses seed */
+  DType dtype;     /* what the output is shown and saved as (indices: DTYPE_I64, comparisons: DTYPE_BOOL) */
+  bool per_sample; /* row i of the output depends on row i of the inputs that have a batch dim only (true for all but batch statistics, reductions over dim 0 …): lets fit cache frozen prefixes */
+  /* Decides in place of per_sample where shapes or attributes tell (permute, sum); NULL: per_sample stands. Ask op_keeps_samples. */
+  bool (*keeps_samples)(const Shape *in, int n_in, const double *attr);
+  /* The output's shape; false with e filled ("expects 512 channels, got 256") when the inputs do not fit. in[i].rank is
+   * -1 for an absent optional input. The op and module names are added by the caller. */
+  bool (*shape)(const Shape *in, int n_in, const double *attr, Shape *out, Err *e);
+  void (*forward)(const Call *c);
+  /* Adds the gradient nodes: dx[i] for each input with needs[i] (others stay NULL). dy has n's shape. NULL: not differentiable. */
+  void (*grad)(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx);
+  size_t (*scratch)(const Shape *in, int n_in, const double *attr, const Shape *out); /* bytes; NULL: none */
+  int64_t (*macs)(const Shape *in, int n_in, const double *attr, const Shape *out);   /* multiply-adds; NULL: none */
+  /* The naive truth for tests, in double over row-major logical arrays: in[i] NULL where absent. */
+  void (*reference)(const double *const *in, const Shape *in_shape, int n_in, const double *attr, double *out, const Shape *out_shape);
+  const OpCase *cases; /* ends with a row whose shapes is NULL */
+} Op;
+
+#define ATTR_END (-1e9) /* fills the unused places of a list attribute */
+
+extern const Op *const op_table[]; /* ends with NULL */
+extern const int op_count;
+const Op *op_find(const char *name);
+/* Whether row i of the output depends on row i of the inputs only, for these shapes and attributes. */
+bool op_keeps_samples(const Op *op, const Shape *in, int n_in, const double *attr);
+
+/* args taken apart, for argument checks, printing and help. */
+typedef struct OpArg {
+  char name[24];
+  bool input, optional, list;
+  int slot, n;          /* attributes: first place in attr[] and how many */
+  double value[MAX_IN]; /* attributes: defaults */
+} OpArg;
+int op_args(const Op *op, OpArg *arg, int max); /* returns how many */
+void op_defaults(const Op *op, double *attr);
+/* Reads "stride=2,2 padding=1" over the defaults; one number for a pair fills both. */
+bool op_attrs_parse(const Op *op, const char *text, double *attr, Err *e);
+#endif

@@ -1,0 +1,32 @@
+/* clamp: y = min(max(x, min), max) */
+#include "rules.h"
+
+FORWARD { kern->clamp(c->out.data, c->in[0].data, shape_count(&c->out.shape), (float)c->attr[0], (float)c->attr[1]); }
+
+GRAD {
+  Node *inside = build2(b, &op_mul, build2(b, &op_ge, n->in[0], build_scalar(b, n->attr[0])), build2(b, &op_le, n->in[0], build_scalar(b, n->attr[1])));
+  dx[0] = build2(b, &op_mul, dy, inside);
+}
+
+REFERENCE_OF_X(fmin(fmax(x, attr[0]), attr[1]))
+
+CASES = {
+  {"5", "", CASE_KINKS}, {".", "", CASE_KINKS}, {"3,4", "", CASE_KINKS}, {"2,3,5,7", "", CASE_KINKS}, {"2,37,3,3", "", CASE_KINKS},
+  {"1,2,3,2,2", "", CASE_KINKS}, {"70000", "", CASE_NO_GRAD | CASE_KINKS}, {"2,3,5,7", "min=0 max=6", CASE_KINKS},
+  {"50", "min=-0.505 max=0.505", CASE_KINKS}, {"50", "max=0", CASE_KINKS},
+  {0},
+};
+
+const Op op_clamp = {
+  .name = "clamp",
+  .args = "x | min=-inf max=inf",
+  .doc = "y = min(max(x, min), max)",
+  .layout = OP_ANY,
+  .in_place = true,
+  .per_sample = true,
+  .shape = shape_same,
+  .forward = forward,
+  .grad = grad,
+  .reference = reference,
+  .cases = cases,
+};

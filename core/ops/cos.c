@@ -1,0 +1,27 @@
+/* cos: y = cos x */
+#include "rules.h"
+
+FORWARD { kern->cos(c->out.data, c->in[0].data, shape_count(&c->out.shape)); }
+
+GRAD { dx[0] = build1(b, &op_neg, build2(b, &op_mul, dy, build1(b, &op_sin, n->in[0]))); }
+
+REFERENCE_OF_X(cos(x))
+
+CASES = {
+  {"5", "", 0}, {".", "", 0}, {"3,4", "", 0}, {"2,3,5,7", "", 0}, {"2,37,3,3", "", 0}, {"1,2,3,2,2", "", 0}, {"70000", "", CASE_NO_GRAD},
+  {0},
+};
+
+const Op op_cos = {
+  .name = "cos",
+  .args = "x",
+  .doc = "y = cos x",
+  .layout = OP_ANY,
+  .in_place = true,
+  .per_sample = true,
+  .shape = shape_same,
+  .forward = forward,
+  .grad = grad,
+  .reference = reference,
+  .cases = cases,
+};

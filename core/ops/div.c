@@ -1,0 +1,36 @@
+/* div: y = a / b */
+#include "rules.h"
+
+FORWARD {
+  Walk w = walk_call(c, 2);
+  kern->div(c->out.data, c->in[0].data, c->in[1].data, &w);
+}
+
+GRAD {
+  if (needs[0]) dx[0] = build_unbroadcast(b, build2(b, &op_div, dy, n->in[1]), &n->in[0]->shape);
+  if (needs[1]) dx[1] = build_unbroadcast(b, build1(b, &op_neg, build2(b, &op_div, build2(b, &op_mul, dy, n), n->in[1])), &n->in[1]->shape);
+}
+
+REFERENCE_OF_XY(x / y)
+
+CASES = {
+  {"3,4 3,4", "", CASE_POSITIVE}, {"2,3,5,7 2,3,5,7", "", CASE_POSITIVE}, {"2,3,4,5 3,1,1", "", CASE_POSITIVE},
+  {"2,5,3,3 1,5,1,1", "", CASE_POSITIVE}, {"2,3,4,5 .", "", CASE_POSITIVE}, {". 2,3", "", CASE_POSITIVE}, {"4,1 1,5", "", CASE_POSITIVE},
+  {"3,1,2 4,1", "", CASE_POSITIVE}, {"7 2,3,4,7", "", CASE_POSITIVE}, {"2,37,6,5 2,37,1,1", "", CASE_POSITIVE},
+  {"130000 130000", "", CASE_POSITIVE | CASE_NO_GRAD},
+  {0},
+};
+
+const Op op_div = {
+  .name = "div",
+  .args = "a b",
+  .doc = "y = a / b",
+  .layout = OP_ANY,
+  .in_place = true,
+  .per_sample = true,
+  .shape = shape_broadcast,
+  .forward = forward,
+  .grad = grad,
+  .reference = reference,
+  .cases = cases,
+};

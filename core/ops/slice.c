@@ -1,0 +1,82 @@
+/* slice: x[start], x[start + step], … below stop along one dim, as Python slices do. */
+#include "rules.h"
+
+/* Start and length within a dim of that size. */
+static void range(const double *attr, int64_t size, int64_t *start, int64_t *length) {
+  double from = attr[1], to = attr[2] == ATTR_END ? (double)size : attr[2];
+  if (from < 0) from += (double)size;
+  if (to < 0) to += (double)size;
+  from = fmin(fmax(from, 0), (double)size);
+  to = fmin(fmax(to, from), (double)size);
+  *start = (int64_t)from;
+  *length = ((int64_t)to - (int64_t)from + (int64_t)attr[3] - 1) / (int64_t)attr[3];
+}
+
+SHAPE_RULE {
+  int d = want_dim(attr[0], in[0].rank, e);
+  int64_t start;
+  if (d < 0) return false;
+  if (in[0].rank == 0) return err_set(e, "a scalar has no dim to slice");
+  if (attr[3] < 1 || attr[3] != floor(attr[3])) return err_set(e, "step must be a whole number of at least 1, got %g", attr[3]);
+  if (attr[1] != floor(attr[1]) || attr[2] != floor(attr[2])) return err_set(e, "start and stop must be whole numbers, got %g and %g", attr[1], attr[2]);
+  *out = in[0];
+  range(attr, in[0].dim[d], &start, &out->dim[d]);
+  return true;
+}
+
+KEEPS_SAMPLES { return dim_of(attr[0], in[0].rank) != 0; }
+
+FORWARD {
+  const Shape *s = &c->in[0].shape;
+  int d = dim_of(c->attr[0], s->rank);
+  int64_t step[2][MAX_RANK], start, length;
+  range(c->attr, s->dim[d], &start, &length);
+  shape_strides(&c->out.shape, c->out.layout, step[0]);
+  shape_strides(s, c->in[0].layout, step[1]);
+  const float *from = c->in[0].data + start * step[1][d];
+  step[1][d] *= (int64_t)c->attr[3];
+  Walk w;
+  walk_make(&w, &c->out.shape, 2, step);
+  kern->copy(c->out.data, from, &w);
+}
+
+GRAD {
+  const Shape *s = &n->in[0]->shape;
+  int d = dim_of(n->attr[0], s->rank);
+  int64_t start, length;
+  range(n->attr, s->dim[d], &start, &length);
+  dx[0] = build_a(b, &op_slice_dx, 1, &dy, 4, (double[]){d, (double)start, n->attr[3], (double)s->dim[d]});
+}
+
+REFERENCE {
+  int d = dim_of(attr[0], in_shape->rank);
+  int64_t start, length;
+  range(attr, in_shape->dim[d], &start, &length);
+  for (int64_t i = 0, count = shape_count(out_shape); i < count; i++) {
+    int64_t index[MAX_RANK];
+    index_of(out_shape, i, index);
+    index[d] = start + index[d] * (int64_t)attr[3];
+    out[i] = in[0][flat_of(in_shape, index)];
+  }
+}
+
+CASES = {
+  {"7", "start=2 stop=6", 0}, {"5,4", "dim=0 start=1 step=2", 0}, {"5,4", "dim=-1 start=-3 stop=-1", 0}, {"2,6,3,5", "dim=1 start=1 stop=4", 0},
+  {"2,6,3,5", "dim=2 start=1", 0}, {"2,6,3,5", "dim=3 step=2", 0}, {"4,6,3,5", "dim=0 start=1 stop=3", 0}, {"3,4", "stop=100", 0},
+  {"2,3,4", "dim=2 start=3", 0},
+  {0},
+};
+
+const Op op_slice = {
+  .name = "slice",
+  .args = "x | dim=0 start=0 stop=END step=1",
+  .doc = "y = x[start], x[start + step], … below stop along dim; negative start and stop count from the end",
+  .layout = OP_ANY,
+  .per_sample = true, /* a change of dim 0 shows in the shape */
+  .keeps_samples = keeps_samples,
+  .shape = shape,
+  .forward = forward,
+  .grad = grad,
+  .reference = reference,
+  .cases = cases,
+};

@@ -1,0 +1,51 @@
+/* A plan: the steps that compute some nodes, with every value's layout and place in memory settled. It knows the graph's
+ * structure (ops, attributes, shapes, what is wanted), not its numbers, so one plan serves every training step. */
+#ifndef CORE_PLAN_H
+#define CORE_PLAN_H
+#include "graph.h"
+
+typedef enum ValuePlace {
+  AT_LEAF,   /* the tensor of a leaf: slot is its node index */
+  AT_OUTPUT, /* a tensor made by the run: slot counts outputs */
+  AT_ARENA,  /* offset in the arena */
+  AT_NOTHING /* fused away */
+} ValuePlace;
+
+typedef struct Value {
+  Shape shape;
+  Layout layout;
+  ValuePlace place;
+  int slot;
+  int alias;      /* the value whose bytes these are, or -1 */
+  size_t offset;
+  int first, last; /* steps between which it lives */
+} Value;
+
+typedef struct Step {
+  const Op *op;
+  double attr[MAX_ATTR];
+  int node;        /* index of the node it computes: seed and path come from there */
+  int n_in, in[MAX_IN], out; /* values; in: -1 absent */
+  /* fused behind a convolution or linear map (-1: not) */
+  int bias, bn_mean, bn_var, bn_weight, bn_bias, residual;
+  double bn_eps;
+  Activation act;
+  size_t scratch, scratch_offset, fold_offset;
+} Step;
+
+typedef struct Plan {
+  struct Plan *next; /* cache chain, most recently used first */
+  uint64_t hash;
+  void *key;
+  size_t key_size;
+  int n_values, n_steps, n_nodes, n_out;
+  Value *value;
+  Step *step;
+  int *out;        /* values wanted */
+  size_t arena, output_bytes, saved_bytes;
+} Plan;
+
+/* The plan for these nodes (see run.h; out in the order of node), made or found in the cache. NULL with e on failure. Owned by the cache; valid
+ * until the next call. node[i]->index is set to i. */
+Plan *plan_get(Node **node, int count, Node *const *out, int n_out, uint64_t forward_end, Err *e);
+#endif

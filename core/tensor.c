@@ -1,0 +1,185 @@
+#include "tensor.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "host.h"
+
+/* --- shapes --- */
+
+Shape shape_of(int rank, const int64_t *dim) {
+  Shape s = {.rank = rank};
+  for (int i = 0; i < rank; i++) s.dim[i] = dim[i];
+  return s;
+}
+
+int64_t shape_count(const Shape *s) {
+  int64_t n = 1;
+  for (int i = 0; i < s->rank; i++) n *= s->dim[i];
+  return n;
+}
+
+bool shape_equal(const Shape *a, const Shape *b) {
+  return a->rank == b->rank && (a->rank <= 0 || !memcmp(a->dim, b->dim, (size_t)a->rank * sizeof a->dim[0]));
+}
+
+char *shape_text(const Shape *s, char *buf, size_t size) {
+  size_t at = (size_t)snprintf(buf, size, "(");
+  for (int i = 0; i < s->rank && at < size; i++)
+    at += (size_t)snprintf(buf + at, size - at, i ? ", %lld" : "%lld", (long long)s->dim[i]);
+  if (at < size) snprintf(buf + at, size - at, ")");
+  return buf;
+}
+
+void shape_strides(const Shape *s, Layout layout, int64_t *stride) {
+  if (layout == CHANNELS_LAST && s->rank == 4) {
+    stride[1] = 1;
+    stride[3] = s->dim[1];
+    stride[2] = s->dim[3] * stride[3];
+    stride[0] = s->dim[2] * stride[2];
+    return;
+  }
+  int64_t step = 1;
+  for (int i = s->rank - 1; i >= 0; i--) {
+    stride[i] = step;
+    step *= s->dim[i];
+  }
+}
+
+void layout_copy(float *dst, Layout to, const float *src, Layout from, const Shape *s) {
+  if (from == to || s->rank != 4) {
+    memcpy(dst, src, (size_t)shape_count(s) * sizeof *dst);
+    return;
+  }
+  int64_t a[4], b[4];
+  shape_strides(s, from, a);
+  shape_strides(s, to, b);
+  for (int64_t n = 0; n < s->dim[0]; n++)
+    for (int64_t h = 0; h < s->dim[2]; h++)
+      for (int64_t w = 0; w < s->dim[3]; w++) {
+        const float *p = src + n * a[0] + h * a[2] + w * a[3];
+        float *q = dst + n * b[0] + h * b[2] + w * b[3];
+        for (int64_t c = 0; c < s->dim[1]; c++) q[c * b[1]] = p[c * a[1]];
+      }
+}
+
+/* --- memory --- */
+
+/* Blocks of BIG bytes and more are kept when they are put back, and handed out again for requests up to a quarter
+ * smaller. They start on a huge-page boundary: a training step then faults hundreds of pages, not tens of thousands. */
+enum { HEAD = 64, KEEP_MAX = 128 };
+static const size_t BIG = 1 << 20, HUGE_PAGE = 2 << 20;
+typedef struct Block { size_t size; } Block;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static Block *kept[KEEP_MAX];
+static int kept_count;
+static int64_t live_bytes, peak_bytes;
+
+static Block *take_kept(size_t size) {
+  int best = -1;
+  for (int i = 0; i < kept_count; i++)
+    if (kept[i]->size >= size && kept[i]->size - size <= size / 4 && (best < 0 || kept[i]->size < kept[best]->size)) best = i;
+  if (best < 0) return NULL;
+  Block *b = kept[best];
+  kept[best] = kept[--kept_count];
+  return b;
+}
+
+void memory_trim(void) {
+  pthread_mutex_lock(&lock);
+  while (kept_count) free(kept[--kept_count]);
+  pthread_mutex_unlock(&lock);
+}
+
+void *memory_get(size_t bytes, const char *what, Err *e) {
+  if (bytes > (size_t)1 << 46) {
+    err_memory(e, (double)bytes, what);
+    return NULL;
+  }
+  size_t size = (bytes + HEAD + 63) & ~(size_t)63;
+  Block *b = NULL;
+  if (size >= BIG) {
+    pthread_mutex_lock(&lock);
+    b = take_kept(size);
+    pthread_mutex_unlock(&lock);
+  }
+  if (!b) {
+    size_t align = size >= 2 * HUGE_PAGE ? HUGE_PAGE : 64;
+    size = (size + align - 1) / align * align;
+    b = aligned_alloc(align, size);
+    if (!b) {
+      memory_trim();
+      b = aligned_alloc(align, size);
+    }
+    if (!b) {
+      err_memory(e, (double)bytes, what);
+      return NULL;
+    }
+    if (align == HUGE_PAGE) madvise(b, size, MADV_HUGEPAGE);
+    b->size = size;
+  }
+  pthread_mutex_lock(&lock);
+  live_bytes += (int64_t)b->size;
+  if (live_bytes > peak_bytes) peak_bytes = live_bytes;
+  pthread_mutex_unlock(&lock);
+  return (char *)b + HEAD;
+}
+
+void memory_put(void *p, size_t bytes) {
+  (void)bytes;
+  if (!p) return;
+  Block *b = (Block *)((char *)p - HEAD);
+  pthread_mutex_lock(&lock);
+  live_bytes -= (int64_t)b->size;
+  bool keep = b->size >= BIG && kept_count < KEEP_MAX;
+  if (keep) kept[kept_count++] = b;
+  pthread_mutex_unlock(&lock);
+  if (!keep) free(b);
+}
+
+int64_t tensor_bytes(void) { return live_bytes; }
+int64_t tensor_peak(void) { return peak_bytes; }
+void tensor_peak_reset(void) { peak_bytes = live_bytes; }
+
+/* --- tensors --- */
+
+Tensor *tensor_new(const Shape *shape, Err *e) {
+  static uint64_t next_id = 1;
+  double count = 1;
+  for (int i = 0; i < shape->rank; i++) count *= (double)shape->dim[i];
+  if (shape->rank < 0 || shape->rank > MAX_RANK || count < 0 || count > 1e13) {
+    err_set(e, "a tensor of shape %s is out of reach", SHAPE_STR(shape));
+    return NULL;
+  }
+  Tensor *t = calloc(1, sizeof *t);
+  size_t bytes = (size_t)count * sizeof(float);
+  if (t) t->data = memory_get(bytes ? bytes : sizeof(float), "a tensor", e);
+  else err_memory(e, sizeof *t, "a tensor");
+  if (!t || !t->data) {
+    free(t);
+    return NULL;
+  }
+  t->refs = 1;
+  t->shape = *shape;
+  t->count = (int64_t)count;
+  t->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
+  if (host.memory) host.memory((ptrdiff_t)bytes);
+  return t;
+}
+
+Tensor *tensor_ref(Tensor *t) {
+  __atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
+  return t;
+}
+
+void tensor_unref(Tensor *t) {
+  if (!t || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
+  if (host.memory) host.memory(-(ptrdiff_t)((size_t)t->count * sizeof(float)));
+  memory_put(t->data, (size_t)t->count * sizeof(float));
+  free(t);
+}
+
+void tensor_from_rows(Tensor *t, const float *rows) { layout_copy(t->data, shape_layout(&t->shape), rows, ROW_MAJOR, &t->shape); }
+void tensor_to_rows(const Tensor *t, float *rows) { layout_copy(rows, ROW_MAJOR, t->data, shape_layout(&t->shape), &t->shape); }

@@ -1,0 +1,527 @@
+/* suture.core.graph: operations on tensors, the module path that is running, gradients, and the graph as tables. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "tensor.h"
+
+enum { MAX_ARG = MAX_IN + MAX_ATTR };
+
+/* An operation ready to be called from Lua: its arguments taken apart. */
+typedef struct Fn {
+  const Op *op;
+  int n_arg, n_in;
+  OpArg arg[MAX_ARG];
+} Fn;
+
+static const char *current_class = ""; /* of the module that runs */
+
+/* ---- errors ---- */
+
+static int raise_text(lua_State *L, const char *text) {
+  Err e;
+  err_set(&e, "%s", text);
+  return bind_raise(L, &e);
+}
+
+/* "conv2d" and "Conv2d", "max_pool2d" and "MaxPool2d", "bn_eval" and "BatchNorm2d" are the same thing. */
+static bool same_name(const char *op, const char *class) {
+  if (!strncmp(op, "bn_", 3)) return !strncmp(class, "BatchNorm", 9);
+  while (*op || *class) {
+    if (*op == '_') {
+      op++;
+      continue;
+    }
+    if (strncasecmp(op++, class++, 1)) return false;
+  }
+  return true;
+}
+
+/* The message as the user should read it: the module's own name for the operation, and where the input came from:
+ * "layer4.1.conv1: Conv2d expects 512 channels, got 256 (from layer3.1.relu)". */
+static int raise_build(lua_State *L, const Op *op, const Node *x, Err *e) {
+  if (e->kind != ERR_USER) return bind_raise(L, e);
+  const char *text = e->text;
+  size_t path = strlen(graph_path), name = strlen(op->name);
+  if (path && !strncmp(text, graph_path, path) && !strncmp(text + path, ": ", 2)) text += path + 2;
+  if (!strncmp(text, op->name, name) && (text[name] == ' ' || text[name] == ':')) text += name + (text[name] == ':' ? 2 : 1);
+  const char *from = x && x->op && *x->path && x->path != graph_path ? x->path : NULL;
+  lua_pushfstring(L, "%s%s%s%s %s%s%s%s", graph_path, path ? ": " : "", same_name(op->name, current_class) ? current_class : op->name,
+                  path ? "" : ":", text, from ? " (from " : "", from ? from : "", from ? ")" : "");
+  return raise_text(L, lua_tostring(L, -1));
+}
+
+/* ---- calling an operation ---- */
+
+static double attr_number(lua_State *L, const Fn *f, const OpArg *a) {
+  switch (lua_type(L, -1)) {
+  case LUA_TBOOLEAN: return lua_toboolean(L, -1);
+  case LUA_TNUMBER: return lua_tonumber(L, -1);
+  default:
+    lua_pushfstring(L, "%s: %s expects a number, got %s", f->op->name, a->name, luaL_typename(L, -1));
+    raise_text(L, lua_tostring(L, -1));
+    return 0;
+  }
+}
+
+/* The value on top of the stack into attr. */
+static void read_attr(lua_State *L, const Fn *f, const OpArg *a, double *attr) {
+  double *to = attr + a->slot;
+  if (!lua_istable(L, -1)) {
+    double v = attr_number(L, f, a);
+    for (int i = 0; i < a->n; i++) to[i] = a->list && i ? ATTR_END : v;
+    return;
+  }
+  int n = (int)luaL_len(L, -1);
+  if (a->list ? n > a->n : n != a->n) {
+    lua_pushfstring(L, "%s: %s expects %s%d numbers, got %d", f->op->name, a->name, a->list ? "at most " : "", a->n, n);
+    raise_text(L, lua_tostring(L, -1));
+  }
+  for (int i = 0; i < a->n; i++) {
+    to[i] = ATTR_END;
+    if (i >= n) continue;
+    lua_geti(L, -1, i + 1);
+    to[i] = attr_number(L, f, a);
+    lua_pop(L, 1);
+  }
+}
+
+static void read_attrs(lua_State *L, const Fn *f, int i, double *attr) {
+  op_defaults(f->op, attr);
+  if (lua_isnoneornil(L, i)) return;
+  if (!lua_istable(L, i)) {
+    lua_pushfstring(L, "%s: expects options as a table, got %s", f->op->name, luaL_typename(L, i));
+    raise_text(L, lua_tostring(L, -1));
+  }
+  for (lua_pushnil(L); lua_next(L, i); lua_pop(L, 1)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+    const OpArg *a = NULL;
+    for (int k = f->n_in; k < f->n_arg && !a; k++)
+      if (!strcmp(f->arg[k].name, name)) a = &f->arg[k];
+    if (!a) {
+      lua_pushfstring(L, "%s: has no option '%s' (its arguments: %s)", f->op->name, name, f->op->args);
+      raise_text(L, lua_tostring(L, -1));
+    }
+    read_attr(L, f, a, attr);
+  }
+}
+
+/* What a result is shown as: whole numbers stay whole through these operations, as in PyTorch. */
+static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) {
+  static const char *const moves = " reshape permute slice concat expand flip index_select layout ";
+  static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow ";
+  if (usual != DTYPE_F32) return usual;
+  char name[64];
+  snprintf(name, sizeof name, " %s ", op->name);
+  bool move = strstr(moves, name);
+  if (!move && !strstr(counts, name)) return usual;
+  DType d = DTYPE_BOOL;
+  for (int i = 0; i < n_in; i++) {
+    bool chooses = i == 0 ? !strcmp(op->name, "where") : i == 1 && !strcmp(op->name, "index_select");
+    if (!in[i] || chooses) continue;
+    if (in[i]->dtype == DTYPE_F32) return DTYPE_F32;
+    if (in[i]->dtype == DTYPE_I64) d = DTYPE_I64;
+  }
+  return move ? d : DTYPE_I64;
+}
+
+/* Calls f with inputs at 1 … n_in (nil: absent) and options at n_in + 1. */
+static int call(lua_State *L, const Fn *f) {
+  Node *in[MAX_IN] = {0};
+  double attr[MAX_ATTR] = {0};
+  lua_settop(L, f->n_in + 1);
+  int n_in = 0;
+  for (int i = 0; i < f->n_in; i++) {
+    int at = i + 1, type = lua_type(L, at);
+    if (type == LUA_TNIL && f->arg[i].optional) continue;
+    if (type != LUA_TNUMBER && !bind_test_tensor(L, at)) {
+      lua_pushfstring(L, "%s: expects a tensor for %s, got %s", f->op->name, f->arg[i].name,
+                      type == LUA_TNIL ? "nothing" : luaL_typename(L, at));
+      return raise_text(L, lua_tostring(L, -1));
+    }
+    in[i] = bind_to_tensor(L, at);
+    n_in = i + 1;
+  }
+  read_attrs(L, f, f->n_in + 1, attr);
+  Node **slot = bind_new_tensor(L);
+  Err e;
+  Builder b;
+  builder_begin(&b, &e);
+  *slot = node_ref(build(&b, f->op, attr, n_in, in));
+  builder_end(&b);
+  if (!*slot) return raise_build(L, f->op, in[0], &e);
+  (*slot)->dtype = result_dtype(f->op, in, n_in, (*slot)->dtype);
+  bind_made_tensor(L);
+  return 1;
+}
+
+static int call_fn(lua_State *L) { return call(L, lua_touserdata(L, lua_upvalueindex(1))); }
+
+/* fn(name) → a function of the op's inputs in order and one table of options; nil when there is no such op. */
+static int graph_fn(lua_State *L) {
+  const Op *op = op_find(luaL_checkstring(L, 1));
+  if (!op) return 0;
+  Fn *f = lua_newuserdatauv(L, sizeof *f, 0);
+  f->op = op;
+  f->n_arg = op_args(op, f->arg, MAX_ARG);
+  f->n_in = 0;
+  while (f->n_in < f->n_arg && f->arg[f->n_in].input) f->n_in++;
+  lua_pushcclosure(L, call_fn, 1);
+  return 1;
+}
+
+/* op(name, {inputs}, {options}): inputs may have holes where an optional one is absent. */
+static int graph_op(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 3);
+  lua_pushcfunction(L, graph_fn);
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  if (lua_isnil(L, -1)) return luaL_error(L, "there is no operation called '%s'", name);
+  lua_getupvalue(L, -1, 1);
+  const Fn *f = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (luaL_len(L, 2) > f->n_in) {
+    lua_pushfstring(L, "%s: expects at most %d tensors, got %d", name, f->n_in, (int)luaL_len(L, 2));
+    return raise_text(L, lua_tostring(L, -1));
+  }
+  for (int i = 0; i < f->n_in; i++) lua_geti(L, 2, i + 1);
+  lua_pushvalue(L, 3);
+  lua_call(L, f->n_in + 1, 1);
+  return 1;
+}
+
+/* ops() → {name = {args=, doc=, grad=, random=, per_sample=}} */
+static int graph_ops(lua_State *L) {
+  lua_newtable(L);
+  for (int i = 0; op_table[i]; i++) {
+    const Op *op = op_table[i];
+    lua_createtable(L, 0, 5);
+    lua_pushstring(L, op->args);
+    lua_setfield(L, -2, "args");
+    lua_pushstring(L, op->doc);
+    lua_setfield(L, -2, "doc");
+    lua_pushboolean(L, op->grad != NULL);
+    lua_setfield(L, -2, "grad");
+    lua_pushboolean(L, op->random);
+    lua_setfield(L, -2, "random");
+    lua_pushboolean(L, op->per_sample);
+    lua_setfield(L, -2, "per_sample");
+    lua_setfield(L, -2, op->name);
+  }
+  return 1;
+}
+
+/* ---- the module that runs ---- */
+
+/* enter(path, class): a module call begins. leave(depth, path, class): back to the call around it, or to none (0, "", ""). */
+static void set_class(const char *class) { current_class = graph_intern(class); }
+
+static int graph_enter(lua_State *L) {
+  graph_path = graph_intern(luaL_checkstring(L, 1));
+  set_class(luaL_optstring(L, 2, ""));
+  bind_depth++;
+  return 0;
+}
+
+static int graph_leave(lua_State *L) {
+  bind_depth = (int)luaL_checkinteger(L, 1);
+  graph_path = graph_intern(luaL_optstring(L, 2, ""));
+  set_class(luaL_optstring(L, 3, ""));
+  return 0;
+}
+
+static int graph_depth(lua_State *L) {
+  lua_pushinteger(L, bind_depth);
+  return 1;
+}
+
+/* here() → the path of the module that runs. */
+static int graph_here(lua_State *L) {
+  lua_pushstring(L, graph_path);
+  return 1;
+}
+
+/* grad_mode([on]) → as it was before. */
+static int graph_mode(lua_State *L) {
+  lua_pushboolean(L, graph_grad_mode);
+  if (!lua_isnoneornil(L, 1)) graph_grad_mode = lua_toboolean(L, 1);
+  return 1;
+}
+
+/* effect(stats, mean, var, momentum): running statistics follow this value once it is computed. */
+static int graph_effect(lua_State *L) {
+  Err e;
+  if (!node_effect(bind_check_tensor(L, 1), bind_check_tensor(L, 2), bind_check_tensor(L, 3), luaL_checknumber(L, 4), &e))
+    return bind_raise(L, &e);
+  return 0;
+}
+
+static int graph_settle_now(lua_State *L) {
+  Err e;
+  if (!graph_settle(&e)) return bind_raise(L, &e);
+  return 0;
+}
+
+/* ---- computing ---- */
+
+/* The tensors of the table at i as an array in a new userdata (left on the stack), and how many. */
+static Node **nodes_of(lua_State *L, int i, int *n) {
+  luaL_checktype(L, i, LUA_TTABLE);
+  *n = (int)luaL_len(L, i);
+  Node **list = lua_newuserdatauv(L, ((size_t)*n + 1) * sizeof *list, 0);
+  for (int k = 0; k < *n; k++) {
+    lua_geti(L, i, k + 1);
+    if (!(list[k] = bind_test_tensor(L, -1)))
+      luaL_error(L, "expects a list of tensors, got %s at place %d", luaL_typename(L, -1), k + 1);
+    lua_pop(L, 1);
+  }
+  return list;
+}
+
+/* eval{t, …}: computes them together. */
+static int graph_eval_list(lua_State *L) {
+  int n;
+  Node **want = nodes_of(L, 1, &n);
+  Err e;
+  if (!graph_eval(want, n, &e)) return bind_raise(L, &e);
+  return 0;
+}
+
+/* backward(loss[, dy[, retain]]) */
+static int graph_backward_from(lua_State *L) {
+  Node *loss = bind_check_tensor(L, 1);
+  Node *dy = lua_isnoneornil(L, 2) ? NULL : bind_check_tensor(L, 2);
+  Err e;
+  if (!graph_backward(loss, dy, lua_toboolean(L, 3), &e)) return bind_raise(L, &e);
+  return 0;
+}
+
+/* grad(of, {wrt …}[, dy]) → {gradient or false, …} */
+static int graph_grad_of(lua_State *L) {
+  lua_settop(L, 3);
+  Node *of = bind_check_tensor(L, 1);
+  Node *dy = lua_isnil(L, 3) ? NULL : bind_check_tensor(L, 3);
+  int n;
+  Node **wrt = nodes_of(L, 2, &n);
+  lua_createtable(L, n, 0);
+  for (int i = 0; i < n; i++) { /* places first, so that nothing is held when Lua may raise */
+    bind_new_tensor(L);
+    lua_rawseti(L, -2, i + 1);
+  }
+  Node **out = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *out, 0);
+  memset(out, 0, ((size_t)n + 1) * sizeof *out);
+  Err e;
+  Builder b;
+  builder_begin(&b, &e);
+  bool ok = graph_grad(&b, of, dy, wrt, n, out);
+  for (int i = 0; ok && i < n; i++) { /* rawgeti does not allocate */
+    lua_rawgeti(L, -2, i + 1);
+    *(Node **)lua_touserdata(L, -1) = node_ref(out[i]);
+    lua_pop(L, 1);
+  }
+  builder_end(&b);
+  if (!ok) return bind_raise(L, &e);
+  lua_pop(L, 1);
+  for (int i = 0; i < n; i++) {
+    lua_rawgeti(L, -1, i + 1);
+    if (bind_test_tensor(L, -1)) bind_made_tensor(L);
+    else {
+      lua_pushboolean(L, 0);
+      lua_rawseti(L, -3, i + 1);
+    }
+    lua_pop(L, 1);
+  }
+  return 1;
+}
+
+/* frontier({want …}, input) → {values to keep per sample …}, why it stopped there */
+static int graph_frontier_of(lua_State *L) {
+  int n, count;
+  Node **want = nodes_of(L, 1, &n);
+  Node *input = bind_check_tensor(L, 2);
+  char why[SHAPE_TEXT] = "";
+  Err e;
+  Node **found = graph_frontier(want, n, input, &count, why, &e);
+  if (!found) return bind_raise(L, &e);
+  Node **mine = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *mine, 0);
+  memcpy(mine, found, (size_t)count * sizeof *mine);
+  free(found);
+  lua_createtable(L, count, 0);
+  int depth = bind_depth;
+  bind_depth = 1; /* no user sees these */
+  for (int i = 0; i < count; i++) {
+    bind_push_tensor(L, node_ref(mine[i]));
+    lua_rawseti(L, -2, i + 1);
+  }
+  bind_depth = depth;
+  lua_pushstring(L, why);
+  return 2;
+}
+
+/* set_value(t, value): t's value is known from elsewhere (a cache). */
+static int graph_set_value(lua_State *L) {
+  Node *n = bind_check_tensor(L, 1);
+  Tensor *v = bind_check_value(L, 2);
+  if (!shape_equal(&n->shape, &v->shape))
+    return luaL_error(L, "set_value: expects shape %s, got %s", SHAPE_STR(&n->shape), SHAPE_STR(&v->shape));
+  if (!n->value) node_set_value(n, v);
+  return 0;
+}
+
+/* cost({want …}[, backward]) → {arena, outputs, saved: bytes; steps}: what a run would take, without running. */
+static int graph_cost_of(lua_State *L) {
+  lua_settop(L, 2);
+  int n;
+  Node **want = nodes_of(L, 1, &n);
+  GraphCost c;
+  Err e;
+  if (!graph_cost(want, n, lua_toboolean(L, 2), &c, &e)) return bind_raise(L, &e);
+  lua_createtable(L, 0, 4);
+  lua_pushinteger(L, c.arena);
+  lua_setfield(L, -2, "arena");
+  lua_pushinteger(L, c.outputs);
+  lua_setfield(L, -2, "outputs");
+  lua_pushinteger(L, c.saved);
+  lua_setfield(L, -2, "saved");
+  lua_pushinteger(L, c.steps);
+  lua_setfield(L, -2, "steps");
+  return 1;
+}
+
+/* ---- the graph as tables ---- */
+
+/* order(t) → its place in the order of creation. order() → the last place given. */
+static int graph_order(lua_State *L) {
+  if (lua_isnone(L, 1)) {
+    Err e;
+    Shape s = {0};
+    Node *n = node_leaf(tensor_new(&s, &e), &e);
+    if (!n) return bind_raise(L, &e);
+    lua_Integer order = (lua_Integer)n->order;
+    node_unref(n);
+    lua_pushinteger(L, order);
+    return 1;
+  }
+  lua_pushinteger(L, (lua_Integer)bind_check_tensor(L, 1)->order);
+  return 1;
+}
+
+static int graph_path_of(lua_State *L) {
+  lua_pushstring(L, bind_check_tensor(L, 1)->path);
+  return 1;
+}
+
+static int graph_op_of(lua_State *L) {
+  Node *n = bind_check_tensor(L, 1);
+  if (!n->op) return 0;
+  lua_pushstring(L, n->op->name);
+  return 1;
+}
+
+static int graph_known(lua_State *L) {
+  lua_pushboolean(L, bind_check_tensor(L, 1)->value != NULL);
+  return 1;
+}
+
+static void push_attrs(lua_State *L, const Node *n) {
+  OpArg arg[MAX_ARG];
+  int count = op_args(n->op, arg, MAX_ARG);
+  lua_newtable(L);
+  for (int i = 0; i < count; i++) {
+    if (arg[i].input) continue;
+    const double *v = n->attr + arg[i].slot;
+    if (arg[i].n == 1 && !arg[i].list) lua_pushnumber(L, v[0]);
+    else {
+      lua_newtable(L);
+      for (int k = 0; k < arg[i].n && v[k] != ATTR_END; k++) {
+        lua_pushnumber(L, v[k]);
+        lua_rawseti(L, -2, k + 1);
+      }
+    }
+    lua_setfield(L, -2, arg[i].name);
+  }
+}
+
+static int64_t macs_of(const Node *n) {
+  if (!n->op || !n->op->macs) return 0;
+  Shape in[MAX_IN];
+  for (int i = 0; i < MAX_IN; i++) {
+    if (i < n->n_in && n->in[i]) in[i] = n->in[i]->shape;
+    else in[i] = (Shape){.rank = -1};
+  }
+  return n->op->macs(in, n->n_in, n->attr, &n->shape);
+}
+
+/* walk{t, …} → the nodes beneath in creation order, each a table: order, op (nil: a leaf), path, shape, numel, dtype,
+ * requires_grad, frozen, known, inputs (orders, false where absent), attrs, macs, random; a leaf has its tensor. */
+static int graph_walk_tables(lua_State *L) {
+  lua_settop(L, 2);
+  int n, count;
+  Node **want = nodes_of(L, 1, &n);
+  Err e;
+  Node **found = graph_walk(want, n, lua_toboolean(L, 2), &count, &e);
+  if (!found) return bind_raise(L, &e);
+  Node **node = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *node, 0);
+  memcpy(node, found, (size_t)count * sizeof *node); /* lives as long as the tensors asked for: they are on the stack */
+  free(found);
+  lua_createtable(L, count, 0);
+  for (int i = 0; i < count; i++) {
+    Node *x = node[i];
+    lua_createtable(L, 0, 12);
+    lua_pushinteger(L, (lua_Integer)x->order);
+    lua_setfield(L, -2, "order");
+    lua_pushstring(L, x->path);
+    lua_setfield(L, -2, "path");
+    bind_push_shape(L, &x->shape);
+    lua_setfield(L, -2, "shape");
+    lua_pushinteger(L, shape_count(&x->shape));
+    lua_setfield(L, -2, "numel");
+    lua_pushboolean(L, x->requires_grad);
+    lua_setfield(L, -2, "requires_grad");
+    lua_pushboolean(L, x->frozen);
+    lua_setfield(L, -2, "frozen");
+    lua_pushboolean(L, x->value != NULL);
+    lua_setfield(L, -2, "known");
+    lua_createtable(L, x->n_in, 0);
+    for (int k = 0; k < x->n_in; k++) {
+      if (x->in[k]) lua_pushinteger(L, (lua_Integer)x->in[k]->order);
+      else lua_pushboolean(L, 0);
+      lua_rawseti(L, -2, k + 1);
+    }
+    lua_setfield(L, -2, "inputs");
+    if (x->op) {
+      lua_pushstring(L, x->op->name);
+      lua_setfield(L, -2, "op");
+      push_attrs(L, x);
+      lua_setfield(L, -2, "attrs");
+      lua_pushinteger(L, macs_of(x));
+      lua_setfield(L, -2, "macs");
+      lua_pushboolean(L, x->op->random);
+      lua_setfield(L, -2, "random");
+    } else {
+      bind_push_tensor(L, node_ref(x));
+      lua_setfield(L, -2, "tensor");
+    }
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"fn", graph_fn}, {"op", graph_op}, {"ops", graph_ops}, {"enter", graph_enter}, {"leave", graph_leave},
+  {"depth", graph_depth}, {"here", graph_here}, {"grad_mode", graph_mode}, {"effect", graph_effect}, {"settle", graph_settle_now},
+  {"eval", graph_eval_list}, {"backward", graph_backward_from}, {"grad", graph_grad_of}, {"frontier", graph_frontier_of},
+  {"set_value", graph_set_value}, {"cost", graph_cost_of}, {"order", graph_order}, {"path", graph_path_of}, {"op_of", graph_op_of},
+  {"known", graph_known}, {"walk", graph_walk_tables}, {0, 0}};
+
+int bind_graph(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "suture.core");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "tensor"); /* the tensor metatable must be there */
+  lua_pop(L, 2);
+  luaL_newlib(L, functions);
+  return 1;
+}

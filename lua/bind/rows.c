@@ -1,0 +1,97 @@
+/* suture.core.rows: whole rows of tensors by sample, for caches of what a frozen trunk computes, and plain copies of
+ * weights for going back. Every tensor's first dim is outermost in memory, so a row is one run of bytes. */
+#include <string.h>
+#include "lua/bind/tensor.h"
+
+static size_t row_size(const Tensor *t) { return t->shape.dim[0] ? (size_t)(t->count / t->shape.dim[0]) : 0; }
+
+/* The place at the end of the list at stack index i, checked against n rows. */
+static int64_t place_at(lua_State *L, int i, lua_Integer k, int64_t n) {
+  lua_geti(L, i, k);
+  int64_t place = luaL_checkinteger(L, -1);
+  lua_pop(L, 1);
+  if (place < 0 || place >= n) luaL_error(L, "row %d is not among %d", (int)place, (int)n);
+  return place;
+}
+
+/* new(like, n) → a tensor of n rows, each of like's row shape; the numbers are not set. */
+static int rows_new(lua_State *L) {
+  Node *like = bind_check_tensor(L, 1);
+  Shape s = like->shape;
+  luaL_argcheck(L, s.rank > 0, 1, "a tensor with a sample dim expected");
+  s.dim[0] = luaL_checkinteger(L, 2);
+  Err e;
+  Tensor *t = tensor_new(&s, &e);
+  if (!t) return bind_raise(L, &e);
+  bind_push_leaf(L, t);
+  return 1;
+}
+
+/* put(to, {places}, from): row k of from becomes row places[k] of to. */
+static int rows_put(lua_State *L) {
+  Tensor *to = bind_check_value(L, 1), *from = bind_check_value(L, 3);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  size_t size = row_size(to);
+  luaL_argcheck(L, row_size(from) == size && from->shape.dim[0] == (int64_t)lua_rawlen(L, 2), 3, "rows do not fit");
+  for (lua_Integer k = 0; k < from->shape.dim[0]; k++)
+    memcpy(to->data + (size_t)place_at(L, 2, k + 1, to->shape.dim[0]) * size, from->data + (size_t)k * size, size * sizeof(float));
+  tensor_touch(to);
+  return 0;
+}
+
+/* take(from, {places}) → a tensor of those rows. */
+static int rows_take(lua_State *L) {
+  Tensor *from = bind_check_value(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  Shape s = from->shape;
+  s.dim[0] = (int64_t)lua_rawlen(L, 2);
+  Err e;
+  Tensor *t = tensor_new(&s, &e);
+  if (!t) return bind_raise(L, &e);
+  bind_push_leaf(L, t);
+  size_t size = row_size(from);
+  for (lua_Integer k = 0; k < s.dim[0]; k++)
+    memcpy(t->data + (size_t)k * size, from->data + (size_t)place_at(L, 2, k + 1, from->shape.dim[0]) * size, size * sizeof(float));
+  return 1;
+}
+
+/* copy({to …}, {from …}): the numbers of each, in one go that nothing interrupts. */
+static int rows_copy(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+  luaL_argcheck(L, n == (lua_Integer)lua_rawlen(L, 2), 2, "as many tensors as in the first list expected");
+  for (int pass = 0; pass < 2; pass++) /* all checked before any is changed */
+    for (lua_Integer k = 1; k <= n; k++) {
+      lua_geti(L, 1, k);
+      lua_geti(L, 2, k);
+      Tensor *from = bind_check_value(L, -1), *to = bind_check_value(L, -2);
+      Err e;
+      if (!pass) {
+        if (!shape_equal(&from->shape, &to->shape)) return luaL_error(L, "tensor %d: shapes %s and %s differ", (int)k, SHAPE_STR(&to->shape), SHAPE_STR(&from->shape));
+        if (!node_write(bind_check_tensor(L, -2), &e)) return bind_raise(L, &e);
+      } else {
+        memcpy(to->data, from->data, (size_t)to->count * sizeof(float));
+        tensor_touch(to);
+      }
+      lua_pop(L, 2);
+    }
+  return 0;
+}
+
+/* finite(t) → true when every number is. */
+static int rows_finite(lua_State *L) {
+  const Tensor *t = bind_check_value(L, 1);
+  bool finite = true;
+  for (int64_t i = 0; i < t->count && finite; i++) finite = t->data[i] - t->data[i] == 0;
+  lua_pushboolean(L, finite);
+  return 1;
+}
+
+int bind_rows(lua_State *L);
+int bind_rows(lua_State *L) {
+  static const luaL_Reg fn[] = {
+    {"new", rows_new}, {"put", rows_put}, {"take", rows_take}, {"copy", rows_copy}, {"finite", rows_finite}, {0, 0}};
+  luaL_newlib(L, fn);
+  return 1;
+}

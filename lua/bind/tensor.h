@@ -1,0 +1,47 @@
+/* Tensors in Lua: full userdata "suture.tensor", each a handle on one Node (core/graph.h). The same Node pushed twice
+ * gives the same userdata, so `p == p` is identity.
+ *
+ * A handle pushed while no module runs (bind_depth 0) is seen by a user, and its node is *named*; a handle made inside a
+ * module's forward is not, unless it is pushed again outside.
+ *
+ * Lua errors jump. So a binding that makes a node first takes a slot (bind_new_tensor), then acquires into it; nothing is
+ * held in C locals when Lua may raise. */
+#ifndef LUA_BIND_TENSOR_H
+#define LUA_BIND_TENSOR_H
+#include "bind.h"
+#include "graph.h"
+
+#define BIND_TENSOR "suture.tensor"
+
+/* How many module calls are running; graph.c's enter and leave count. */
+extern int bind_depth;
+
+/* The node at stack index i (borrowed; it lives as long as the userdata). */
+Node *bind_check_tensor(lua_State *L, int i); /* raises when it is no tensor: "… expects a tensor, got table" */
+Node *bind_test_tensor(lua_State *L, int i);  /* NULL when it is no tensor */
+/* The same, and a Lua number at i is first replaced, in place on the stack, by a scalar leaf. */
+Node *bind_to_tensor(lua_State *L, int i);
+/* Its numbers: computes the node if nobody has, raises when that fails. Borrowed. */
+Tensor *bind_check_value(lua_State *L, int i);
+
+/* Pushes a tensor userdata that holds nothing yet and returns its slot. Store an owned node in it, then call
+ * bind_made_tensor with the slot's userdata on top of the stack. */
+Node **bind_new_tensor(lua_State *L);
+void bind_made_tensor(lua_State *L);
+/* Pushes a handle on the node and takes over the caller's reference. NULL pushes nil. (When Lua itself runs out of memory
+ * here the reference is lost; use bind_new_tensor where the node is large.) */
+void bind_push_tensor(lua_State *L, Node *n);
+/* Pushes a new leaf on the tensor and takes over the caller's reference. */
+void bind_push_leaf(lua_State *L, Tensor *t);
+
+/* A computed value that no gradient flows through is as good as a leaf: computes it and makes it one. False for others. */
+bool bind_as_leaf(lua_State *L, int i);
+
+/* A shape from the arguments at i: numbers up to the top of the stack, or one table of numbers. */
+Shape bind_check_shape(lua_State *L, int i);
+/* Pushes a shape: a table {N, C, H, W} that prints as (N, C, H, W). */
+void bind_push_shape(lua_State *L, const Shape *s);
+/* Runs Lua's collector when tensors have grown by more than max(64 MB, half of what lived after the last time). Called by
+ * every push; call it also in loops that make tensors without pushing them. May run __gc, never raises. */
+void bind_memory_pressure(lua_State *L);
+#endif

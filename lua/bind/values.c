@@ -1,0 +1,372 @@
+/* suture.core.values, all of it also in suture.core.tensor: leaves made, numbers in and out of Lua, leaves changed in place. */
+#include <math.h>
+#include <string.h>
+#include "tensor.h"
+
+/* ---- dtype ---- */
+
+static const char *const dtype_names[] = {[DTYPE_F32] = "float32", [DTYPE_I64] = "int64", [DTYPE_BOOL] = "bool", NULL};
+
+static int tensor_dtype(lua_State *L) {
+  lua_pushstring(L, dtype_names[bind_check_tensor(L, 1)->dtype]);
+  return 1;
+}
+
+static void set_dtype(Node *n, DType d) { n->dtype = n->value->dtype = d; }
+
+/* ---- making leaves ---- */
+
+static Shape check_size(lua_State *L, int i) {
+  Shape s = bind_check_shape(L, i);
+  for (int k = 0; k < s.rank; k++)
+    if (s.dim[k] < 0) luaL_error(L, "a size cannot be negative, got %s", SHAPE_STR(&s));
+  return s;
+}
+
+/* A leaf of this shape on top of the stack, numbers not set. */
+static Tensor *push_leaf(lua_State *L, const Shape *s, DType dtype) {
+  Err e;
+  Node **slot = bind_new_tensor(L);
+  Tensor *t = tensor_new(s, &e);
+  if (!t) bind_raise(L, &e);
+  t->dtype = dtype;
+  *slot = node_leaf(t, &e);
+  if (!*slot) bind_raise(L, &e);
+  bind_made_tensor(L);
+  return t;
+}
+
+static DType opt_dtype(lua_State *L, int i) { return (DType)luaL_checkoption(L, i, "float32", dtype_names); }
+
+/* full(shape, value[, dtype]) */
+static int tensor_full(lua_State *L) {
+  Shape s = check_size(L, 1);
+  float v = (float)luaL_checknumber(L, 2);
+  Tensor *t = push_leaf(L, &s, opt_dtype(L, 3));
+  for (int64_t i = 0; i < t->count; i++) t->data[i] = v;
+  return 1;
+}
+
+/* Copies t's numbers from rows given in the order of the logical shape. Raises when there is no memory for the copy. */
+static float *rows_buffer(lua_State *L, int64_t count) {
+  size_t bytes = (size_t)(count ? count : 1) * sizeof(float);
+  return lua_newuserdatauv(L, bytes, 0);
+}
+
+/* from_list(shape, flat table[, dtype]): numbers and booleans in row-major order. */
+static int tensor_from_list(lua_State *L) {
+  Shape s = check_size(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  DType dtype = opt_dtype(L, 3);
+  int64_t n = shape_count(&s);
+  float *rows = rows_buffer(L, n);
+  for (int64_t i = 0; i < n; i++) {
+    int type = lua_rawgeti(L, 2, i + 1);
+    if (type == LUA_TBOOLEAN) rows[i] = (float)lua_toboolean(L, -1);
+    else if (type == LUA_TNUMBER) rows[i] = (float)lua_tonumber(L, -1);
+    else luaL_error(L, "a tensor is made of numbers, got %s", luaL_typename(L, -1));
+    lua_pop(L, 1);
+  }
+  tensor_from_rows(push_leaf(L, &s, dtype), rows);
+  return 1;
+}
+
+/* arange(start, step, count[, dtype]) */
+static int tensor_arange(lua_State *L) {
+  double start = luaL_checknumber(L, 1), step = luaL_checknumber(L, 2);
+  Shape s = {.rank = 1, .dim = {luaL_checkinteger(L, 3)}};
+  if (s.dim[0] < 0) return luaL_error(L, "a size cannot be negative, got %d", (int)s.dim[0]);
+  Tensor *t = push_leaf(L, &s, opt_dtype(L, 4));
+  for (int64_t i = 0; i < t->count; i++) t->data[i] = (float)(start + step * (double)i);
+  return 1;
+}
+
+/* ---- random numbers: one seed per call from the graph's generator; splitmix64 of seed and place, so that a tensor's
+ * numbers depend on nothing but the seed. Drawn in row-major order, whatever the storage. ---- */
+
+static uint64_t mix(uint64_t x) { /* Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators (2014) */
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+static double unit(uint64_t bits) { return ((double)(bits >> 11) + 0.5) * 0x1p-53; } /* in (0, 1) */
+static uint64_t bits_at(uint64_t seed, int64_t i) { return mix(seed + (uint64_t)i * 0x9e3779b97f4a7c15u); }
+
+static void draw_uniform(float *rows, int64_t n, double lo, double hi) {
+  uint64_t seed = mix(graph_seed());
+  float below = hi > lo ? nextafterf((float)hi, (float)lo) : (float)hi;
+  for (int64_t i = 0; i < n; i++) {
+    float v = (float)(lo + (hi - lo) * unit(bits_at(seed, i)));
+    rows[i] = v < below ? v : below;
+  }
+}
+
+static void draw_normal(float *rows, int64_t n, double mean, double std) { /* Box and Muller (1958), two from 64 bits */
+  uint64_t seed = mix(graph_seed());
+  float m = (float)mean, s = (float)std;
+  for (int64_t i = 0; i < n; i += 2) {
+    uint64_t bits = bits_at(seed, i);
+    float u = ((float)(bits >> 40) + 0.5f) * 0x1p-24f, a = (float)(bits & 0xffffff) * (6.2831853f * 0x1p-24f);
+    float r = s * sqrtf(-2 * logf(u)), sine, cosine;
+    sincosf(a, &sine, &cosine);
+    rows[i] = m + r * cosine;
+    if (i + 1 < n) rows[i + 1] = m + r * sine;
+  }
+}
+
+/* random(kind, shape, a, b): "normal" with mean a and standard deviation b, "uniform" in [a, b), "randint" in a … b-1. */
+static int tensor_random(lua_State *L) {
+  static const char *const kinds[] = {"normal", "uniform", "randint", "permutation", NULL};
+  int kind = luaL_checkoption(L, 1, NULL, kinds);
+  Shape s = check_size(L, 2);
+  double a = luaL_checknumber(L, 3), b = luaL_checknumber(L, 4);
+  int64_t n = shape_count(&s);
+  float *rows = rows_buffer(L, n);
+  if (kind == 0) draw_normal(rows, n, a, b);
+  else draw_uniform(rows, n, a, b);
+  if (kind == 2)
+    for (int64_t i = 0; i < n; i++) rows[i] = floorf(rows[i]);
+  if (kind == 3) { /* Fisher and Yates, from the end */
+    uint64_t seed = mix(graph_seed());
+    for (int64_t i = 0; i < n; i++) rows[i] = (float)i;
+    for (int64_t i = n - 1; i > 0; i--) {
+      int64_t j = (int64_t)(mix(seed + (uint64_t)i) % (uint64_t)(i + 1));
+      float t = rows[i];
+      rows[i] = rows[j];
+      rows[j] = t;
+    }
+  }
+  tensor_from_rows(push_leaf(L, &s, kind >= 2 ? DTYPE_I64 : DTYPE_F32), rows);
+  return 1;
+}
+
+/* ---- numbers out ---- */
+
+static void push_number(lua_State *L, float v, DType dtype) {
+  if (dtype == DTYPE_BOOL) lua_pushboolean(L, v != 0);
+  else if (dtype == DTYPE_I64 && fabsf(v) < 9e15f) lua_pushinteger(L, (lua_Integer)v);
+  else lua_pushnumber(L, v);
+}
+
+/* item(t): its one number. */
+static int tensor_item(lua_State *L) {
+  Node *n = bind_check_tensor(L, 1);
+  if (shape_count(&n->shape) != 1)
+    return luaL_error(L, "item: expects a tensor with one element, got shape %s", SHAPE_STR(&n->shape));
+  push_number(L, bind_check_value(L, 1)->data[0], n->dtype);
+  return 1;
+}
+
+/* flat(t[, from, count]) → a table of numbers in row-major order, from place `from` (0-based). */
+static int tensor_flat(lua_State *L) {
+  Tensor *t = bind_check_value(L, 1);
+  int64_t from = luaL_optinteger(L, 2, 0), count = luaL_optinteger(L, 3, t->count - from);
+  if (from < 0 || count < 0 || from + count > t->count)
+    return luaL_error(L, "elements %d to %d of a tensor of %d", (int)from, (int)(from + count - 1), (int)t->count);
+  lua_createtable(L, (int)count, 0);
+  if (t->shape.rank != 4) {
+    for (int64_t i = 0; i < count; i++) {
+      push_number(L, t->data[from + i], t->dtype);
+      lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+  }
+  int64_t stride[MAX_RANK];
+  shape_strides(&t->shape, CHANNELS_LAST, stride);
+  for (int64_t i = 0; i < count; i++) {
+    int64_t rest = from + i, at = 0;
+    for (int d = 3; d >= 0; d--) {
+      at += rest % t->shape.dim[d] * stride[d];
+      rest /= t->shape.dim[d];
+    }
+    push_number(L, t->data[at], t->dtype);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+/* stats(t) → least, greatest and sum of finite numbers, how many are not finite, whether all are whole. */
+static int tensor_stats(lua_State *L) {
+  Tensor *t = bind_check_value(L, 1);
+  double lo = INFINITY, hi = -INFINITY, sum = 0;
+  int64_t bad = 0;
+  bool whole = true;
+  for (int64_t i = 0; i < t->count; i++) {
+    double v = t->data[i];
+    if (!isfinite(v)) {
+      bad++;
+      continue;
+    }
+    if (v < lo) lo = v;
+    if (v > hi) hi = v;
+    if (v != floor(v)) whole = false;
+    sum += v;
+  }
+  lua_pushnumber(L, lo);
+  lua_pushnumber(L, hi);
+  lua_pushnumber(L, sum);
+  lua_pushinteger(L, bad);
+  lua_pushboolean(L, whole);
+  return 5;
+}
+
+/* bytes(t) → its numbers in row-major order as a string of little-endian float32; same bits, same string. */
+static int tensor_bytes_of(lua_State *L) {
+  Tensor *t = bind_check_value(L, 1);
+  luaL_Buffer b;
+  size_t size = (size_t)t->count * sizeof(float);
+  float *rows = (float *)(void *)luaL_buffinitsize(L, &b, size ? size : 1);
+  tensor_to_rows(t, rows);
+  luaL_pushresultsize(&b, size);
+  return 1;
+}
+
+/* ---- leaves changed in place ---- */
+
+/* The leaf at i, ready to be written: what waits on it is computed first. */
+static Tensor *writable(lua_State *L, int i, const char *what) {
+  Node *n = bind_check_tensor(L, i);
+  Err e;
+  if (!bind_as_leaf(L, i)) {
+    err_set(&e, "%s: a value that gradients flow through cannot change in place; this one came from %s (x:detach() cuts it off)", what, n->op->name);
+    bind_raise(L, &e);
+  }
+  if (!node_write(n, &e)) bind_raise(L, &e);
+  tensor_touch(n->value);
+  return n->value;
+}
+
+/* fill(t, value) */
+static int tensor_fill(lua_State *L) {
+  float v = (float)luaL_checknumber(L, 2);
+  Tensor *t = writable(L, 1, "fill_");
+  for (int64_t i = 0; i < t->count; i++) t->data[i] = v;
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* copy(t, from[, what]): same shape. */
+static int tensor_copy(lua_State *L) {
+  Tensor *from = bind_check_value(L, 2);
+  const char *what = luaL_optstring(L, 3, "copy_");
+  Node *n = bind_check_tensor(L, 1);
+  if (!shape_equal(&n->shape, &from->shape))
+    return luaL_error(L, "%s: expects shape %s, got %s", what, SHAPE_STR(&n->shape), SHAPE_STR(&from->shape));
+  Tensor *t = writable(L, 1, what);
+  memmove(t->data, from->data, (size_t)t->count * sizeof(float));
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* redraw(t, "normal"|"uniform", a, b) */
+static int tensor_redraw(lua_State *L) {
+  static const char *const kinds[] = {"normal", "uniform", NULL};
+  int kind = luaL_checkoption(L, 2, NULL, kinds);
+  double a = luaL_checknumber(L, 3), b = luaL_checknumber(L, 4);
+  int64_t n = shape_count(&bind_check_tensor(L, 1)->shape);
+  float *rows = rows_buffer(L, n);
+  if (kind == 0) draw_normal(rows, n, a, b);
+  else draw_uniform(rows, n, a, b);
+  tensor_from_rows(writable(L, 1, kind == 0 ? "normal_" : "uniform_"), rows);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* put(t, i, from): t[i] = from, a number or a tensor of t[i]'s shape (or one number broadcast). */
+static int tensor_put(lua_State *L) {
+  Node *n = bind_check_tensor(L, 1);
+  int64_t at = luaL_checkinteger(L, 2), rows = n->shape.rank > 0 ? n->shape.dim[0] : 0;
+  if (at < 0 || at >= rows) return luaL_error(L, "index %d is out of range for shape %s", (int)at, SHAPE_STR(&n->shape));
+  Shape part = {.rank = n->shape.rank - 1};
+  for (int d = 0; d < part.rank; d++) part.dim[d] = n->shape.dim[d + 1];
+  int64_t count = shape_count(&part);
+  bind_to_tensor(L, 3);
+  Tensor *from = bind_check_value(L, 3);
+  if (from->count != 1 && !shape_equal(&from->shape, &part))
+    return luaL_error(L, "x[%d] = y: expects shape %s, got %s", (int)at, SHAPE_STR(&part), SHAPE_STR(&from->shape));
+  float *values = rows_buffer(L, shape_count(&n->shape)), *source = rows_buffer(L, from->count);
+  tensor_to_rows(from, source);
+  Tensor *t = writable(L, 1, "x[i] = y");
+  tensor_to_rows(t, values);
+  for (int64_t i = 0; i < count; i++) values[at * count + i] = source[from->count == 1 ? 0 : i];
+  tensor_from_rows(t, values);
+  return 0;
+}
+
+/* count_up(t) → t's one number plus 1, in place. The counter of batches: no value is ever computed from it, so nothing
+ * that waits is asked for first. */
+static int tensor_count_up(lua_State *L) {
+  Tensor *t = bind_check_value(L, 1);
+  t->data[0] += 1;
+  tensor_touch(t);
+  lua_pushnumber(L, t->data[0]);
+  return 1;
+}
+
+/* check_targets(target, logits, ignore): class numbers fit the logits (N, classes, …); raises where not. Looks only at
+ * targets that are known already. */
+static int tensor_check_targets(lua_State *L) {
+  Node *t = bind_check_tensor(L, 1), *x = bind_check_tensor(L, 2);
+  double ignore = luaL_checknumber(L, 3);
+  Err e;
+  if (x->shape.rank < 1) {
+    err_set(&e, "cross_entropy: expects logits of shape (N, classes), got a scalar");
+    return bind_raise(L, &e);
+  }
+  int64_t classes = x->shape.dim[x->shape.rank > 1 ? 1 : 0];
+  if (!t->value || t->op) return 0;
+  for (int64_t i = 0; i < t->value->count; i++) {
+    float v = t->value->data[i];
+    if (v == (float)ignore || (v >= 0 && v < (float)classes && v == floorf(v))) continue;
+    err_set(&e, "cross_entropy: target %g at index %lld is not below %lld classes%s", (double)v, (long long)i, (long long)classes,
+            v != floorf(v) ? " (targets are class numbers: whole, from 0)" : v < 0 ? " (classes count from 0)" : "");
+    return bind_raise(L, &e);
+  }
+  return 0;
+}
+
+/* clone(t) → a new leaf with the same numbers. detach(t) → a new leaf that shares them while neither is written. */
+static int tensor_clone(lua_State *L) {
+  Tensor *from = bind_check_value(L, 1);
+  Tensor *t = push_leaf(L, &from->shape, from->dtype);
+  memcpy(t->data, from->data, (size_t)t->count * sizeof(float));
+  return 1;
+}
+
+static int tensor_detach(lua_State *L) {
+  bind_check_value(L, 1);
+  Node **slot = bind_new_tensor(L);
+  Err e;
+  *slot = node_leaf(tensor_ref(bind_check_tensor(L, 1)->value), &e);
+  if (!*slot) return bind_raise(L, &e);
+  (*slot)->dtype = bind_check_tensor(L, 1)->dtype;
+  bind_made_tensor(L);
+  return 1;
+}
+
+/* cast(t, dtype) → a new leaf: int64 cuts toward zero, bool is 0 or 1. */
+static int tensor_cast(lua_State *L) {
+  Tensor *from = bind_check_value(L, 1);
+  DType d = (DType)luaL_checkoption(L, 2, NULL, dtype_names);
+  Tensor *t = push_leaf(L, &from->shape, d);
+  for (int64_t i = 0; i < t->count; i++) {
+    float v = from->data[i];
+    t->data[i] = d == DTYPE_I64 ? truncf(v) : d == DTYPE_BOOL ? (float)(v != 0) : v;
+  }
+  set_dtype(bind_check_tensor(L, -1), d);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"dtype", tensor_dtype}, {"full", tensor_full}, {"from_list", tensor_from_list}, {"arange", tensor_arange},
+  {"random", tensor_random}, {"item", tensor_item}, {"flat", tensor_flat}, {"stats", tensor_stats},
+  {"bytes", tensor_bytes_of}, {"fill", tensor_fill}, {"copy", tensor_copy}, {"redraw", tensor_redraw},
+  {"put", tensor_put}, {"count_up", tensor_count_up}, {"check_targets", tensor_check_targets},
+  {"clone", tensor_clone}, {"detach", tensor_detach}, {"cast", tensor_cast}, {0, 0}};
+
+int bind_values(lua_State *L) {
+  luaL_newlib(L, functions);
+  return 1;
+}

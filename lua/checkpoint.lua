@@ -1,0 +1,286 @@
+--- Files of weights: open(PATH) and m:save(PATH).
+-- A saved file carries, beside the tensors, how the model was made and what was operated on it (a JSON text under the
+-- metadata key "suture"): the constructor of each module, replaced, inserted and removed parts, freezing and modes. open()
+-- makes the model from its zoo name or class, mends it until it equals that record, and loads the tensors. A file without the record (a
+-- published checkpoint) is recognised by the names and shapes of its tensors.
+require "suture.tensor"
+local core = require "suture.core"
+local fault = require "suture.fault"
+local note = require "suture.note"
+local options = require "suture.options"
+local nn = require "suture.nn"
+local suggest = require "suture.suggest"
+local file, json = core.file, core.json
+
+local checkpoint = {}
+local VERSION = 1
+
+-- ---- a model as a record ----
+
+-- Constructor arguments that JSON can hold; what it cannot (tensors, functions, modules) is left out and `whole` is false.
+local function plain(v)
+  local t = type(v)
+  if t == "table" then
+    if getmetatable(v) then return nil, false end
+    local out, whole = {}, true
+    for k, x in pairs(v) do
+      local y, ok = plain(x)
+      out[k], whole = y, whole and ok
+    end
+    return out, whole
+  end
+  if t == "nil" or t == "function" or t == "userdata" or t == "thread" then return nil, t == "nil" end
+  if v == math.huge or v == -math.huge or v ~= v then return nil, false end
+  return v, true
+end
+
+local function arguments(m)
+  local list, whole = {}, true
+  for i = 1, m._args and m._args.n or 0 do
+    local v, ok = plain(m._args[i])
+    list[i], whole = v == nil and json.null or v, whole and ok
+  end
+  return list, whole
+end
+
+local function is_container(m) return nn.Sequential and (getmetatable(m) == nn.Sequential or getmetatable(m) == nn.ModuleList) end
+
+local function record(m)
+  local spec = {class = getmetatable(m).__name, zoo = rawget(m, "_zoo")}
+  if not is_container(m) and not spec.zoo then
+    local args, whole = arguments(m)
+    spec.args = args
+    if not whole then spec.partial = true end
+  end
+  if m._frozen then spec.frozen = true end
+  if not m.training then spec.eval = true end
+  if rawget(m, "_bn_eval") then spec.bn_eval = true end
+  if rawget(m, "_cut") then spec.cut = m._cut end
+  for _, where in ipairs {"_before", "_after"} do
+    local list = rawget(m, where)
+    if list and #list > 0 then
+      spec[where] = {}
+      for i, part in ipairs(list) do spec[where][i] = part.name or part[1] end
+    end
+  end
+  local still = {}
+  for _, name in ipairs(m._pnames) do
+    if not m._params[name].requires_grad and not m._frozen then still[#still + 1] = name end
+  end
+  if #still > 0 then spec.still = still end
+  if #m._names > 0 then
+    spec.children = {}
+    for i, name in ipairs(m._names) do spec.children[i] = {name, record(m._children[name])} end
+  end
+  return spec
+end
+
+-- ---- a record made into a model ----
+
+local function class_of(spec, where)
+  local cls = nn[spec.class] or _G[spec.class]
+  if type(cls) ~= "table" or not cls._is_module then
+    fault("%s: a module of class %s is needed, which is not defined here: define it (nn.class %q) and open the file again", where, spec.class, spec.class)
+  end
+  return cls
+end
+
+local function unpack_arguments(args)
+  local list = {}
+  for i, v in ipairs(args) do if v ~= json.null then list[i] = v end end
+  return table.unpack(list, 1, #args)
+end
+
+local function equal(a, b) return json.encode(a) == json.encode(b) end
+
+local mend
+
+local function make(spec, where)
+  local m
+  if spec.zoo then
+    local zoo = require "suture.zoo"
+    local opts = {}
+    for k, v in pairs(spec.zoo.opts or {}) do opts[k] = v end
+    m = zoo[spec.zoo.name] and zoo[spec.zoo.name](opts) or fault("%s: this version has no zoo.%s", where, spec.zoo.name)
+  else
+    local cls = class_of(spec, where)
+    if spec.partial then fault("%s: the arguments of this %s could not be saved (functions, tensors); make it yourself and use m:load_state_dict(open_state(PATH))", where, spec.class) end
+    m = cls(unpack_arguments(spec.args or {}))
+  end
+  return mend(m, spec, where)
+end
+
+local function same_kind(m, spec)
+  if getmetatable(m).__name ~= spec.class then return false end
+  if is_container(m) or spec.zoo or rawget(m, "_zoo") then return true end
+  return spec.partial or equal(arguments(m), spec.args or {})
+end
+
+local function join(a, b) return a == "" and b or a .. "." .. b end
+
+-- Makes m's parts those of spec; parts that already are stay as they were made.
+function mend(m, spec, where)
+  local keep = {}
+  for _, pair in ipairs(spec.children or {}) do
+    local name, child = pair[1], pair[2]
+    keep[name] = true
+    local have = m._children[name]
+    local place = join(where, name)
+    local part = have and same_kind(have, child) and mend(have, child, place) or make(child, place)
+    if part ~= have then
+      if is_container(m) then m:add_module(name, part) else m[name] = part end
+    end
+  end
+  for i = #m._names, 1, -1 do
+    local name = m._names[i]
+    if not keep[name] then
+      m._children[name] = nil
+      table.remove(m._names, i)
+    end
+  end
+  local order = {}
+  for i, pair in ipairs(spec.children or {}) do order[i] = pair[1] end
+  for i, name in ipairs(order) do m._names[i] = name end
+  for _, list in ipairs {"_before", "_after"} do
+    if spec[list] then rawset(m, "_want" .. list, spec[list]) end
+  end
+  for _, name in ipairs(m._names) do -- inserted modules are the parent's children: joined now that they exist
+    local child = m._children[name]
+    for _, list in ipairs {"_before", "_after"} do
+      local want = rawget(child, "_want" .. list)
+      if want then
+        local parts = {}
+        for i, other in ipairs(want) do parts[i] = {name = other, module = m._children[other]} end
+        rawset(child, list, parts)
+        rawset(child, "_want" .. list, nil)
+      end
+    end
+  end
+  if spec.cut then rawset(m, "_cut", spec.cut) end
+  require("suture.nn.trace").structure = require("suture.nn.trace").structure + 1
+  return m
+end
+
+-- Marks, after the tensors are in.
+local function mark(m, spec)
+  if spec.frozen then -- this module's own; its parts say for themselves
+    rawset(m, "_frozen", true)
+    for _, p in pairs(m._params) do
+      core.tensor.requires_grad(p, false)
+      core.tensor.frozen(p, true)
+    end
+  end
+  rawset(m, "training", not spec.eval)
+  if spec.bn_eval then rawset(m, "_bn_eval", true) end
+  for _, name in ipairs(spec.still or {}) do
+    if m._params[name] then m._params[name].requires_grad = false end
+  end
+  for _, pair in ipairs(spec.children or {}) do
+    if m._children[pair[1]] then mark(m._children[pair[1]], pair[2]) end
+  end
+end
+
+-- ---- files ----
+
+local function entries_of(f)
+  local shapes, dtypes, at = {}, {}, {}
+  for i, entry in ipairs(f.entries) do
+    shapes[entry.name], dtypes[entry.name], at[entry.name] = entry.shape, entry.dtype, i
+  end
+  return shapes, dtypes, at
+end
+
+-- The tensors of an open file as an ordered state dict.
+local function state_of(f)
+  local sd = require("suture.ordered").dict()
+  for i, entry in ipairs(f.entries) do sd[entry.name] = f:tensor(i) end
+  return sd
+end
+
+local function say_dtypes(path, f)
+  local other = {}
+  for _, entry in ipairs(f.entries) do
+    local d = entry.dtype
+    if d == "F16" or d == "BF16" or d == "F64" then other[d] = (other[d] or 0) + 1 end
+  end
+  for d, n in pairs(other) do note(("%s: %d tensors of %s are read as F32"):format(path, n, d)) end
+end
+
+--- Opens a file of weights and returns the model, in eval mode when the file is a published checkpoint.
+-- PATH: .safetensors, or .pth/.pt/.th of any of PyTorch's three containers; what it is is seen from its bytes. The
+-- architecture comes from what m:save wrote, else from the names and shapes of the tensors. Options: `model` = a model to
+-- load into instead; `strict` (true) = all names must match. Errors list missing, unexpected and misshapen names together.
+function checkpoint.open(path, opts)
+  if type(path) ~= "string" then fault("open: expects a path, got %s", options.show(path)) end
+  opts = options.check("open", opts or {}, {model = true, strict = true})
+  local f = file.open(path)
+  say_dtypes(path, f)
+  if opts.model then
+    opts.model:load_state_dict(state_of(f), {strict = opts.strict})
+    return opts.model
+  end
+  local text = f.metadata and f.metadata.suture
+  if text then
+    local saved, why = json.decode(text)
+    if type(saved) ~= "table" or type(saved.model) ~= "table" then fault("%s: the record of how the model was made cannot be read: %s", path, why or "not an object") end
+    if (saved.version or 0) > VERSION then fault("%s was saved by a newer version (record %s, known %d)", path, tostring(saved.version), VERSION) end
+    local m = nn.init.skip(function() return make(saved.model, "") end)
+    m:load_state_dict(state_of(f))
+    mark(m, saved.model)
+    for _, k in ipairs {"classes", "preprocess", "input_shape"} do
+      if saved[k] then m[k] = saved[k] end
+    end
+    return m
+  end
+  local shapes = entries_of(f)
+  local zoo = require "suture.zoo"
+  local name, made = zoo.recognise(shapes)
+  if not name then
+    local first = {}
+    for i = 1, math.min(4, #f.entries) do first[i] = f.entries[i].name end
+    fault("%s: %d tensors (%s …) are of no architecture in the zoo · open(PATH, {model = m}) loads them into a model of yours, open_state(PATH) gives them as they are",
+      path, #f.entries, table.concat(first, ", "))
+  end
+  local m = nn.init.skip(function() return zoo[name](made) end)
+  m:load_state_dict(state_of(f), {strict = opts.strict})
+  m:eval()
+  note(("%s: %s%s"):format(path:match "[^/]*$", name, made and made.num_classes and (", %d classes"):format(made.num_classes) or ""))
+  return m
+end
+
+--- The tensors of a file of weights as they are: a table by name, in the file's order.
+function checkpoint.open_state(path)
+  local f = file.open(path)
+  say_dtypes(path, f)
+  return state_of(f)
+end
+
+--- m:save(path): writes weights and how the model was made and operated on; open(path) gives it back.
+-- The ending says the format: .safetensors, or .pth/.pt for a file that torch.load reads (a state dict). Saving is
+-- atomic: the old file stays until the new one is whole.
+function checkpoint.save(m, path)
+  if type(path) ~= "string" then fault("save: expects a path, got %s", options.show(path)) end
+  local names, tensors, dtypes = {}, {}, {}
+  for name, t in pairs(m:state_dict()) do
+    names[#names + 1], tensors[#tensors + 1] = name, t
+    dtypes[#dtypes + 1] = t.dtype == "int64" and "I64" or "F32"
+  end
+  core.graph.settle()
+  local saved = {version = VERSION, model = record(m)}
+  for _, k in ipairs {"classes", "preprocess", "input_shape"} do saved[k] = (plain(m[k])) end
+  if type(m.input_shape) == "table" then
+    saved.input_shape = {}
+    for i, d in ipairs(m.input_shape) do saved.input_shape[i] = d end
+  end
+  local ending = path:match "%.(%w+)$"
+  local write = ({safetensors = file.save_safetensors, pth = file.save_torch, pt = file.save_torch, th = file.save_torch})[ending or ""]
+  if not write then
+    fault("save: %s: the ending says the format (.safetensors, .pth, .pt)%s", path, suggest.hint(ending or "", {"safetensors", "pth", "pt"}))
+  end
+  write(path, names, tensors, dtypes, {suture = json.encode(saved), format = "pt"})
+  return m
+end
+
+nn.Module.save = checkpoint.save
+
+return checkpoint

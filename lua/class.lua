@@ -1,0 +1,29 @@
+--- Classes: class("Name", base) is a table to put methods in, and calling it makes an object and runs its init.
+-- Metamethods are copied down from the base; `Name.super` is the base.
+local metamethods = {"__index", "__newindex", "__call", "__tostring", "__len", "__pairs", "__gc", "__close", "__eq"}
+
+local function construct(cls, ...)
+  local object = setmetatable({}, cls)
+  local init = cls.init
+  if init then init(object, ...) end
+  return object
+end
+
+--- class(name[, base[, make]]): a new class; make(cls, …) builds objects (default: an empty table, then init).
+local function class(name, base, make)
+  local cls = {__name = name, super = base}
+  if base then
+    for _, m in ipairs(metamethods) do cls[m] = rawget(base, m) end
+  else
+    cls.__index = cls
+  end
+  if base and rawget(base, "__index") == base then cls.__index = cls end
+  return setmetatable(cls, {
+    __index = base,
+    __call = make or base and getmetatable(base) and getmetatable(base).__call or construct,
+    __name = "class", -- so that a class is not taken for a table of options
+    __tostring = function() return "class " .. name end,
+  })
+end
+
+return class

@@ -1,0 +1,197 @@
+--- What Tab offers. Looks only (raw access, lua/fields.lua): no code of the user's runs, and errors offer nothing.
+local fields = require "suture.fields"
+local complete = {}
+
+local keywords = {"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
+  "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"}
+
+local function is_module(v) return type(v) == "table" and type(rawget(v, "_children")) == "table" end
+
+local function callable(v)
+  if type(v) == "function" then return true end
+  local mt = debug.getmetatable(v)
+  return type(v) == "table" and not is_module(v) and type(mt) == "table" and rawget(mt, "__call") ~= nil
+end
+
+-- What follows a name of this value when it is the only one offered.
+local function suffix_of(v)
+  if callable(v) then return "(" end
+  if type(v) == "table" then return "." end
+  return ""
+end
+
+-- The quote open at the end of the text, and where its string begins; nil outside strings. Comments open nothing.
+local function open_string(text)
+  local i, quote, start = 1, nil, nil
+  while i <= #text do
+    local c = text:sub(i, i)
+    if quote then
+      if c == "\\" then i = i + 1
+      elseif c == quote then quote = nil end
+    elseif c == '"' or c == "'" then quote, start = c, i + 1
+    elseif c == "-" and text:sub(i, i + 1) == "--" then
+      if text:find("\n", i, true) then i = text:find("\n", i, true) else return nil, nil, true end
+    end
+    i = i + 1
+  end
+  return quote, start
+end
+
+local function starts(name, prefix) return name:sub(1, #prefix) == prefix end
+
+-- Sorted names with the prefix; those starting with _ only when asked for.
+local function matching(names, prefix, wanted)
+  local list = {}
+  for name, v in next, names do
+    if type(name) == "string" and starts(name, prefix) and name:find "^[%a_][%w_]*$"
+      and (name:sub(1, 1) ~= "_" or prefix:sub(1, 1) == "_") and (not wanted or wanted(v)) then
+      list[#list + 1] = name
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+-- The longest expression `a.b[0].c` that ends the text.
+local function tail_expression(text)
+  local e = text:match "[%a_][%w_%.]*$" or text:match "[%a_][%w_%.%[%]\"']*$"
+  if text:find "%]$" then e = text:match "[%a_][%w_%.%[%]\"']*%]$" or text:match "[%a_][%w_%.]*%b[]$" end
+  return e
+end
+
+-- Paths inside a module: the children of the part already written.
+local function module_path(module, written)
+  local owner, word = written:match "^(.*)%.([^.]*)$"
+  local at = module
+  for part in (owner or ""):gmatch "[^.]+" do
+    at = is_module(at) and (rawget(rawget(at, "_children"), part) or rawget(rawget(at, "_children"), tonumber(part))) or nil
+  end
+  if not is_module(at) then return {}, "", "" end
+  word = word or written
+  local list, children = {}, rawget(at, "_children")
+  for name in next, children do
+    name = tostring(name)
+    if starts(name, word) then list[#list + 1] = name end
+  end
+  for _, store in ipairs {"_params", "_buffers"} do
+    for name in next, rawget(at, store) or {} do
+      name = tostring(name)
+      if (word ~= "" or next(children) == nil) and starts(name, word) then list[#list + 1] = name end
+    end
+  end
+  table.sort(list)
+  local only = #list == 1 and (rawget(children, list[1]) or rawget(children, tonumber(list[1]) or 0))
+  return list, word, is_module(only) and next(rawget(only, "_children")) ~= nil and "." or nil
+end
+
+local function file_names(written)
+  local folder, word = written:match "^(.*/)([^/]*)$"
+  word = word or written
+  local path = (folder or "./"):gsub("^~/", (os.getenv "HOME" or "~") .. "/")
+  local list = {}
+  for _, name in ipairs(package.loaded["suture.face"].files(path)) do
+    if starts(name, word) and (name:sub(1, 1) ~= "." or word:sub(1, 1) == ".") then list[#list + 1] = name end
+  end
+  table.sort(list)
+  return list, word
+end
+
+local function in_string(text, quote, start)
+  local written, before = text:sub(start), text:sub(1, start - 2)
+  local call = before:match "^(.-)%s*%(%s*$" or before:match "^(.-)%s*$"
+  local owner_text = call:match "^(.*):%s*[%a_][%w_]*$"
+  local owner = owner_text and tail_expression(owner_text)
+  owner = owner and fields.resolve(owner, fields.global)
+  if is_module(owner) and not written:find "/" and not call:find "[:%.]save$" and not call:find "[:%.]load$" then
+    local list, word, suffix = module_path(owner, written)
+    return #text - #word + 1, list, suffix or quote
+  end
+  if call:find "%f[%w_]zoo%.list$" and fields.global "zoo" then
+    return start, matching(fields.of(fields.global "zoo"), written, function(v) return callable(v) or v == false end), quote
+  end
+  local list, word = file_names(written)
+  local only = #list == 1 and list[1]
+  return #text - #word + 1, list, only and only:sub(-1) == "/" and "" or quote
+end
+
+local function field_of(text, sign, word)
+  local expr = tail_expression(text)
+  local head = #text - #(expr or "")
+  -- A call or an index in front (`f().x`, `t[i].x`) would have to run to be known.
+  if not expr or text:sub(head, head):find "[%)%]:]" then return {} end
+  local owner
+  if sign == ":" and text:find "[\"']$" then owner = ""
+  else owner = fields.resolve(expr, fields.global) end
+  if owner == nil then return {} end
+  local names = fields.of(owner)
+  local list = matching(names, word, sign == ":" and function(v) return callable(v) or v == false end or nil)
+  local suffix = ""
+  if #list == 1 then
+    local v = names[list[1]]
+    if v == false then v = fields.step(owner, list[1]) end
+    suffix = suffix_of(v)
+    if sign == ":" then suffix = "(" end
+  end
+  return list, suffix
+end
+
+local function global_names(text, word)
+  local names = {}
+  for k, v in next, _G do names[k] = v end
+  for k in next, require("suture")._names do if names[k] == nil then names[k] = false end end
+  local help = text:find "^%s*%?%s*$"
+  if not help then for _, k in ipairs(keywords) do if names[k] == nil then names[k] = k end end end
+  local list = matching(names, word)
+  local suffix = ""
+  if #list == 1 then
+    local v = names[list[1]]
+    if v == false then v = fields.global(list[1]) end
+    suffix = type(v) == "string" and rawget(_G, list[1]) == nil and " " or suffix_of(v)
+    if help and suffix == "(" then suffix = "" end
+  end
+  return list, suffix
+end
+
+local function commands(text)
+  local word = text:match "^%s*:(%a*)$"
+  local shell = package.loaded["suture.shell"]
+  if not word or not shell then return end
+  local list = {}
+  for name in next, shell.commands do if starts(name, word) then list[#list + 1] = name end end
+  table.sort(list)
+  return #text - #word + 1, list, " "
+end
+
+local function offer(text)
+  local at, list, suffix = commands(text)
+  if at then return at, list, suffix end
+  local written = text:match "^%s*:[%a!]+%s+(.*)$" -- arguments of commands: files
+  if written and not text:find "^%s*:time" and not text:find "^%s*:help" then
+    local word
+    list, word = file_names(written)
+    return #text - #word + 1, list, #list == 1 and list[1]:sub(-1) == "/" and "" or " "
+  end
+  local quote, start, comment = open_string(text)
+  if comment then return #text + 1, {}, "" end
+  if quote then return in_string(text, quote, start) end
+  if text:find "^%s*$" or text:find "\n%s*$" then return #text + 1, {"  "}, "" end -- Tab indents
+  local word = text:match "[%a_][%w_]*$" or ""
+  if word == "" and text:find "[%w_]$" then return #text + 1, {}, "" end -- a number
+  local before = text:sub(1, #text - #word)
+  local body, sign = before:match "^(.-)%s*([.:])%s*$"
+  if sign and not body:find "[.:]$" and not body:find "%f[%w_]%d+$" then
+    list, suffix = field_of(body, sign, word)
+  elseif sign == ":" and body:find ":$" then list = {}
+  else list, suffix = global_names(before, word) end
+  return #text - #word + 1, list, suffix or ""
+end
+
+--- complete(text before the cursor) → position where the completed word begins (1-based), array of candidates for it,
+-- and the character to add when there is one candidate ("(" after functions, "." after tables, the quote after a path).
+function complete.complete(text)
+  local ok, at, list, suffix = pcall(offer, text)
+  if not ok then return #text + 1, {}, "" end
+  return at, list, suffix
+end
+
+return complete

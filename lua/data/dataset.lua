@@ -1,0 +1,316 @@
+--- Datasets: labelled samples in an order, with the way of each into the network.
+-- `#ds` counts them, `ds[i]` (from 0) is one: {x, y, class =, name =}, `ds.classes` names the classes (an array of Lua's,
+-- so that class index k is `ds.classes[k + 1]`), `ds:batches(16)` goes over all.
+local core = require "suture.core"
+local fault = require "suture.fault"
+local options = require "suture.data.options"
+local image = core.image
+
+local Dataset = {}
+
+-- A dataset holds: `where` (its name in messages), `source` (below), `index` (array of the source's sample numbers),
+-- `classes`, `view` (options.read; nil for tensors), `usual` (what augment = true means), `random`, `preprocess`.
+-- A source has: labels(index) → array or nil; loader(ds, order, set) → next function, closer; one(ds, sample) → x, y;
+-- name(sample); key; in_memory; noun.
+
+local methods = {}
+
+-- The fields computed when asked for.
+local computed = {}
+
+-- A string that is equal for datasets which give equal un-augmented samples at equal places: for caches.
+function computed.key(ds)
+  local h = 0xcbf29ce484222325
+  for _, i in ipairs(ds.index) do h = (h ~ i) * 0x100000001b3 end
+  return ("%s #%d %016x %s"):format(ds.source.key, #ds.index, h, ds.view and options.key(ds.view.core) or "")
+end
+
+local meta = {__name = "suture.dataset"}
+
+-- What ds[i] gives: prints as one line.
+local sample_meta = {__name = "suture.sample"}
+function sample_meta.__tostring(s)
+  local shape = type(s[1]) == "userdata" and table.concat(s[1].shape, "×") or ""
+  return ("%s: %s, class %s%s"):format(s.name, shape, tostring(s[2]), s.class and " (" .. s.class .. ")" or "")
+end
+
+function meta.__len(ds) return #rawget(ds, "index") end
+
+function meta.__index(ds, k)
+  if methods[k] then return methods[k] end
+  if computed[k] then
+    local v = computed[k](ds)
+    rawset(ds, k, v)
+    return v
+  end
+  if type(k) == "number" then
+    local i = math.tointeger(k)
+    if not i or i < 0 or i >= #ds.index then
+      fault("%s has %d samples, numbered 0 to %d; there is no [%s]", ds.where, #ds.index, #ds.index - 1, tostring(k))
+    end
+    local sample = ds.index[i + 1]
+    local x, y = ds.source.one(ds, sample)
+    local class = math.type(y) == "integer" and ds.classes[y + 1] or nil
+    return setmetatable({x, y, class = class, name = ds.source.name(sample)}, sample_meta)
+  end
+  if type(k) == "string" and k:sub(1, 1) ~= "_" and k ~= "view" and k ~= "usual" and k ~= "preprocess" and k ~= "random" then
+    local names = {"classes", "random", "key"}
+    for name in pairs(methods) do names[#names + 1] = name end
+    fault("a dataset has no '%s'%s", k, options.meant(k, names))
+  end
+end
+
+local function plural(n, one, many) return ("%d %s"):format(n, n == 1 and one or many or one .. "s") end
+
+function meta.__tostring(ds)
+  local parts = {plural(#ds, ds.source.noun or "image")}
+  local n = #ds.classes
+  if n > 0 then
+    local some = table.concat(ds.classes, ", ", 1, math.min(n, 6))
+    parts[#parts + 1] = ("%s (%s%s)"):format(plural(n, "class", "classes"), some, n > 6 and ", …" or "")
+  end
+  if ds.view then parts[#parts + 1] = options.words(ds.view) end
+  return ("%s: %s"):format(ds.where, table.concat(parts, " · "))
+end
+
+--- Makes a dataset. For the constructors in data.lua.
+function Dataset.new(where, source, index, classes, view, usual)
+  local ds = {where = where, source = source, index = index, classes = classes, view = view, usual = usual}
+  ds.random = view ~= nil and options.random(view.core) or false
+  if view then
+    local say = view.say
+    ds.preprocess = {resize = say.resize, crop = say.crop, mean = say.mean, std = say.std, interpolation = say.interpolation}
+  end
+  return setmetatable(ds, meta)
+end
+
+--- True when x is a dataset.
+function Dataset.is(x) return getmetatable(x) == meta end
+
+--- Sample i (from 0) as two values: the picture (C, H, W) as the network sees it, without augmentation, and its class index.
+function methods.get(ds, i)
+  local sample = ds[i]
+  return sample[1], sample[2]
+end
+
+-- The same samples in another order, or fewer.
+local function part(ds, index) return Dataset.new(ds.where, ds.source, index, ds.classes, ds.view, ds.usual) end
+
+local function seed_of(where, opts, otherwise)
+  if opts.seed == nil then return otherwise end
+  local seed = math.tointeger(opts.seed)
+  if type(opts.seed) ~= "number" or not seed then fault("%s: seed is a whole number, got %s", where, options.shown(opts.seed)) end
+  return seed
+end
+
+local function whole_of(where, name, v, least) return options.whole(where, name, v, least) end
+
+--- The class index of each sample, an array: `ds:labels()[1]` is that of `ds[0]`.
+function methods.labels(ds) return ds.source.labels(ds.index) end
+
+--- How many samples each class has, in the order of `ds.classes`.
+function methods.counts(ds)
+  local counts = {}
+  for i = 1, #ds.classes do counts[i] = 0 end
+  for _, k in ipairs(ds:labels() or {}) do counts[k + 1] = (counts[k + 1] or 0) + 1 end
+  return counts
+end
+
+--- Where sample `i` (from 0) came from: the path of its file, or "image i".
+function methods.name(ds, i)
+  if math.type(i) ~= "integer" or i < 0 or i >= #ds then
+    fault("ds:name(i): i is from 0 to %d, got %s", #ds - 1, options.shown(i))
+  end
+  return ds.source.name(ds.index[i + 1])
+end
+
+--- The same samples in random order, the same order for the same seed (default 0).
+function methods.shuffle(ds, seed) return part(ds, image.shuffle(ds.index, seed_of("ds:shuffle", {seed = seed}, 0))) end
+
+-- Arrays of the places (from 1) of each class's samples, by class index from 0 up.
+local function by_class(ds, where)
+  local labels = ds:labels()
+  if not labels then fault(where .. ": these samples have no classes") end
+  local groups = {}
+  for k = 0, #ds.classes - 1 do groups[k] = {} end
+  for place, k in ipairs(labels) do
+    groups[k] = groups[k] or {}
+    table.insert(groups[k], place)
+  end
+  return groups
+end
+
+-- The samples at these places, in the order they had.
+local function chosen(ds, places)
+  table.sort(places)
+  local index = {}
+  for i, place in ipairs(places) do index[i] = ds.index[place] end
+  return part(ds, index)
+end
+
+--- Fewer samples: the first n, or n of each class with `ds:take{per_class = n}`.
+-- With a seed they are drawn at random: `ds:take(100, {seed = 1})`, `ds:take{per_class = 20, seed = 1}`. Folders are in the
+-- order of their classes, so that the first n may all be of one class.
+function methods.take(ds, n, opts)
+  local where = "ds:take"
+  if type(n) == "table" then
+    options.check(where, n, {per_class = true, seed = true})
+    local each = whole_of(where, "per_class", n.per_class, 1)
+    local seed, places = seed_of(where, n), {}
+    local groups = by_class(ds, where)
+    for k = 0, #ds.classes - 1 do
+      local group = groups[k]
+      if #group < each then
+        fault("%s: class '%s' has %d samples, %d were asked for", where, ds.classes[k + 1], #group, each)
+      end
+      if seed then group = image.shuffle(group, seed, k) end
+      table.move(group, 1, each, #places + 1, places)
+    end
+    return chosen(ds, places)
+  end
+  opts = opts or {}
+  options.check(where, opts, {seed = true})
+  n = whole_of(where, "n", n, 1)
+  if n > #ds then fault("%s: there are %d samples, %d were asked for", where, #ds, n) end
+  local seed, places = seed_of(where, opts), {}
+  for i = 1, #ds do places[i] = i end
+  if seed then places = image.shuffle(places, seed) end
+  return chosen(ds, table.move(places, 1, n, 1, {}))
+end
+
+--- Two or more parts, drawn at random, each class in proportion: `train, val = ds:split(0.8)`, `a, b, c = ds:split{0.7, 0.2, 0.1}`.
+-- Option `seed` (default 0): the same seed gives the same parts. All parts keep ds's augmentation; `val:with{augment = false}`
+-- takes it from one.
+function methods.split(ds, fractions, opts)
+  local where = "ds:split"
+  if type(fractions) == "number" then fractions = {fractions, 1 - fractions} end
+  if type(fractions) ~= "table" or #fractions < 2 then
+    fault("%s expects a fraction such as 0.8, or several such as {0.7, 0.2, 0.1}, got %s", where, options.shown(fractions))
+  end
+  local sum = 0
+  for _, f in ipairs(fractions) do
+    if type(f) ~= "number" or not (f > 0 and f < 1) then
+      fault("%s: fractions are between 0 and 1, got %s", where, options.shown(f))
+    end
+    sum = sum + f
+  end
+  if sum > 1 + 1e-9 then fault("%s: the fractions sum to %g, more than 1", where, sum) end
+  opts = opts or {}
+  options.check(where, opts, {seed = true})
+  local seed = seed_of(where, opts, 0)
+  local groups = {}
+  if ds:labels() then groups = by_class(ds, where)
+  else
+    groups[0] = {}
+    for i = 1, #ds do groups[0][i] = i end
+  end
+  local parts = {}
+  for i = 1, #fractions do parts[i] = {} end
+  local before = 0 -- samples in earlier classes: cuts fall where they would in the whole
+  for k = 0, #groups do
+    local group = image.shuffle(groups[k] or {}, seed, k)
+    local from, share = 0, 0
+    for i, f in ipairs(fractions) do
+      share = share + f
+      local to = math.min(#group, math.floor(share * (before + #group) + 0.5) - math.floor(share * before + 0.5))
+      if i == #fractions and sum > 1 - 1e-9 then to = #group end
+      if to > from then table.move(group, from + 1, to, #parts[i] + 1, parts[i]) end
+      from = math.max(from, to)
+    end
+    before = before + #group
+  end
+  for i, places in ipairs(parts) do
+    if #places == 0 then fault("%s: part %d (%g of %d samples) would be empty", where, i, fractions[i], #ds) end
+    parts[i] = chosen(ds, places)
+  end
+  return table.unpack(parts)
+end
+
+--- The same samples with other options: `val = ds:with{augment = false}`. What is not named stays.
+function methods.with(ds, opts)
+  if not ds.view then fault(ds.where .. ": tensors have no options") end
+  options.check("ds:with", opts, options.picture)
+  local all = {}
+  for k, v in pairs(ds.view.say) do all[k] = v end
+  if opts.size ~= nil then all.resize, all.crop = nil, nil end
+  if opts.transform ~= nil then
+    for _, k in ipairs {"resize", "crop", "mean", "std", "interpolation"} do all[k] = nil end
+  end
+  for k, v in pairs(opts) do all[k] = v end
+  return Dataset.new(ds.where, ds.source, ds.index, ds.classes, options.read(ds.where, all, ds.usual), ds.usual)
+end
+
+local batch_options = {shuffle = true, seed = true, epoch = true, drop_last = true, threads = true, augment = true}
+
+local function batch_settings(ds, size, opts)
+  local where = "ds:batches"
+  opts = opts or {}
+  options.check(where, opts, batch_options)
+  local set = {batch = whole_of(where, "the batch size", size or 1, 1), drop_last = opts.drop_last and true or false}
+  set.augment = ds.random and opts.augment ~= false
+  if opts.augment and not ds.random then fault(where .. ": this dataset has no augmentation · give augment when making it") end
+  set.epoch = opts.epoch and whole_of(where, "epoch", opts.epoch, 0) or 0
+  set.seed = seed_of(where, opts)
+  if not set.seed then set.seed = (opts.shuffle or set.augment) and image.seed() or 0 end
+  if opts.threads ~= nil then set.threads = whole_of(where, "threads", opts.threads, 0)
+  elseif ds.view and options.small(ds.view.core, ds.source.in_memory) then set.threads = 0
+  else set.threads = math.min(8, options.cores()) end
+  return set, opts.shuffle
+end
+
+--- The order in which `ds:batches` with these options would go over the samples: an array of batches, each an array of
+-- places from 0. For those who have the samples' features already.
+function methods.order(ds, size, opts)
+  local set, shuffle = batch_settings(ds, size, opts)
+  local places, batches = {}, {}
+  for i = 1, #ds do places[i] = i - 1 end
+  if shuffle then places = image.shuffle(places, set.seed, set.epoch) end
+  for from = 1, #places, set.batch do
+    local to = math.min(from + set.batch - 1, #places)
+    if to - from + 1 == set.batch or not set.drop_last then batches[#batches + 1] = table.move(places, from, to, 1, {}) end
+  end
+  return batches
+end
+
+--- Goes over all samples: `for x, y in ds:batches(16) do … end`; x is (N, C, H, W), y holds N class indices.
+-- A third value is the array of the samples' places (from 0). Options: `shuffle` (default false, as in PyTorch), `seed` and
+-- `epoch` (default: the next seed of the generator that `seed(n)` sets; both together say order and augmentation to the
+-- bit), `drop_last` (leave a smaller last batch out), `threads` (workers that decode ahead; the result does not depend on
+-- them), `augment = false` (once without the dataset's augmentation). Raises, naming the file, when one cannot be read.
+function methods.batches(ds, size, opts)
+  local set, shuffle = batch_settings(ds, size, opts)
+  local places, order = {}, {}
+  for i = 1, #ds do places[i] = i - 1 end
+  if shuffle then places = image.shuffle(places, set.seed, set.epoch) end
+  for i, place in ipairs(places) do order[i] = ds.index[place + 1] end
+  local next_batch, closing = ds.source.loader(ds, order, set)
+  local from = 1
+  local function step()
+    local x, y = next_batch()
+    if not x then return nil end
+    local to = math.min(from + set.batch - 1, #places)
+    local which = table.move(places, from, to, 1, {})
+    from = to + 1
+    return x, y, which
+  end
+  return step, nil, nil, closing
+end
+
+--- The samples at these places (an array, from 0), as one batch x, y, without augmentation.
+function methods.batch(ds, places)
+  if type(places) ~= "table" then fault("ds:batch expects an array of places from 0, got %s", options.shown(places)) end
+  local order = {}
+  for i, place in ipairs(places) do
+    local k = math.tointeger(place)
+    if not k or k < 0 or k >= #ds then
+      fault("ds:batch: places are from 0 to %d, got %s", #ds - 1, options.shown(place))
+    end
+    order[i] = ds.index[k + 1]
+  end
+  if #order == 0 then fault("ds:batch: no places given") end
+  local set = batch_settings(ds, #order, {augment = false})
+  local next_batch, closing <close> = ds.source.loader(ds, order, set)
+  return next_batch()
+end
+
+return Dataset

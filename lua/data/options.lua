@@ -1,0 +1,244 @@
+-- What a user may say about the way of a picture into a network, checked, and its form for the core.
+local core = require "suture.core"
+local fault = require "suture.fault"
+local suggest = require "suture.suggest"
+
+local options = {}
+
+--- The name among `names` that is meant by `word`: " · did you mean 'resize'?" or, when none is near, the list of all.
+function options.meant(word, names)
+  table.sort(names)
+  local near = suggest.nearest(tostring(word), names)
+  return near and (" · did you mean '%s'?"):format(near) or " · there are: " .. table.concat(names, ", ")
+end
+
+--- Raises when `given` has a field that `known` (a set) has not.
+function options.check(where, given, known)
+  if type(given) ~= "table" then fault("%s expects a table of options, got %s", where, type(given)) end
+  for name in pairs(given) do
+    if not known[name] then
+      local names = {}
+      for k in pairs(known) do names[#names + 1] = k end
+      fault("%s: unknown option '%s'%s", where, tostring(name), options.meant(name, names))
+    end
+  end
+end
+
+-- A word for a value in a message: 3, "x", a table.
+local function shown(v)
+  if type(v) == "string" then return '"' .. v .. '"' end
+  if type(v) == "number" or type(v) == "boolean" then return tostring(v) end
+  return "a " .. type(v)
+end
+options.shown = shown
+
+-- The value when it is a whole number of at least `least`.
+local function whole(where, name, v, least)
+  local n = math.tointeger(v)
+  if type(v) ~= "number" or not n or n < least then
+    fault("%s: %s is a whole number of at least %d, got %s", where, name, least, shown(v))
+  end
+  return n
+end
+options.whole = whole
+
+local function within(where, name, v, lo, hi)
+  if type(v) ~= "number" or not (v >= lo and v <= hi) then
+    fault("%s: %s is a number from %g to %g, got %s", where, name, lo, hi, shown(v))
+  end
+  return v
+end
+
+-- n or {h, w}: both.
+local function size_of(where, name, v)
+  if type(v) == "number" then
+    local n = whole(where, name, v, 1)
+    return n, n
+  end
+  if type(v) ~= "table" or #v ~= 2 then fault("%s: %s is a number or {height, width}, got %s", where, name, shown(v)) end
+  return whole(where, name .. "[1]", v[1], 1), whole(where, name .. "[2]", v[2], 1)
+end
+
+-- A number or an array of one or three: an array.
+local function per_channel(where, name, v)
+  if type(v) == "number" then v = {v} end
+  if type(v) ~= "table" or (#v ~= 1 and #v ~= 3) then
+    fault("%s: %s is a number or one number for each of the 3 channels, got %s", where, name, shown(v))
+  end
+  local copy = {}
+  for i, x in ipairs(v) do copy[i] = within(where, name, x, name == "std" and 1e-12 or -1e6, 1e6) end
+  return copy
+end
+
+local augmentations = {flip = true, crop_pad = true, random_crop = true, random_resized_crop = true, jitter = true, rotate = true}
+
+-- The random part of a transform into `t`.
+local function augment(where, a, t, usual)
+  if a == nil or a == false then return end
+  if a == true then a = usual or {flip = true} end
+  where = where .. ", augment"
+  options.check(where, a, augmentations)
+  if a.flip then t.flip = a.flip == true and 0.5 or within(where, "flip", a.flip, 0, 1) end
+  if a.random_crop then t.random_crop = true end
+  if a.crop_pad then
+    t.random_crop = true
+    t.pad = whole(where, "crop_pad", a.crop_pad, 0)
+  end
+  local r = a.random_resized_crop
+  if r then
+    if r == true then r = {} end
+    if type(r) ~= "table" then fault("%s: random_resized_crop is true or {scale = {lo, hi}, ratio = {lo, hi}}, got %s", where, shown(r)) end
+    options.check(where .. ".random_resized_crop", r, {scale = true, ratio = true})
+    for name, range in pairs(r) do
+      if type(range) ~= "table" or #range ~= 2 then fault("%s: %s is {lo, hi}, got %s", where, name, shown(range)) end
+      t[name .. "_lo"] = within(where, name, range[1], 1e-3, 1e3)
+      t[name .. "_hi"] = within(where, name, range[2], range[1], 1e3)
+    end
+    if not (t.crop_h or t.resize_w) then
+      fault(where .. ": random_resized_crop needs to know the size of its results · give size or crop")
+    end
+    t.random_resized = true
+  end
+  local j = a.jitter
+  if j then
+    if type(j) == "number" then j = {brightness = j, contrast = j, saturation = j} end
+    if type(j) ~= "table" then
+      fault("%s: jitter is a number or {brightness =, contrast =, saturation =, hue =}, got %s", where, shown(j))
+    end
+    options.check(where .. ".jitter", j, {brightness = true, contrast = true, saturation = true, hue = true})
+    for name, v in pairs(j) do t[name] = within(where, name, v, 0, name == "hue" and 0.5 or 100) end
+  end
+  if a.rotate then t.rotate = within(where, "rotate", a.rotate, 0, 180) end
+end
+
+local filters = {nearest = true, box = true, bilinear = true, bicubic = true, lanczos = true}
+local preprocessing = {"resize", "crop", "mean", "std", "interpolation"}
+
+--- The names that every picture dataset takes.
+options.picture = {
+  size = true, resize = true, crop = true, mean = true, std = true, interpolation = true, augment = true, transform = true,
+  channels = true, exif = true,
+}
+
+-- What belongs to a model's weights: m.preprocess, a table or a method that gives one. A plain table is taken as it is.
+local function belonging(where, m)
+  local kind = type(m)
+  if kind ~= "table" and kind ~= "userdata" then
+    fault("%s: transform is a model or a table {resize =, crop =, mean =, std =, interpolation =}, got %s", where, shown(m))
+  end
+  local ok, p = pcall(function() return m.preprocess end)
+  if ok and type(p) == "function" then p = p(m) end
+  if ok and type(p) == "table" then return p end
+  if kind == "table" and not getmetatable(m) then
+    options.check(where .. ", transform", m, {resize = true, crop = true, mean = true, std = true, interpolation = true, channels = true})
+    return m
+  end
+  fault(where .. ": this model carries no preprocessing (its weights came without) · give resize, crop, mean, std yourself")
+end
+
+--- Options as a user writes them → {say = the options with all of the model's filled in, core = the core's transform}.
+-- `usual` is what augment = true means for this dataset.
+function options.read(where, given, usual)
+  local say = {}
+  if given.transform ~= nil then
+    local p = belonging(where, given.transform)
+    for _, name in ipairs(preprocessing) do say[name] = p[name] end
+    if p.channels then say.channels = p.channels end
+  end
+  for name in pairs(options.picture) do
+    if name ~= "transform" and given[name] ~= nil then say[name] = given[name] end
+  end
+  if given.size ~= nil then
+    if given.resize ~= nil or given.crop ~= nil then
+      fault(where .. ": size = n is short for resize = n with crop = n; give one or the other")
+    end
+    size_of(where, "size", given.size)
+    say.resize, say.size = given.size, nil
+    say.crop = type(given.size) == "number" and given.size or nil
+  end
+
+  local t = {}
+  if say.resize then
+    local h, w = size_of(where, "resize", say.resize)
+    t.resize_h = h
+    if type(say.resize) == "table" then t.resize_w = w end
+  end
+  if say.crop then t.crop_h, t.crop_w = size_of(where, "crop", say.crop) end
+  t.filter = say.interpolation or "bilinear"
+  if not filters[t.filter] then
+    local names = {}
+    for k in pairs(filters) do names[#names + 1] = k end
+    fault("%s: unknown interpolation %s%s", where, shown(t.filter), options.meant(t.filter, names))
+  end
+  if say.mean or say.std then
+    t.mean, t.std = per_channel(where, "mean", say.mean or 0), per_channel(where, "std", say.std or 1)
+    local n = math.max(#t.mean, #t.std)
+    for _, v in ipairs {t.mean, t.std} do
+      for i = #v + 1, n do v[i] = v[1] end
+    end
+  end
+  if say.channels then
+    t.channels = whole(where, "channels", say.channels, 1)
+    if t.channels ~= 1 and t.channels ~= 3 then fault("%s: channels is 1 (grey) or 3 (colour), got %d", where, t.channels) end
+  end
+  if say.exif == false then t.as_stored = true end
+  augment(where, say.augment, t, usual)
+  return {say = say, core = t}
+end
+
+local function text(v)
+  if type(v) ~= "table" then return tostring(v) end
+  local parts = {}
+  for i, x in ipairs(v) do parts[i] = ("%g"):format(x) end
+  return "{" .. table.concat(parts, ", ") .. "}"
+end
+
+--- A transform in words: "resize 256 · crop 224 · normalise · random flip".
+function options.words(o)
+  local say, t, parts = o.say, o.core, {}
+  if t.channels then parts[#parts + 1] = t.channels == 1 and "to grey" or "to colour" end
+  if say.resize then
+    parts[#parts + 1] = "resize " .. text(say.resize) .. (t.filter ~= "bilinear" and " " .. t.filter or "")
+  end
+  if say.crop then parts[#parts + 1] = "crop " .. text(say.crop) end
+  if t.mean then parts[#parts + 1] = "normalise" end
+  local random = {}
+  if t.random_resized then random[#random + 1] = "resized crop" end
+  if t.random_crop then random[#random + 1] = "crop" .. (t.pad and t.pad > 0 and " of " .. t.pad .. " wider" or "") end
+  if t.flip then random[#random + 1] = "flip" end
+  if t.brightness or t.contrast or t.saturation or t.hue then random[#random + 1] = "jitter" end
+  if t.rotate then random[#random + 1] = "rotation" end
+  if #random > 0 then parts[#parts + 1] = "random " .. table.concat(random, ", ") end
+  return #parts > 0 and table.concat(parts, " · ") or "as they are"
+end
+
+--- True when two passes over the same picture may differ.
+function options.random(t)
+  for _, name in ipairs {"flip", "brightness", "contrast", "saturation", "hue", "rotate"} do
+    if t[name] and t[name] > 0 then return true end
+  end
+  return t.random_crop or t.random_resized or false
+end
+
+local fixed = {"as_stored", "channels", "crop_h", "crop_w", "filter", "mean", "resize_h", "resize_w", "std"}
+
+--- A transform as one string, equal for equal transforms: of the part that is not random.
+function options.key(t)
+  local names = {}
+  for _, name in ipairs(fixed) do
+    if t[name] ~= nil then names[#names + 1] = name end
+  end
+  for i, name in ipairs(names) do
+    local v = t[name]
+    names[i] = name .. "=" .. (type(v) == "table" and table.concat(v, ",") or tostring(v))
+  end
+  return table.concat(names, " ")
+end
+
+--- True when the results are small enough for the calling thread to make them in passing.
+function options.small(t, samples_in_memory)
+  return samples_in_memory and (t.crop_h or t.resize_h or 32) <= 64
+end
+
+options.cores = core.image.cores
+return options

@@ -1,0 +1,280 @@
+--- F: layers as functions, with PyTorch's names, argument order and defaults; options also by name in a trailing table.
+local core = require "suture.core"
+local fault = require "suture.fault"
+local options = require "suture.options"
+local tensor = require "suture.tensor"
+local op, raw = tensor._op, core.tensor
+local is, signature = raw.is, options.signature
+
+local F = {}
+
+local function given(what, name, x)
+  if not is(x) then fault("%s: expects a tensor for %s, got %s", what, name, options.show(x)) end
+  return x
+end
+
+-- The padding of "same": stride 1, the longer half behind, as PyTorch.
+local function same_padding(x, kernel, dilation)
+  local pads, uneven = {}, false
+  for i = 1, 2 do
+    local total = dilation[i] * (kernel[i] - 1)
+    pads[i] = total // 2
+    if total % 2 == 1 then uneven = true end
+  end
+  if uneven then
+    local h, w = dilation[1] * (kernel[1] - 1) % 2, dilation[2] * (kernel[2] - 1) % 2
+    x = F.pad(x, {0, w, 0, h})
+  end
+  return x, pads
+end
+
+-- For layers, whose options are checked when they are made.
+function F._conv2d(x, w, b, stride, padding, dilation, groups)
+  if padding == "same" then
+    if stride[1] ~= 1 or stride[2] ~= 1 then fault 'conv2d: padding "same" is only for stride 1' end
+    x, padding = same_padding(x, {raw.size(w, 2), raw.size(w, 3)}, dilation)
+  end
+  return op "conv2d"(x, w, b, {stride = stride, padding = padding, dilation = dilation, groups = groups})
+end
+
+local conv_args = signature("conv2d", "bias:tensor=nil stride:pair=1 padding:padding=0 dilation:pair=1 groups:count=1")
+
+--- F.conv2d(x, weight[, bias, stride, padding, dilation, groups]): x (N, C, H, W), weight (K, C/groups, R, S).
+-- padding: a number, {h, w}, "same" or "valid".
+function F.conv2d(x, weight, ...)
+  local a = conv_args(...)
+  return F._conv2d(given("conv2d", "x", x), given("conv2d", "weight", weight), a.bias, a.stride, a.padding, a.dilation, a.groups)
+end
+
+--- F.linear(x, weight[, bias]): x (…, in), weight (out, in).
+function F.linear(x, weight, bias) return op "linear"(given("linear", "x", x), weight, bias) end
+
+local pool_args = signature("max_pool2d", "kernel_size:pair stride:pair=nil padding:pair0=0 dilation:pair=1 ceil_mode:bool=false")
+
+function F._max_pool2d(x, a)
+  return op "max_pool2d"(x, {kernel = a.kernel_size, stride = a.stride or a.kernel_size, padding = a.padding, dilation = a.dilation,
+    ceil_mode = a.ceil_mode})
+end
+
+--- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode]): the greatest in each window.
+function F.max_pool2d(x, ...) return F._max_pool2d(given("max_pool2d", "x", x), pool_args(...)) end
+
+local avg_args = signature("avg_pool2d",
+  "kernel_size:pair stride:pair=nil padding:pair0=0 ceil_mode:bool=false count_include_pad:bool=true divisor_override:count=nil")
+
+function F._avg_pool2d(x, a)
+  return op "avg_pool2d"(x, {kernel = a.kernel_size, stride = a.stride or a.kernel_size, padding = a.padding, ceil_mode = a.ceil_mode,
+    count_include_pad = a.count_include_pad, divisor_override = a.divisor_override or 0})
+end
+
+--- F.avg_pool2d(x, kernel_size[, stride, padding, ceil_mode, count_include_pad, divisor_override]): the mean of each window.
+function F.avg_pool2d(x, ...) return F._avg_pool2d(given("avg_pool2d", "x", x), avg_args(...)) end
+
+--- F.adaptive_avg_pool2d(x, size): means over windows chosen so that the output is size × size (or {h, w}).
+function F.adaptive_avg_pool2d(x, size)
+  given("adaptive_avg_pool2d", "x", x)
+  if type(size) ~= "table" then size = {size, size} end
+  size = {size[1] or raw.size(x, -2), size[2] or raw.size(x, -1)}
+  return op "adaptive_avg_pool2d"(x, {size = size})
+end
+
+--- F.relu(x), F.sigmoid(x), F.tanh(x), F.gelu(x), F.silu(x): elementwise.
+function F.relu(x) return given("relu", "x", x):relu() end
+function F.sigmoid(x) return given("sigmoid", "x", x):sigmoid() end
+function F.tanh(x) return given("tanh", "x", x):tanh() end
+function F.silu(x) return given("silu", "x", x):silu() end
+function F.hardswish(x) return given("hardswish", "x", x):hardswish() end
+
+--- F.gelu(x[, {approximate = "none"}]): "tanh" for the approximation.
+function F.gelu(x, opts)
+  local approximate = type(opts) == "table" and opts.approximate or opts or "none"
+  if approximate ~= "none" and approximate ~= "tanh" then fault('gelu: approximate is "none" or "tanh", got %s', options.show(approximate)) end
+  return op "gelu"(given("gelu", "x", x), {tanh = approximate == "tanh"})
+end
+
+--- F.leaky_relu(x[, negative_slope (0.01)]): x where it is positive, negative_slope · x elsewhere.
+function F.leaky_relu(x, slope)
+  if type(slope) == "table" then slope = slope.negative_slope end
+  return op "leaky_relu"(given("leaky_relu", "x", x), {slope = slope or 0.01})
+end
+
+--- F.elu(x[, alpha (1)]): x where it is positive, alpha (eˣ - 1) elsewhere.
+function F.elu(x, alpha)
+  if type(alpha) == "table" then alpha = alpha.alpha end
+  return op "elu"(given("elu", "x", x), {alpha = alpha or 1})
+end
+
+--- F.softplus(x[, beta (1), threshold (20)]): ln(1 + e^βx) / β; x itself where βx is above the threshold.
+function F.softplus(x, beta, threshold)
+  return op "softplus"(given("softplus", "x", x), {beta = beta or 1, threshold = threshold or 20})
+end
+
+--- F.relu6(x): clamped to 0 … 6.
+function F.relu6(x) return given("relu6", "x", x):clamp(0, 6) end
+
+--- F.softmax(x, dim), F.log_softmax(x, dim): over one dimension (default: the last).
+function F.softmax(x, dim) return given("softmax", "x", x):softmax(type(dim) == "table" and dim.dim or dim) end
+function F.log_softmax(x, dim) return given("log_softmax", "x", x):log_softmax(type(dim) == "table" and dim.dim or dim) end
+
+local dropout_args = signature("dropout", "p:prob=0.5 training:bool=true")
+
+--- F.dropout(x[, p (0.5), training (true)]): each element dropped with probability p, the others divided by 1 - p.
+function F.dropout(x, ...)
+  local a = dropout_args(...)
+  given("dropout", "x", x)
+  if not a.training or a.p == 0 then return x end
+  return op "dropout"(x, {p = a.p})
+end
+
+--- F.dropout2d(x[, p, training]): whole channels dropped.
+function F.dropout2d(x, ...)
+  local a = dropout_args(...)
+  given("dropout2d", "x", x)
+  if not a.training or a.p == 0 then return x end
+  return op "dropout_channels"(x, {p = a.p})
+end
+
+--- F.flatten(x[, start_dim (0), end_dim (-1)]): dimensions made one.
+function F.flatten(x, start, stop) return given("flatten", "x", x):flatten(start, stop) end
+
+--- F.pad(x, {left, right, top, bottom, …}[, mode, value]): zeros (or value) around the last dimensions, the last one first;
+-- negative numbers cut off.
+function F.pad(x, pads, mode, value)
+  given("pad", "x", x)
+  if type(mode) == "table" then mode, value = mode.mode, mode.value end
+  if mode and mode ~= "constant" then fault('pad: mode "constant" is the one there is, got %q', mode) end
+  if type(pads) ~= "table" or #pads % 2 ~= 0 or #pads > 2 * x:dim() then
+    fault("pad: expects {left, right, top, bottom, …}, at most a pair per dimension of %s, got %s", x.shape, options.show(pads))
+  end
+  return op "pad"(x, {pad = pads, value = value or 0})
+end
+
+-- ---- normalisation ----
+
+-- BatchNorm by its parts: stats of the batch in training, running ones otherwise.
+function F._batch_norm(x, mean, var, weight, bias, training, momentum, eps)
+  if not training then return op "bn_eval"(x, mean, var, weight, bias, {eps = eps}) end
+  local stats = op "bn_stats"(x)
+  if mean or var then core.graph.effect(stats, mean, var, momentum) end
+  return op "bn_train"(x, stats, weight, bias, {eps = eps})
+end
+
+local bn_args = signature("batch_norm",
+  "running_mean:tensor=nil running_var:tensor=nil weight:tensor=nil bias:tensor=nil training:bool=false momentum:num=0.1 eps:num=1e-5")
+
+--- F.batch_norm(x, running_mean, running_var[, weight, bias, training (false), momentum (0.1), eps (1e-5)]): over all but
+-- dimension 1. In training with the batch's own statistics, which the running ones then follow.
+function F.batch_norm(x, ...)
+  local a = bn_args(...)
+  given("batch_norm", "x", x)
+  if not a.training and not (a.running_mean and a.running_var) then fault "batch_norm: expects running_mean and running_var when not training" end
+  return F._batch_norm(x, a.running_mean, a.running_var, a.weight, a.bias, a.training, a.momentum, a.eps)
+end
+
+-- ---- losses ----
+
+local function reduced(what, x, reduction)
+  if reduction == "mean" then return x:mean() end
+  if reduction == "sum" then return x:sum() end
+  if reduction == "none" then return x end
+  fault('%s: reduction is "mean", "sum" or "none", got %s', what, options.show(reduction))
+end
+
+local ce_args = signature("cross_entropy", "weight:tensor=nil ignore_index:int=-100 reduction:str=mean label_smoothing:prob=0")
+local reductions = {none = 0, mean = 1, sum = 2}
+
+function F._cross_entropy(logits, target, a)
+  given("cross_entropy", "the logits", logits)
+  if type(target) == "table" and not getmetatable(target) then target = tensor(target) end
+  given("cross_entropy", "the target", target)
+  local reduction = reductions[a.reduction] or fault('cross_entropy: reduction is "mean", "sum" or "none", got %q', a.reduction)
+  if target:dim() == logits:dim() then -- probabilities of the classes
+    local log = logits:log_softmax(logits:dim() > 1 and 1 or 0)
+    local n = logits:size(logits:dim() > 1 and 1 or 0)
+    if a.label_smoothing > 0 then target = target * (1 - a.label_smoothing) + a.label_smoothing / n end
+    if a.weight then log = log * a.weight end
+    local loss = -(log * target):sum(logits:dim() > 1 and 1 or 0)
+    return a.reduction == "mean" and loss:sum() / math.max(1, loss:numel()) or reduced("cross_entropy", loss, a.reduction)
+  end
+  raw.check_targets(target, logits, a.ignore_index)
+  return op "cross_entropy"(logits, target, a.weight,
+    {label_smoothing = a.label_smoothing, ignore_index = a.ignore_index, reduction = reduction})
+end
+
+--- F.cross_entropy(logits, target[, options]): logits (N, classes), target N class numbers (or probabilities of logits' shape).
+-- Options: weight (a tensor, one per class), ignore_index (-100), reduction ("mean", "sum", "none"), label_smoothing (0).
+function F.cross_entropy(logits, target, ...) return F._cross_entropy(logits, target, ce_args(...)) end
+
+local loss_args = signature("mse_loss", "reduction:str=mean")
+local function fits(what, x, y)
+  given(what, "x", x)
+  given(what, "the target", y)
+  if x.shape ~= y.shape then fault("%s: x has shape %s, the target %s", what, x.shape, y.shape) end
+end
+
+--- F.mse_loss(x, target[, reduction ("mean")]): the square of the difference.
+function F.mse_loss(x, target, ...)
+  fits("mse_loss", x, target)
+  local d = x - target
+  return reduced("mse_loss", d * d, loss_args(...).reduction)
+end
+
+--- F.l1_loss(x, target[, reduction ("mean")]): the absolute difference.
+function F.l1_loss(x, target, ...)
+  fits("l1_loss", x, target)
+  return reduced("l1_loss", (x - target):abs(), loss_args(...).reduction)
+end
+
+local smooth_args = signature("smooth_l1_loss", "reduction:str=mean beta:num=1.0")
+
+--- F.smooth_l1_loss(x, target[, reduction, beta (1)]): d²/2β where |d| < β, |d| - β/2 beyond.
+function F.smooth_l1_loss(x, target, ...)
+  fits("smooth_l1_loss", x, target)
+  local a = smooth_args(...)
+  local d = (x - target):abs()
+  if a.beta == 0 then return reduced("smooth_l1_loss", d, a.reduction) end
+  local near = d:clamp(nil, a.beta)
+  return reduced("smooth_l1_loss", near * near * (0.5 / a.beta) + (d - near), a.reduction)
+end
+
+local bce_args = signature("binary_cross_entropy_with_logits", "weight:tensor=nil pos_weight:tensor=nil reduction:str=mean")
+local function reduction_of(what, name)
+  return reductions[name] or fault('%s: reduction is "mean", "sum" or "none", got %s', what, options.show(name))
+end
+
+--- F.binary_cross_entropy_with_logits(x, target[, weight, pos_weight, reduction ("mean")]): targets from 0 to 1.
+function F.binary_cross_entropy_with_logits(x, target, ...)
+  fits("binary_cross_entropy_with_logits", x, target)
+  local a = bce_args(...)
+  return op "binary_cross_entropy_with_logits"(x, target, a.weight, a.pos_weight,
+    {reduction = reduction_of("binary_cross_entropy_with_logits", a.reduction)})
+end
+
+--- F.binary_cross_entropy(p, target[, weight, reduction ("mean")]): of probabilities; logarithms are cut off at -100, as in PyTorch.
+function F.binary_cross_entropy(p, target, ...)
+  fits("binary_cross_entropy", p, target)
+  local a = bce_args(...)
+  return op "binary_cross_entropy"(p, target, a.weight, {reduction = reduction_of("binary_cross_entropy", a.reduction)})
+end
+
+--- F.one_hot(classes, n): rows of 0 with a 1 at the class; n classes.
+function F.one_hot(t, n)
+  given("one_hot", "the classes", t)
+  if not math.tointeger(n) then n = math.tointeger(t:max():item()) + 1 end
+  for i, c in ipairs(raw.flat(t)) do
+    if c < 0 or c >= n then fault("one_hot: class %s at index %d is not below %d", c, i - 1, n) end
+  end
+  return op "one_hot"(t, {classes = n})
+end
+
+--- F.nll_loss(log_probabilities, target[, options]): as cross_entropy without the softmax.
+-- The softmax of log-probabilities gives them back, so it is the same operation.
+function F.nll_loss(log, target, ...) return F._cross_entropy(log, target, ce_args(...)) end
+
+--- F.normalize(x[, p (2), dim (1), eps (1e-12)]): x divided by its 2-norm along dim.
+function F.normalize(x, p, dim, eps)
+  if p ~= nil and p ~= 2 then fault("normalize: the 2-norm is the one there is, got p = %s", tostring(p)) end
+  return x / (x * x):sum(dim or 1, true):sqrt():clamp(eps or 1e-12)
+end
+
+return F

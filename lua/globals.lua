@@ -1,0 +1,39 @@
+-- In the program `suture` every name of the library is a global, loaded when first used.
+local suture = require "suture"
+
+local names = suture._names
+setmetatable(_G, {
+  __index = function(globals, name)
+    if names[name] or name == "suture" then
+      local value = name == "suture" and suture or suture[name]
+      if value ~= nil then rawset(globals, name, value) end
+      return value
+    end
+  end,
+})
+
+-- Ctrl-C stops code that runs in a coroutine too: the face is told which thread runs.
+local face = package.loaded["suture.face"]
+local create, resume, status, close = coroutine.create, coroutine.resume, coroutine.status, coroutine.close
+
+local function left(co, before, ...)
+  face.leave(co, before)
+  return ...
+end
+
+local function checked(co, ok, ...)
+  if ok then return ... end
+  if status(co) == "dead" then close(co) end
+  error((...), 0)
+end
+
+function coroutine.resume(co, ...)
+  if type(co) ~= "thread" then return resume(co, ...) end
+  return left(co, face.enter(co), resume(co, ...))
+end
+
+function coroutine.wrap(f)
+  local co = create(f)
+  return function(...) return checked(co, coroutine.resume(co, ...)) end
+end
+return true

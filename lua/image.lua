@@ -1,0 +1,59 @@
+--- Pictures as tensors: (3, H, W), values from 0 to 1.
+require "suture.tensor"
+local core = require "suture.core"
+local fault = require "suture.fault"
+local options = require "suture.data.options"
+
+local image = {}
+
+--- Reads a PNG or JPEG file (known by its content) as a colour tensor (3, H, W) of values from 0 to 1.
+-- Grey, palette, 16-bit and CMYK files become what PIL's `Image.open(path).convert("RGB")` makes of them. Photographs are
+-- turned upright by their EXIF orientation; `{exif = false}` leaves them as they are stored.
+function image.load(path, opts)
+  if type(path) ~= "string" then fault("image.load expects a path, got %s", options.shown(path)) end
+  opts = opts or {}
+  options.check("image.load", opts, {exif = true})
+  return core.image.read(path, opts.exif == false)
+end
+
+--- Writes a tensor (H, W), (1, H, W), (3, H, W) or (1, 3, H, W) as a PNG file, or as JPEG when the name ends in .jpg.
+-- Values are clipped to 0 … 1. Option `quality` (1 to 100, default 95) for JPEG. The file is whole or not there at all.
+function image.save(x, path, opts)
+  if type(x) == "string" and type(path) == "userdata" then x, path = path, x end
+  if type(path) ~= "string" then fault("image.save expects a tensor and a path, got %s for the path", options.shown(path)) end
+  opts = opts or {}
+  options.check("image.save", opts, {quality = true})
+  local quality = opts.quality and options.whole("image.save", "quality", opts.quality, 1)
+  core.image.write(x, path, quality)
+end
+
+local function rank_of(x)
+  return type(x) == "userdata" and #x.shape == 4 and 4 or 3
+end
+
+--- Resizes a picture (a tensor, or the path of a file) as torchvision does on PIL images, in 8 bits.
+-- `size` is a number (the shorter side) or {h, w}. Option `interpolation`: "bilinear" (default), "bicubic", "lanczos", "box",
+-- "nearest". All but nearest are antialiased.
+function image.resize(x, size, opts)
+  opts = opts or {}
+  options.check("image.resize", opts, {interpolation = true})
+  if size == nil then fault("image.resize expects a size: a number (the shorter side) or {h, w}") end
+  local o = options.read("image.resize", {resize = size, interpolation = opts.interpolation})
+  return core.image.preprocess(x, o.core, rank_of(x))
+end
+
+--- A picture (a tensor, or the path of a file) as the model's weights want it: resized, cropped, normalised, (1, C, H, W).
+-- `m` is a model, or a table of the options {size, resize, crop, mean, std, interpolation}.
+function image.preprocess(x, m)
+  if m == nil then fault("image.preprocess expects a picture and a model (or a table of options)") end
+  local o
+  if type(m) == "table" and not getmetatable(m) and m.preprocess == nil then
+    options.check("image.preprocess", m, options.picture)
+    o = options.read("image.preprocess", m)
+  else
+    o = options.read("image.preprocess", {transform = m})
+  end
+  return core.image.preprocess(x, o.core, 4)
+end
+
+return image

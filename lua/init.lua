@@ -1,0 +1,65 @@
+--- The table `suture`: everything a user types, each part loaded when first touched.
+-- In the shell and in scripts run by `suture` the fields are globals too; elsewhere: `local suture = require "suture"`.
+
+-- Where each name lives: field = "module" (the module itself) or "module:field" (one thing of it).
+local home = {
+  -- modules
+  nn = "suture.nn", F = "suture.functional", zoo = "suture.zoo", data = "suture.data", optim = "suture.optim",
+  image = "suture.image", vis = "suture.vis",
+  -- tensors
+  tensor = "suture.tensor:tensor", zeros = "suture.tensor:zeros", ones = "suture.tensor:ones",
+  randn = "suture.tensor:randn", rand = "suture.tensor:rand", arange = "suture.tensor:arange",
+  full = "suture.tensor:full", eye = "suture.tensor:eye", linspace = "suture.tensor:linspace",
+  seed = "suture.tensor:seed", no_grad = "suture.tensor:no_grad",
+  load_tensor = "suture.tensor:load_tensor", save_tensor = "suture.tensor:save_tensor",
+  -- training
+  fit = "suture.train:fit", evaluate = "suture.train:evaluate", predict = "suture.train:predict",
+  confusion = "suture.train:confusion", plan = "suture.train:plan", lr_find = "suture.train:lr_find",
+  strategy = "suture.train:strategy",
+  -- checkpoints and surgery
+  open = "suture.checkpoint:open", diff = "suture.surgery:diff",
+  undo = "suture.undo:undo", redo = "suture.undo:redo", history = "suture.undo:history",
+  -- looking
+  show = "suture.vis:show", help = "suture.help:help",
+}
+
+-- Fields of `suture` that do not become globals, with their homes.
+local inner = {
+  core = "suture.core", inspect = "suture.inspect", interrupt = "suture.interrupt", term = "suture.term",
+  clock = "suture.core:engine.clock", threads = "suture.core:engine.threads", isa = "suture.core:engine.isa",
+}
+
+local suture = {version = "0.1"}
+
+-- The thing at "module:field.field", or nil when this build has no such module.
+local function fetch(where)
+  local module, path = where:match "^([^:]+):?(.*)$"
+  if not package.loaded[module] and not package.preload[module] then
+    local embedded = require "suture.embedded"
+    local file = "lua/" .. module:gsub("^suture%.", ""):gsub("%.", "/")
+    if not (embedded.source(file .. ".lua") or embedded.source(file .. "/init.lua")) then return nil end
+  end
+  local value = require(module)
+  for field in path:gmatch "[^.]+" do value = value and value[field] end
+  return value
+end
+
+-- Names the shell makes global and completes; `suture._names[name]` is the home.
+suture._names = home
+suture._more = inner -- completed after "suture." only
+
+-- Help texts of things that are no Lua functions with a comment above them: suture._docs[thing] = text, or the function it stands for.
+suture._docs = setmetatable({}, {__mode = "k"})
+
+-- Called by the shell around each line: f(text) before, f(text, ok) after. A string returned is shown.
+suture._before_line, suture._after_line = {}, {}
+
+return setmetatable(suture, {
+  __name = "suture",
+  __index = function(self, name)
+    local where = home[name] or inner[name]
+    local value = where and fetch(where)
+    if value ~= nil then rawset(self, name, value) end
+    return value
+  end,
+})

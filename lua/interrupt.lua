@@ -1,0 +1,45 @@
+--- Ctrl-C for library code that must not be stopped just anywhere.
+-- By itself Ctrl-C raises "interrupted!" at the next Lua instruction, and the engine stops between two nodes with the
+-- same error. Guards change that for a block; they end with it, by an error too:
+--
+--     local guard <close> = interrupt.soft()    -- a training loop: stop where we look, not where we are hit
+--     for … do
+--       …
+--       do local whole <close> = interrupt.defer(); optimizer:step() end
+--       if interrupt.take() then break end
+--     end
+--
+-- Outside the program `suture` (suture.so in another interpreter) nothing is ever pending.
+local face = package.loaded["suture.face"]
+local interrupt = {}
+
+local function nothing() end
+local none = setmetatable({}, {__close = nothing})
+local closes_defer = setmetatable({}, {__close = function() face.defer(-1) end})
+local closes_soft = setmetatable({}, {__close = function() face.soft(-1) end})
+
+--- Nothing is stopped inside the block: neither Lua code nor the engine. A Ctrl-C that came counts when it ends.
+function interrupt.defer()
+  if not face then return none end
+  face.defer(1)
+  return closes_defer
+end
+
+--- Inside the block the engine stops at Ctrl-C ("interrupted!"), Lua code goes on and asks `take()` or `pending()`.
+-- A second Ctrl-C stops Lua code too.
+function interrupt.soft()
+  if not face then return none end
+  face.soft(1)
+  return closes_soft
+end
+
+--- Has Ctrl-C come?
+function interrupt.pending() return face ~= nil and face.pending() end
+
+--- Has Ctrl-C come? At the prompt it is dealt with thereby: what follows runs. A script stays stopped, and exits 130.
+function interrupt.take() return face ~= nil and face.take() end
+
+--- Is this error the one that Ctrl-C raises?
+function interrupt.is(err) return type(err) == "string" and err:find("interrupted!", 1, true) ~= nil end
+
+return interrupt

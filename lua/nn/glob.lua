@@ -1,0 +1,39 @@
+--- Names chosen by pattern: `*` any text (dots too), `?` one character, `[ab]` one of these, `{a,b}` one of these words.
+local fault = require "suture.fault"
+
+local function braces(text, out)
+  local head, body, tail = text:match "^(.-)(%b{})(.*)$"
+  if not head then
+    out[#out + 1] = text
+    return out
+  end
+  for word in (body:sub(2, -2) .. ","):gmatch "(.-)," do braces(head .. word .. tail, out) end
+  return out
+end
+
+local function pattern_of(text)
+  local p = text:gsub("[%^%$%(%)%%%.%+%-]", "%%%0"):gsub("%*+", ".*"):gsub("%?", ".")
+  return "^" .. p:gsub("%[!", "[^") .. "$"
+end
+
+--- glob(pattern or list of patterns) → a function: name → whether it matches.
+local function glob(text)
+  local list = type(text) == "table" and text or {text}
+  local patterns = {}
+  for _, t in ipairs(list) do
+    if type(t) ~= "string" then fault("expects a name or a pattern like \"layer1.*\", got %s", type(t)) end
+    for _, plain in ipairs(braces(t, {})) do
+      local p = pattern_of(plain)
+      if not pcall(string.find, "", p) then fault("not a pattern: %q", t) end
+      patterns[#patterns + 1] = p
+    end
+  end
+  return function(name)
+    for _, p in ipairs(patterns) do
+      if name:find(p) then return true end
+    end
+    return false
+  end
+end
+
+return glob

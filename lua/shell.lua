@@ -1,0 +1,364 @@
+--- The prompt: reads lines, runs them as Lua, shows what they give.
+local suture = require "suture"
+local face = package.loaded["suture.face"]
+local term = require "suture.term"
+
+local shell = {
+  commands = {}, -- name → {args, summary, run}: lua/commands.lua
+  inputs = {},   -- every input: {text =, ok =, kind = "expression" | "statement"}
+}
+
+local state = {quit = false, traceback = nil, said_local = false, tty = false, history = nil}
+shell.state = state
+
+-- ---- sources of what was typed, for help() and error messages ----
+
+-- Chunks are named "=[7]" after the number of the input.
+local function chunk_name(n) return ("=[%d]"):format(n) end
+
+--- The text behind the chunk name of an input ("=[7]"), or nil.
+function shell.source(name)
+  local n = tonumber(name:match "^=%[(%d+)%]$")
+  local input = n and (shell.inputs[n] or n == #shell.inputs + 1 and state.running)
+  return input and input.code
+end
+
+-- ---- messages ----
+
+local function say(...) io.stdout:write(...) io.stdout:write "\n" end
+shell.say = say
+
+local function complain(text)
+  io.stdout:flush()
+  io.stderr:write(term.paint("red", text, 2), "\n")
+end
+shell.complain = complain
+
+-- Positions inside the library, and of one-line inputs, tell a user at the prompt nothing.
+local function without_position(text)
+  local n, line, rest = text:match "^%[(%d+)%]:(%d+): (.*)$"
+  local input = n and (shell.inputs[tonumber(n)] or state.running)
+  if n and input and line == "1" and not input.code:find "\n" then return rest end
+  return (text:gsub("^lua/[%w_/]+%.lua:%d+: ", ""))
+end
+
+-- Message handler: keeps the traceback, down to the prompt.
+local function on_error(err)
+  local text = err
+  if type(err) ~= "string" then
+    local mt = debug.getmetatable(err)
+    text = type(mt) == "table" and mt.__tostring and tostring(err)
+      or ("(error object is a %s value) %s"):format(type(err), require "suture.inspect"(err))
+  end
+  if text:find("interrupted!", 1, true) then return {text = "interrupted", traceback = debug.traceback(text, 2)} end
+  local ok, better = pcall(require("suture.suggest").explain, text, 4)
+  text = ok and better or text
+  local trace = debug.traceback("", 2):gsub("\n%s*%[C%]: in function 'suture%.face%.call'.*$", "")
+    :gsub("\n%s*%[C%]: in field 'call'.*$", ""):gsub("\n%s*%[C%]: in function <.-$", "%0")
+  return {text = text, traceback = text .. "\n" .. trace:gsub("^\n", "")}
+end
+
+local function show_error(err)
+  state.traceback = err.traceback
+  if face.verbose and err.text ~= "interrupted" then complain(err.traceback)
+  else complain(without_position(err.text)) end
+end
+
+-- ---- running ----
+
+-- Runs f(...) so that Ctrl-C stops it and errors are shown. → ok, results…
+local function run(f, ...)
+  local results = table.pack(face.call(on_error, f, ...))
+  if face.echoed() and state.tty then say "" end -- after the ^C
+  if not results[1] then show_error(results[2]) end
+  return results
+end
+shell.run_protected = run
+
+local function incomplete(message) return message:sub(-5) == "<eof>" end
+
+-- Is the output of this chunk muted? `code;` and `code; -- words` are.
+local function muted(code)
+  local last = code:match "[^\n]*$"
+  return last:find ";%s*$" or (last:find ";%s*%-%-[^\"']*$" and true) or false
+end
+
+--- Are all lines of the text comments or empty?
+function shell.only_comment(text)
+  for line in (text .. "\n"):gmatch "(.-)\n" do
+    if line:find "%S" and not line:find "^%s*%-%-" or line:find "^%s*%-%-%[=*%[" then return false end
+  end
+  return true
+end
+
+-- Compiles as an expression, as a statement, or as statements whose last lines are an expression (pasted blocks).
+-- → function, kind, code | nil, message
+local function compile(text, n)
+  local name = chunk_name(n)
+  if shell.only_comment(text) then return load(text, name, "t"), "comment", text end
+  local code = text:gsub("^%s*=", "")
+  local f = load("return " .. code, name, "t")
+  if f then return f, "expression", code end
+  if code ~= text then -- "=e" must be one
+    local _, message = load("return " .. code, name, "t")
+    return nil, message
+  end
+  local message
+  f, message = load(text, name, "t")
+  local lines = {}
+  for line in (text .. "\n"):gmatch "(.-)\n" do lines[#lines + 1] = line end
+  if #lines > 1 and (f or not incomplete(message)) then
+    for k = #lines, math.max(2, #lines - 40), -1 do
+      local tail = table.concat(lines, "\n", k)
+      if tail:find "%S" and not tail:find "^%s*%-%-[^\n]*$" then
+        if load("return " .. tail, name, "t") then
+          local block = load(table.concat(lines, "\n", 1, k - 1) .. "\nreturn " .. tail, name, "t")
+          if block then return block, "block", text end
+        end
+      end
+    end
+  end
+  if f then return f, "statement", text end
+  return nil, message
+end
+
+local function show_values(results)
+  if results.n < 2 then return end
+  local texts, tall = {}, false
+  local inspect = require "suture.inspect"
+  for i = 2, results.n do
+    texts[i - 1] = inspect(results[i])
+    tall = tall or texts[i - 1]:find "\n"
+  end
+  say(table.concat(texts, tall and "\n" or "\t"))
+end
+
+-- A bare name that is nothing: say what it may have been.
+local function hint_nothing(code)
+  local name = code:match "^%s*([%a_][%w_.]*)%s*$"
+  if not name then return end
+  local ok, text, unknown = pcall(require("suture.help").text, name)
+  if ok and unknown and text:find "did you mean" then say(term.paint("dim", "-- " .. text)) end
+end
+
+local function hint_local(code)
+  if state.said_local then return end
+  local name = code:match "^%s*local%s+function%s+([%a_][%w_]*)" or code:match "^%s*local%s+([%a_][%w_]*)"
+  if not name then return end
+  local _, uses = code:gsub("%f[%w_]" .. name .. "%f[^%w_]", "")
+  if uses > 1 and not code:find "^%s*local%s+function" then return end
+  state.said_local = true
+  say(term.paint("dim", ("-- local %s is gone after this line; drop `local` to keep it"):format(name)))
+end
+
+local function call_hooks(list, ...)
+  for _, hook in ipairs(list) do
+    local results = table.pack(face.call(on_error, hook, ...))
+    if not results[1] then show_error(results[2])
+    elseif type(results[2]) == "string" and results[2] ~= "" then say(results[2]) end
+  end
+end
+
+--- Runs one complete input as if typed: shows its values, keeps it in the session, calls the hooks. → ok
+function shell.eval(text)
+  local n = #shell.inputs + 1
+  local f, kind, code = compile(text, n)
+  local input = {text = text, code = code or text, kind = kind, muted = muted(text)}
+  if not f then
+    input.ok = false
+    shell.inputs[n] = input
+    complain(without_position(kind))
+    return false
+  end
+  state.running = input
+  face.clear()
+  call_hooks(suture._before_line, text)
+  local results = run(f)
+  input.ok = results[1]
+  shell.inputs[n] = input
+  if results[1] then
+    if results.n > 1 then
+      rawset(_G, "_", results[2])
+      if not input.muted then
+        local shown = run(show_values, results)
+        if shown[1] and kind == "expression" and results.n == 2 and results[2] == nil then hint_nothing(code) end
+      end
+    end
+    if kind == "statement" then hint_local(text) end
+  end
+  call_hooks(suture._after_line, text, results[1])
+  state.running = nil
+  face.clear()
+  io.stdout:flush()
+  return results[1]
+end
+
+-- ---- lines ----
+
+local function prompt(first)
+  if not state.tty then return "" end
+  return first and "> " or ">> "
+end
+
+-- One line: string; nil at the end of input; false after Ctrl-C.
+local function read_line(first)
+  io.stdout:flush()
+  io.stderr:flush()
+  if state.tty then return face.readline(prompt(first)) end
+  return face.gets()
+end
+
+local function remember(text)
+  if state.tty and text:find "%S" and text:sub(1, 1) ~= " " then face.history_add(text, state.history) end
+end
+
+-- Prompts copied along from a transcript.
+local function without_prompts(text)
+  if not text:find "^%s*>+ " then return text end
+  return (("\n" .. text):gsub("\n%s*>+ ", "\n"):sub(2))
+end
+
+--- Does this text need more lines to be complete?
+function shell.needs_more(text)
+  local f, message = compile(text, #shell.inputs + 1)
+  return not f and incomplete(message)
+end
+
+-- Lines that make no sense as one chunk are run one after the other, as if typed. → the unfinished rest, or nil
+local function feed(text)
+  local f, message = compile(text, #shell.inputs + 1)
+  if f or not text:find "\n" then
+    shell.input(text)
+    return nil
+  end
+  local pending
+  for line in (text .. "\n"):gmatch "(.-)\n" do
+    pending = pending and pending .. "\n" .. line or line
+    if not shell.needs_more(pending) then
+      if pending:find "%S" then shell.input(pending) end
+      pending = nil
+    end
+    if state.quit then return nil end
+  end
+  return pending
+end
+
+--- One input: a command (:word), a question (?name), or Lua.
+function shell.input(text)
+  local name, sign, rest = text:match "^%s*:(%a+)(!?)%s*(.-)%s*$"
+  if name and not text:find "^%s*::" then return shell.command(name, rest, sign == "!") end
+  local topic = text:match "^%s*%?%s*(.-)%s*$" or text:match "^%s*([%a_][%w_.:]*)%?%s*$"
+  if topic then
+    run(require("suture.help").help, topic)
+    io.stdout:flush()
+    return
+  end
+  if text:find "^%s*$" then return end
+  return shell.eval(text)
+end
+
+--- Runs a shell command by name.
+function shell.command(name, rest, force)
+  require "suture.commands"
+  local command = shell.commands[name]
+  if not command then
+    complain(("no command :%s"):format(name)
+      .. (require("suture.suggest").hint(name, shell.commands):gsub("mean ", "mean :")) .. " (:help lists them)")
+    return
+  end
+  face.clear()
+  run(command.run, rest, force)
+  io.stdout:flush()
+end
+
+--- Ends the shell after this line.
+function shell.quit() state.quit = true end
+
+local function loop()
+  local pending -- lines of an input that is not complete
+  while not state.quit do
+    local line = read_line(not pending)
+    if line == nil then
+      if not pending then break end
+      shell.eval(pending) -- shows why it is not complete
+      pending = nil
+    elseif line == false then pending = nil
+    elseif pending then
+      local text = pending .. "\n" .. line
+      if shell.needs_more(text) then pending = text
+      else
+        remember(text)
+        pending = feed(text)
+      end
+    elseif line:find "^%s*$" then -- nothing
+    else
+      line = without_prompts(line)
+      local special = line:find "^%s*[:?]" and not line:find "^%s*::" or line:find "^%s*[%a_][%w_.:]*%?%s*$"
+      if special and not line:find "\n" then
+        remember(line)
+        shell.input(line)
+      elseif shell.needs_more(line) then pending = line
+      else
+        remember(line)
+        pending = feed(line)
+      end
+    end
+  end
+end
+
+-- ---- start ----
+
+local function folder(variable, default)
+  local v = os.getenv(variable)
+  if v and v:sub(1, 1) == "/" then return v end
+  local home = os.getenv "HOME"
+  return home and home .. default
+end
+
+local function banner()
+  local parts = {}
+  local ok, threads = pcall(function() return suture.threads() end)
+  if ok and threads then parts[#parts + 1] = ("%d thread%s"):format(threads, threads == 1 and "" or "s") end
+  local isa = suture.isa
+  if type(isa) == "function" then
+    local _, name = pcall(isa)
+    isa = name
+  end
+  if type(isa) == "string" then parts[#parts + 1] = isa end
+  local engine = #parts > 0 and table.concat(parts, ", ") .. " · " or ""
+  say(("Suture %s · %s? for help, :lesson for a tour"):format(suture.version, engine))
+end
+
+local function run_rc()
+  local base = folder("XDG_CONFIG_HOME", "/.config")
+  local path = base and base .. "/suture/rc.lua"
+  local f = path and io.open(path)
+  if not f then return end
+  f:close()
+  local chunk, message = loadfile(path, "t")
+  if not chunk then return complain(message) end
+  run(chunk)
+end
+
+--- The prompt, until Ctrl-D or :quit. → exit code
+function shell.run()
+  face.interactive()
+  local c = require("suture.core").term
+  state.tty = c.isatty(0)
+  if state.tty then
+    local base = folder("XDG_STATE_HOME", "/.local/state")
+    state.history = base and base .. "/suture/history"
+    if state.history then face.history_load(state.history) end
+    face.completer(function(text)
+      require "suture.commands"
+      return require("suture.complete").complete(text)
+    end)
+    if not face.quiet then banner() end
+    run_rc()
+  end
+  loop()
+  return 0
+end
+
+package.loaded["suture.shell"] = shell
+return shell

@@ -1,0 +1,153 @@
+--- "Did you mean": the nearest name, and errors about missing names made better.
+local fields = require "suture.fields"
+local suggest = {}
+
+-- Damerau-Levenshtein distance (optimal string alignment), capped at `most`.
+local function distance(a, b, most)
+  if math.abs(#a - #b) > most then return most + 1 end
+  local before, last, row = {}, {}, {}
+  for j = 0, #b do last[j] = j end
+  for i = 1, #a do
+    row[0] = i
+    local best = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      local d = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        d = math.min(d, before[j - 2] + 1)
+      end
+      row[j] = d
+      if d < best then best = d end
+    end
+    if best > most then return most + 1 end
+    before, last, row = last, row, before
+  end
+  return last[#b]
+end
+
+--- The candidate nearest to `name`, or nil when none is near (one change in three letters, or the rest
+-- of the word missing). Case counts little.
+-- candidates: an array of strings, or a table whose string keys are the names.
+function suggest.nearest(name, candidates)
+  local best, least
+  local most = #name < 3 and 0 or math.max(1, #name // 3)
+  local lower = name:lower()
+  local function try(c)
+    if type(c) ~= "string" or c == name or (c:sub(1, 1) == "_" and name:sub(1, 1) ~= "_") then return end
+    local d = distance(lower, c:lower(), most)
+    if d > most and #name >= 3 and c:sub(1, #name):lower() == lower then d = most end -- not written to its end
+    if d <= most then
+      d = d + (c:sub(1, 1) == name:sub(1, 1) and 0 or 0.5)
+      if not least or d < least or (d == least and c < best) then best, least = c, d end
+    end
+  end
+  if candidates[1] ~= nil then
+    for _, c in ipairs(candidates) do try(c) end
+  else
+    for c in next, candidates do try(c) end
+  end
+  return best
+end
+
+--- ": did you mean X?" or "" when nothing is near.
+function suggest.hint(name, candidates)
+  local near = suggest.nearest(name, candidates)
+  return near and (": did you mean %s?"):format(near) or ""
+end
+
+--- All global names: what is set, and the parts of the library.
+function suggest.globals()
+  local names = {}
+  for k in next, _G do if type(k) == "string" then names[k] = true end end
+  local suture = package.loaded.suture
+  for k in next, suture and suture._names or {} do names[k] = true end
+  return names
+end
+
+-- The text of the line that runs at `level`.
+local function line_at(info)
+  local text
+  if info.source:sub(1, 1) == "@" then
+    local path = info.source:sub(2)
+    text = require("suture.embedded").source(path)
+    if not text then
+      local f = io.open(path)
+      text = f and f:read "a"
+      if f then f:close() end
+    end
+  elseif info.source == "=(-e)" then
+    text = package.loaded["suture.face"].chunk
+  else
+    local shell = package.loaded["suture.shell"]
+    text = shell and shell.source(info.source) or (info.source:sub(1, 1) ~= "=" and info.source)
+  end
+  if not text then return nil end
+  local n = 0
+  for line in (text .. "\n"):gmatch "(.-)\n" do
+    n = n + 1
+    if n == info.currentline then return line end
+  end
+end
+
+-- The variables that code at `level` (of the caller) sees: locals, then upvalues.
+local function variables(level)
+  local seen = {}
+  local f = debug.getinfo(level + 1, "f").func
+  for i = 1, 250 do
+    local n, v = debug.getupvalue(f, i)
+    if not n then break end
+    seen[n] = v
+  end
+  for i = 1, 250 do
+    local n, v = debug.getlocal(level + 1, i)
+    if not n then break end
+    seen[n] = v
+  end
+  return seen
+end
+
+-- `was`: what Lua said, kept where no name is near.
+local function missing_field(kind, name, was, level)
+  for l = level + 1, level + 12 do
+    local info = debug.getinfo(l, "Sl")
+    if not info then return nil end
+    if info.what ~= "C" then
+      local line = line_at(info)
+      if not line then return nil end
+      local seen = variables(l)
+      local sign = kind == "method" and ":" or "%."
+      for expr, after in line:gmatch("([%a_][%w_%.%[%]]*)%s*" .. sign .. "%s*" .. name .. "(.?)") do
+        if not after:find "[%w_]" then
+          local owner = fields.resolve(expr, function(n)
+            if seen[n] ~= nil then return seen[n] end
+            return fields.global(n)
+          end)
+          local t = type(owner)
+          if t == "table" or t == "userdata" or t == "string" then
+            local hint = suggest.hint(name, fields.of(owner))
+            return ("no %s '%s' in %s"):format(kind, name, expr) .. (hint ~= "" and hint or " (" .. was .. ")")
+          end
+        end
+      end
+      return nil
+    end
+  end
+end
+
+--- An error message about a missing name, with the nearest name that exists; other messages as they are.
+-- `level`: that of the function which failed, as for debug.getinfo (default 2, as from a message handler).
+function suggest.explain(message, level)
+  if type(message) ~= "string" then return message end
+  local where, was, kind, name = message:match "^(.-)(attempt to .- a nil value) %((%a+) '([^']+)'%)$"
+  if not kind then return message end
+  if kind == "global" then
+    local near = suggest.nearest(name, suggest.globals())
+    if near then return ("%sno global '%s': did you mean %s?"):format(where, name, near) end
+  elseif kind == "field" or kind == "method" then
+    local ok, text = pcall(missing_field, kind, name, was, (level or 2) + 1)
+    if ok and text then return where .. text end
+  end
+  return message
+end
+
+return setmetatable(suggest, {__call = function(_, name, candidates) return suggest.nearest(name, candidates) end})

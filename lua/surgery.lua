@@ -1,0 +1,336 @@
+--- Surgery: replace, insert, remove, cut, heads; diff of two models. Each either does what it says or leaves the model as it was.
+local Module = require "suture.nn.module"
+local fault = require "suture.fault"
+local nn = require "suture.nn"
+local nn_trace = require "suture.nn.trace"
+local options = require "suture.options"
+local suggest = require "suture.suggest"
+local suture = require "suture"
+local undo = require "suture.undo"
+local raw = require("suture.core").tensor
+
+local surgery = {}
+local is_module = Module.is_module
+
+local function class_name(m) return getmetatable(m).__name end
+local function is_sequential(m) return getmetatable(m) == nn.Sequential end
+
+local function want_module(what, v)
+  if is_module(v) then return v end
+  if type(v) == "table" and v._is_module then
+    fault("%s: expects a module, got the class %s (make one: nn.%s(…))", what, v.__name, v.__name)
+  end
+  fault("%s: expects a module, got %s", what, options.show(v))
+end
+
+-- The parent, name and module at a path; an error that says what is there instead.
+local function find(what, m, path)
+  if math.type(path) == "integer" and (is_sequential(m) or getmetatable(m) == nn.ModuleList) then
+    path = path < 0 and tostring(path + #m) or tostring(path)
+  end
+  if type(path) ~= "string" then fault('%s: expects a path like "layer4.1.conv1", got %s', what, options.show(path)) end
+  if path == "" then fault("%s: the path is empty, and a whole model cannot be operated from inside: assign another to its name", what) end
+  local parent, name, found = nil, nil, m
+  for part in path:gmatch "[^.]+" do
+    parent, name = found, part
+    found = is_module(found) and found._children[part] or nil
+    if not found then break end
+  end
+  if not found then
+    local names = {}
+    for p in m:named_modules() do if p ~= "" then names[#names + 1] = p end end
+    local ok, other = pcall(Module.at, m, path)
+    if ok and raw.is(other) then fault("%s: '%s' is a parameter or a buffer, not a module", what, path) end
+    fault("%s: no module '%s' in %s%s", what, path, class_name(m), suggest.hint(path, names))
+  end
+  return parent, name, found, path
+end
+
+-- Where a module was inserted around another: the list and the place in it.
+local function insertion(parent, name)
+  for _, sibling in pairs(parent._children) do
+    for _, where in ipairs {"_before", "_after"} do
+      for i, part in ipairs(rawget(sibling, where) or {}) do
+        if part.name == name then return sibling, where, i end
+      end
+    end
+  end
+end
+
+local function put(parent, name, new) parent:add_module(name, new) end
+
+--- m:replace(path, module): puts another module in the place of the one at path; returns the old one. Names stay.
+function Module.replace(m, path, new)
+  local parent, name, old = find("replace", m, path)
+  want_module("replace", new)
+  return undo.recorded(nil, m, function()
+    put(parent, name, new)
+    return old
+  end)
+end
+
+-- A name for a module inserted beside `name`.
+local function free_name(parent, name)
+  local try, k = name, 1
+  while parent._children[try] or parent._params[try] or parent._buffers[try] or rawget(parent, try) ~= nil do
+    k = k + 1
+    try = name .. k
+  end
+  return try
+end
+
+local function insert(what, m, path, new, where)
+  local parent, name, target = find(what, m, path)
+  want_module(what, new)
+  for sub in new:modules() do
+    if sub == m then fault("%s: a module cannot contain itself", what) end
+  end
+  undo.recorded(nil, m, function()
+    if is_sequential(parent) then
+      for i, n in ipairs(parent._names) do
+        if n == name then
+          parent:insert(where == "_before" and i - 1 or i, new)
+          break
+        end
+      end
+      return
+    end
+    local child = free_name(parent, name .. where)
+    put(parent, child, new)
+    local list = table.move(rawget(target, where) or {}, 1, #(rawget(target, where) or {}), 1, {})
+    -- What is inserted later stands nearer to the target.
+    table.insert(list, where == "_before" and #list + 1 or 1, {name = child, module = new})
+    rawset(target, where, list)
+    nn_trace.structure = nn_trace.structure + 1
+  end)
+  return m
+end
+
+--- m:insert_before(path, module): what goes into the module at path goes through this one first. In a Sequential the
+-- others move up; elsewhere it is registered beside it as PATH_before, so that all names stay. Returns m.
+function Module.insert_before(m, path, new) return insert("insert_before", m, path, new, "_before") end
+
+--- m:insert_after(path, module): what the module at path gives goes through this one next. In a Sequential the others
+-- move up; elsewhere it is registered beside it as PATH_after, so that all names stay. Returns m.
+function Module.insert_after(m, path, new) return insert("insert_after", m, path, new, "_after") end
+
+--- m:remove(path): takes a module out and returns it: out of a Sequential for good (those behind move down), an inserted
+-- one too; elsewhere nn.Identity takes its place. An integer is a place in a Sequential.
+function Module.remove(m, path)
+  local parent, name, old = find("remove", m, path)
+  return undo.recorded(nil, m, function()
+    local sibling, where, at = insertion(parent, name)
+    if sibling then
+      local list = table.move(sibling[where], 1, #sibling[where], 1, {})
+      table.remove(list, at)
+      rawset(sibling, where, #list > 0 and list or nil)
+      parent[name] = nil
+      nn_trace.structure = nn_trace.structure + 1
+    elseif is_sequential(parent) then
+      for i, n in ipairs(parent._names) do
+        if n == name then
+          parent:remove(i - 1)
+          break
+        end
+      end
+    else
+      put(parent, name, nn.Identity())
+    end
+    return old
+  end)
+end
+
+--- m:cut(path): calling m stops there: it gives what the module at path gives (with what was inserted after it); nothing
+-- behind it runs. m:cut(nil) lets it run to its end again. Returns m.
+function Module.cut(m, path)
+  if not path then
+    undo.recorded("the cut taken back", m, function() rawset(m, "_cut", nil) end)
+    return m
+  end
+  local _, _, _, full = find("cut", m, path)
+  return undo.recorded("cut at " .. full, m, function()
+    rawset(m, "_cut", full)
+    local t = surgery.try(m)
+    if t and t.error and t.error:find("does not run", 1, true) then fault("cut: '%s' does not run, so %s cannot stop there", full, class_name(m)) end
+    return m
+  end)
+end
+
+-- Traces m with the input it knows; nil when it knows none.
+function surgery.try(m)
+  local trace = require "suture.view.trace"
+  if not trace.inputs(m, "surgery", nil) then return nil end
+  return trace.run(m, nil, "surgery")
+end
+
+local function is_head(m)
+  local class = getmetatable(m)
+  if class == nn.Linear then return true end
+  if class == nn.Conv2d then
+    local k = m.kernel_size
+    return type(k) == "table" and k[1] == 1 and k[2] == 1
+  end
+  return false
+end
+
+--- m:head(): the classifier: the last Linear layer (or 1 × 1 convolution) that runs, or is registered where no input is
+-- known. Returns its path and the module.
+function Module.head(m)
+  local t = surgery.try(m)
+  local path, head
+  if t then
+    local output = {} -- among those, one whose result nothing but the output uses would be found last
+    for _, call in ipairs(t.calls) do
+      if is_head(call.module) and not call.failed then path, head = call.path, call.module end
+      output[call.path] = true
+    end
+  end
+  if not head then
+    for p, sub in m:named_modules() do if is_head(sub) then path, head = p, sub end end
+  end
+  if not head then fault("head: %s has no Linear layer and no 1 × 1 convolution", class_name(m)) end
+  return path, head
+end
+
+--- m:reset_head(n): a fresh classifier for n classes in the place of m:head(), with as many inputs and a bias where there
+-- was one. Returns the new layer.
+function Module.reset_head(m, n)
+  local classes = math.tointeger(n)
+  if not classes or classes < 1 then fault("reset_head: expects a number of classes above 0, got %s", options.show(n)) end
+  local path, old = m:head()
+  if path == "" then fault("reset_head: %s is itself the layer; make another: nn.Linear(%s, %d)", class_name(m), tostring(m.in_features), classes) end
+  local new
+  if getmetatable(old) == nn.Linear then new = nn.Linear(old.in_features, classes, {bias = old.bias ~= nil})
+  else new = nn.Conv2d(old.in_channels, classes, 1, {stride = old.stride, padding = old.padding, bias = old.bias ~= nil}) end
+  undo.recorded(nil, m, function()
+    m:replace(path, new)
+    m.classes = nil -- they named the old outputs
+  end)
+  return new
+end
+
+-- What was sewn in around a module stays when another takes its place; what was sewn in is replaced in the list too.
+function Module.on_replace(parent, name, old, new)
+  for _, where in ipairs {"_before", "_after"} do
+    if rawget(old, where) and not rawget(new, where) then rawset(new, where, rawget(old, where)) end
+  end
+  local sibling, where, at = insertion(parent, name)
+  if sibling then
+    local list = table.move(sibling[where], 1, #sibling[where], 1, {})
+    list[at] = {name = name, module = new}
+    rawset(sibling, where, list)
+  end
+end
+
+undo.attach(Module)
+
+-- ---- the prompt ----
+
+-- The models whose structure changed in this line and that do not fit their input any more: one line each.
+local function broken(changed)
+  local lines = {}
+  for _, root in ipairs(undo.roots()) do
+    local paths = nn_trace.paths(root.module)
+    local touched = false
+    for m in pairs(changed) do touched = touched or paths[m] ~= nil end
+    if touched then
+      local ok, t = pcall(surgery.try, root.module)
+      local message = ok and t and t.error
+      if message then
+        lines[#lines + 1] = ("%s no longer fits: %s · %s:graph{depth=1} shows the path"):format(root.name, message:gsub("^%S-:%d+: ", ""), root.name)
+      end
+    end
+  end
+  return lines
+end
+
+table.insert(suture._before_line, function(text) undo.begin_line(text) end)
+table.insert(suture._after_line, function()
+  local told, changed = undo.end_line()
+  local lines = {table.unpack(told or {})}
+  if changed then table.move(broken(changed), 1, 100, #lines + 1, lines) end
+  return table.concat(lines, "\n")
+end)
+
+-- ---- diff ----
+
+local Diff = {__name = "diff"}
+Diff.__index = Diff
+
+local function state_dict(what, x)
+  if is_module(x) then return x:state_dict() end
+  if type(x) ~= "table" then fault("diff: expects two models or state dicts, got %s as the %s", options.show(x), what) end
+  return x
+end
+
+local function pairs_of(sd)
+  local names = {}
+  for name, t in pairs(sd) do
+    if raw.is(t) then names[#names + 1] = name end
+  end
+  if not require("suture.ordered").is_dict(sd) then table.sort(names) end
+  return names
+end
+
+--- diff(a, b): what is different between two models or state dicts: modules of another kind, names only one has, shapes,
+-- and for each tensor that differs the greatest difference. Returns an object that prints itself: structure, only_a,
+-- only_b, shapes, values, same (how many tensors are equal to the bit).
+function surgery.diff(a, b)
+  local sa, sb = state_dict("first", a), state_dict("second", b)
+  local d = setmetatable({structure = {}, only_a = {}, only_b = {}, shapes = {}, values = {}, same = 0}, Diff)
+  if is_module(a) and is_module(b) then
+    local ma, mb = a:named_modules(), b:named_modules()
+    for path, x in ma do
+      local y = mb[path]
+      local wx, wy = undo.words(x), y and undo.words(y)
+      if y == nil then d.structure[#d.structure + 1] = {path = path, a = wx}
+      elseif wx ~= wy then d.structure[#d.structure + 1] = {path = path, a = wx, b = wy} end
+    end
+    for path, y in mb do if ma[path] == nil then d.structure[#d.structure + 1] = {path = path, b = undo.words(y)} end end
+  end
+  local pending, at = {}, {}
+  for _, name in ipairs(pairs_of(sa)) do
+    local x, y = sa[name], sb[name]
+    if y == nil then d.only_a[#d.only_a + 1] = name
+    elseif raw.shape(x) ~= raw.shape(y) then
+      d.shapes[#d.shapes + 1] = {name = name, a = tostring(raw.shape(x)), b = tostring(raw.shape(y))}
+    elseif x ~= y and raw.bytes(x) ~= raw.bytes(y) then
+      pending[#pending + 1], at[#at + 1] = require("suture.tensor").no_grad(function() return (x - y):abs():max() end), name
+    else d.same = d.same + 1 end
+  end
+  for _, name in ipairs(pairs_of(sb)) do if sa[name] == nil then d.only_b[#d.only_b + 1] = name end end
+  for i, t in ipairs(pending) do d.values[i] = {name = at[i], max = t:item()} end
+  return d
+end
+
+function Diff.__tostring(d)
+  local text = require "suture.view.text"
+  local lines = {}
+  local function list(what, items, f)
+    if #items == 0 then return end
+    lines[#lines + 1] = what .. ":"
+    for i, x in ipairs(items) do
+      if i > 20 then
+        lines[#lines + 1] = ("  %s and %d more"):format(text.sign "dots", #items - 20)
+        break
+      end
+      lines[#lines + 1] = "  " .. f(x)
+    end
+  end
+  local function name(x) return x end
+  list("structure", d.structure, function(x)
+    local path = x.path ~= "" and x.path or "(model)"
+    if not x.b then return ("%s: %s only in the first"):format(path, x.a) end
+    if not x.a then return ("%s: %s only in the second"):format(path, x.b) end
+    return ("%s: %s %s %s"):format(path, x.a, text.sign "arrow", x.b)
+  end)
+  list("only in the first", d.only_a, name)
+  list("only in the second", d.only_b, name)
+  list("shapes", d.shapes, function(x) return ("%s: %s %s %s"):format(x.name, x.a, text.sign "arrow", x.b) end)
+  list("values", d.values, function(x) return ("%s: max |%s| %.3g"):format(x.name, text.sign "delta", x.max) end)
+  if #lines == 0 then return ("no difference: %s equal to the bit"):format(text.plural(d.same, "tensor")) end
+  if d.same > 0 then lines[#lines + 1] = text.plural(d.same, "tensor") .. " equal to the bit" end
+  return table.concat(lines, "\n")
+end
+
+return surgery

@@ -1,0 +1,157 @@
+/* How Lua finds Suture: the embedded library (lua/ as sources inside the binary) and the table of bindings. */
+#include "lua/bind/bind.h"
+#include <stdio.h>
+#include <string.h>
+
+/* The embedded file called `path`, or NULL. */
+static const LuaSource *source_at(const char *path) {
+  for (const LuaSource *s = lualib_table; s->path; s++)
+    if (strcmp(s->path, path) == 0) return s;
+  return NULL;
+}
+
+/* "suture.zoo.resnet" → lua/zoo/resnet.lua or lua/zoo/resnet/init.lua; "suture" → lua/init.lua. */
+static const LuaSource *source_of(lua_State *L, const char *module) {
+  if (strcmp(module, "suture") == 0) return source_at("lua/init.lua");
+  if (strncmp(module, "suture.", 7) != 0) return NULL;
+  const char *rest = luaL_gsub(L, module + 7, ".", "/");
+  lua_pushfstring(L, "lua/%s.lua", rest);
+  const LuaSource *s = source_at(lua_tostring(L, -1));
+  if (!s) {
+    lua_pushfstring(L, "lua/%s/init.lua", rest);
+    s = source_at(lua_tostring(L, -1));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  return s;
+}
+
+static int load_source(lua_State *L, const LuaSource *s) {
+  lua_pushfstring(L, "@%s", s->path);
+  int status = luaL_loadbufferx(L, s->begin, (size_t)(s->end - s->begin), lua_tostring(L, -1), "t");
+  lua_remove(L, -2);
+  return status;
+}
+
+/* The entry of package.searchers. */
+static int searcher(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  const LuaSource *s = source_of(L, name);
+  if (!s) {
+    if (strncmp(name, "suture.", 7) != 0) return 0;
+    lua_pushfstring(L, "no embedded file for '%s'", name);
+    return 1;
+  }
+  if (load_source(L, s) != LUA_OK) return lua_error(L);
+  lua_pushstring(L, s->path);
+  return 2;
+}
+
+/* suture.core.<noun>: opened when first looked at. */
+static int core_index(lua_State *L) {
+  const char *name = lua_tostring(L, 2);
+  for (const luaL_Reg *b = bind_table; name && b->name; b++)
+    if (strcmp(b->name, name) == 0) {
+      if (strcmp(name, "tensor") != 0) { /* others make tensors: the kind comes first */
+        lua_getfield(L, 1, "tensor");
+        lua_pop(L, 1);
+      }
+      lua_pushcfunction(L, b->func);
+      lua_call(L, 0, 1);
+      lua_pushvalue(L, 2);
+      lua_pushvalue(L, -2);
+      lua_rawset(L, 1);
+      return 1;
+    }
+  return 0;
+}
+
+static int open_core(lua_State *L) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, core_index);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  return 1;
+}
+
+/* source(path) → the text of an embedded file ("lua/nn.lua"), or nil. */
+static int embedded_source(lua_State *L) {
+  const LuaSource *s = source_at(luaL_checkstring(L, 1));
+  if (!s) return 0;
+  lua_pushlstring(L, s->begin, (size_t)(s->end - s->begin));
+  return 1;
+}
+
+/* list() → array of the paths of the embedded files. */
+static int embedded_list(lua_State *L) {
+  lua_newtable(L);
+  lua_Integer n = 0;
+  for (const LuaSource *s = lualib_table; s->path; s++) {
+    lua_pushstring(L, s->path);
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
+/* suture.embedded: what help() reads. */
+static int open_embedded(lua_State *L) {
+  static const luaL_Reg fns[] = {{"source", embedded_source}, {"list", embedded_list}, {0, 0}};
+  luaL_newlib(L, fns);
+  return 1;
+}
+
+static void add_searcher(lua_State *L) {
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "preload");
+  lua_pushcfunction(L, open_core);
+  lua_setfield(L, -2, "suture.core");
+  lua_pushcfunction(L, open_embedded);
+  lua_setfield(L, -2, "suture.embedded");
+  lua_pop(L, 1);
+  lua_getfield(L, -1, "searchers");
+  for (lua_Integer i = luaL_len(L, -1); i >= 2; i--) { /* make room behind package.preload */
+    lua_rawgeti(L, -1, i);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_pushcfunction(L, searcher);
+  lua_rawseti(L, -2, 2);
+  lua_pop(L, 2);
+}
+
+int luaopen_suture(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, "suture.opened") == LUA_TNIL) {
+    add_searcher(L);
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "suture.opened");
+  }
+  lua_pop(L, 1);
+  const LuaSource *s = source_of(L, "suture");
+  if (!s) return luaL_error(L, "the Lua library is missing from this build (no lua/init.lua)");
+  if (load_source(L, s) != LUA_OK) return lua_error(L);
+  lua_pushliteral(L, "suture");
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+void bind_where(lua_State *L) {
+  lua_Debug at;
+  for (int level = 1; lua_getstack(L, level, &at); level++) {
+    lua_getinfo(L, "Sl", &at);
+    if (at.currentline < 0 || (at.source[0] == '@' && source_at(at.source + 1))) continue; /* C, or the library itself */
+    lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
+int bind_raise(lua_State *L, const Err *e) {
+  if (e->kind == ERR_STOP) {
+    lua_pushliteral(L, "interrupted!");
+    return lua_error(L);
+  }
+  bind_where(L);
+  lua_pushstring(L, e->text);
+  lua_concat(L, 2);
+  return lua_error(L);
+}

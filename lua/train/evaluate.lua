@@ -1,0 +1,154 @@
+--- Measuring a model: accuracy and loss, predictions, the confusion matrix.
+local core = require "suture.core"
+local tensor = require "suture.tensor"
+local F = require "suture.functional"
+local fault = require "suture.fault"
+local options = require "suture.options"
+local mode = require "suture.train.mode"
+local evaluate = {}
+
+local function check_dataset(what, ds)
+  if not require("suture.data.dataset").is(ds) then
+    fault("%s: expects a dataset (data.folder, data.shapes, data.tensors …), got %s", what, options.show(ds))
+  end
+  if #ds == 0 then fault("%s: the dataset is empty", what) end
+end
+evaluate.check_dataset = check_dataset
+
+local function check_model(what, m)
+  if not require("suture.nn").Module.is_module(m) then fault("%s: expects a model, got %s", what, options.show(m)) end
+end
+evaluate.check_model = check_model
+
+--- Compares logits with the classes of a dataset: a clear error where a model has fewer classes than the labels need.
+function evaluate.check_classes(what, logits, ds)
+  local shape = logits.shape
+  if #shape ~= 2 then fault("%s: the model's output has shape %s; (N, classes) is expected", what, tostring(shape)) end
+  local most = 0
+  for _, y in ipairs(ds:labels()) do if y > most then most = y end end
+  if most >= shape[2] then
+    fault("%s: the dataset has %d classes, the model's head %d · m:reset_head(%d) makes one that fits", what, #ds.classes > 0 and #ds.classes or most + 1,
+      shape[2], math.max(#ds.classes, most + 1))
+  end
+end
+
+--- Calls each(logits, y, places, x) for every batch of ds with m in eval and nothing recorded for gradients.
+function evaluate.each(m, ds, opts, each)
+  mode.eval(m, function()
+    for x, y, places in ds:batches(opts.batch or 64, {augment = false, threads = opts.threads}) do
+      tensor.no_grad(function() each(m(x), y, places, x) end)
+    end
+  end)
+end
+
+local Result = {__name = "evaluation", __tostring = function(r)
+  return ("acc %.4f (%d of %d) · loss %.4f"):format(r.acc, r.correct, r.count, r.loss)
+end}
+
+local known = {batch = true, threads = true, label_smoothing = true}
+
+--- Accuracy and loss of m on ds, in eval mode; m's own mode is put back after.
+-- Options: `batch` (64), `threads` (of the loader), `label_smoothing` (0). Returns a table with `acc` (0 to 1), `loss` (mean
+-- cross-entropy), `correct` and `count`; it prints itself.
+function evaluate.evaluate(m, ds, opts)
+  check_model("evaluate", m)
+  check_dataset("evaluate", ds)
+  opts = options.check("evaluate", opts or {}, known)
+  local loss, correct, count = 0, 0, 0
+  evaluate.each(m, ds, opts, function(logits, y)
+    if count == 0 then evaluate.check_classes("evaluate", logits, ds) end
+    local sum = F.cross_entropy(logits, y, {reduction = "sum", label_smoothing = opts.label_smoothing or 0})
+    local right = logits:argmax(1):eq(y):sum()
+    core.graph.eval {sum, right}
+    loss, correct, count = loss + sum:item(), correct + right:item(), count + y.shape[1]
+  end)
+  return setmetatable({acc = correct / count, loss = loss / count, correct = math.tointeger(correct) or correct, count = count}, Result)
+end
+
+local Predictions = {__name = "predictions", __tostring = function(list)
+  local lines = {}
+  for i, p in ipairs(list) do
+    local parts = {}
+    for _, c in ipairs(p) do parts[#parts + 1] = ("%5.1f %%  %s"):format(100 * c.p, c.class) end
+    lines[i] = (#list > 1 and ("%d:\n  "):format(i - 1) or "") .. table.concat(parts, #list > 1 and "\n  " or "\n")
+  end
+  return table.concat(lines, "\n")
+end}
+
+--- The k (5) most likely classes for x: a tensor (N, C, H, W) or (C, H, W) already preprocessed, or the path of a picture,
+-- which goes through m's own preprocessing. Returns, for each sample, a list of {class =, index = (from 0), p =}.
+function evaluate.predict(m, x, k)
+  check_model("predict", m)
+  if type(x) == "string" then x = require("suture.image").preprocess(x, m) end
+  if not core.tensor.is(x) then fault("predict: expects a tensor or the path of a picture, got %s", options.show(x)) end
+  if #x.shape == 3 then x = x:unsqueeze(0) end
+  local names = m.classes or {}
+  local out = {}
+  mode.eval(m, function()
+    tensor.no_grad(function()
+      local logits = m(x)
+      if #logits.shape ~= 2 then fault("predict: the model's output has shape %s; (N, classes) is expected", tostring(logits.shape)) end
+      for i, row in ipairs(F.softmax(logits, 1):tolist()) do
+        local order = {}
+        for c = 1, #row do order[c] = c end
+        table.sort(order, function(a, b) return row[a] > row[b] or (row[a] == row[b] and a < b) end)
+        out[i] = {}
+        for j = 1, math.min(k or 5, #order) do
+          local c = order[j]
+          out[i][j] = {class = names[c] or ("class %d"):format(c - 1), index = c - 1, p = row[c]}
+        end
+      end
+    end)
+  end)
+  return setmetatable(out, Predictions)
+end
+
+local Confusion = {__name = "confusion", __tostring = function(r)
+  local n, width = #r.counts, 5
+  for _, c in ipairs(r.classes) do width = math.max(width, math.min(12, utf8.len(c) or #c)) end
+  local function cell(s) s = tostring(s):sub(1, width) return (" "):rep(width - (utf8.len(s) or #s)) .. s end
+  local lines = {cell "" .. "  predicted", cell "true"}
+  for i = 1, n do lines[2] = lines[2] .. " " .. cell(r.classes[i]) end
+  lines[2] = lines[2] .. "  recall"
+  for i = 1, n do
+    local line, total = cell(r.classes[i]), 0
+    for j = 1, n do
+      line, total = line .. " " .. cell(r.counts[i][j]), total + r.counts[i][j]
+    end
+    lines[#lines + 1] = line .. (total > 0 and ("  %.3f"):format(r.counts[i][i] / total) or "      -")
+  end
+  lines[#lines + 1] = ("acc %.4f"):format(r.acc)
+  return table.concat(lines, "\n")
+end}
+
+--- The confusion matrix of m on ds: `counts[i + 1][j + 1]` samples of class i taken for class j. Prints itself with each
+-- class's recall. Options as in evaluate.
+function evaluate.confusion(m, ds, opts)
+  check_model("confusion", m)
+  check_dataset("confusion", ds)
+  opts = options.check("confusion", opts or {}, known)
+  local counts, right, count, n = {}, 0, 0, nil
+  evaluate.each(m, ds, opts, function(logits, y)
+    if not n then
+      evaluate.check_classes("confusion", logits, ds)
+      n = logits.shape[2]
+      for i = 1, n do
+        counts[i] = {}
+        for j = 1, n do counts[i][j] = 0 end
+      end
+    end
+    local guess, truth = logits:argmax(1):tolist(), y:tolist()
+    for i, t in ipairs(truth) do
+      t = math.tointeger(t)
+      local g = math.tointeger(guess[i])
+      counts[t + 1][g + 1] = counts[t + 1][g + 1] + 1
+      if t == g then right = right + 1 end
+      count = count + 1
+    end
+  end)
+  local classes = {}
+  for i = 1, n do classes[i] = ds.classes and ds.classes[i] or tostring(i - 1) end
+  return setmetatable({counts = counts, classes = classes, acc = right / count, count = count}, Confusion)
+end
+
+return evaluate

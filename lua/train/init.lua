@@ -1,0 +1,8 @@
+--- Training and measuring: the functions a user calls, each in its own file.
+return {
+  fit = require("suture.train.fit"),
+  evaluate = require("suture.train.evaluate").evaluate,
+  predict = require("suture.train.evaluate").predict,
+  confusion = require("suture.train.evaluate").confusion,
+  plan = require("suture.train.plan"),
+}

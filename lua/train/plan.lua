@@ -1,0 +1,99 @@
+--- plan: what training would take, before it is spent.
+local core = require "suture.core"
+local F = require "suture.functional"
+local measure = require "suture.train.evaluate"
+local options = require "suture.options"
+local progress = require "suture.train.progress"
+local tensor = require "suture.tensor"
+local trunk = require "suture.train.trunk"
+local graph = core.graph
+
+local Plan = {__name = "training plan", __tostring = function(r)
+  local lines = {}
+  local function line(label, ...) lines[#lines + 1] = ("%-10s"):format(label) .. string.format(...) end
+  line("trains", "%d of %d parameters, in %d of %d tensors", r.trainable, r.parameters, r.trainable_tensors, r.tensors)
+  line("backward", "%s", r.first and "stops at " .. r.first .. (r.frozen_modules > 0 and (": nothing before it is differentiated") or "") or "nothing to do")
+  line("cache", "%s", r.cache)
+  line("memory", "%.0f MB a step of %d (%.0f MB of it kept for backward)", r.memory / 1e6, r.batch, r.saved / 1e6)
+  line("time", "%s an epoch of %d steps%s", progress.seconds_text(r.seconds), r.steps,
+    r.cached_seconds and ("; %s from the second epoch on"):format(progress.seconds_text(r.cached_seconds)) or "")
+  return table.concat(lines, "\n")
+end}
+
+--- plan(m, ds[, {batch = 32, cache = true}]): where backward stops, what would be cached, memory, and seconds per epoch,
+-- from one measured step (the model stays as it is). Returns a table that prints itself: `first`, `cache`, `memory`, `saved`,
+-- `seconds`, `cached_seconds`, `steps`.
+local function plan(m, ds, opts)
+  measure.check_model("plan", m)
+  measure.check_dataset("plan", ds)
+  opts = options.check("plan", opts or {}, {batch = true, cache = true, threads = true})
+  local batch = math.min(opts.batch or 32, #ds)
+  local r = setmetatable({batch = batch, steps = math.ceil(#ds / batch), parameters = 0, trainable = 0, tensors = 0, trainable_tensors = 0,
+    frozen_modules = 0}, Plan)
+  for _, p in m:named_parameters() do
+    r.parameters, r.tensors = r.parameters + p:numel(), r.tensors + 1
+    if p.requires_grad then r.trainable, r.trainable_tensors = r.trainable + p:numel(), r.trainable_tensors + 1 end
+  end
+  for module in m:modules() do if module._frozen then r.frozen_modules = r.frozen_modules + 1 end end
+  if r.trainable == 0 then
+    r.cache, r.memory, r.saved, r.seconds = "nothing trains: m:unfreeze(path) or a new head", 0, 0, 0
+    return r
+  end
+  -- running statistics move in a training forward pass: they are put back
+  local buffers, copies = {}, {}
+  for b in m:buffers() do buffers[#buffers + 1], copies[#copies + 1] = b, b:clone():detach() end
+  graph.eval(copies)
+  local grads = {}
+  for p in m:parameters() do if p.grad then grads[p] = p.grad end end
+  local seed = core.engine.seed()
+  local back <close> = setmetatable({}, {__close = function()
+    core.rows.copy(buffers, copies)
+    for p in m:parameters() do p.grad = grads[p] end
+    core.engine.seed(seed)
+  end})
+  local places = {}
+  for i = 1, batch do places[i] = i - 1 end
+  local start = core.engine.clock()
+  local x, y = ds:batch(places)
+  local loading = core.engine.clock() - start
+  local function loss_of()
+    local logits = m(x)
+    measure.check_classes("plan", logits, ds)
+    return F.cross_entropy(logits, y)
+  end
+  local loss = loss_of()
+  local cost = graph.cost({loss}, true)
+  r.memory, r.saved = cost.arena + cost.outputs, cost.saved
+  local values, why = graph.frontier({loss}, x)
+  for _, node in ipairs(graph.walk({loss})) do
+    if node.requires_grad and node.op then
+      r.first = node.path ~= "" and node.path or node.op
+      break
+    end
+  end
+  local cache = trunk.new(ds, opts)
+  if cache.on and #values > 0 then
+    cache.names, cache.numbers = {}, 0
+    for i, v in ipairs(values) do
+      cache.names[i] = graph.path(v) ~= "" and graph.path(v) or graph.op_of(v)
+      cache.numbers = cache.numbers + v:numel() / batch
+    end
+    cache.names, cache.kept = table.concat(cache.names, ", "), {}
+  elseif cache.on then
+    cache.why = why and why ~= "" and why or "nothing before the first trained layer is frozen"
+  end
+  r.cache = cache:text()
+  local function timed(give)
+    local l = loss_of()
+    local at = core.engine.clock()
+    if give then graph.eval(graph.frontier({l}, x)) at = core.engine.clock() end
+    l:backward()
+    return core.engine.clock() - at
+  end
+  timed(false)
+  r.seconds = math.max(timed(false), loading / 2) * r.steps
+  if cache.kept then r.cached_seconds = timed(true) * r.steps end
+  return r
+end
+
+return plan

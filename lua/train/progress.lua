@@ -1,0 +1,49 @@
+--- The line that shows how an epoch goes: a bar redrawn in a terminal, one line an epoch elsewhere; on stderr both.
+local term = require "suture.term"
+local clock = require("suture.core").engine.clock
+local progress = {}
+progress.__index = progress
+
+local WIDTH = 12
+
+--- A line for one epoch of `steps` steps. quiet: nothing is shown.
+function progress.new(epoch, steps, quiet)
+  return setmetatable({epoch = epoch, steps = steps, quiet = quiet, bar = not quiet and term.tty(2), start = clock(), drawn = 0}, progress)
+end
+
+--- Seconds since the line began.
+function progress:seconds() return clock() - self.start end
+
+local function seconds_text(s)
+  return s < 10 and ("%.2f s"):format(s) or s < 120 and ("%.1f s"):format(s) or ("%d min %02d s"):format(s // 60, math.floor(s % 60))
+end
+progress.seconds_text = seconds_text
+
+function progress:text(done, r)
+  local parts = {("epoch %-2d "):format(self.epoch)}
+  if self.bar then
+    local full = self.steps > 0 and WIDTH * done // self.steps or WIDTH
+    parts[#parts + 1] = term.paint("green", ("━"):rep(full), 2) .. term.paint("dim", ("━"):rep(WIDTH - full), 2)
+  end
+  parts[#parts + 1] = ("%d/%d"):format(done, self.steps)
+  if r.loss then parts[#parts + 1] = (" loss %.4g  acc %.3f"):format(r.loss, r.acc) end
+  if r.val_loss then parts[#parts + 1] = (" val %.4g %.3f"):format(r.val_loss, r.val_acc) end
+  parts[#parts + 1] = " " .. seconds_text(self:seconds())
+  if r.note then parts[#parts + 1] = " " .. r.note end
+  return table.concat(parts, " ")
+end
+
+--- Redraws the bar, at most ten times a second.
+function progress:step(done, r)
+  if not self.bar or clock() - self.drawn < 0.1 then return end
+  self.drawn = clock()
+  io.stderr:write("\r", self:text(done, r), "\27[K")
+end
+
+--- Ends the line with the epoch's figures.
+function progress:finish(done, r)
+  if self.quiet then return end
+  io.stderr:write(self.bar and "\r" or "", self:text(done, r), self.bar and "\27[K" or "", "\n")
+end
+
+return progress

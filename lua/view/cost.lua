@@ -1,0 +1,93 @@
+--- What running and training take: multiply-adds, parameters, memory. Planned, not run.
+local core = require "suture.core"
+local counts = require "suture.view.counts"
+local fault = require "suture.fault"
+local nn_trace = require "suture.nn.trace"
+local options = require "suture.options"
+local text = require "suture.view.text"
+local trace = require "suture.view.trace"
+local graph, raw = core.graph, core.tensor
+
+local Cost = {__name = "cost"}
+Cost.__index = Cost
+
+-- Memory of a training step as gradients stand, in train mode where m trains; nothing moves.
+local function training(m, args)
+  return trace.unseen(function()
+    local modes = {}
+    if not m.training then -- as fit does
+      for sub in m:modules() do
+        modes[sub] = sub.training
+        rawset(sub, "training", true)
+      end
+    end
+    local ok, out = pcall(nn_trace.stilled, m, table.unpack(args))
+    for sub, mode in pairs(modes) do rawset(sub, "training", mode) end
+    if not ok then return nil, (tostring(out):gsub("^%S-:%d+: ", "")) end
+    local want = raw.is(out) and out or (type(out) == "table" and (out[1] or select(2, next(out))))
+    if not raw.is(want) or not want.requires_grad then return nil end
+    return graph.cost({want:sum()}, true)
+  end)
+end
+
+-- m:cost(batch, opts): see view/init.lua.
+local function cost(m, batch, opts)
+  if type(batch) == "table" and opts == nil and not raw.is(batch) and batch[1] == nil then batch, opts = nil, batch end
+  opts = options.check("cost", opts or {}, {input = true})
+  batch = batch == nil and 1 or math.tointeger(batch)
+  if not batch or batch < 1 then fault("cost: batch expects a whole number above 0, got %s", options.show(batch)) end
+  local inputs = trace.inputs(m, "cost", opts.input)
+  if not inputs then fault("cost: what goes in? Give a shape: m:cost(%d, {input = {1, 3, 224, 224}}), or set m.input_shape", batch) end
+  local args, shapes = {}, {}
+  for i, x in ipairs(inputs) do
+    local s = raw.is(x) and raw.shape(x) or x
+    shapes[i] = table.move(s, 1, #s, 1, {})
+    if not opts.input or batch > 1 then shapes[i][1] = batch end
+    args[i] = raw.full(shapes[i], 0)
+  end
+  local t = trace.run(m, shapes, "cost")
+  if t.error then fault("cost: %s", (t.error:gsub("^%S-:%d+: ", ""))) end
+  local c = setmetatable({batch = shapes[1][1], input = shapes[1], macs = 0}, Cost)
+  for _, n in ipairs(t.nodes) do c.macs = c.macs + (n.macs or 0) end
+  c.params, c.frozen_params = counts.all(m)
+  c.trainable = c.params - c.frozen_params
+  c.param_bytes = c.params * 4
+  local run = trace.unseen(function() return graph.cost(t.result) end)
+  c.inference_bytes, c.steps = run.arena + run.outputs, run.steps
+
+  local seed = core.engine.seed() -- dropout draws, backward through it too
+  -- Today's frontier, then as if everything trained.
+  local today, why = training(m, args)
+  c.training_error = why
+  local flags = {}
+  for p in m:parameters() do flags[p] = raw.requires_grad(p) end
+  local frozen = {}
+  for sub in m:modules() do
+    frozen[sub] = sub._frozen
+    rawset(sub, "_frozen", false)
+  end
+  for p in pairs(flags) do raw.requires_grad(p, true) end
+  local ok, all = pcall(training, m, args)
+  for p, on in pairs(flags) do raw.requires_grad(p, on) end
+  for sub, on in pairs(frozen) do rawset(sub, "_frozen", on) end
+  core.engine.seed(seed)
+  if not ok then error(all, 0) end
+  if all then c.training_bytes, c.training_saved, c.gradient_bytes = all.arena, all.saved, c.params * 4 end
+  if today then c.frontier_bytes, c.frontier_saved, c.frontier_gradient_bytes = today.arena, today.saved, c.trainable * 4 end
+  return c
+end
+
+function Cost.__tostring(c)
+  local rows = {
+    {"multiply-adds", text.short(c.macs), c.batch > 1 and text.short(c.macs / c.batch) .. " a sample" or ""},
+    {"parameters", text.count(c.params), text.bytes(c.param_bytes) .. (c.frozen_params > 0 and (", %s of them do not train"):format(text.count(c.frozen_params)) or "")},
+    {"activations, inference", text.bytes(c.inference_bytes), text.plural(c.steps, "step")},
+    {"activations, training all", c.training_bytes and text.bytes(c.training_bytes) or "--", c.training_bytes and ("%s kept for backward, gradients %s"):format(text.bytes(c.training_saved), text.bytes(c.gradient_bytes)) or c.training_error or "nothing depends on a parameter"},
+    {"activations, training today", c.frontier_bytes and text.bytes(c.frontier_bytes) or "--", c.frontier_bytes and ("%s kept for backward, gradients %s"):format(text.bytes(c.frontier_saved), text.bytes(c.frontier_gradient_bytes)) or c.training_error or "nothing trains: no parameter requires a gradient"},
+  }
+  local lines = text.table(rows, {{}, {align = "right"}, {}})
+  table.insert(lines, 1, ("batch %d, input %s"):format(c.batch, text.shape(c.input)))
+  return table.concat(lines, "\n")
+end
+
+return cost

@@ -1,0 +1,133 @@
+--- What all views write with: counts, shapes, aligned columns, and signs that fall back to ASCII.
+local term = require "suture.term"
+local text = {}
+
+local forced -- nil: ask the locale
+
+--- Whether signs outside ASCII may be written: the locale says UTF-8. text.unicode(true|false) decides, text.unicode("auto") asks again.
+function text.unicode(set)
+  if set == "auto" then forced = nil elseif set ~= nil then forced = set end
+  if forced ~= nil then return forced end
+  for _, name in ipairs {"LC_ALL", "LC_CTYPE", "LANG"} do
+    local v = os.getenv(name)
+    if v and v ~= "" then return v:upper():find "UTF%-?8" ~= nil end
+  end
+  return false
+end
+
+--- What text.unicode was set to; nil: it asks the locale.
+function text.unicode_set() return forced end
+
+local signs = {
+  frozen = {"❄", "[frozen]"}, times = {"×", "x"}, arrow = {"→", "->"}, dots = {"…", "..."}, sep = {" · ", ", "},
+  delta = {"Δ", "d"}, line = {"─", "-"}, heavy = {"━", "="}, tee = {"├─", "|-"}, corner = {"└─", "`-"}, bar = {"│", "|"},
+}
+
+--- A sign by name: frozen times arrow dots sep delta line heavy tee corner bar.
+function text.sign(name) return signs[name][text.unicode() and 1 or 2] end
+
+--- 11689512 → "11,689,512".
+function text.count(n)
+  local s = ("%d"):format(n):reverse():gsub("(%d%d%d)", "%1,"):reverse()
+  return (s:gsub("^(%-?),", "%1"))
+end
+
+--- 1814073344 → "1.81 G": three digits and a prefix of a thousand (K M G T); below a thousand as it is.
+function text.short(n)
+  for _, unit in ipairs {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "K"}} do
+    local v = n / unit[1]
+    if v >= 0.9995 then
+      return (v >= 99.95 and "%.0f %s" or v >= 9.995 and "%.1f %s" or "%.2f %s"):format(v, unit[2])
+    end
+  end
+  return ("%d"):format(n)
+end
+
+--- Bytes in words: "46.8 MB" (a million bytes, as torchinfo counts).
+function text.bytes(n)
+  if n < 1000 then return ("%d B"):format(n) end
+  return text.short(n) .. "B"
+end
+
+--- "1 module", "3 modules".
+function text.plural(n, word, many)
+  return ("%s %s"):format(text.count(n), n == 1 and word or many or word .. "s")
+end
+
+--- {1, 64, 56, 56} → "1×64×56×56"; a scalar is "scalar".
+function text.shape(s)
+  if #s == 0 then return "scalar" end
+  return table.concat(s, text.sign "times")
+end
+
+--- {1, 64} → "(1, 64)".
+function text.tuple(s) return "(" .. table.concat(s, ", ") .. ")" end
+
+text.columns = term.columns
+
+local fixed
+
+--- How wide a view may be: the terminal's columns; where there is none, $COLUMNS, else no limit. text.width(n) decides, text.width(false) asks again.
+function text.width(set)
+  if set ~= nil then fixed = set or nil end
+  if fixed then return fixed end
+  if term.tty() then return term.width() end
+  return tonumber(os.getenv "COLUMNS" or "") or math.huge
+end
+
+--- The first `width` columns of s, with a sign at the end when something was left out.
+function text.cut(s, width)
+  if term.columns(s) <= width then return s end
+  local dots = text.sign "dots"
+  local keep = width - term.columns(dots)
+  if keep < 1 then return ("."):rep(math.max(width, 0)) end
+  return s:sub(1, (utf8.offset(s, keep + 1) or #s + 1) - 1) .. dots
+end
+
+--- The last `width` columns of s: for paths, whose end says more.
+function text.cut_left(s, width)
+  local n = term.columns(s)
+  if n <= width then return s end
+  local dots = text.sign "dots"
+  local keep = width - term.columns(dots)
+  if keep < 1 then return ("."):rep(math.max(width, 0)) end
+  return dots .. s:sub(utf8.offset(s, n - keep + 1) or 1)
+end
+
+--- s in a field of `width` columns; align is "left" (default) or "right".
+function text.pad(s, width, align)
+  local space = (" "):rep(math.max(0, width - term.columns(s)))
+  return align == "right" and space .. s or s .. space
+end
+
+--- Rows of cells as lines. columns: {align=, max=, cut="left"|"right", title=} each; two spaces between; empty columns vanish.
+function text.table(rows, columns)
+  local width = {}
+  for c, col in ipairs(columns) do
+    width[c] = 0
+    for _, row in ipairs(rows) do
+      if type(row) == "table" then width[c] = math.max(width[c], term.columns(row[c] or "")) end
+    end
+    if width[c] > 0 and col.title then width[c] = math.max(width[c], term.columns(col.title)) end
+    if col.max then width[c] = math.min(width[c], col.max) end
+  end
+  local lines = {}
+  local function line(row)
+    local cells = {}
+    for c, col in ipairs(columns) do
+      if width[c] > 0 then
+        local s = row[c] or ""
+        s = (col.cut == "left" and text.cut_left or text.cut)(s, width[c])
+        cells[#cells + 1] = text.pad(s, width[c], col.align)
+      end
+    end
+    return (table.concat(cells, "  "):gsub("%s+$", ""))
+  end
+  local titles = {}
+  for c, col in ipairs(columns) do titles[c] = col.title or "" end
+  if table.concat(titles) ~= "" then lines[1] = line(titles) end
+  for _, row in ipairs(rows) do lines[#lines + 1] = type(row) == "table" and line(row) or row end
+  return lines, width
+end
+
+return text

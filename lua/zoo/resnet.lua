@@ -1,0 +1,158 @@
+--- ResNets for ImageNet, with torchvision's names: He et al. 2015 (arXiv:1512.03385), ResNeXt (1611.05431), wide ResNets
+-- (1605.07146); the stride of a bottleneck is on its 3 × 3 convolution.
+local fault = require "suture.fault"
+local nn = require "suture.nn"
+
+local function conv3x3(i, o, stride, groups)
+  return nn.Conv2d(i, o, 3, {stride = stride, padding = 1, groups = groups, bias = false})
+end
+local function conv1x1(i, o, stride) return nn.Conv2d(i, o, 1, {stride = stride, bias = false}) end
+
+-- The shortcut of a block whose output has another shape: a 1 × 1 convolution and BatchNorm.
+local function shortcut(self, i, o, stride)
+  if stride ~= 1 or i ~= o then self.downsample = nn.Sequential(conv1x1(i, o, stride), nn.BatchNorm2d(o)) end
+end
+
+local BasicBlock = nn.class "BasicBlock"
+BasicBlock.expansion = 1
+
+--- BasicBlock(inplanes, planes[, stride]): two 3 × 3 convolutions around a shortcut.
+function BasicBlock:init(inplanes, planes, stride, groups, base_width)
+  stride = stride or 1
+  if (groups or 1) ~= 1 or (base_width or 64) ~= 64 then fault "BasicBlock: only groups = 1 and base_width = 64" end
+  self.conv1 = conv3x3(inplanes, planes, stride)
+  self.bn1 = nn.BatchNorm2d(planes)
+  self.relu = nn.ReLU()
+  self.conv2 = conv3x3(planes, planes, 1)
+  self.bn2 = nn.BatchNorm2d(planes)
+  shortcut(self, inplanes, planes, stride)
+end
+
+function BasicBlock:forward(x)
+  local y = self.relu(self.bn1(self.conv1(x)))
+  y = self.bn2(self.conv2(y))
+  local downsample = self.downsample
+  return self.relu(y + (downsample and downsample(x) or x))
+end
+
+local Bottleneck = nn.class "Bottleneck"
+Bottleneck.expansion = 4
+
+--- Bottleneck(inplanes, planes[, stride, groups, base_width]): 1 × 1, 3 × 3, 1 × 1 to 4 · planes channels.
+function Bottleneck:init(inplanes, planes, stride, groups, base_width)
+  stride, groups = stride or 1, groups or 1
+  local width, out = planes * (base_width or 64) // 64 * groups, planes * 4
+  self.conv1 = conv1x1(inplanes, width, 1)
+  self.bn1 = nn.BatchNorm2d(width)
+  self.conv2 = conv3x3(width, width, stride, groups)
+  self.bn2 = nn.BatchNorm2d(width)
+  self.conv3 = conv1x1(width, out, 1)
+  self.bn3 = nn.BatchNorm2d(out)
+  self.relu = nn.ReLU()
+  shortcut(self, inplanes, out, stride)
+end
+
+function Bottleneck:forward(x)
+  local y = self.relu(self.bn1(self.conv1(x)))
+  y = self.relu(self.bn2(self.conv2(y)))
+  y = self.bn3(self.conv3(y))
+  local downsample = self.downsample
+  return self.relu(y + (downsample and downsample(x) or x))
+end
+
+local ResNet = nn.class "ResNet"
+
+function ResNet:init(block, layers, o)
+  local inplanes = 64
+  self.conv1 = nn.Conv2d(o.in_chans, 64, 7, {stride = 2, padding = 3, bias = false})
+  self.bn1 = nn.BatchNorm2d(64)
+  self.relu = nn.ReLU()
+  self.maxpool = nn.MaxPool2d(3, {stride = 2, padding = 1})
+  for i, n in ipairs(layers) do
+    local planes, stage = 64 << (i - 1), nn.Sequential()
+    for b = 0, n - 1 do
+      stage:append(block(inplanes, planes, b == 0 and i > 1 and 2 or 1, o.groups, o.width_per_group))
+      inplanes = planes * block.expansion
+    end
+    self["layer" .. i] = stage
+  end
+  self.avgpool = nn.AdaptiveAvgPool2d(1)
+  self.fc = nn.Linear(inplanes, o.num_classes)
+end
+
+function ResNet:forward(x)
+  x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+  x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+  return self.fc(nn.functional.flatten(self.avgpool(x), 1))
+end
+
+-- torchvision's initialisation: He's normal, fan out, for convolutions; the last BatchNorm of each block 0 if asked.
+local function reset(m, zero_init_residual)
+  for sub in m:modules() do
+    if getmetatable(sub) == nn.Conv2d then nn.init.kaiming_normal_(sub.weight, {mode = "fan_out", nonlinearity = "relu"}) end
+    if zero_init_residual then
+      if getmetatable(sub) == Bottleneck then nn.init.zeros_(sub.bn3.weight)
+      elseif getmetatable(sub) == BasicBlock then nn.init.zeros_(sub.bn2.weight) end
+    end
+  end
+  m.fc:reset_parameters()
+end
+
+local IMAGENET = {mean = {0.485, 0.456, 0.406}, std = {0.229, 0.224, 0.225}}
+
+local function set(name, file, also)
+  return {
+    name = name, file = file, url = "https://download.pytorch.org/models/" .. file, also = also, classes = 1000,
+    resize = name == "IMAGENET1K_V2" and 232 or 256, crop = 224, mean = IMAGENET.mean, std = IMAGENET.std,
+    interpolation = "bilinear", license = "BSD-3-Clause (torchvision)",
+  }
+end
+
+local function variant(block, layers, v1, v2, o)
+  local weights = {set("IMAGENET1K_V1", v1.file or v1, v1.also)}
+  if v2 then weights[2] = set("IMAGENET1K_V2", v2) end
+  return {block = block, layers = layers, weights = weights, groups = o and o.groups or 1, width = o and o.width or 64}
+end
+
+local variants = {
+  resnet18 = variant(BasicBlock, {2, 2, 2, 2}, {file = "resnet18-f37072fd.pth", also = {"resnet18-5c106cde.pth"}}),
+  resnet34 = variant(BasicBlock, {3, 4, 6, 3}, {file = "resnet34-b627a593.pth", also = {"resnet34-333f7ec4.pth"}}),
+  resnet50 = variant(Bottleneck, {3, 4, 6, 3}, {file = "resnet50-0676ba61.pth", also = {"resnet50-19c8e357.pth"}}, "resnet50-11ad3fa6.pth"),
+  resnet101 = variant(Bottleneck, {3, 4, 23, 3}, {file = "resnet101-63fe2227.pth", also = {"resnet101-5d3b4d8f.pth"}}, "resnet101-cd907fc2.pth"),
+  resnet152 = variant(Bottleneck, {3, 8, 36, 3}, {file = "resnet152-394f9c45.pth", also = {"resnet152-b121ed2d.pth"}}, "resnet152-f82ba261.pth"),
+  resnext50_32x4d = variant(Bottleneck, {3, 4, 6, 3}, "resnext50_32x4d-7cdf4587.pth", "resnext50_32x4d-1a0047aa.pth", {groups = 32, width = 4}),
+  resnext101_32x8d = variant(Bottleneck, {3, 4, 23, 3}, "resnext101_32x8d-8ba56ff5.pth", "resnext101_32x8d-110c445d.pth", {groups = 32, width = 8}),
+  wide_resnet50_2 = variant(Bottleneck, {3, 4, 6, 3}, "wide_resnet50_2-95faca4d.pth", "wide_resnet50_2-9ba9bcbe.pth", {width = 128}),
+  wide_resnet101_2 = variant(Bottleneck, {3, 4, 23, 3}, "wide_resnet101_2-32ee1156.pth", "wide_resnet101_2-d733dc28.pth", {width = 128}),
+}
+
+local function build(spec, args)
+  local o = {num_classes = args.num_classes, in_chans = args.in_chans, groups = spec.groups, width_per_group = spec.width}
+  local m = nn.init.skip(function() return ResNet(spec.block, spec.layers, o) end)
+  reset(m, args.zero_init_residual)
+  return m
+end
+
+local function recognise(shapes)
+  local stem, head = shapes["conv1.weight"], shapes["fc.weight"]
+  if not (stem and head and #stem == 4 and #head == 2 and stem[1] == 64 and stem[3] == 7 and shapes["layer4.0.conv1.weight"]) then return nil end
+  local block = shapes["layer1.0.conv3.weight"] and Bottleneck or BasicBlock
+  local layers = {}
+  for i = 1, 4 do
+    layers[i] = 0
+    while shapes[("layer%d.%d.conv1.weight"):format(i, layers[i])] do layers[i] = layers[i] + 1 end
+  end
+  local first, second = shapes["layer1.0.conv1.weight"], shapes["layer1.0.conv2.weight"]
+  for name, spec in pairs(variants) do
+    local width = spec.block == Bottleneck and spec.width * spec.groups or 64
+    if spec.block == block and table.concat(spec.layers, " ") == table.concat(layers, " ")
+      and first[1] == width and second[2] == width // spec.groups then
+      return name, {num_classes = head[1], in_chans = stem[2]}
+    end
+  end
+end
+
+return {
+  variants = variants, build = build, recognise = recognise, stem = "conv1", head = "fc", classes = 1000, size = 224,
+  mean = IMAGENET.mean, std = IMAGENET.std, options = {zero_init_residual = true},
+}

@@ -1,0 +1,309 @@
+/* The program `suture`: options, scripts, exit codes. The prompt itself is lua/shell.lua. */
+#include "repl/face.h"
+#include "lua/bind/bind.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { OK = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
+
+typedef struct Options {
+  bool interactive, quiet, verbose, chunks; /* chunks: a -e was given */
+  long threads;                             /* 0: as the engine finds best */
+  int script;                               /* index of the script in argv, argc if none */
+} Options;
+
+static const char help_text[] =
+  "usage: suture [options] [SCRIPT [ARGS] | -]\n"
+  "  -e CHUNK       run the Lua code CHUNK\n"
+  "  -l MOD         require MOD into the global MOD (-l NAME=MOD: into NAME)\n"
+  "  -i             give a prompt after the script\n"
+  "  -q             quiet: no banner, no progress bars\n"
+  "  -v             verbose: tracebacks at the prompt\n"
+  "  --threads N    threads for computing (default: one per core)\n"
+  "  -h, --help     this text\n"
+  "  --version      name and version\n"
+  "  -              run standard input as a script\n"
+  "Without SCRIPT or -e, suture gives a prompt, or runs standard input when that is no terminal.\n";
+
+static int usage(const char *fmt, const char *what) {
+  fputs("suture: ", stderr);
+  fprintf(stderr, fmt, what);
+  fprintf(stderr, "\n%s", help_text);
+  return USAGE;
+}
+
+/* The value of the option argv[*i]: glued to it, or the next word. NULL when there is none. */
+static const char *value_of(char **argv, int *i, size_t glued) {
+  const char *arg = argv[*i];
+  if (arg[glued]) return arg + glued + (arg[1] == '-' && arg[glued] == '=');
+  return argv[*i + 1] ? argv[++*i] : NULL;
+}
+
+/* Reads the options; runs nothing. Returns false with *status set when there is no more to do. */
+static bool parse(char **argv, Options *o, int *status) {
+  int i = 1;
+  for (; argv[i]; i++) {
+    const char *a = argv[i], *v;
+    if (a[0] != '-' || !a[1]) break;
+    if (strcmp(a, "--") == 0) { i++; break; }
+    if (strcmp(a, "-i") == 0) o->interactive = true;
+    else if (strcmp(a, "-q") == 0) o->quiet = true;
+    else if (strcmp(a, "-v") == 0) o->verbose = true;
+    else if (a[1] == 'e' || a[1] == 'l') {
+      if (!(v = value_of(argv, &i, 2))) {
+        *status = usage(a[1] == 'e' ? "option %s needs a chunk of Lua" : "option %s needs a module", a);
+        return false;
+      }
+      if (a[1] == 'e') o->chunks = true;
+    } else if (strcmp(a, "--threads") == 0 || strncmp(a, "--threads=", 10) == 0) {
+      char *end;
+      v = value_of(argv, &i, 9);
+      o->threads = v ? strtol(v, &end, 10) : 0;
+      if (!v || *end || end == v || o->threads < 1 || o->threads > 1024) {
+        *status = usage("--threads takes a number from 1 to 1024, not '%s'", v ? v : "");
+        return false;
+      }
+    } else if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0) {
+      fputs(help_text, stdout);
+      return false;
+    } else if (strcmp(a, "--version") == 0) {
+      puts("Suture 0.1");
+      return false;
+    } else {
+      *status = usage("unknown option '%s'", a);
+      return false;
+    }
+  }
+  o->script = i;
+  return true;
+}
+
+/* explain(message) → the message with "did you mean" where a name was missing */
+static int explain(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "suture.suggest");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "explain");
+  lua_pushvalue(L, 1);
+  lua_pushinteger(L, 2);
+  lua_call(L, 2, 1);
+  return 1;
+}
+
+/* Message handler of scripts: the message with a traceback. */
+static int traceback(lua_State *L) {
+  const char *text = lua_tostring(L, 1);
+  if (!text) {
+    if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
+    text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+  }
+  if (strcmp(text, "interrupted!") == 0) return 1;
+  lua_pushcfunction(L, explain);
+  lua_pushstring(L, text);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_isstring(L, -1)) text = lua_tostring(L, -1);
+  luaL_traceback(L, L, text, 1);
+  return 1;
+}
+
+static int fail(lua_State *L) {
+  const char *text = lua_tostring(L, -1);
+  fflush(stdout);
+  if (interrupt_pending()) fputs("interrupted\n", stderr);
+  else fprintf(stderr, "suture: %s\n", text ? text : "(no message)");
+  return interrupt_pending() ? INTERRUPTED : FAILED;
+}
+
+/* Calls the chunk under its nargs arguments; what luaL_load… returned is `status`. */
+static int run(lua_State *L, int status, int nargs) {
+  int base = lua_gettop(L) - nargs;
+  if (status == LUA_OK) {
+    lua_pushcfunction(L, traceback);
+    lua_insert(L, base);
+    status = interrupt_call(L, nargs, 0, base);
+    lua_remove(L, base);
+  }
+  if (status != LUA_OK) return fail(L);
+  if (interrupt_pending()) {
+    lua_pushliteral(L, "interrupted!");
+    return fail(L);
+  }
+  return OK;
+}
+
+/* -l MOD, -l NAME=MOD */
+static int run_library(lua_State *L, const char *module) {
+  const char *equals = strchr(module, '=');
+  if (equals) lua_pushlstring(L, module, (size_t)(equals - module));
+  else lua_pushstring(L, module);
+  const char *global = lua_tostring(L, -1);
+  static const char chunk[] = "local name, module = ... _G[name] = require(module)";
+  int status = luaL_loadbuffer(L, chunk, sizeof chunk - 1, "=(-l)");
+  lua_pushstring(L, global);
+  lua_pushstring(L, equals ? equals + 1 : module);
+  status = run(L, status, 2);
+  lua_settop(L, 0);
+  return status;
+}
+
+static int run_options(lua_State *L, char **argv, const Options *o) {
+  for (int i = 1; i < o->script; i++) {
+    const char *a = argv[i];
+    int status = OK;
+    if (strcmp(a, "--threads") == 0) i++;
+    if (a[1] != 'e' && a[1] != 'l') continue;
+    const char *v = value_of(argv, &i, 2);
+    if (a[1] == 'l') status = run_library(L, v);
+    else {
+      lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+      lua_getfield(L, -1, "suture.face");
+      lua_pushstring(L, v);
+      lua_setfield(L, -2, "chunk"); /* for errors about missing names */
+      lua_settop(L, 0);
+      status = run(L, luaL_loadbuffer(L, v, strlen(v), "=(-e)"), 0);
+      lua_settop(L, 0);
+    }
+    if (status != OK) return status;
+  }
+  return OK;
+}
+
+/* The script, with arg and ... as in lua. NULL: standard input. */
+static int run_script(lua_State *L, const char *path, char **args) {
+  int n = 0;
+  int status = luaL_loadfile(L, path);
+  for (; args && args[n]; n++) {
+    luaL_checkstack(L, 3, "too many arguments");
+    lua_pushstring(L, args[n]);
+  }
+  return run(L, status, n);
+}
+
+static void set_arg(lua_State *L, int argc, char **argv, int script) {
+  if (script == argc) script = 0;
+  lua_createtable(L, argc - script, script + 1);
+  for (int i = 0; i < argc; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i - script);
+  }
+  lua_setglobal(L, "arg");
+}
+
+/* gets() → a line of standard input, nil at its end */
+static int gets_line(lua_State *L) {
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  int c;
+  clearerr(stdin);
+  while ((c = getchar()) != EOF && c != '\n') luaL_addchar(&b, (char)c);
+  luaL_pushresult(&b);
+  if (c == EOF && lua_rawlen(L, -1) == 0) lua_pushnil(L);
+  return 1;
+}
+
+/* executable(path): everybody who may read the file may run it */
+static int make_executable(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  struct stat st;
+  if (stat(path, &st) == 0) (void)!chmod(path, (st.st_mode & 07777) | ((st.st_mode & 0444) >> 2));
+  return 0;
+}
+
+/* program_folder() → the folder of the running binary, or nil */
+static int program_folder(lua_State *L) {
+  char path[4096];
+  ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+  while (n > 0 && path[n - 1] != '/') n--;
+  if (n <= 1) return 0;
+  lua_pushlstring(L, path, (size_t)n - 1);
+  return 1;
+}
+
+/* suture.face: the C functions the shell is made of, and the options. */
+static void push_face(lua_State *L, const Options *o) {
+  lua_newtable(L);
+  interrupt_bind(L);
+  readline_bind(L);
+  static const luaL_Reg fns[] = {
+    {"gets", gets_line}, {"executable", make_executable}, {"program_folder", program_folder}, {0, 0}};
+  luaL_setfuncs(L, fns, 0);
+  lua_pushboolean(L, o->quiet);
+  lua_setfield(L, -2, "quiet");
+  lua_pushboolean(L, o->verbose);
+  lua_setfield(L, -2, "verbose");
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "suture.face");
+  lua_pop(L, 2);
+}
+
+static int set_threads(lua_State *L) {
+  luaL_requiref(L, "suture", luaopen_suture, 0);
+  if (lua_getfield(L, -1, "threads") != LUA_TFUNCTION) return 0; /* an engine without threads */
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+/* The prompt; lua/shell.lua returns when Ctrl-D or :quit ends it. */
+static int shell(lua_State *L) {
+  interrupt_clear();
+  lua_pushcfunction(L, traceback);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "suture.shell");
+  int status = lua_pcall(L, 1, 1, -3);
+  if (status == LUA_OK) {
+    lua_getfield(L, -1, "run");
+    lua_remove(L, -2);
+    status = lua_pcall(L, 0, 1, -2);
+  }
+  if (status != LUA_OK) return fail(L);
+  return (int)lua_tointeger(L, -1);
+}
+
+static int run_all(lua_State *L, int argc, char **argv, const Options *o) {
+  luaL_openlibs(L);
+  push_face(L, o);
+  set_arg(L, argc, argv, o->script);
+  luaL_requiref(L, "suture", luaopen_suture, 0);
+  lua_pop(L, 1);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "suture.globals");
+  int status = run(L, LUA_OK, 1);
+  if (status == OK && o->threads) {
+    lua_pushcfunction(L, set_threads);
+    lua_pushinteger(L, o->threads);
+    status = run(L, LUA_OK, 1);
+  }
+  lua_settop(L, 0);
+  if (status == OK) status = run_options(L, argv, o);
+  if (status != OK && !o->interactive) return status;
+  lua_settop(L, 0);
+  if (o->script < argc) {
+    const char *path = argv[o->script];
+    status = run_script(L, strcmp(path, "-") == 0 && strcmp(argv[o->script - 1], "--") != 0 ? NULL : path,
+                        argv + o->script + 1);
+    if (!o->interactive) return status;
+    return shell(L);
+  }
+  if (o->interactive) return shell(L);
+  if (o->chunks) return status;
+  return isatty(STDIN_FILENO) ? shell(L) : run_script(L, NULL, NULL);
+}
+
+int main(int argc, char **argv) {
+  Options o = {0};
+  int status = OK;
+  if (!parse(argv, &o, &status)) return status;
+  lua_State *L = luaL_newstate();
+  if (!L) {
+    fputs("suture: out of memory\n", stderr);
+    return FAILED;
+  }
+  interrupt_init(true);
+  status = run_all(L, argc, argv, &o);
+  lua_close(L);
+  return status;
+}

@@ -1,0 +1,249 @@
+/* Line editing: the only file that knows GNU Readline. What to complete is decided in Lua (lua/complete.lua). */
+#include "repl/face.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <readline/readline.h>
+#include <readline/history.h>
+
+enum { HISTORY_KEPT = 5000 };
+
+/* ---- reading a line ---- */
+
+static char *line_read; /* what the callback got; ours to free */
+static bool line_done;
+
+static void on_line(char *line) {
+  line_read = line;
+  line_done = true;
+  rl_callback_handler_remove();
+}
+
+/* Waits for a key. SIGINT is let through only while waiting, so that none falls between the look and the wait. */
+static void wait_key(void) {
+  sigset_t block, before;
+  sigemptyset(&block);
+  sigaddset(&block, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &block, &before);
+  struct pollfd p = {.fd = fileno(rl_instream ? rl_instream : stdin), .events = POLLIN};
+  int n = 0;
+  if (!interrupt_pending() && !rl_pending_signal()) n = ppoll(&p, 1, NULL, &before);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  rl_check_signals(); /* Readline's own handlers run here: Ctrl-Z, a resized window, and through ours Ctrl-C */
+  if (n > 0 && !interrupt_pending()) rl_callback_read_char();
+}
+
+static void cancel_line(void) {
+  rl_free_line_state();
+  rl_callback_sigcleanup();
+  rl_replace_line("", 0);
+  rl_callback_handler_remove();
+  fputc('\n', rl_outstream ? rl_outstream : stdout);
+}
+
+/* readline(prompt) → the line, nil at the end of input (Ctrl-D), false when Ctrl-C cleared the line */
+static int b_readline(lua_State *L) {
+  const char *prompt = luaL_checkstring(L, 1);
+  rl_outstream = isatty(STDOUT_FILENO) ? stdout : stderr;
+  line_read = NULL;
+  line_done = false;
+  interrupt_clear();
+  rl_callback_handler_install(prompt, on_line);
+  while (!line_done && !interrupt_pending()) wait_key();
+  if (!line_done) {
+    cancel_line();
+    interrupt_clear();
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  if (!line_read) { /* switching bracketed paste off has written the newline already */
+    if (strcmp(rl_variable_value("enable-bracketed-paste"), "on") != 0) fputc('\n', rl_outstream);
+    return 0;
+  }
+  lua_pushstring(L, line_read);
+  free(line_read);
+  line_read = NULL;
+  return 1;
+}
+
+/* ---- completion ---- */
+
+static lua_State *completing; /* the state whose completer is asked; its registry has "suture.completer" */
+static char **candidates;     /* the answer of the last asking: owned strings, NULL at the end */
+static char word_break[2];    /* the character in front of the word to complete, or "" */
+static int suffix;
+
+static void drop_candidates(void) {
+  for (char **c = candidates; c && *c; c++) free(*c);
+  free(candidates);
+  candidates = NULL;
+}
+
+/* Runs protected: calls the completer and copies its answer. Errors mean "nothing to offer". */
+static int ask(lua_State *L) {
+  lua_settop(L, 0);
+  lua_getfield(L, LUA_REGISTRYINDEX, "suture.completer");
+  lua_pushlstring(L, rl_line_buffer, (size_t)rl_point);
+  lua_call(L, 1, 3); /* → from (1-based), {candidates}, suffix */
+  lua_Integer from = lua_tointeger(L, 1);
+  if (from < 1 || from > rl_point + 1 || !lua_istable(L, 2)) return 0;
+  size_t n = (size_t)lua_rawlen(L, 2), k = 0;
+  candidates = calloc(n + 1, sizeof *candidates);
+  if (!candidates) return 0;
+  for (size_t i = 1; i <= n; i++) {
+    if (lua_rawgeti(L, 2, (lua_Integer)i) == LUA_TSTRING && (candidates[k] = strdup(lua_tostring(L, -1)))) k++;
+    lua_pop(L, 1);
+  }
+  word_break[0] = from > 1 ? rl_line_buffer[from - 2] : '\0';
+  const char *s = lua_tostring(L, 3);
+  suffix = s ? s[0] : '\0';
+  return 0;
+}
+
+/* Readline asks this before it looks for the start of the word. */
+static char *break_hook(void) {
+  drop_candidates();
+  word_break[0] = '\0';
+  suffix = '\0';
+  if (completing) {
+    lua_State *L = completing;
+    int top = lua_gettop(L);
+    if (lua_checkstack(L, 4)) {
+      lua_pushcfunction(L, ask);
+      (void)lua_pcall(L, 0, 0, 0);
+      lua_settop(L, top);
+    }
+  }
+  return word_break;
+}
+
+static char *next_candidate(const char *text, int state) {
+  static size_t i;
+  (void)text;
+  if (state == 0) i = 0;
+  return candidates && candidates[i] ? strdup(candidates[i++]) : NULL;
+}
+
+static char **attempt(const char *text, int start, int end) {
+  (void)start;
+  if (end == 0) (void)break_hook(); /* on an empty line Readline does not ask */
+  rl_attempted_completion_over = 1; /* no falling back to file names */
+  rl_completion_append_character = suffix;
+  return rl_completion_matches(text, next_candidate);
+}
+
+/* completer(f): f(text before the cursor) → from, candidates, suffix; see lua/complete.lua */
+static int b_completer(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  completing = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, "suture.completer");
+  rl_readline_name = "suture";
+  rl_attempted_completion_function = attempt;
+  rl_completion_word_break_hook = break_hook;
+  rl_basic_quote_characters = "";
+  rl_completer_quote_characters = NULL;
+  return 0;
+}
+
+/* ---- history: one entry a line, newlines inside an entry written as \001 ---- */
+
+static void swap(char *s, char from, char to) {
+  for (; *s; s++)
+    if (*s == from) *s = to;
+}
+
+/* Makes the folders in front of the last '/' of path. */
+static void make_folders(const char *path) {
+  char *p = strdup(path);
+  for (char *s = p ? strchr(p + 1, '/') : NULL; s; s = strchr(s + 1, '/')) {
+    *s = '\0';
+    mkdir(p, 0700);
+    *s = '/';
+  }
+  free(p);
+}
+
+/* history_load(path): reads the file's last entries; a file grown too long is cut. A missing file is no error. */
+static int b_history_load(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  using_history();
+  stifle_history(HISTORY_KEPT);
+  FILE *f = fopen(path, "r");
+  if (!f) return 0;
+  char *line = NULL;
+  size_t size = 0;
+  long total = 0;
+  for (ssize_t n; (n = getline(&line, &size, f)) > 0; total++) {
+    if (line[n - 1] == '\n') line[n - 1] = '\0';
+    swap(line, '\001', '\n');
+    if (*line) add_history(line);
+  }
+  free(line);
+  fclose(f);
+  if (total > 2 * HISTORY_KEPT) {
+    HIST_ENTRY **list = history_list();
+    if (!(f = fopen(path, "w"))) return 0;
+    for (int i = 0; list && list[i]; i++) {
+      swap(list[i]->line, '\n', '\001');
+      fprintf(f, "%s\n", list[i]->line);
+      swap(list[i]->line, '\001', '\n');
+    }
+    fclose(f);
+  }
+  return 0;
+}
+
+/* history_add(entry, path or nil): remembers the entry unless it repeats the last one, in the file too. */
+static int b_history_add(lua_State *L) {
+  const char *entry = luaL_checkstring(L, 1), *path = luaL_optstring(L, 2, NULL);
+  HIST_ENTRY *last = history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
+  if (last && strcmp(last->line, entry) == 0) return 0;
+  add_history(entry);
+  if (!path) return 0;
+  make_folders(path);
+  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  char *text = strdup(entry);
+  FILE *f = fd >= 0 ? fdopen(fd, "a") : NULL;
+  if (f && text) {
+    swap(text, '\n', '\001');
+    fprintf(f, "%s\n", text);
+  }
+  if (f) fclose(f);
+  else if (fd >= 0) close(fd);
+  free(text);
+  return 0;
+}
+
+/* files(folder) → array of its names, folders with a "/" at the end; empty when it cannot be read */
+static int b_files(lua_State *L) {
+  const char *folder = luaL_checkstring(L, 1);
+  lua_newtable(L);
+  DIR *d = opendir(folder);
+  if (!d) return 1;
+  lua_Integer n = 0;
+  for (struct dirent *e; (e = readdir(d)) && n < 100000;) {
+    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+    struct stat st;
+    bool is_folder = e->d_type == DT_DIR ||
+      ((e->d_type == DT_LNK || e->d_type == DT_UNKNOWN) && fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode));
+    lua_pushfstring(L, is_folder ? "%s/" : "%s", e->d_name);
+    lua_rawseti(L, -2, ++n);
+  }
+  closedir(d);
+  return 1;
+}
+
+void readline_bind(lua_State *L) {
+  static const luaL_Reg fns[] = {
+    {"readline", b_readline}, {"completer", b_completer}, {"history_load", b_history_load},
+    {"history_add", b_history_add}, {"files", b_files}, {0, 0}};
+  luaL_setfuncs(L, fns, 0);
+}

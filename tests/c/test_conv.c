@@ -1,0 +1,294 @@
+/* Convolutions and matrix products against the sums in their definitions, in double, for every instruction set this CPU
+ * has; and the same bits from one thread and from two. Errors are relative to the largest value. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "kernels/kernels.h"
+
+static uint64_t state = 20261;
+static float draw(void) { /* about normal, from xorshift */
+  float sum = 0;
+  for (int i = 0; i < 4; i++) {
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    sum += (float)(state >> 40) / (float)(1 << 24) - 0.5f;
+  }
+  return sum * 1.7f;
+}
+
+/* Guard floats around every buffer: nothing may be written there. */
+enum { GUARD = 32 };
+static float *buffer(int64_t n, bool fill) {
+  size_t bytes = ((size_t)(n + 2 * GUARD) * sizeof(float) + 63) / 64 * 64;
+  float *p = aligned_alloc(64, bytes);
+  assert_non_null(p);
+  for (int64_t i = 0; i < n + 2 * GUARD; i++) p[i] = i < GUARD || i >= n + GUARD ? 12345.0f : fill ? draw() : NAN;
+  return p + GUARD;
+}
+static void drop(float *p, int64_t n) {
+  for (int i = 0; i < GUARD; i++) {
+    assert_true(p[-1 - i] == 12345.0f);
+    assert_true(p[n + i] == 12345.0f);
+  }
+  free(p - GUARD);
+}
+
+static const char *const isas[] = {"sse2", "avx2", "avx512"};
+static bool use_isa(int i) {
+  setenv("SUTURE_ISA", isas[i], 1);
+  kernels_init();
+  return !strcmp(kern->isa, isas[i]);
+}
+
+static double worst(const float *got, const double *want, int64_t n) {
+  double top = 1e-30, error = 0;
+  for (int64_t i = 0; i < n; i++) {
+    if (fabs(want[i]) > top) top = fabs(want[i]);
+    double d = fabs(got[i] - want[i]);
+    if (!(d <= error)) error = d;
+  }
+  return error / top;
+}
+
+typedef struct Sizes { int64_t x, w, y; } Sizes;
+static Sizes sizes(const ConvShape *s) {
+  return (Sizes){(int64_t)s->n * s->h * s->w * s->c, (int64_t)s->k * s->r * s->s * (s->c / s->groups), (int64_t)s->n * s->oh * s->ow * s->k};
+}
+
+/* Adds every product of the definition: y += x w, dx += dy w, dw += dy x, whichever target is not NULL. */
+static void naive(const ConvShape *s, const float *x, const float *w, const float *dy, double *y, double *dx, double *dw) {
+  int cg = s->c / s->groups, kg = s->k / s->groups;
+  for (int n = 0; n < s->n; n++)
+    for (int i = 0; i < s->oh; i++)
+      for (int j = 0; j < s->ow; j++)
+        for (int r = 0; r < s->r; r++)
+          for (int q = 0; q < s->s; q++) {
+            int h = i * s->stride_h - s->pad_h + r * s->dilation_h, v = j * s->stride_w - s->pad_w + q * s->dilation_w;
+            if (h < 0 || h >= s->h || v < 0 || v >= s->w) continue;
+            for (int k = 0; k < s->k; k++) {
+              int64_t yi = (((int64_t)n * s->oh + i) * s->ow + j) * s->k + k;
+              int64_t xi = (((int64_t)n * s->h + h) * s->w + v) * s->c + k / kg * cg;
+              int64_t wi = (((int64_t)k * s->r + r) * s->s + q) * cg;
+              for (int c = 0; c < cg; c++) {
+                if (y) y[yi] += (double)x[xi + c] * w[wi + c];
+                if (dx) dx[xi + c] += (double)dy[yi] * w[wi + c];
+                if (dw) dw[wi + c] += (double)dy[yi] * x[xi + c];
+              }
+            }
+          }
+}
+
+static const char *name_of(const ConvShape *s) {
+  static char text[200];
+  snprintf(text, sizeof text, "n%d %dx%dx%d -> %d, %dx%d stride %d,%d pad %d,%d dilation %d,%d groups %d", s->n, s->h, s->w, s->c, s->k,
+           s->r, s->s, s->stride_h, s->stride_w, s->pad_h, s->pad_w, s->dilation_h, s->dilation_w, s->groups);
+  return text;
+}
+
+typedef struct Run {
+  ConvPass pass;
+  const ConvShape *s;
+  const float *a, *b;
+  const Epilogue *e;
+} Run;
+
+static void run_once(const Run *r, float *out) {
+  size_t bytes = kern->conv2d_scratch(r->pass, r->s);
+  int64_t floats = (int64_t)(bytes / sizeof(float)) + 1;
+  float *scratch = buffer(floats, false);
+  if (r->pass == CONV_FORWARD) kern->conv2d(out, r->a, r->b, r->e, r->s, scratch);
+  else if (r->pass == CONV_DX) kern->conv2d_dx(out, r->a, r->b, r->s, scratch);
+  else kern->conv2d_dw(out, r->a, r->b, r->s, scratch);
+  drop(scratch, floats);
+}
+
+static void check(const Run *r, const double *want, int64_t n, const char *what) {
+  float *one = buffer(n, false), *two = buffer(n, false);
+  kernels_threads(1);
+  run_once(r, one);
+  kernels_threads(2);
+  run_once(r, two);
+  double error = worst(one, want, n);
+  bool same = !memcmp(one, two, sizeof(float) * (size_t)n);
+  if (!(error < 1e-5) || !same)
+    fail_msg("%s %s (%s) %s: error %.2e%s", kern->isa, what, kern->conv2d_algorithm(r->pass, r->s), name_of(r->s), error,
+             same ? "" : ", other bits with two threads");
+  drop(one, n), drop(two, n);
+}
+
+static void check_shape(ConvShape s) {
+  s.oh = (s.h + 2 * s.pad_h - s.dilation_h * (s.r - 1) - 1) / s.stride_h + 1;
+  s.ow = (s.w + 2 * s.pad_w - s.dilation_w * (s.s - 1) - 1) / s.stride_w + 1;
+  Sizes z = sizes(&s);
+  float *x = buffer(z.x, true), *w = buffer(z.w, true), *dy = buffer(z.y, true), *residual = buffer(z.y, true);
+  float *scale = buffer(s.k, true), *shift = buffer(s.k, true);
+  double *y = calloc((size_t)z.y, sizeof *y), *dx = calloc((size_t)z.x, sizeof *dx), *dw = calloc((size_t)z.w, sizeof *dw);
+  double *ye = calloc((size_t)z.y, sizeof *ye);
+  naive(&s, x, w, dy, y, dx, dw);
+  for (int i = 0; i < 3; i++) {
+    if (!use_isa(i)) continue;
+    for (int e = 0; e < 16; e++) {
+      if (e && e != 15 && z.y > 3000) continue; /* every combination on the small ones */
+      Epilogue ep = {e & 1 ? scale : NULL, e & 2 ? shift : NULL, e & 4 ? residual : NULL, e & 8 ? ACT_RELU : ACT_NONE};
+      for (int64_t j = 0; j < z.y; j++) {
+        double v = y[j];
+        if (e & 1) v *= scale[j % s.k];
+        if (e & 2) v += shift[j % s.k];
+        if (e & 4) v += residual[j];
+        if (e & 8 && v < 0) v = 0;
+        ye[j] = v;
+      }
+      check(&(Run){CONV_FORWARD, &s, x, w, &ep}, ye, z.y, "forward");
+    }
+    check(&(Run){CONV_DX, &s, dy, w, NULL}, dx, z.x, "dx");
+    check(&(Run){CONV_DW, &s, dy, x, NULL}, dw, z.w, "dw");
+  }
+  free(y), free(dx), free(dw), free(ye);
+  drop(x, z.x), drop(w, z.w), drop(dy, z.y), drop(residual, z.y), drop(scale, s.k), drop(shift, s.k);
+}
+
+#define SHAPE(n_, h_, w_, c_, k_, r_, s_, stride, pad, dil, g) (ConvShape){.n = n_, .h = h_, .w = w_, .c = c_, .k = k_, .r = r_, .s = s_, \
+  .stride_h = stride, .stride_w = stride, .pad_h = pad, .pad_w = pad, .dilation_h = dil, .dilation_w = dil, .groups = g}
+
+static void channels_and_maps(void **unused) {
+  (void)unused;
+  static const int channels[] = {1, 3, 17, 33, 32}, maps[][2] = {{1, 1}, {7, 7}, {13, 9}}, kernel[] = {1, 2, 3, 5, 7};
+  for (int c = 0; c < 5; c++)
+    for (int m = 0; m < 3; m++)
+      for (int r = 0; r < 5; r++)
+        check_shape(SHAPE(m == 1 ? 3 : 1, maps[m][0], maps[m][1], channels[c], channels[(c + m + r) % 5], kernel[r], kernel[r], 1, kernel[r] / 2, 1, 1));
+}
+
+static void strides_and_dilation(void **unused) {
+  (void)unused;
+  static const int kernel[] = {1, 2, 3, 5, 7};
+  for (int r = 0; r < 5; r++)
+    for (int stride = 1; stride <= 3; stride++)
+      for (int dil = 1; dil <= 3; dil++)
+        for (int pad = 0; pad <= kernel[r]; pad += 2)
+          if (13 + 2 * pad > dil * (kernel[r] - 1)) check_shape(SHAPE(1, 13, 15, 5, 18, kernel[r], kernel[r], stride, pad, dil, 1));
+  check_shape((ConvShape){.n = 2, .h = 11, .w = 14, .c = 6, .k = 10, .r = 3, .s = 5, .stride_h = 2, .stride_w = 1, .pad_h = 0, .pad_w = 3,
+                          .dilation_h = 1, .dilation_w = 2, .groups = 2});
+  check_shape((ConvShape){.n = 2, .h = 11, .w = 14, .c = 48, .k = 20, .r = 1, .s = 7, .stride_h = 1, .stride_w = 2, .pad_h = 0, .pad_w = 3,
+                          .dilation_h = 1, .dilation_w = 1, .groups = 1});
+  check_shape(SHAPE(1, 4, 4, 3, 5, 1, 1, 4, 0, 1, 1)); /* pixels of x that no output sees */
+  check_shape(SHAPE(1, 3, 3, 16, 16, 3, 3, 1, 5, 1, 1)); /* padding beyond the kernel */
+}
+
+static void grouped(void **unused) {
+  (void)unused;
+  static const int g[][3] = {{2, 4, 6}, {32, 128, 128}, {8, 64, 128}, {4, 128, 64}, {3, 9, 3}, {5, 5, 10}, {3, 51, 57}, {16, 16, 48}, {8, 64, 64}, {3, 48, 48}, {9, 36, 36}};
+  for (int i = 0; i < 11; i++)
+    for (int stride = 1; stride <= 2; stride++) {
+      check_shape(SHAPE(2, 9, 7, g[i][1], g[i][2], 3, 3, stride, 1, 1, g[i][0]));
+      check_shape(SHAPE(2, 7, 13, g[i][1], g[i][2], 5, 5, stride, 4, 2, g[i][0]));
+      check_shape(SHAPE(1, 6, 6, g[i][1], g[i][2], 1, 1, stride, 0, 1, g[i][0]));
+    }
+}
+
+static void one_filter_per_channel(void **unused) {
+  (void)unused;
+  static const int channels[] = {2, 17, 32, 33, 96}, kernel[] = {1, 2, 3, 5, 7};
+  for (int c = 0; c < 5; c++)
+    for (int r = 0; r < 5; r++)
+      for (int stride = 1; stride <= 2; stride++)
+        for (int dil = 1; dil <= 2; dil++)
+          check_shape(SHAPE(3, 12, 21, channels[c], channels[c], kernel[r], kernel[r], stride, kernel[r] / 2 * dil, dil, channels[c]));
+  check_shape(SHAPE(40, 3, 2, 20, 20, 3, 3, 1, 1, 1, 20));
+  check_shape(SHAPE(1, 5, 5, 4, 4, 2, 2, 3, 3, 1, 4));
+}
+
+static void sizes_of_real_networks(void **unused) {
+  (void)unused;
+  check_shape(SHAPE(2, 56, 56, 3, 64, 7, 7, 2, 3, 1, 1));
+  check_shape(SHAPE(1, 28, 28, 64, 64, 3, 3, 1, 1, 1, 1));
+  check_shape(SHAPE(2, 14, 14, 128, 128, 3, 3, 1, 1, 1, 1));
+  check_shape(SHAPE(3, 14, 14, 128, 160, 3, 3, 2, 1, 1, 1));
+  check_shape(SHAPE(1, 7, 7, 256, 512, 3, 3, 1, 1, 1, 1));
+  check_shape(SHAPE(5, 7, 7, 256, 256, 3, 3, 1, 1, 1, 1));
+  check_shape(SHAPE(1, 14, 14, 1040, 64, 1, 1, 1, 0, 1, 1));
+  check_shape(SHAPE(4, 32, 32, 16, 16, 3, 3, 1, 1, 1, 1));
+  check_shape(SHAPE(2, 10, 11, 192, 100, 3, 3, 1, 1, 1, 1));
+}
+
+static void products(void **unused) {
+  (void)unused;
+  static const int size[][3] = {{1, 1, 1}, {1, 1000, 512}, {17, 33, 65}, {128, 130, 70}, {300, 20, 5}, {3, 4, 0}, {64, 512, 300}};
+  for (int z = 0; z < 7; z++)
+    for (int t = 0; t < 4; t++)
+      for (int i = 0; i < 3; i++) {
+        if (!use_isa(i)) continue;
+        bool ta = t & 1, tb = t & 2;
+        int64_t m = size[z][0], n = size[z][1], k = size[z][2], batch = 3, pad = 2;
+        int64_t lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad, ldc = n + pad;
+        int64_t sa = lda * (ta ? k : m), sb = ldb * (tb ? n : k), sc = ldc * m;
+        float *a = buffer(sa * batch, true), *b = buffer(sb * batch, true), *c = buffer(sc * batch, true);
+        float *one = buffer(sc * batch, false), *two = buffer(sc * batch, false);
+        double *want = calloc((size_t)(sc * batch), sizeof *want);
+        float alpha = t ? 0.5f : 1.0f, beta = z % 2 ? 1.5f : 0.0f;
+        for (int64_t q = 0; q < batch * sc; q++) want[q] = c[q];
+        for (int64_t q = 0; q < batch; q++)
+          for (int64_t r = 0; r < m; r++)
+            for (int64_t j = 0; j < n; j++) {
+              double sum = 0;
+              for (int64_t l = 0; l < k; l++)
+                sum += (double)a[q * sa + (ta ? l * lda + r : r * lda + l)] * b[q * sb + (tb ? j * ldb + l : l * ldb + j)];
+              double *w = want + q * sc + r * ldc + j;
+              *w = alpha * sum + beta * *w;
+            }
+        memcpy(one, c, sizeof(float) * (size_t)(sc * batch)), memcpy(two, c, sizeof(float) * (size_t)(sc * batch));
+        kernels_threads(1);
+        kern->sgemm_batch(batch, ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, one, ldc, sc);
+        kernels_threads(2);
+        kern->sgemm_batch(batch, ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, two, ldc, sc);
+        assert_true(worst(one, want, sc * batch) < 2e-6);
+        assert_memory_equal(one, two, sizeof(float) * (size_t)(sc * batch));
+        kern->sgemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, 0.0f, two, ldc);
+        for (int64_t q = 0; beta == 0.0f && q < sc; q++) assert_true(fabs(two[q] - want[q]) < 1e-4 * (double)(k + 1));
+        free(want);
+        drop(a, sa * batch), drop(b, sb * batch), drop(c, sc * batch), drop(one, sc * batch), drop(two, sc * batch);
+      }
+}
+
+static void linear_maps(void **unused) {
+  (void)unused;
+  static const int size[][3] = {{1, 1000, 512}, {16, 10, 33}, {130, 257, 64}, {2, 3, 5}};
+  for (int z = 0; z < 4; z++)
+    for (int i = 0; i < 3; i++)
+      for (int f = 0; f < 16; f++) {
+        if (!use_isa(i)) continue;
+        int64_t m = size[z][0], n = size[z][1], k = size[z][2];
+        float *x = buffer(m * k, true), *w = buffer(n * k, true), *scale = buffer(n, true), *shift = buffer(n, true);
+        float *residual = buffer(m * n, true), *one = buffer(m * n, false), *two = buffer(m * n, false);
+        double *want = calloc((size_t)(m * n), sizeof *want);
+        Epilogue e = {f & 1 ? scale : NULL, f & 2 ? shift : NULL, f & 4 ? residual : NULL, f & 8 ? ACT_RELU : ACT_NONE};
+        for (int64_t r = 0; r < m; r++)
+          for (int64_t j = 0; j < n; j++) {
+            double v = 0;
+            for (int64_t l = 0; l < k; l++) v += (double)x[r * k + l] * w[j * k + l];
+            v = v * (f & 1 ? scale[j] : 1) + (f & 2 ? shift[j] : 0) + (f & 4 ? residual[r * n + j] : 0);
+            want[r * n + j] = f & 8 && v < 0 ? 0 : v;
+          }
+        kernels_threads(1);
+        kern->linear(one, x, w, &e, m, n, k);
+        kernels_threads(2);
+        kern->linear(two, x, w, &e, m, n, k);
+        assert_true(worst(one, want, m * n) < 2e-6);
+        assert_memory_equal(one, two, sizeof(float) * (size_t)(m * n));
+        free(want);
+        drop(x, m * k), drop(w, n * k), drop(scale, n), drop(shift, n), drop(residual, m * n), drop(one, m * n), drop(two, m * n);
+      }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(channels_and_maps),      cmocka_unit_test(strides_and_dilation), cmocka_unit_test(grouped),
+    cmocka_unit_test(one_filter_per_channel), cmocka_unit_test(sizes_of_real_networks), cmocka_unit_test(products),
+    cmocka_unit_test(linear_maps),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,266 @@
+/* The graph, gradients, planner and executor: laziness that cannot be seen, dead code, fusion, effects, stopping. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "graph.h"
+#include "host.h"
+#include "kernels/kernels.h"
+#include "plan.h"
+
+extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats;
+static Err err;
+
+static Node *leaf(int rank, const int64_t *dim, float first, float step) {
+  Shape s = shape_of(rank, dim);
+  Tensor *t = tensor_new(&s, &err);
+  float *rows = malloc((size_t)t->count * sizeof *rows);
+  for (int64_t i = 0; i < t->count; i++) rows[i] = first + step * (float)i;
+  tensor_from_rows(t, rows);
+  free(rows);
+  return node_leaf(t, &err);
+}
+#define LEAF(first, step, ...) leaf(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (int64_t[]){__VA_ARGS__}, first, step)
+
+static void test_lazy_value(void **state) {
+  (void)state;
+  Node *a = LEAF(1, 1, 3), *c = LEAF(10, 0, 3);
+  Builder b;
+  builder_begin(&b, &err);
+  Node *y = node_ref(build2(&b, &op_add, a, c));
+  builder_end(&b);
+  assert_null(y->value);
+  assert_true(graph_eval(&y, 1, &err));
+  assert_float_equal(y->value->data[2], 13, 0);
+  assert_int_equal(y->n_in, 0); /* no gradient can ask: inputs let go */
+  node_unref(y), node_unref(a), node_unref(c);
+}
+
+static void test_gradient_accumulates(void **state) {
+  (void)state;
+  Node *x = LEAF(1, 1, 3);
+  x->requires_grad = true;
+  for (int pass = 1; pass <= 2; pass++) {
+    Builder b;
+    builder_begin(&b, &err);
+    Node *y = node_ref(build1(&b, &op_sum, build2(&b, &op_mul, x, x)));
+    builder_end(&b);
+    assert_true(graph_backward(y, NULL, false, &err));
+    assert_float_equal(y->value->data[0], 14, 0);
+    assert_float_equal(x->grad->value->data[2], 6 * pass, 0);
+    assert_false(graph_backward(y, NULL, false, &err)); /* a second time: the graph was let go */
+    node_unref(y);
+  }
+  node_unref(x);
+}
+
+/* y was made before x changed and is looked at after: it must be what it would have been. */
+static void test_write_computes_what_waits(void **state) {
+  (void)state;
+  Node *x = LEAF(1, 0, 2);
+  Builder b;
+  builder_begin(&b, &err);
+  Node *named = node_ref(build2(&b, &op_add, x, x)), *hidden = node_ref(build2(&b, &op_mul, x, x));
+  builder_end(&b);
+  node_name(named);
+  assert_true(node_write(x, &err));
+  x->value->data[0] = 100;
+  tensor_touch(x->value);
+  assert_true(graph_eval(&named, 1, &err));
+  assert_float_equal(named->value->data[0], 2, 0);
+  assert_false(graph_eval(&hidden, 1, &err)); /* nobody held it: an error, never a wrong number */
+  assert_non_null(strstr(err.text, "changed in place"));
+  node_unname(named);
+  node_unref(named), node_unref(hidden), node_unref(x);
+}
+
+static bool stop_now(void) { return true; }
+
+static void test_stop_changes_nothing(void **state) {
+  (void)state;
+  Node *x = LEAF(1, 1, 3);
+  x->requires_grad = true;
+  Builder b;
+  builder_begin(&b, &err);
+  Node *y = node_ref(build1(&b, &op_sum, build2(&b, &op_mul, x, x)));
+  builder_end(&b);
+  host.should_stop = stop_now;
+  assert_false(graph_backward(y, NULL, false, &err));
+  host.should_stop = NULL;
+  assert_int_equal(err.kind, ERR_STOP);
+  assert_null(x->grad);
+  assert_true(graph_backward(y, NULL, false, &err));
+  assert_float_equal(x->grad->value->data[1], 4, 0);
+  node_unref(y), node_unref(x);
+}
+
+static void test_frozen_prefix_disappears(void **state) {
+  (void)state;
+  Node *x = LEAF(.1f, .1f, 4, 4), *frozen = LEAF(.2f, .1f, 4, 4), *head = LEAF(.3f, .1f, 4, 2);
+  head->requires_grad = true;
+  Builder b;
+  builder_begin(&b, &err);
+  Node *h = build1(&b, &op_relu, build2(&b, &op_matmul, x, frozen));
+  Node *logits = build2(&b, &op_matmul, h, head);
+  Node *loss = build1(&b, &op_sum, logits);
+  GraphCost part, full;
+  assert_true(graph_cost(&loss, 1, true, &part, &err));
+  builder_end(&b);
+  frozen->requires_grad = true;
+  builder_begin(&b, &err);
+  h = build1(&b, &op_relu, build2(&b, &op_matmul, x, frozen));
+  loss = build1(&b, &op_sum, build2(&b, &op_matmul, h, head));
+  assert_true(graph_cost(&loss, 1, true, &full, &err));
+  builder_end(&b);
+  assert_true(part.steps < full.steps);
+  node_unref(x), node_unref(frozen), node_unref(head);
+}
+
+/* The frontier is the last value that is the same in every epoch: relu of a frozen convolution. */
+static void test_frontier(void **state) {
+  (void)state;
+  Node *x = LEAF(-1, .01f, 2, 3, 5, 5), *w = LEAF(-.3f, .02f, 3, 3, 3, 3), *w2 = LEAF(.1f, .02f, 3, 3, 3, 3);
+  w2->requires_grad = true;
+  Builder b;
+  builder_begin(&b, &err);
+  Node *h = build1(&b, &op_relu, build2(&b, &op_conv2d, x, w));
+  Node *y = build1(&b, &op_relu, build2(&b, &op_conv2d, h, w2));
+  int count;
+  char why[SHAPE_TEXT];
+  Node **cut = graph_frontier(&y, 1, x, &count, why, &err);
+  assert_int_equal(count, 1);
+  assert_ptr_equal(cut[0], h);
+  free(cut);
+  Node *s = build1(&b, &op_bn_stats, h); /* batch statistics tie samples together: nothing to cache behind them */
+  cut = graph_frontier(&s, 1, x, &count, why, &err);
+  assert_int_equal(count, 1);
+  assert_ptr_equal(cut[0], h);
+  assert_non_null(strstr(why, "across samples"));
+  free(cut);
+  builder_end(&b);
+  node_unref(x), node_unref(w), node_unref(w2);
+}
+
+/* conv + bn_eval + add + relu is one step, and its numbers are those of the four. */
+static void test_fusion(void **state) {
+  (void)state;
+  Node *x = LEAF(-1, .01f, 2, 3, 5, 5), *w = LEAF(-.3f, .02f, 3, 3, 3, 3), *mean = LEAF(.1f, .1f, 3), *var = LEAF(.5f, .2f, 3),
+       *g = LEAF(1, .1f, 3), *beta = LEAF(-.2f, .1f, 3);
+  double conv[MAX_ATTR] = {0};
+  op_defaults(&op_conv2d, conv);
+  assert_true(op_attrs_parse(&op_conv2d, "padding=1,1", conv, &err));
+  Node *y[2];
+  int steps[2];
+  for (int apart = 0; apart < 2; apart++) {
+    Builder b;
+    builder_begin(&b, &err);
+    Node *c = build(&b, &op_conv2d, conv, 2, (Node *[]){x, w});
+    Node *n = build(&b, &op_bn_eval, NULL, 5, (Node *[]){c, mean, var, g, beta});
+    Node *s = build2(&b, &op_add, n, x);
+    y[apart] = node_ref(build1(&b, &op_relu, s));
+    assert_false(b.failed);
+    Node *want[] = {y[apart], c, n, s};
+    GraphCost cost;
+    assert_true(graph_cost(want, apart ? 4 : 1, false, &cost, &err));
+    steps[apart] = cost.steps;
+    assert_true(graph_eval(want, apart ? 4 : 1, &err));
+    builder_end(&b);
+  }
+  assert_int_equal(steps[0], 1);
+  assert_int_equal(steps[1], 4);
+  for (int64_t i = 0; i < y[0]->value->count; i++) assert_float_equal(y[0]->value->data[i], y[1]->value->data[i], 1e-5);
+  for (int i = 0; i < 2; i++) node_unref(y[i]);
+  node_unref(x), node_unref(w), node_unref(mean), node_unref(var), node_unref(g), node_unref(beta);
+}
+
+/* Two convolutions meet in one add (a ResNet's downsampling block): only one of them takes it in. */
+static void test_fusion_of_two_branches(void **state) {
+  (void)state;
+  Node *x = LEAF(-1, .01f, 2, 3, 5, 5), *v = LEAF(-.3f, .02f, 3, 3, 1, 1), *w = LEAF(.2f, -.03f, 3, 3, 1, 1);
+  Node *y[2];
+  for (int apart = 0; apart < 2; apart++) {
+    Builder b;
+    builder_begin(&b, &err);
+    Node *p = build2(&b, &op_conv2d, x, v), *q = build2(&b, &op_conv2d, x, w), *s = build2(&b, &op_add, p, q);
+    y[apart] = node_ref(build1(&b, &op_relu, s));
+    Node *want[] = {y[apart], p, q, s};
+    assert_true(graph_eval(want, apart ? 4 : 1, &err));
+    builder_end(&b);
+  }
+  for (int64_t i = 0; i < y[0]->value->count; i++) assert_float_equal(y[0]->value->data[i], y[1]->value->data[i], 1e-5);
+  node_unref(y[0]), node_unref(y[1]), node_unref(x), node_unref(v), node_unref(w);
+}
+
+/* Running statistics follow once, in order, also when nobody looks at the result. */
+static void test_effects(void **state) {
+  (void)state;
+  Node *mean = LEAF(0, 0, 2), *var = LEAF(1, 0, 2);
+  for (int pass = 0; pass < 2; pass++) {
+    Node *x = LEAF((float)pass, 1, 4, 2);
+    Builder b;
+    builder_begin(&b, &err);
+    Node *stats = build1(&b, &op_bn_stats, x);
+    assert_true(node_effect(stats, mean, var, .5, &err));
+    builder_end(&b);
+    node_unref(x);
+  }
+  Node *both[] = {mean, var};
+  assert_true(graph_eval(both, 2, &err));
+  /* column 0: 0 2 4 6 (mean 3, unbiased variance 20/3), then 1 3 5 7 */
+  assert_float_equal(mean->value->data[0], (0 * .5 + 3 * .5) * .5 + 4 * .5, 1e-6);
+  assert_float_equal(var->value->data[0], (1 * .5 + 20. / 3 * .5) * .5 + 20. / 3 * .5, 1e-5);
+  assert_true(graph_eval(both, 2, &err));
+  assert_float_equal(mean->value->data[0], 2.75, 1e-6);
+  node_unref(mean), node_unref(var);
+}
+
+static void test_shape_error_names_the_place(void **state) {
+  (void)state;
+  Node *a = LEAF(0, 1, 2, 3), *c = LEAF(0, 1, 4, 5);
+  Builder b;
+  builder_begin(&b, &err);
+  const char *path = graph_path;
+  graph_path = graph_intern("layer4.1.conv1");
+  assert_null(build2(&b, &op_matmul, a, c));
+  graph_path = path;
+  assert_null(build1(&b, &op_relu, NULL)); /* harmless after a failure */
+  builder_end(&b);
+  assert_non_null(strstr(err.text, "layer4.1.conv1: matmul"));
+  node_unref(a), node_unref(c);
+}
+
+static void test_deep_graph(void **state) {
+  (void)state;
+  Node *x = LEAF(0, 0, 1), *one = LEAF(1, 0, 1), *y = node_ref(x);
+  for (int i = 0; i < 100000; i++) {
+    Builder b;
+    builder_begin(&b, &err);
+    Node *z = node_ref(build2(&b, &op_add, y, one));
+    builder_end(&b);
+    node_unref(y);
+    y = z;
+  }
+  assert_true(graph_eval(&y, 1, &err));
+  assert_float_equal(y->value->data[0], 100000, 0);
+  node_unref(y), node_unref(x), node_unref(one);
+}
+
+int main(void) {
+  kernels_init();
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_lazy_value),
+    cmocka_unit_test(test_gradient_accumulates),
+    cmocka_unit_test(test_write_computes_what_waits),
+    cmocka_unit_test(test_stop_changes_nothing),
+    cmocka_unit_test(test_frozen_prefix_disappears),
+    cmocka_unit_test(test_frontier),
+    cmocka_unit_test(test_fusion),
+    cmocka_unit_test(test_fusion_of_two_branches),
+    cmocka_unit_test(test_effects),
+    cmocka_unit_test(test_shape_error_names_the_place),
+    cmocka_unit_test(test_deep_graph),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

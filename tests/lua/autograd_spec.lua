@@ -1,0 +1,100 @@
+local suture = require "suture"
+local tensor, no_grad = suture.tensor, suture.no_grad
+
+local function near(want, got, tol)
+  assert.is_true(math.abs(want - got) <= (tol or 1e-4) * math.max(1, math.abs(want)), ("expected %s, got %s"):format(want, got))
+end
+
+local function leaf(v)
+  local x = tensor(v, {dtype = "float32"})
+  x.requires_grad = true
+  return x
+end
+
+describe("autograd", function()
+  it("differentiates expressions", function()
+    local x = leaf {1, 2, 3}
+    local y = (x ^ 3 + 2 * x):sum()
+    y:backward()
+    for i, g in ipairs(x.grad:tolist()) do near(3 * i * i + 2, g) end
+  end)
+
+  it("adds up, and starts anew after zero_grad", function()
+    local x = leaf {2.0}
+    for _ = 1, 2 do (x * x):sum():backward() end
+    near(8, x.grad:item())
+    x.grad = nil
+    assert.is_nil(x.grad);
+    (x * 3):sum():backward()
+    near(3, x.grad:item())
+  end)
+
+  it("agrees with finite differences through shapes and reductions", function()
+    suture.seed(11)
+    local x = suture.randn(3, 4)
+    x.requires_grad = true
+    local w = suture.randn(4, 2)
+    local function f(v) return (v:matmul(w):tanh():t():reshape(3, 2):softmax(1) * tensor {{1.0, 2.0}, {3.0, -1.0}, {0.5, 4.0}}):sum() end
+    f(x):backward()
+    local g, h = x.grad:tolist(), 1e-2
+    for i = 0, 2 do
+      for j = 0, 3 do
+        local a, b = x:detach():clone():tolist(), x:detach():clone():tolist()
+        a[i + 1][j + 1], b[i + 1][j + 1] = a[i + 1][j + 1] + h, b[i + 1][j + 1] - h
+        near((f(tensor(a)):item() - f(tensor(b)):item()) / (2 * h), g[i + 1][j + 1], 5e-3)
+      end
+    end
+  end)
+
+  it("needs one number to start from, or dy", function()
+    local x = leaf {1, 2}
+    local ok, message = pcall(function() (x * 2):backward() end)
+    assert.is_false(ok)
+    assert.is_truthy(message:find "one number")
+    local y = x * 2
+    y:backward(tensor {1.0, 10.0})
+    assert.same({2, 20}, x.grad:tolist())
+    assert.is_false(pcall(function() tensor({1.0}):sum():backward() end))
+  end)
+
+  it("keeps the graph when asked", function()
+    local x = leaf {3.0}
+    local y = (x * x):sum()
+    y:backward(nil, {retain_graph = true})
+    y:backward()
+    near(12, x.grad:item())
+    assert.is_false(pcall(y.backward, y))
+  end)
+
+  it("is off inside no_grad, and on again after an error", function()
+    local x = leaf {1.0}
+    assert.is_false(no_grad(function() return (x * 2).requires_grad end))
+    assert.is_false(pcall(no_grad, function() error "stop" end))
+    assert.is_true((x * 2).requires_grad)
+    assert.is_false((x * 2):detach().requires_grad)
+    assert.equal(5, no_grad(function(v) return v end, 5))
+  end)
+
+  it("stops at what requires no gradient", function()
+    local x, w = leaf {1.0}, leaf {2.0}
+    w.requires_grad = false;
+    (x * w):sum():backward()
+    assert.is_nil(w.grad)
+    near(2, x.grad:item())
+  end)
+
+  it("learns a line", function()
+    suture.seed(3)
+    local x = suture.randn(64, 1)
+    local y = x * 3 + 0.5
+    local w, b = leaf {{0.0}}, leaf {0.0}
+    for _ = 1, 200 do
+      w.grad, b.grad = nil, nil
+      suture.F.mse_loss(x:matmul(w) + b, y):backward()
+      w:sub_(w.grad * 0.1)
+      b:sub_(b.grad * 0.1)
+    end
+    near(3, w:item(), 1e-3)
+    near(0.5, b:item(), 1e-3)
+  end)
+end)

@@ -1,0 +1,171 @@
+local suture = require "suture"
+local nn, zoo, data, F = suture.nn, suture.zoo, suture.data, suture.F
+
+local function shapes(domain, n, split) return data.shapes {domain = domain, n = n, split = split, seed = 3} end
+local function copies(m)
+  local out = {}
+  for name, t in pairs(m:state_dict()) do
+    out[name] = t:clone():detach()
+    out[name]:sum():item()
+  end
+  return out
+end
+local function equal(a, b) return a:eq(b):sum():item() == a:numel() end
+local function first_difference(a, b)
+  for name, t in pairs(a) do if not equal(t, b[name]) then return name end end
+end
+
+describe("fit", function()
+  before_each(function() suture.seed(7) end)
+
+  it("learns a small problem", function()
+    local x, y = {}, {}
+    for i = 1, 64 do
+      local c = i % 2
+      x[i], y[i] = {c == 0 and -1 - i / 64 or 1 + i / 64, i % 5}, c
+    end
+    local ds = data.tensors(suture.tensor(x), suture.tensor(y))
+    local m = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2))
+    local r = suture.fit(m, ds, {epochs = 30, lr = 0.1, batch = 16, quiet = true})
+    assert.equal(30, #r.history)
+    assert.is_true(r.history[30].acc == 1)
+    assert.equal(1, suture.evaluate(m, ds).acc)
+  end)
+
+  it("leaves frozen tensors and statistics unchanged to the bit, in train mode too", function()
+    local m = zoo.cifar_resnet20()
+    m:train()
+    m:freeze()
+    m.linear = nn.Linear(64, 8)
+    local before = copies(m)
+    suture.fit(m, shapes("source", 4), {epochs = 10, lr = 0.1, momentum = 0.9, weight_decay = 1e-2, batch = 8, quiet = true})
+    local after = copies(m)
+    for name in pairs(before) do
+      assert.equal(not name:find "^linear", equal(before[name], after[name]), name)
+    end
+  end)
+
+  it("freezes in the middle of training, momentum and all", function()
+    local m = zoo.cifar_resnet20 {num_classes = 8}
+    local opt = suture.optim.SGD(m:parameters(), {lr = 0.05, momentum = 0.9, weight_decay = 1e-2})
+    local x, y = shapes("source", 2):batch {0, 3, 6, 9}
+    local function step()
+      opt:zero_grad()
+      F.cross_entropy(m(x), y):backward()
+      opt:step()
+    end
+    step()
+    m:freeze("layer1")
+    local before = copies(m)
+    step() step()
+    local after = copies(m)
+    for name in pairs(before) do
+      if name:find "^layer1%." then assert.is_true(equal(before[name], after[name]), name) end
+    end
+    assert.is_false(equal(before["conv1.weight"], after["conv1.weight"]))
+  end)
+
+  it("gives the same numbers with and without the kept trunk", function()
+    local function run(cache)
+      suture.seed(5)
+      local m = zoo.cifar_resnet20 {num_classes = 8}
+      m:freeze()
+      m.linear = nn.Linear(64, 8)
+      local r = suture.fit(m, shapes("source", 6), {epochs = 4, batch = 8, lr = 0.05, seed = 1, cache = cache, quiet = true, val = shapes("source", 3, "val")})
+      return {r.history[4].loss, r.history[4].val_loss}
+    end
+    local with, without = run(true), run(false)
+    assert.near(without[1], with[1], 1e-5)
+    assert.near(without[2], with[2], 1e-5)
+  end)
+
+  it("gives the same bits for the same seed at 1 and 2 threads", function()
+    local function run(threads)
+      suture.threads(threads)
+      suture.seed(5)
+      local m = zoo.cifar_resnet20 {num_classes = 8}
+      suture.fit(m, shapes("source", 4), {epochs = 1, batch = 8, lr = 0.05, quiet = true})
+      return copies(m)
+    end
+    local had = suture.threads()
+    local one, two = run(1), run(2)
+    suture.threads(had)
+    assert.is_nil(first_difference(one, two))
+  end)
+
+  it("stops at a loss that is not finite and keeps the last good weights", function()
+    local m = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 8))
+    local ok, err = pcall(suture.fit, m, shapes("source", 4), {epochs = 50, batch = 8, lr = 3e38, quiet = true})
+    assert.is_false(ok)
+    assert.matches("epoch %d+ step %d+", err)
+    for _, p in m:named_parameters() do assert.is_true(p:abs():max():item() < math.huge) end
+  end)
+
+  it("runs until it converges and keeps the best weights", function()
+    local m = zoo.cifar_resnet20 {num_classes = 8}
+    m:freeze()
+    m.linear = nn.Linear(64, 8)
+    local val = shapes("source", 4, "val")
+    local r = suture.fit(m, shapes("source", 6), {val = val, epochs = "converge", patience = 2, max_epochs = 12, batch = 8, lr = 0.1, quiet = true})
+    local best = r.history[r.best_epoch]
+    assert.near(best.val_loss, suture.evaluate(m, val).loss, 1e-4)
+    assert.is_true(#r.history == 12 or r.converged)
+  end)
+
+  it("is taken back by undo", function()
+    local m = zoo.cifar_resnet20 {num_classes = 8}
+    local before = copies(m)
+    suture.fit(m, shapes("source", 2), {epochs = 1, batch = 8, quiet = true})
+    local after = copies(m)
+    suture.undo()
+    assert.is_nil(first_difference(before, copies(m)))
+    suture.redo()
+    assert.is_nil(first_difference(after, copies(m)))
+  end)
+
+  it("refuses what does not fit, by name", function()
+    local ds = shapes("source", 2)
+    local m = zoo.cifar_resnet20 {num_classes = 8}
+    assert.error_matches(function() suture.fit(m, ds, {epochz = 3}) end, "epochz")
+    assert.error_matches(function() suture.fit(m, ds, {epochs = -1}) end, "epochs")
+    assert.error_matches(function() suture.fit(m, ds, {optimizer = "sdg"}) end, "sdg")
+    assert.error_matches(function() suture.fit(m, ds, {schedule = "cosin"}) end, "cosine")
+    assert.error_matches(function() suture.fit(m, 3) end, "dataset")
+    assert.error_matches(function() suture.fit(3, ds) end, "model")
+    assert.error_matches(function() suture.fit(zoo.cifar_resnet20 {num_classes = 3}, ds) end, "8 classes.*head 3")
+    m:freeze()
+    assert.error_matches(function() suture.fit(m, ds) end, "nothing to train")
+  end)
+end)
+
+describe("measuring", function()
+  it("counts into a confusion matrix and predicts by name", function()
+    suture.seed(1)
+    local m, ds = zoo.cifar_resnet20 {num_classes = 8}, shapes("source", 3)
+    local c = suture.confusion(m, ds)
+    local sum = 0
+    for i = 1, 8 do for j = 1, 8 do sum = sum + c.counts[i][j] end end
+    assert.equal(24, sum)
+    assert.near(suture.evaluate(m, ds).acc, c.acc, 1e-12)
+    local p = suture.predict(m, (ds:batch {0}), 3)
+    assert.equal(3, #p[1])
+    assert.is_true(p[1][1].p >= p[1][2].p)
+  end)
+
+  it("leaves every module's mode as it was", function()
+    local m = zoo.cifar_resnet20 {num_classes = 8}
+    m:train()
+    m.bn1:eval()
+    suture.evaluate(m, shapes("source", 2))
+    assert.is_true(m.layer1.training)
+    assert.is_false(m.bn1.training)
+  end)
+
+  it("plans without changing the model", function()
+    local m = zoo.cifar_resnet20 {num_classes = 8}
+    local before = copies(m)
+    local r = suture.plan(m, shapes("source", 4), {batch = 8})
+    assert.is_true(r.seconds > 0 and r.memory > 0)
+    assert.is_nil(first_difference(before, copies(m)))
+  end)
+end)

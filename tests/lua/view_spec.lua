@@ -1,0 +1,234 @@
+-- Views against golden files: tests/lua/golden/NAME.txt. GOLDEN=write busted tests/lua/view_spec.lua writes them anew.
+local suture = require "suture"
+local nn, F, zoo = suture.nn, suture.F, suture.zoo
+local text = require "suture.view.text"
+local here = debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
+
+local function golden(name, got)
+  local path = here .. "/golden/" .. name .. ".txt"
+  got = tostring(got) .. "\n"
+  if os.getenv "GOLDEN" == "write" then
+    local f = assert(io.open(path, "w"))
+    f:write(got)
+    f:close()
+  end
+  local f = assert(io.open(path))
+  local want = f:read "a"
+  f:close()
+  assert.equal(want, got)
+end
+
+local function fails(pattern, f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok)
+  assert.matches(pattern, err)
+end
+
+local Residual = nn.class "Residual"
+function Residual:init(c)
+  self.conv_block = nn.Sequential(nn.Conv2d(c, c, 3, {padding = 1}), nn.ReLU(), nn.Conv2d(c, c, 3, {padding = 1}))
+  self.relu = nn.ReLU()
+end
+function Residual:forward(x) return self.relu(self.conv_block(x) + x) end
+
+describe("views of resnet18", function()
+  local m
+  setup(function()
+    text.unicode(true)
+    text.width(math.huge)
+    m = nn.init.skip(zoo.resnet18)
+  end)
+  teardown(function()
+    text.unicode "auto"
+    text.width(false)
+  end)
+
+  it("tree", function() golden("resnet18_tree", m) end)
+  it("summary", function() golden("resnet18_summary", m:summary()) end)
+  it("graph", function() golden("resnet18_graph", m:graph():text(100)) end)
+  it("graph in modules", function() golden("resnet18_graph_depth1", m:graph{depth = 1}) end)
+  it("graph of a part", function() golden("resnet18_graph_layer2", m:graph "layer2") end)
+  it("graph with kernels", function() golden("resnet18_graph_kernels", m:graph{depth = 1, kernels = true}) end)
+  it("audit", function() golden("resnet18_audit", m:audit()) end)
+  it("cost", function()
+    local r = m:cost(16)
+    assert.equal(16 * 1814073344, r.macs)
+    assert.equal(11689512, r.params)
+    assert.is_true(r.inference_bytes < r.training_bytes)
+    assert.matches("multiply%-adds +29%.0 G", tostring(r))
+  end)
+
+  it("frozen but for a new head", function()
+    local f = nn.init.skip(zoo.resnet18)
+    f:freeze()
+    f.fc = nn.Linear(512, 2)
+    golden("resnet18_frozen_tree", f)
+    golden("resnet18_frozen_graph", f:graph{depth = 1})
+    golden("resnet18_frozen_summary", f:summary{depth = 1})
+    local all, r = m:cost(8), f:cost(8)
+    assert.is_true(r.frontier_bytes < all.frontier_bytes / 3)
+    assert.equal(1026, r.trainable)
+  end)
+
+  it("narrow and plain", function()
+    golden("resnet18_graph_60", m:graph{depth = 1}:text(60))
+    for line in m:graph():text(60):gmatch "[^\n]+" do assert.is_true(text.columns(line) <= 60, line) end
+    text.unicode(false)
+    golden("resnet18_graph_ascii", m:graph():text(100))
+    assert.is_nil(tostring(m:audit()):find "[\x80-\xff]")
+    assert.is_nil(tostring(m):find "[\x80-\xff]")
+    assert.is_nil(tostring(m:summary()):find "[\x80-\xff]")
+    text.unicode(true)
+  end)
+end)
+
+describe("graph", function()
+  setup(function() text.unicode(true) end)
+  teardown(function() text.unicode "auto" end)
+
+  it("draws a block typed at the prompt, from plain numbers", function()
+    golden("residual_graph", Residual(64):graph(1, 64, 32, 32):text(100))
+  end)
+
+  it("draws branches, shared modules and two results", function()
+    local Net = nn.class "Net"
+    function Net:init()
+      self.a = nn.Conv2d(3, 4, 1)
+      self.b = nn.Conv2d(3, 4, 3, {padding = 1})
+      self.c = nn.Conv2d(3, 4, 1)
+      self.head = nn.Linear(12, 2)
+    end
+    function Net:forward(x)
+      local y = suture.tensor.cat({self.a(x), F.relu(self.b(x)), self.c(x * 0.5)}, 1)
+      y = y:mean {2, 3}
+      return self.head(y), self.head(y * 2)
+    end
+    golden("branches_graph", Net():graph(2, 3, 8, 8):text(100))
+  end)
+
+  it("computes nothing and leaves no trace", function()
+    local m = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(4 * 36, 2))
+    suture.seed(3)
+    local first = suture.randn(1):item()
+    suture.seed(3)
+    local g = m:graph(1, 3, 8, 8)
+    m:cost(4, {input = {1, 3, 8, 8}})
+    assert.equal(first, suture.randn(1):item())
+    assert.equal(0, m[1].num_batches_tracked:item())
+    assert.same({0, 0, 0, 0}, m[1].running_mean:tolist())
+    assert.is_true(m.training and m[1].training)
+    local ops = {}
+    for _, n in ipairs(g.nodes) do ops[#ops + 1] = n.class or n.op end
+    assert.same({"Conv2d", "BatchNorm2d", "Dropout", "Flatten", "Linear"}, ops)
+    m:eval()
+    assert.equal(5, #m:graph(1, 3, 8, 8)) -- with the input, without dropout
+  end)
+
+  it("shows how far a model came that does not fit", function()
+    local m = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(7, 2))
+    local g = m:graph(1, 3, 8, 8)
+    assert.matches("2: Linear expects 7 features.*144.*from 1", g.error)
+    assert.equal(3, #g)
+    assert.matches("✗ 2: Linear expects 7", g:text(200))
+  end)
+
+  it("gives nodes to scripts and files", function()
+    local g = nn.init.skip(zoo.resnet18):graph "layer2"
+    local last = g.nodes[#g.nodes]
+    assert.equal("layer2.1.relu", last.path)
+    assert.equal(2, last.run)
+    assert.same({1, 128, 28, 28}, last.shape)
+    for _, ending in ipairs {"json", "dot", "svg", "html", "txt"} do
+      local path = os.tmpname() .. "." .. ending
+      assert.equal(path, g:save(path))
+      local f = io.open(path)
+      local s = f:read "a"
+      f:close()
+      os.remove(path)
+      assert.matches("layer2.0.downsample.0", s, 1, true)
+      if ending == "json" then
+        local t = suture.core.json.decode(s)
+        assert.equal(#g.nodes, #t.nodes)
+        assert.equal("layer2.0.conv1", t.nodes[2].path)
+        assert.equal(1, t.nodes[2].inputs[1])
+      end
+    end
+    fails("ending says the format.*did you mean svg", g.save, g, "x.svgg")
+    fails("No such file", g.save, g, "/nowhere/x.svg")
+  end)
+
+  it("says what is wrong with what it was given", function()
+    local m = nn.Linear(3, 2)
+    fails("what goes in", m.graph, m)
+    fails("depth expects a whole number", m.graph, m, {depth = -1, input = {1, 3}})
+    fails("no option 'dept'.*did you mean depth", m.graph, m, {dept = 1})
+    local net = Residual(4)
+    fails("no module 'rel' in Residual.*did you mean relu", net.graph, net, {at = "rel", input = {1, 4, 8, 8}})
+    fails("expects a shape", m.graph, m, {input = "big"})
+  end)
+
+  it("knows the shape a model was called with", function()
+    local m = nn.Linear(3, 2)
+    m(suture.zeros(5, 3))
+    assert.same({{1, 3}}, m:graph().inputs)
+  end)
+end)
+
+describe("audit", function()
+  it("finds what does not run, what is not used, and what runs outside its module", function()
+    local Odd = nn.class "Odd"
+    function Odd:init()
+      for _, name in ipairs {"used", "idle", "bare"} do self[name] = nn.Linear(4, 4) end
+      self.lost = nn.ReLU()
+      self.same = nn.Identity()
+      self.scale = nn.Parameter(suture.ones(4))
+      self.spare = nn.Parameter(suture.ones(4))
+    end
+    function Odd:forward(x)
+      self.lost(x)
+      return self.same(F.linear(self.used(x), self.bare.weight, self.bare.bias) * self.scale)
+    end
+    local a = Odd():audit {1, 4}
+    assert.same({"idle", "bare"}, a.never_run)
+    assert.same({"bare.weight", "bare.bias"}, a.outside)
+    assert.same({"same"}, a.no_op)
+    assert.same({"lost"}, a.for_nothing)
+    local unused = {}
+    for _, p in ipairs(a.unused) do unused[#unused + 1] = p.path end
+    assert.same({"spare", "idle.weight", "idle.bias"}, unused)
+    local kinds = {}
+    for _, f in ipairs(a.functional) do kinds[f.op] = f.count end
+    assert.same({linear = 1, mul = 1}, kinds)
+    assert.matches("2 modules never run: idle bare", tostring(a))
+  end)
+end)
+
+describe("activations", function()
+  it("names what modules gave", function()
+    local m = Residual(2):eval()
+    local x = suture.randn(1, 2, 4, 4)
+    local got = m:activations(x, "conv_block*")
+    assert.same({"conv_block", "conv_block.0", "conv_block.1", "conv_block.2"}, got:keys())
+    assert.equal(got["conv_block.2"]:sum():item(), m.conv_block(x):sum():item())
+    fails("nothing in Residual is called 'conv'.*", m.activations, m, x, "conv")
+    fails("expects a tensor", m.activations, m, 3)
+  end)
+end)
+
+describe("diff", function()
+  it("tells structure, names, shapes and numbers apart", function()
+    local a, b = Residual(2), Residual(2)
+    b:load_state_dict(a:state_dict())
+    assert.matches("no difference", tostring(suture.diff(a, b)))
+    b.conv_block[0].weight:add_(0.25)
+    b.conv_block[2] = nn.Conv2d(2, 2, 1)
+    b.extra = nn.Linear(1, 1)
+    local d = suture.diff(a, b)
+    assert.equal("conv_block.2", d.structure[1].path)
+    assert.same({"extra.weight", "extra.bias"}, d.only_b)
+    assert.equal("conv_block.2.weight", d.shapes[1].name)
+    assert.equal("conv_block.0.weight", d.values[1].name)
+    assert.is_true(math.abs(d.values[1].max - 0.25) < 1e-6)
+    fails("expects two models or state dicts", suture.diff, a, 3)
+  end)
+end)

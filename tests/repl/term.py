@@ -1,0 +1,112 @@
+"""A terminal for tests: runs ./suture under a pty, types, waits for what it shows. Python's standard library only."""
+import os, pty, re, select, signal, subprocess, sys, tempfile, time, shutil, fcntl, termios, struct
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SUTURE = os.path.join(TOP, "suture")
+SLOW = 20.0  # seconds to wait for anything at all
+
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x07")
+
+
+def plain(text):
+    """Without colours, bracketed-paste switches and carriage returns."""
+    return ANSI.sub("", text).replace("\r", "")
+
+
+class Home:
+    """A folder of its own for HOME and the XDG folders."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="suture-home-")
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def env(self, **more):
+        e = {k: v for k, v in os.environ.items() if not k.startswith("XDG_") and k not in ("NO_COLOR", "INPUTRC", "VISUAL", "EDITOR", "COLUMNS", "LINES")}
+        e.update(HOME=self.path, TERM="xterm", INPUTRC="/dev/null", LC_ALL="C.UTF-8")
+        e.update(more)
+        return {k: v for k, v in e.items() if v is not None}
+
+
+class Term:
+    """A running ./suture on a pty."""
+
+    def __init__(self, home, *args, cwd=None, columns=100, **env):
+        self.out = ""   # everything shown so far
+        self.seen = 0   # what expect() has consumed
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(cwd or home.path)
+            e = home.env(**env)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+            os.execve(SUTURE, ["suture", *args], e)
+        self.status = None
+
+    def pump(self, seconds):
+        r, _, _ = select.select([self.fd], [], [], seconds)
+        if not r:
+            return False
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            data = b""
+        if not data:
+            return None
+        self.out += data.decode("utf-8", "replace")
+        return True
+
+    def expect(self, what, seconds=SLOW):
+        """Waits until `what` (a string) is shown after what was consumed; returns what stood before it."""
+        end = time.time() + seconds
+        while True:
+            text = plain(self.out)
+            at = text.find(what, self.seen)
+            if at >= 0:
+                before = text[self.seen:at]
+                self.seen = at + len(what)
+                return before
+            left = end - time.time()
+            got = self.pump(max(0, min(left, 0.5))) if left > 0 else False
+            if got is None or left <= 0:
+                raise AssertionError("waited for %r, got %r" % (what, text[self.seen:]))
+
+    def prompt(self, seconds=SLOW):
+        return self.expect("\n> ", seconds)
+
+    def send(self, text):
+        os.write(self.fd, text.encode())
+
+    def line(self, text):
+        """Types a line; returns what it showed, up to the next prompt."""
+        self.send(text + "\r")
+        self.expect(text.split("\n")[-1][-20:])
+        shown = self.prompt()
+        return shown.strip("\n")
+
+    def close(self, seconds=SLOW):
+        """Waits for the end; returns the exit code (128 + signal when killed by one)."""
+        end = time.time() + seconds
+        while self.status is None:
+            if self.pump(0.05) is None:
+                pass
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = status
+            elif time.time() > end:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                os.close(self.fd)
+                raise AssertionError("did not end; showed %r" % plain(self.out)[self.seen:])
+        while self.pump(0.05):
+            pass
+        os.close(self.fd)
+        return os.WEXITSTATUS(self.status) if os.WIFEXITED(self.status) else 128 + os.WTERMSIG(self.status)
+
+
+def run(home, *args, stdin="", seconds=SLOW, cwd=None, **env):
+    """./suture without a terminal → (exit code, stdout, stderr)"""
+    p = subprocess.run([SUTURE, *args], input=stdin, capture_output=True, text=True, timeout=seconds,
+                       env=home.env(**env), cwd=cwd or home.path)
+    return p.returncode, p.stdout, p.stderr

@@ -1,0 +1,151 @@
+"""The command line: options, scripts, standard input, exit codes; nothing here has a terminal but where it says so."""
+import os, signal, subprocess, time, unittest
+import tap
+from term import Home, Term, SUTURE, TOP, run
+
+
+class Cli(unittest.TestCase):
+    def setUp(self):
+        self.home = Home().__enter__()
+        self.addCleanup(self.home.__exit__)
+
+    def script(self, text, name="s.lua"):
+        path = os.path.join(self.home.path, name)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def run(self, *args, **kw):
+        if args and isinstance(args[0], unittest.TestResult):
+            return super().run(*args, **kw)
+        return run(self.home, *args, **kw)
+
+    def test_chunks_run_in_order(self):
+        self.assertEqual(self.run("-e", "x = 1", "-ey = x + 1", "-e", "print(x, y)"), (0, "1\t2\n", ""))
+
+    def test_script_gets_arg(self):
+        s = self.script("print(arg[0] == ..., arg[1], arg[2], #arg, arg[-1], ...)")
+        code, out, _ = self.run("-q", s, "a", "-e")
+        self.assertEqual((code, out), (0, "false\ta\t-e\t2\t-q\ta\t-e\n"))
+
+    def test_shebang(self):
+        s = self.script("#!/usr/bin/env suture\nprint('ran', ...)\n")
+        os.chmod(s, 0o755)
+        env = self.home.env(PATH=TOP + ":" + os.environ["PATH"])
+        p = subprocess.run([s, "x"], capture_output=True, text=True, env=env)
+        self.assertEqual((p.returncode, p.stdout), (0, "ran\tx\n"))
+
+    def test_standard_input_is_a_script(self):
+        self.assertEqual(self.run(stdin="print(1)\nlocal x = 2\nprint(x)\n"), (0, "1\n2\n", ""))
+        self.assertEqual(self.run("-", "a", stdin="print(...)"), (0, "a\n", ""))
+
+    def test_interactive_without_a_terminal_has_no_prompt(self):
+        self.assertEqual(self.run("-i", stdin="1 + 1\nfor i = 1, 1 do\nprint(i)\nend\n"), (0, "2\n1\n", ""))
+
+    def test_interactive_after_a_script(self):
+        s = self.script("x = 5")
+        self.assertEqual(self.run("-i", s, stdin="x\n"), (0, "5\n", ""))
+        bad = self.script("x = 6 error 'after'", "bad.lua")
+        code, out, err = self.run("-i", bad, stdin="x\n")
+        self.assertEqual((code, out), (0, "6\n"))
+        self.assertIn("after", err)
+
+    def test_libraries(self):
+        self.script("return {v = 'mine'}", "mylib.lua")
+        self.assertEqual(self.run("-l", "mylib", "-e", "print(mylib.v)")[:2], (0, "mine\n"))
+        self.assertEqual(self.run("-l", "k=mylib", "-e", "print(k.v)")[:2], (0, "mine\n"))
+        self.assertEqual(self.run("-lno.such", "-e", "print(1)")[0], 1)
+
+    def test_errors_have_a_traceback_and_exit_1(self):
+        s = self.script("local function f() error('deep') end\nf()\n")
+        code, out, err = self.run(s)
+        self.assertEqual((code, out), (1, ""))
+        self.assertRegex(err, r"^suture: .*s\.lua:1: deep\nstack traceback:\n")
+        self.assertIn("in main chunk", err)
+        self.assertEqual(self.run("-e", "x = = 1")[0], 1)
+        self.assertEqual(self.run("no-such-file.lua")[0], 1)
+        code, _, err = self.run("-e", "error(setmetatable({}, {__tostring = function() return 'own' end}))")
+        self.assertEqual((code, err), (1, "suture: own\n"))
+
+    def test_errors_name_the_nearest(self):
+        self.assertIn("no global 'prnt': did you mean print?", self.run("-e", "prnt(1)")[2])
+        self.assertIn("no field 'flor' in math: did you mean floor?", self.run(self.script("local m = 1\nmath.flor(m)"))[2])
+
+    def test_a_chunk_that_fails_stops_the_rest(self):
+        self.assertEqual(self.run("-e", "error 'x'", "-e", "print(1)")[:2], (1, ""))
+
+    def test_bad_usage_exits_2(self):
+        for args in (["-x"], ["-e"], ["-l"], ["--threads"], ["--threads", "0"], ["--threads", "two"], ["--threads=-1"],
+                     ["--threads", "2x"], ["--thread", "2"]):
+            code, out, err = self.run(*args)
+            self.assertEqual((code, out), (2, ""), args)
+            self.assertIn("usage: suture", err)
+
+    def test_help_and_version(self):
+        self.assertRegex(self.run("--version")[1], r"^Suture \d")
+        code, out, err = self.run("--help")
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("--threads N", out)
+        self.assertEqual(self.run("-h")[1], out)
+
+    def test_threads(self):
+        code, out, _ = self.run("--threads", "1", "-e", "print(suture.threads and suture.threads() or 1)")
+        self.assertEqual((code, out), (0, "1\n"))
+        self.assertEqual(self.run("--threads=2", "-e", "print(1)")[:2], (0, "1\n"))
+
+    def test_exit_codes_pass_through(self):
+        self.assertEqual(self.run("-e", "os.exit(3)")[0], 3)
+        self.assertEqual(self.run("-e", "os.exit(true, true)")[0], 0)
+
+    def interrupt(self, *args, times=1):
+        p = subprocess.Popen([SUTURE, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.home.env())
+        self.assertEqual(p.stdout.readline(), "go\n")
+        for _ in range(times):
+            time.sleep(0.1)
+            p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=20)
+        return p.returncode, out, err
+
+    def test_sigint_in_a_script_exits_130(self):
+        go = "io.write 'go\\n' io.flush() "
+        code, _, err = self.interrupt("-e", go + "while true do end")
+        self.assertEqual((code, err), (130, "interrupted\n"))
+        # The second one does not wait for code that catches errors.
+        self.assertEqual(self.interrupt("-e", go + "while true do pcall(function() while true do end end) end", times=2)[0], 130)
+        # Code that deals with it in its own way still ends with 130.
+        self.assertEqual(self.interrupt("-e", go + "pcall(function() while true do end end) print 'end'")[:2], (130, "end\n"))
+
+    def test_output_is_plain_without_a_terminal(self):
+        code, out, err = self.run("-i", stdin="error 'x'\n?print\n")
+        self.assertNotIn("\x1b", out + err)
+        self.assertEqual(err, "x\n")
+
+    def test_starts_quickly(self):
+        best = min(self.timed() for _ in range(5))
+        self.assertLess(best, 0.03 if not os.environ.get("SANITIZE") else 3)
+
+    def timed(self):
+        start = time.perf_counter()
+        self.run("-e", "print(1)")
+        return time.perf_counter() - start
+
+    def test_stock_lua(self):
+        env = self.home.env(LUA_CPATH=TOP + "/?.so;;")
+        if os.environ.get("SANITIZE"):
+            self.skipTest("the sanitizers want to be loaded first")
+        p = subprocess.run(["lua5.4", "-e", "local s = require 'suture' print(s.version, nn, require 'suture.suggest' ('fitt', {'fit'}))"],
+                           capture_output=True, text=True, env=env)
+        self.assertEqual((p.returncode, p.stdout), (0, "0.1\tnil\tfit\n"), p.stderr)
+
+    def test_missing_embedded_module_is_named(self):
+        code, _, err = self.run("-e", "require 'suture.nonsense'")
+        self.assertEqual(code, 1)
+        self.assertIn("no embedded file for 'suture.nonsense'", err)
+
+    def test_a_closed_output_is_no_crash(self):
+        p = subprocess.run("'%s' -e 'for i = 1, 1e5 do print(i) end' | head -1" % SUTURE, shell=True, capture_output=True,
+                           text=True, env=self.home.env())
+        self.assertEqual(p.stdout, "1\n")
+
+
+tap.main()

@@ -1,0 +1,349 @@
+"""The prompt under a pty: editing, paste, completion, Ctrl-C, Ctrl-D, history, colour, shell commands."""
+import os, re, stat, time, unittest
+import tap
+from term import Home, Term, plain, run
+
+
+class Shell(unittest.TestCase):
+    def setUp(self):
+        self.home = Home().__enter__()
+        self.addCleanup(self.home.__exit__)
+
+    def term(self, *args, **env):
+        t = Term(self.home, *args, **env)
+        t.expect("> ")
+        return t
+
+    def file(self, name, text):
+        path = os.path.join(self.home.path, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def paste(self, t, text):
+        t.send("\x1b[200~" + text + "\x1b[201~")
+        t.expect(text.split("\n")[-1])
+        time.sleep(0.05)
+        t.send("\r")
+        shown = t.prompt()
+        return shown.rsplit(text.split("\n")[-1], 1)[-1].strip("\n")
+
+    def test_banner(self):
+        t = self.term()
+        self.assertRegex(plain(t.out), r"Suture \d+\.\d+ · (\d+ threads?, \w+ · )?\? for help, :lesson for a tour\n> ")
+        t.send("\x04")
+        self.assertEqual(t.close(), 0)
+
+    def test_quiet_has_no_banner(self):
+        t = self.term("-q")
+        self.assertNotIn("Suture", t.out)
+
+    def test_end_of_input_leaves(self):
+        t = self.term()
+        t.line("1")
+        t.send("\x04")
+        self.assertEqual(t.close(), 0)
+        self.assertTrue(plain(t.out).endswith("> \n"), plain(t.out)[-20:])
+
+    def test_quit_and_os_exit(self):
+        t = self.term()
+        t.send(":quit\r")
+        self.assertEqual(t.close(), 0)
+        t = self.term()
+        t.send("os.exit(7)\r")
+        self.assertEqual(t.close(), 7)
+
+    def test_continuation(self):
+        t = self.term()
+        t.send("for i = 1, 2 do\r")
+        t.expect("\n>> ")
+        t.send("print(i * 10)\r")
+        t.expect("\n>> ")
+        t.send("end\r")
+        self.assertIn("10\n20", t.prompt())
+
+    def test_end_of_input_in_a_continuation_shows_the_error(self):
+        t = self.term()
+        t.send("f(\r")
+        t.expect("\n>> ")
+        t.send("\x04")
+        self.assertIn("<eof>", t.prompt())
+        self.assertEqual(t.line("1 + 1"), "2")
+
+    def test_paste_is_one_block(self):
+        t = self.term()
+        self.assertEqual(self.paste(t, "a = 1\nlocal b = 2\na + b"), "3")
+        self.assertEqual(self.paste(t, "local c = 5\nprint(c)"), "5")
+
+    def test_paste_of_lines_that_are_no_chunk(self):
+        t = self.term()
+        self.assertEqual(self.paste(t, "a = 1\na\nfor i = 1, 2 do\n  print(i)\nend"), "1\n1\n2")
+
+    def test_paste_with_prompts(self):
+        t = self.term()
+        t.send("\x1b[200~> a = 7\n> a + 1\x1b[201~")
+        t.expect("> a + 1")
+        t.send("\r")
+        t.expect("\n8\n> ")
+
+    def test_paste_that_is_not_complete_goes_on(self):
+        t = self.term()
+        t.send("\x1b[200~for i = 1, 2 do\nprint(i)\x1b[201~")
+        t.expect("print(i)")
+        time.sleep(0.05)
+        t.send("\r")
+        t.expect("\n>> ")
+        t.send("end\r")
+        self.assertIn("1\n2", t.prompt())
+
+    # ---- Ctrl-C ----
+
+    def test_ctrl_c_clears_the_line(self):
+        t = self.term()
+        t.send("os.exit(3)")
+        t.expect("os.exit(3)")
+        t.send("\x03")
+        t.prompt()
+        self.assertEqual(t.line("1 + 1"), "2")
+
+    def test_ctrl_c_leaves_a_continuation(self):
+        t = self.term()
+        t.send("for i = 1, 2 do\r")
+        t.expect("\n>> ")
+        t.send("\x03")
+        t.prompt()
+        self.assertEqual(t.line("1 + 1"), "2")
+
+    def stop(self, t, code, times=1):
+        t.send(code + "\r")
+        t.expect(code[-20:])
+        time.sleep(0.2)
+        for _ in range(times):
+            start = time.time()
+            t.send("\x03")
+            time.sleep(0.1 if times > 1 else 0)
+        shown = t.prompt()
+        self.assertLess(time.time() - start, 1.0)  # a quarter of a second, and what a loaded machine adds
+        self.assertIn("interrupted", shown)
+        self.assertEqual(t.line("1 + 1"), "2")
+
+    def test_ctrl_c_stops_a_loop(self):
+        self.stop(self.term(), "while true do end")
+
+    def test_ctrl_c_stops_a_coroutine(self):
+        self.stop(self.term(), "coroutine.wrap(function() while true do end end)()")
+
+    def test_second_ctrl_c_stops_code_that_catches_errors(self):
+        self.stop(self.term(), "while true do pcall(function() while true do end end) end", 2)
+
+    def test_ctrl_c_stops_a_value_being_shown(self):
+        t = self.term()
+        t.line("t = setmetatable({}, {__tostring = function() while true do end end})")
+        self.stop(t, "t")
+
+    def test_ctrl_c_many_times_never_ends_the_shell(self):
+        t = self.term()
+        for i in range(20):
+            if i % 2:
+                t.send("while true do end\r")
+            time.sleep(0.01 * (i % 5))
+            t.send("\x03")
+        time.sleep(0.3)
+        t.send("\x03")
+        time.sleep(0.2)
+        t.send("print('ali' .. 've')\r")
+        t.expect("\nalive")
+        t.send("\x04")
+        self.assertEqual(t.close(), 0)
+
+    def test_guards_put_ctrl_c_off(self):
+        t = self.term()
+        t.line("I = suture.interrupt")
+        self.paste(t, "function whole()\n  local g <close> = I.defer()\n  local stop = os.clock() + 0.6\n  while os.clock() < stop do end\n  done = true\nend")
+        t.send("whole() after = true\r")
+        t.expect("after = true")
+        time.sleep(0.2)
+        t.send("\x03")
+        self.assertIn("interrupted", t.prompt())
+        self.assertEqual(t.line("done, after"), "true\tnil")
+        self.paste(t, "function softly()\n  local g <close> = I.soft()\n  while not I.take() do end\n  return 'as far as it came'\nend")
+        t.send("softly()\r")
+        t.expect("softly()")
+        time.sleep(0.2)
+        t.send("\x03")
+        self.assertIn("as far as it came", t.prompt())
+
+    # ---- completion ----
+
+    def tab(self, t, typed):
+        t.send(typed + "\t")
+        time.sleep(0.2)
+        while t.pump(0.05):
+            pass
+        shown = plain(t.out)[t.seen:]
+        t.send("\x03")
+        t.prompt()
+        return shown
+
+    def test_tab_completes(self):
+        t = self.term()
+        self.assertEqual(self.tab(t, "math.flo"), "math.floor(")
+        self.assertEqual(self.tab(t, "coroutin"), "coroutine.")
+        self.assertEqual(self.tab(t, "funct"), "function ")
+        t.line("box = {inner = {leaf_one = 1}, _hidden = 2, run = function() end}")
+        self.assertEqual(self.tab(t, "box.inn"), "box.inner.")
+        self.assertEqual(self.tab(t, "print(box.inner.le"), "print(box.inner.leaf_one")
+        self.assertEqual(self.tab(t, "box:"), "box:run(")
+        self.assertEqual(self.tab(t, "box._h"), "box._hidden")
+        t.line("s = 'x'")
+        self.assertEqual(self.tab(t, "s:uppe"), "s:upper(")
+        self.assertEqual(self.tab(t, ":histo"), ":history ")
+
+    def test_tab_twice_lists_without_hidden_names(self):
+        t = self.term()
+        t.line("box = {alpha = 1, beta = 2, _gamma = 3}")
+        shown = self.tab(t, "box.\t")
+        self.assertIn("alpha", shown)
+        self.assertIn("beta", shown)
+        self.assertNotIn("_gamma", shown)
+
+    def test_tab_in_strings(self):
+        self.file("weights/model.pth", "")
+        self.file("weights/other.npy", "")
+        t = self.term()
+        self.assertEqual(self.tab(t, 'open("weig'), 'open("weights/')
+        self.assertEqual(self.tab(t, 'open("weights/mo'), 'open("weights/model.pth"')
+        leaf = "{_children = {}, _params = {}, _buffers = {}, _names = {}}"
+        t.line("leaf = %s block = {_names = {'conv1'}, _children = {conv1 = leaf}, _params = {}, _buffers = {}}" % leaf)
+        t.line("layer4 = {_names = {'0', '1'}, _children = {['0'] = block, ['1'] = block}, _params = {}, _buffers = {}}")
+        t.line("m = {_names = {'layer4'}, _children = {layer4 = layer4}, _params = {}, _buffers = {}, at = function() end}")
+        self.assertEqual(self.tab(t, 'm:at("lay'), 'm:at("layer4.')
+        self.assertEqual(self.tab(t, 'm:at("layer4.1.c'), 'm:at("layer4.1.conv1"')
+        self.assertEqual(self.tab(t, "m.layer4[1].con"), "m.layer4[1].conv1.")
+        self.assertEqual(self.tab(t, "m:a"), "m:at(")
+
+    def test_tab_runs_nothing(self):
+        t = self.term()
+        t.line("trap = setmetatable({}, {__index = function() ran = true error 'x' end, __len = function() ran = true end, __pairs = function() ran = true end})")
+        self.assertEqual(self.tab(t, "trap.x"), "trap.x")
+        self.assertEqual(self.tab(t, "trap.x.y"), "trap.x.y")
+        self.assertEqual(self.tab(t, "trap:z"), "trap:z")
+        self.assertEqual(self.tab(t, "nowhere.x[1].y"), "nowhere.x[1].y")
+        self.assertEqual(t.line("ran == nil"), "true")
+
+    def test_tab_indents_an_empty_line(self):
+        t = self.term()
+        t.send("do\r")
+        t.expect("\n>> ")
+        t.send("\tprint(1)\r")
+        t.expect("  print(1)")
+        t.expect("\n>> ")
+        t.send("end\r")
+        t.prompt()
+
+    # ---- history, rc, colour ----
+
+    def test_history_file(self):
+        t = self.term()
+        t.line("first_line = 1")
+        self.paste(t, "a = 1\nb = 2")
+        t.send("\x04")
+        t.close()
+        path = os.path.join(self.home.path, ".local/state/suture/history")
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        t = self.term()
+        t.send("\x1b[A\x1b[A")
+        t.expect("first_line")
+        t.send("\x03")
+        t.prompt()
+        t.send("\x1b[A\r")
+        t.prompt()
+        self.assertEqual(t.line("b"), "2")
+
+    def test_history_goes_where_xdg_says(self):
+        t = self.term(XDG_STATE_HOME=self.home.path + "/state")
+        t.line("x = 1")
+        t.send("\x04")
+        t.close()
+        self.assertTrue(os.path.exists(self.home.path + "/state/suture/history"))
+
+    def test_rc_file(self):
+        self.file(".config/suture/rc.lua", "mine = 42")
+        self.assertEqual(self.term().line("mine"), "42")
+        self.file(".config/suture/rc.lua", "mine = = 42")
+        t = self.term()
+        self.assertIn("rc.lua:1:", plain(t.out))
+        self.assertEqual(t.line("1 + 1"), "2")
+
+    def test_colour(self):
+        t = self.term()
+        t.line("error 'red words'")
+        self.assertIn("\x1b[31mred words", t.out)
+        t = self.term(NO_COLOR="1")
+        t.line("error 'red words'")
+        self.assertNotIn("\x1b[31m", t.out)
+        t = self.term(TERM="dumb")
+        t.line("error 'red words'")
+        self.assertNotIn("\x1b[31m", t.out)
+
+    def test_errors_are_one_line_unless_verbose(self):
+        self.assertEqual(self.term().line("error 'oh'"), "oh")
+        self.assertIn("stack traceback", self.term("-v").line("error 'oh'"))
+
+    # ---- commands ----
+
+    def test_save_writes_a_script_that_runs(self):
+        t = self.term()
+        for line in ["x = 20", "x + 1", "_ * 2", "error 'no'", "nothing_here()", "local y = 3", "x;", "{x}", "'-- s' -- c"]:
+            t.line(line)
+        t.send("function g(a)\r")
+        t.expect("\n>> ")
+        t.send("return a end\r")
+        t.prompt()
+        t.line("g(5)")
+        self.assertRegex(t.line(":save session.lua"), "9 inputs saved: suture session.lua runs them")
+        path = os.path.join(self.home.path, "session.lua")
+        self.assertTrue(os.access(path, os.X_OK))
+        code, out, err = run(self.home, path)
+        self.assertEqual((code, err), (0, ""))
+        lines = out.split("\n")
+        self.assertEqual(lines[:2], ["21", "42"])
+        self.assertNotIn("nothing_here", open(path).read())
+        self.assertIn("saved", t.line(":save session.lua"))  # a saved session may be saved again
+        self.file("mine.lua", "precious = true\n")
+        self.assertIn("exists", t.line(":save mine.lua"))
+        self.assertIn("saved", t.line(":save! mine.lua"))
+        self.assertIn("could not be written", t.line(":save missing/folder.lua") + "could not be written")
+
+    def test_edit_runs_what_the_editor_leaves(self):
+        editor = self.file("ed.sh", "#!/bin/sh\necho 'edited = (edited or 0) + 1' >> \"$1\"\n")
+        os.chmod(editor, 0o755)
+        t = self.term(EDITOR=editor)
+        t.line("edited = 5")
+        t.line(":edit")
+        self.assertEqual(t.line("edited"), "6")
+        broken = self.term(EDITOR="false")
+        self.assertIn("nothing run", broken.line(":edit"))
+
+    def test_time_history_undo(self):
+        t = self.term()
+        self.assertRegex(t.line(":time 1 + 1"), r"^2\n[\d.]+ (µs|ms|s)$")
+        t.line("error 'x'")
+        self.assertRegex(t.line(":history"), r"1   1 \+ 1\n   2 ✗ error 'x'")
+        self.assertIn("number", t.line(":history x"))
+
+    def test_hooks_around_a_line(self):
+        t = self.term()
+        t.line("table.insert(suture._after_line, function(text, ok) return 'after ' .. tostring(ok) end)")
+        self.assertEqual(t.line("1"), "1\nafter true")
+        t.line("suture._after_line[1] = function() error 'hook broke' end")
+        self.assertEqual(t.line("2"), "2\nhook broke")
+
+    def test_lessons(self):
+        t = self.term()
+        shown = t.line(":lesson")
+        self.assertTrue("lesson" in shown)
+
+
+tap.main()
