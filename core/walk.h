@@ -22,10 +22,10 @@ void walk_steps(const View *v, const Shape *to, int64_t *step);
 /* The walk of an op whose inputs broadcast to its output: array 0 is the output, then the first n inputs. */
 Walk walk_call(const Call *c, int n);
 
-/* Where array k stands after `flat` elements. */
+/* Where array k stands after `flat` elements (0: at the start, of an empty walk too). */
 static inline int64_t walk_at(const Walk *w, int k, int64_t flat) {
   int64_t at = 0;
-  for (int d = w->rank - 1; d >= 0; d--) {
+  for (int d = w->rank - 1; d >= 0 && flat; d--) {
     at += flat % w->dim[d] * w->step[k][d];
     flat /= w->dim[d];
   }
@@ -40,7 +40,7 @@ typedef struct Place {
 static inline Place place_at(const Walk *w, int n, int64_t flat) {
   Place p = {0};
   for (int k = 0; k < n; k++) p.at[k] = walk_at(w, k, flat);
-  for (int d = w->rank - 1; d >= 0; d--) p.index[d] = flat % w->dim[d], flat /= w->dim[d];
+  for (int d = w->rank - 1; d >= 0 && flat; d--) p.index[d] = flat % w->dim[d], flat /= w->dim[d];
   return p;
 }
 
