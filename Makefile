@@ -12,6 +12,7 @@ TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 
 # ---- nothing to change below ----
 ,       := ,
+O       := $(if $(SANITIZE),$(B)/)
 SAN     := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-omit-frame-pointer)
 INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread -fopenmp
@@ -34,14 +35,14 @@ LUAOBJ   = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c)) $(B)/bind.g
 REPLOBJ  = $(patsubst %.c,$(B)/%.o,$(wildcard repl/*.c))
 CTESTS   = $(patsubst tests/c/%.c,$(B)/tests/%,$(wildcard tests/c/test_*.c))
 
-all: suture suture.so
+all: $(O)suture $(O)suture.so
 
 $(B)/core.a: $(COREOBJ)
 	@rm -f $@
 	ar rcsT $@ $^
-suture: $(LUAOBJ) $(REPLOBJ) $(B)/core.a
+$(O)suture: $(LUAOBJ) $(REPLOBJ) $(B)/core.a
 	$(CC) $(CFLAGS) $(SAN) -Wl,-E -o $@ $^ $(LIBS) -lreadline
-suture.so: $(LUAOBJ) $(B)/core.a
+$(O)suture.so: $(LUAOBJ) $(B)/core.a
 	$(CC) $(CFLAGS) $(SAN) -shared -Wl,-z,nodelete -o $@ $^ $(LIBS)
 
 $(B)/%.o: %.c
@@ -82,7 +83,7 @@ demo:            ## install what is missing, build, and show transfer learning, 
 test:            ## build and run every test but parity
 	@scripts/deps $(DEBS) $(TESTDEBS)
 	@$(MAKE) --no-print-directory -j$$(nproc) all ctests
-	@B=$(B) tests/run $(KINDS)
+	@B=$(B) O=$(O) tests/run $(KINDS)
 ctests: $(CTESTS)
 parity: all      ## compare with PyTorch and torchvision (Debian's python3-torch, python3-torchvision)
 	@tests/parity/run

@@ -171,7 +171,6 @@ function shell.eval(text)
     return false
   end
   state.running = input
-  face.clear()
   call_hooks(suture._before_line, text)
   local results = run(f)
   input.ok = results[1]
@@ -266,7 +265,6 @@ function shell.command(name, rest, force)
       .. (require("suture.suggest").hint(name, shell.commands):gsub("mean ", "mean :")) .. " (:help lists them)")
     return
   end
-  face.clear()
   run(command.run, rest, force)
   io.stdout:flush()
 end

@@ -63,6 +63,7 @@ int interrupt_call(lua_State *L, int nargs, int nresults, int handler) {
   lua_State *outer = running;
   deferred = soft = 0;
   running = L;
+  if (came && !outer && !script) lua_sethook(L, stop, every, 1); /* it came between the line's end and here */
   int status = lua_pcall(L, nargs, nresults, handler);
   running = outer;
   if (!outer) unplant(L);

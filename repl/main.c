@@ -198,6 +198,7 @@ static int gets_line(lua_State *L) {
   int c;
   clearerr(stdin);
   while ((c = getchar()) != EOF && c != '\n') luaL_addchar(&b, (char)c);
+  interrupt_clear(); /* what came while waiting meant nothing that runs */
   luaL_pushresult(&b);
   if (c == EOF && lua_rawlen(L, -1) == 0) lua_pushnil(L);
   return 1;

@@ -37,9 +37,17 @@ def worst(ours, theirs, skip=lambda name: False):
     return found
 
 
+def distance(ours, theirs):
+    """Length of the difference of two tensors relative to the length of theirs; infinite where shapes differ."""
+    a, b = ours.double(), theirs.double()
+    if a.shape != b.shape:
+        return float("inf")
+    return float((a - b).norm() / b.norm()) if b.norm() > 0 else float(a.norm())
+
+
 def report(name, error, bound, note=""):
     good = error <= bound
-    print(f"{'ok' if good else 'FAIL'} {name}: {error:.2e} (bound {bound:.0e}) {note}".rstrip(), flush=True)
+    print(f"{'ok' if good else 'FAIL'} {name}: {error:.2e} (bound {bound:.1e}) {note}".rstrip(), flush=True)
     return good
 
 

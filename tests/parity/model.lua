@@ -51,7 +51,6 @@ local optimizers = {
 }
 for kind, make in pairs(optimizers) do
   start()
-  m:eval()
   local opt = make(m:parameters())
   for _ = 1, 5 do
     opt:zero_grad()

@@ -1,17 +1,20 @@
 """Every zoo model against PyTorch on the same random weights: names and shapes, logits in eval, and in train mode loss,
 every gradient, running statistics, and five steps of SGD, Adam and AdamW. Checkpoints go both ways.
 
-Gradients and steps are compared twice. A ReLU whose input is within rounding of zero may be open here and closed
-there, and one such gate in half a million moves a gradient by a per cent; so the close comparison has SiLU in ReLU's
-place in both networks, and the networks as they are get a bound on all gradients together."""
-import os, sys
+The reference is PyTorch in float64. Deep random networks are ill-conditioned: a ReLU whose input is within rounding of
+zero is open here and closed there, Adam's first steps are the sign of a gradient, and PyTorch's float32 answer differs
+from its float64 answer by up to a tenth. So an error may exceed its bound where PyTorch itself does: up to SLACK times
+the difference of its float32 answer, or of its float64 answer when every convolution's result is moved by ROUNDING of
+its largest value (what Winograd's F(4x4,3x3) is off by at most). With SiLU in ReLU's place the bounds hold as they are."""
+import copy, os, sys
 sys.path.insert(0, os.path.dirname(__file__))
 from common import *
 import torch.nn as nn
 import torch.nn.functional as F
 import torchvision
 
-LOGITS, GRADIENTS, STEPS, GATES = 1e-4, 1e-3, 1e-3, 3e-2
+LOGITS, GRADIENTS, STEPS = 1e-4, 1e-3, 1e-3
+SLACK, ROUNDING, DRAWS = 2, 4e-6, 2
 
 
 class CifarBlock(nn.Module):
@@ -83,14 +86,49 @@ def smooth(net):
     return net
 
 
-def together(ours, theirs):
-    """Relative difference of all tensors taken as one vector."""
-    a, b = (torch.cat([d[k].double().flatten() for k in theirs]) for d in (ours, theirs))
-    return float((a - b).norm() / b.norm())
+def noisy(net, draw):
+    """The network with every convolution's result moved at random by at most ROUNDING of its largest value."""
+    g = torch.Generator().manual_seed(draw)
+
+    def move(module, args, y):
+        return y + (2 * torch.rand(y.shape, generator=g, dtype=y.dtype) - 1) * ROUNDING * y.detach().abs().max()
+
+    net = copy.deepcopy(net)
+    for m in net.modules():
+        if isinstance(m, nn.Conv2d):
+            m.register_forward_hook(move)
+    return net
 
 
-def gradients(net):
-    return {k: p.grad for k, p in net.named_parameters()}
+def one_pass(net, x, y):
+    """→ logits, gradients, state dict after a pass in train mode"""
+    net = copy.deepcopy(net).train()
+    logits = net(x.to(next(net.parameters()).dtype))
+    F.cross_entropy(logits, y).backward()
+    return {"logits": logits.detach()}, {k: p.grad for k, p in net.named_parameters()}, net.state_dict()
+
+
+def five_steps(net, x, y, make):
+    net = copy.deepcopy(net).train()
+    x, opt = x.to(next(net.parameters()).dtype), make(net.parameters())
+    for _ in range(5):
+        opt.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        opt.step()
+    return net.state_dict()
+
+
+def judge(name, ours, exact, peers, bound):
+    """Reports the tensor that is farthest from the reference, as a part of what it may be off by."""
+    if list(ours) != list(exact):
+        return report(name, float("inf"), bound, f"names differ: {sorted(set(ours) ^ set(exact))[:4]}")
+    found = (0.0, 0.0, bound, "-")
+    for k, e in exact.items():
+        error = distance(ours[k], e)
+        allowed = max([bound] + [SLACK * distance(p[k], e) for p in peers])
+        found = max(found, (error / allowed, error, allowed, k))
+    _, error, allowed, where = found
+    return report(name, error, allowed, where + (f" (PyTorch's own: {allowed / SLACK:.1e})" if allowed > bound else ""))
 
 
 def check(name):
@@ -108,36 +146,26 @@ def check(name):
         net.eval()
         with torch.no_grad():
             report(f"{name} logits in eval", largest(np.load(f"{d}/eval.npy"), net(x).numpy()), LOGITS)
-        net.train()
-        logits = net(x)
-        F.cross_entropy(logits, y).backward()
-        report(f"{name} logits in train", largest(np.load(f"{d}/train.npy"), logits.detach().numpy()), GRADIENTS)
-        report(f"{name} gradients as it is", together(load("grads"), gradients(net)), GATES)
-        error, where = worst(load("after"), net.state_dict())
-        report(f"{name} running statistics", error, LOGITS, where)
+        exact = copy.deepcopy(net).double()
+        near = [net] + [noisy(exact, draw) for draw in range(DRAWS)]
+        logits, gradients, after = one_pass(exact, x, y)
+        peers = [one_pass(n, x, y) for n in near]
+        ours = torch.from_numpy(np.load(f"{d}/train.npy"))
+        judge(f"{name} logits in train", {"logits": ours}, logits, [p[0] for p in peers], LOGITS)
+        judge(f"{name} gradients", load("grads"), gradients, [p[1] for p in peers], GRADIENTS)
+        judge(f"{name} running statistics", load("after"), after, [p[2] for p in peers], LOGITS)
 
-        smooth(net).load_state_dict(torch.load(f"{d}/start.pth"))
-        net.zero_grad()
+        smooth(net), smooth(exact)
         relu, F.relu = F.relu, F.silu
-        F.cross_entropy(net(x), y).backward()
-        error, where = worst(load("grads_smooth"), gradients(net))
-        report(f"{name} gradients", error, GRADIENTS, where)
+        judge(f"{name} gradients with SiLU", load("grads_smooth"), one_pass(exact, x, y)[1], [], GRADIENTS)
+        near = [net, noisy(exact, 0)]
         for kind, make in OPTIMIZERS.items():
-            net.load_state_dict(torch.load(f"{d}/start.pth"))
-            # in eval: five steps of batch statistics over 2x2 maps amplify rounding, and would compare chaos
-            net.eval()
-            opt = make(net.parameters())
-            for _ in range(5):
-                opt.zero_grad()
-                F.cross_entropy(net(x), y).backward()
-                opt.step()
-            # all weights as one vector: Adam's first steps are the sign of a gradient, which rounding gives to those near zero
-            report(f"{name} five steps of {kind}", together(load(kind), net.state_dict()), STEPS)
+            state = five_steps(exact, x, y, make)
+            judge(f"{name} five steps of {kind}", load(kind), state, [five_steps(n, x, y, make) for n in near], STEPS)
         F.relu = relu
 
 
 ALL = [f"cifar_resnet{d}" for d in (20, 32, 44, 56, 110)] + """resnet18 resnet34 resnet50 resnet101 resnet152
     wide_resnet50_2 wide_resnet101_2 resnext50_32x4d resnext101_32x8d""".split()
-SAMPLE = ["cifar_resnet20", "resnet18"]
-for model in sys.argv[1:] or (ALL if os.environ.get("PARITY") == "all" else SAMPLE):
+for model in sys.argv[1:] or ALL:
     check(model)

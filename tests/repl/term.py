@@ -2,7 +2,7 @@
 import os, pty, re, select, signal, subprocess, sys, tempfile, time, shutil, fcntl, termios, struct
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SUTURE = os.path.join(TOP, "suture")
+SUTURE = os.path.join(TOP, os.environ.get("O", ""), "suture")
 SLOW = 20.0  # seconds to wait for anything at all
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x07")

@@ -130,7 +130,7 @@ class Cli(unittest.TestCase):
         return time.perf_counter() - start
 
     def test_stock_lua(self):
-        env = self.home.env(LUA_CPATH=TOP + "/?.so;;")
+        env = self.home.env(LUA_CPATH=os.path.join(TOP, os.environ.get("O", ""), "?.so") + ";;")
         if os.environ.get("SANITIZE"):
             self.skipTest("the sanitizers want to be loaded first")
         p = subprocess.run(["lua5.4", "-e", "local s = require 'suture' print(s.version, nn, require 'suture.suggest' ('fitt', {'fit'}))"],
