@@ -87,8 +87,6 @@ test:            ## build and run every test but parity
 ctests: $(CTESTS)
 parity: all      ## compare with PyTorch and torchvision (Debian's python3-torch, python3-torchvision)
 	@tests/parity/run
-parity-all: all  ## the same for every zoo model
-	@PARITY=all tests/parity/run
 asan:            ## the tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory test SANITIZE=1 B=build/asan CFLAGS="-O1 -g"
 bench: all       ## ratios to PyTorch, same threads, interleaved
@@ -102,6 +100,6 @@ clean:
 help:
 	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps demo test ctests parity parity-all asan bench install clean help FORCE
+.PHONY: all deps demo test ctests parity asan bench install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
