@@ -1,11 +1,13 @@
 """Every zoo model against PyTorch on the same random weights: names and shapes, logits in eval, and in train mode loss,
 every gradient, running statistics, and five steps of SGD, Adam and AdamW. Checkpoints go both ways.
 
-The reference is PyTorch in float64. Deep random networks are ill-conditioned: a ReLU whose input is within rounding of
-zero is open here and closed there, Adam's first steps are the sign of a gradient, and PyTorch's float32 answer differs
-from its float64 answer by up to a tenth. So an error may exceed its bound where PyTorch itself does: up to SLACK times
-the difference of its float32 answer, or of its float64 answer when every convolution's result is moved by ROUNDING of
-its largest value (twice what its float32 convolutions are off by). With SiLU in ReLU's place the bounds hold as they are."""
+The reference for training is PyTorch in float64. A deep network drawn at random is chaotic: rounding in its first layer
+grows a thousandfold on the way, and float32 and float64 of PyTorch itself part by a tenth. Trained residual networks are
+not like that, for their branches add little to what they branch from; so the last BatchNorm of each branch is drawn small
+(gamma 0.1 to 0.3). What remains is the kink: a ReLU whose input is within rounding of zero is open here and closed there.
+So gradients are compared twice: as the network is, where they may be off by SLACK times what PyTorch's are when every
+convolution's result moves by ROUNDING of its largest value (twice what its float32 convolutions are off by); and with SiLU
+in ReLU's place, as the five steps are, where the bounds hold for every tensor as they stand."""
 import copy, os, sys
 sys.path.insert(0, os.path.dirname(__file__))
 from common import *
@@ -14,7 +16,7 @@ import torch.nn.functional as F
 import torchvision
 
 LOGITS, GRADIENTS, STEPS = 1e-4, 1e-3, 1e-3
-SLACK, ROUNDING, DRAWS = 2, 5e-7, 2
+SLACK, ROUNDING, DRAWS = 3, 5e-7, 2
 
 
 class CifarBlock(nn.Module):
@@ -63,12 +65,15 @@ def build(name):
 
 
 def roughen(net):
-    """Statistics and affine parameters away from 0 and 1, so that each of them shows."""
+    """Statistics and affine parameters away from 0 and 1, so that each of them shows; quiet residual branches."""
     with torch.no_grad():
         for m in net.modules():
             if isinstance(m, nn.BatchNorm2d):
                 m.weight.uniform_(0.7, 1.3), m.bias.uniform_(-0.2, 0.2)
                 m.running_mean.uniform_(-0.2, 0.2), m.running_var.uniform_(0.7, 1.3)
+        for m in net.modules():
+            if hasattr(m, "bn2"):
+                getattr(m, "bn3", m.bn2).weight.uniform_(0.1, 0.3)
 
 
 OPTIMIZERS = {
@@ -83,7 +88,6 @@ def smooth(net):
         for name, child in m.named_children():
             if isinstance(child, nn.ReLU):
                 setattr(m, name, nn.SiLU())
-    return net
 
 
 def noisy(net, draw):
@@ -118,7 +122,7 @@ def five_steps(net, x, y, make):
     return net.state_dict()
 
 
-def judge(name, ours, exact, peers, bound):
+def judge(name, ours, exact, bound, peers=()):
     """Reports the tensor that is farthest from the reference, as a part of what it may be off by."""
     if list(ours) != list(exact):
         return report(name, float("inf"), bound, f"names differ: {sorted(set(ours) ^ set(exact))[:4]}")
@@ -127,8 +131,7 @@ def judge(name, ours, exact, peers, bound):
         error = distance(ours[k], e)
         allowed = max([bound] + [SLACK * distance(p[k], e) for p in peers])
         found = max(found, (error / allowed, error, allowed, k))
-    _, error, allowed, where = found
-    return report(name, error, allowed, where + (f" (PyTorch's own: {allowed / SLACK:.1e})" if allowed > bound else ""))
+    return report(name, *found[1:])
 
 
 def check(name):
@@ -146,22 +149,17 @@ def check(name):
         net.eval()
         with torch.no_grad():
             report(f"{name} logits in eval", largest(np.load(f"{d}/eval.npy"), net(x).numpy()), LOGITS)
-        exact = copy.deepcopy(net).double()
-        near = [net] + [noisy(exact, draw) for draw in range(DRAWS)]
+        exact = net.double()
         logits, gradients, after = one_pass(exact, x, y)
-        peers = [one_pass(n, x, y) for n in near]
-        ours = torch.from_numpy(np.load(f"{d}/train.npy"))
-        judge(f"{name} logits in train", {"logits": ours}, logits, [p[0] for p in peers], LOGITS)
-        judge(f"{name} gradients", load("grads"), gradients, [p[1] for p in peers], GRADIENTS)
-        judge(f"{name} running statistics", load("after"), after, [p[2] for p in peers], LOGITS)
+        judge(f"{name} logits in train", {"logits": torch.from_numpy(np.load(f"{d}/train.npy"))}, logits, LOGITS)
+        judge(f"{name} gradients", load("grads"), gradients, GRADIENTS, [one_pass(noisy(exact, i), x, y)[1] for i in range(DRAWS)])
+        judge(f"{name} running statistics", load("after"), after, LOGITS)
 
-        smooth(net), smooth(exact)
+        smooth(exact)
         relu, F.relu = F.relu, F.silu
-        judge(f"{name} gradients with SiLU", load("grads_smooth"), one_pass(exact, x, y)[1], [], GRADIENTS)
-        near = [net, noisy(exact, 0)]
+        judge(f"{name} gradients with SiLU", load("grads_smooth"), one_pass(exact, x, y)[1], GRADIENTS)
         for kind, make in OPTIMIZERS.items():
-            state = five_steps(exact, x, y, make)
-            judge(f"{name} five steps of {kind}", load(kind), state, [five_steps(n, x, y, make) for n in near], STEPS)
+            judge(f"{name} five steps of {kind}", load(kind), five_steps(exact, x, y, make), STEPS)
         F.relu = relu
 
 
