@@ -178,7 +178,7 @@ static int graph_op(lua_State *L) {
   lua_pushcfunction(L, graph_fn);
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
-  if (lua_isnil(L, -1)) return luaL_error(L, "there is no operation called '%s'", name);
+  if (lua_isnil(L, -1)) return bind_fail(L, "there is no operation called '%s'", name);
   lua_getupvalue(L, -1, 1);
   const Fn *f = lua_touserdata(L, -1);
   lua_pop(L, 1);
@@ -264,6 +264,13 @@ static int graph_settle_now(lua_State *L) {
   return 0;
 }
 
+/* drop_effects(): running statistics forget the values that were never computed. */
+static int graph_drop(lua_State *L) {
+  (void)L;
+  graph_drop_effects();
+  return 0;
+}
+
 /* ---- computing ---- */
 
 /* The tensors of the table at i as an array in a new userdata (left on the stack), and how many. */
@@ -274,7 +281,7 @@ static Node **nodes_of(lua_State *L, int i, int *n) {
   for (int k = 0; k < *n; k++) {
     lua_geti(L, i, k + 1);
     if (!(list[k] = bind_test_tensor(L, -1)))
-      luaL_error(L, "expects a list of tensors, got %s at place %d", luaL_typename(L, -1), k + 1);
+      bind_fail(L, "expects a list of tensors, got %s at place %d", luaL_typename(L, -1), k + 1);
     lua_pop(L, 1);
   }
   return list;
@@ -365,7 +372,7 @@ static int graph_set_value(lua_State *L) {
   Node *n = bind_check_tensor(L, 1);
   Tensor *v = bind_check_value(L, 2);
   if (!shape_equal(&n->shape, &v->shape))
-    return luaL_error(L, "set_value: expects shape %s, got %s", SHAPE_STR(&n->shape), SHAPE_STR(&v->shape));
+    return bind_fail(L, "set_value: expects shape %s, got %s", SHAPE_STR(&n->shape), SHAPE_STR(&v->shape));
   if (!n->value) node_set_value(n, v);
   return 0;
 }
@@ -511,7 +518,7 @@ static int graph_walk_tables(lua_State *L) {
 
 static const luaL_Reg functions[] = {
   {"fn", graph_fn}, {"op", graph_op}, {"ops", graph_ops}, {"enter", graph_enter}, {"leave", graph_leave},
-  {"depth", graph_depth}, {"here", graph_here}, {"grad_mode", graph_mode}, {"effect", graph_effect}, {"settle", graph_settle_now},
+  {"depth", graph_depth}, {"here", graph_here}, {"grad_mode", graph_mode}, {"effect", graph_effect}, {"settle", graph_settle_now}, {"drop_effects", graph_drop},
   {"eval", graph_eval_list}, {"backward", graph_backward_from}, {"grad", graph_grad_of}, {"frontier", graph_frontier_of},
   {"set_value", graph_set_value}, {"cost", graph_cost_of}, {"order", graph_order}, {"path", graph_path_of}, {"op_of", graph_op_of},
   {"known", graph_known}, {"walk", graph_walk_tables}, {0, 0}};

@@ -157,6 +157,18 @@ class Shell(unittest.TestCase):
         t.send("\x04")
         self.assertEqual(t.close(), 0)
 
+    def test_what_an_interrupted_line_did_is_recorded(self):
+        t = self.term()
+        t.line("m = nn.Sequential(nn.Linear(2, 2))")
+        t.send("m[0] = nn.ReLU() while true do end\r")
+        t.expect("while true do end")
+        time.sleep(0.2)
+        t.send("\x03")
+        shown = t.prompt()
+        self.assertEqual(shown.count("interrupted"), 1)
+        self.assertIn("0: Linear(2 → 2) replaced by ReLU", shown)
+        self.assertEqual(t.line("undo()"), "undone: 0: Linear(2 → 2) replaced by ReLU()")
+
     def test_guards_put_ctrl_c_off(self):
         t = self.term()
         t.line("I = suture.interrupt")
