@@ -181,6 +181,7 @@ end
 
 local function describe(v, name)
   local stands_for = type(v) == "function" and require("suture")._docs[v]
+  while require("suture")._docs[stands_for] do stands_for = require("suture")._docs[stands_for] end
   if type(stands_for) == "function" then v = stands_for end
   local out = {}
   local function say(text) if text and text ~= "" then out[#out + 1] = text end end
