@@ -44,7 +44,7 @@ static void on_sigint(int sig) {
 static bool should_stop(void) { return came && !deferred; }
 
 bool interrupt_pending(void) { return came > 0; }
-void interrupt_clear(void) { came = 0; }
+void interrupt_clear(void) { came = echoed = 0; }
 
 void interrupt_catch(void) {
   struct sigaction sa = {.sa_handler = on_sigint};
