@@ -15,7 +15,7 @@ return function(class, kind)
         end
         return f(object, ...)
       end
-      made[checked], docs[checked] = true, docs[f] or f
+      made[checked], docs[checked] = true, f
       class[name] = checked
     end
   end

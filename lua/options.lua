@@ -62,6 +62,7 @@ end
 
 local function show(v)
   if type(v) == "string" then return ("%q"):format(v) end
+  if v ~= v then return "nan" end
   if type(v) == "table" and #v > 0 and not getmetatable(v) then
     local out = {}
     for i, x in ipairs(v) do out[i] = show(x) end

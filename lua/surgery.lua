@@ -208,7 +208,7 @@ function Module.reset_head(m, n)
 end
 
 -- What was sewn in around a module stays when another takes its place; what was sewn in is replaced in the list too.
-function Module.on_replace(parent, name, old, new)
+function Module._on_replace(parent, name, old, new)
   for _, where in ipairs {"_before", "_after"} do
     if rawget(old, where) and not rawget(new, where) then rawset(new, where, rawget(old, where)) end
   end

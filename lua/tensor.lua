@@ -34,7 +34,7 @@ local function want(what, x)
   return x
 end
 
-local function shown(v) return type(v) == "number" and tostring(v) or class_of(v) end
+local function shown(v) return type(v) == "number" and (v ~= v and "nan" or tostring(v)) or class_of(v) end
 
 -- A whole number from `least` on (nil: any), or an error that says for what.
 local function whole(what, name, v, least)
@@ -225,7 +225,7 @@ function tensor.arange(...)
   if stop == nil then start, stop = 0, start end
   if stop == nil then fault "arange: expects arange(stop) or arange(start, stop, step)" end
   for name, v in pairs {start = start, stop = stop, step = step} do
-    if number("arange", name, v) - v ~= 0 then fault("arange: %s expects a finite number, got %s", name, v) end
+    if number("arange", name, v) - v ~= 0 then fault("arange: %s expects a finite number, got %s", name, shown(v)) end
   end
   if step == 0 then fault "arange: the step is not 0" end
   local n = math.max(0, math.ceil((stop - start) / step))

@@ -141,21 +141,21 @@ local function put_child(m, key, v)
   if rawget(m, key) ~= nil then rawset(m, key, nil) end
   put(m, "_names", "_children", key, v)
   trace.structure = trace.structure + 1
-  if making == 0 and old ~= nil and old ~= v and Module.on_replace then Module.on_replace(m, key, old, v) end
+  if making == 0 and old ~= nil and old ~= v and Module._on_replace then Module._on_replace(m, key, old, v) end
 end
 
 --- Called as f(parent, name, old, new) after an assignment has replaced a child; nil: nobody listens.
-Module.on_replace = nil
+Module._on_replace = nil
 
 --- Called as f(label, module, change, …) where a finished module's parts change: must call change(…) and return what it
 -- returns. suture.undo listens here.
-Module.on_change = nil
+Module._on_change = nil
 
 local assign
 
 function Module.__newindex(m, key, v)
-  if making == 0 and Module.on_change and (is_module(v) or m._children[key] or (type(key) == "number" and math.tointeger(key))) then
-    return Module.on_change(tostring(key) .. " = " .. (is_module(v) and getmetatable(v).__name or type(v)), m, assign, m, key, v)
+  if making == 0 and Module._on_change and (is_module(v) or m._children[key] or (type(key) == "number" and math.tointeger(key))) then
+    return Module._on_change(tostring(key) .. " = " .. (is_module(v) and getmetatable(v).__name or type(v)), m, assign, m, key, v)
   end
   return assign(m, key, v)
 end
@@ -630,7 +630,7 @@ end
 -- Each file that gives modules methods ends with this.
 function Module._methods()
   require "suture.method"(Module, {is = is_module, what = "a module", name = "m",
-    skip = {class = true, Parameter = true, is_module = true, forward = true, on_replace = true, on_change = true}})
+    skip = {class = true, Parameter = true, is_module = true, forward = true}})
 end
 Module._methods()
 

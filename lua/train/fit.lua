@@ -174,7 +174,7 @@ local function fit(m, train, opts)
       good.restore()
       optimizer:zero_grad()
       fault("fit: the loss is %s at epoch %d step %d: %s is not finite · the model has the last good weights · a smaller lr (now %g) or clip = 1 may help",
-        tostring(value), epoch, k, what, optimizer.param_groups[1].lr)
+        options.show(value), epoch, k, what, optimizer.param_groups[1].lr)
     end
     good.save()
     optimizer:step()
