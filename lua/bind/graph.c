@@ -125,6 +125,17 @@ static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) 
   return move ? d : DTYPE_I64;
 }
 
+/* Layers and their losses work on fractions: whole numbers there are a mistake, as in PyTorch. */
+static bool takes(const Op *op, const Node *x, Err *e) {
+  static const char *const fractions = " conv2d linear bn_eval bn_stats bn_train softmax log_softmax cross_entropy nll_loss "
+                                       "avg_pool2d max_pool2d adaptive_avg_pool2d dropout dropout_channels gelu silu hardswish "
+                                       "softplus elu leaky_relu binary_cross_entropy binary_cross_entropy_with_logits ";
+  char name[64];
+  snprintf(name, sizeof name, " %s ", op->name);
+  if (!x || x->dtype == DTYPE_F32 || !strstr(fractions, name)) return true;
+  return err_set(e, "expects float32 numbers, got %s (x:float() makes them so)", x->dtype == DTYPE_I64 ? "int64" : "bool");
+}
+
 /* Calls f with inputs at 1 … n_in (nil: absent) and options at n_in + 1. */
 static int call(lua_State *L, const Fn *f) {
   Node *in[MAX_IN] = {0};
@@ -146,6 +157,7 @@ static int call(lua_State *L, const Fn *f) {
   Node **slot = bind_new_tensor(L);
   Err e;
   Builder b;
+  if (!takes(f->op, in[0], &e)) return raise_build(L, f->op, in[0], &e);
   builder_begin(&b, &e);
   *slot = node_ref(build(&b, f->op, attr, n_in, in));
   builder_end(&b);

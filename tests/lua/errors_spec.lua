@@ -115,6 +115,10 @@ nn.MaxPool2d(20)(picture)          → MaxPool2d: kernel (20, 20) larger than pa
 nn.Dropout(2)                      → Dropout: p expects a number from 0 to 1, got 2
 conv(randn(2, 4, 8, 8))            → Conv2d: expects 3 channels (dim 1), got 4
 conv(x, nil)                       → Conv2d: expects x of shape (N, C, H, W), got (4, 3)
+conv(picture:long())               → Conv2d: expects float32 numbers, got int64 (x:float() makes them so)
+m(zeros(1, 3, 32, 32, {dtype = "int64"}))   → conv1: Conv2d expects float32 numbers, got int64
+F.cross_entropy(y:reshape(2, 2), {0, 1})    → cross_entropy: expects float32 numbers, got int64
+F.softmax(y, 0)                    → softmax: expects float32 numbers, got int64
 conv()                             → conv2d: expects a tensor for x, got nothing
 conv.train()                       → a method is called with a colon, m:train(…)
 m.freeze "layer1"                  → a method is called with a colon, m:freeze(…)
