@@ -204,6 +204,14 @@ predict(m, picture, "a")           → predict: expects how many classes to name
 undo "x"                           → undo: expects a number of steps above 0, got x
 ]]
 
+describe("names that Tab offers", function()
+  for _, list in ipairs {suture._names, suture._more} do
+    for name in pairs(list) do
+      it("are there: " .. name, function() assert.is_not_nil(suture[name]) end)
+    end
+  end
+end)
+
 describe("mistakes", function()
   local env
 
