@@ -59,20 +59,23 @@ end
 local Result = {__name = "training", __tostring = function(r)
   local last = r.history[#r.history]
   if not last then return "no epoch finished" .. (r.interrupted and " (interrupted)" or "") end
-  local text = ("%d epochs, %s"):format(#r.history, progress.seconds_text(r.seconds))
+  local text = ("%d epoch%s, %s"):format(#r.history, #r.history == 1 and "" or "s", progress.seconds_text(r.seconds))
   local best = r.history[r.best_epoch or #r.history]
   text = text .. (" · loss %.4g acc %.3f"):format(best.loss, best.acc)
   if best.val_loss then text = text .. (" · val %.4g %.3f (epoch %d)"):format(best.val_loss, best.val_acc, r.best_epoch or #r.history) end
   return text .. (r.interrupted and " · interrupted" or r.converged and " · converged" or "")
 end}
 
--- The tensors that training may change: parameters that require a gradient, and all buffers (running statistics).
+-- The tensors that training may change: parameters that require a gradient, and all buffers (running statistics). Then
+-- how many of them are parameters, and whether the model has others.
 local function movable(m)
-  local list = {}
-  for p in m:parameters() do if p.requires_grad then list[#list + 1] = p end end
+  local list, others = {}, false
+  for p in m:parameters() do
+    if p.requires_grad then list[#list + 1] = p else others = true end
+  end
   local trained = #list
   for b in m:buffers() do list[#list + 1] = b end
-  return list, trained
+  return list, trained, others
 end
 
 -- A copy of tensors to go back to; save() refreshes it, restore() goes back.
@@ -127,7 +130,7 @@ local function fit(m, train, opts)
   if converge then opts.epochs = opts.max_epochs end
   local keep_best = converge
   if opts.best ~= nil then keep_best = opts.best end
-  local moving, trained = movable(m)
+  local moving, trained, others = movable(m)
   if trained == 0 then fault("fit: nothing to train: no parameter requires a gradient · m:unfreeze(\"fc\") or a new head (m:reset_head(n)) would") end
 
   local optimizer = optimizer_for(m, opts)
@@ -152,7 +155,6 @@ local function fit(m, train, opts)
   local least, since = math.huge, 0
   local labels = train:labels()
   local began = core.engine.clock()
-  local said = false
 
   -- One step; returns loss and how many were right. Weights change only at its end, in one piece.
   local function step(x, y, places, from_cache, epoch, k)
@@ -276,10 +278,7 @@ local function fit(m, train, opts)
     local row = epoch_of(epoch)
     if row.steps == 0 then break end -- Ctrl-C before the first one
     r.history[epoch] = row
-    if epoch == 1 and not opts.quiet and not said then
-      said = true
-      if trained < #moving or kept.on then note(kept:text()) end
-    end
+    if epoch == 1 and not opts.quiet and (others or kept.on) then note(kept:text()) end
     if opts.on_epoch then opts.on_epoch(row) end
     if r.interrupted then break end
     local now = row.val_loss or row.loss

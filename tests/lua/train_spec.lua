@@ -132,6 +132,24 @@ describe("fit", function()
     assert.is_true(#r.history == 12 or r.converged)
   end)
 
+  it("says what becomes of the frozen part, and nothing where nothing is frozen", function()
+    local note = require "suture.note"
+    local write, said = note.write, {}
+    note.write = function(text) said[#said + 1] = text end
+    local progress = require "suture.train.progress"
+    local finish = progress.finish
+    progress.finish = function() end
+    local m = zoo.cifar_resnet20 {num_classes = 8}
+    suture.fit(m, shapes("source", 1), {epochs = 1})
+    assert.same({}, said)
+    m:freeze()
+    m.linear = nn.Linear(64, 8)
+    suture.fit(m, shapes("source", 1), {epochs = 1})
+    note.write, progress.finish = write, finish
+    assert.matches("frozen up to .*kept for 8 samples", said[1])
+    assert.equal(1, #said)
+  end)
+
   it("is taken back by undo", function()
     local m = zoo.cifar_resnet20 {num_classes = 8}
     local before = copies(m)
