@@ -259,6 +259,7 @@ local bce_args = signature("binary_cross_entropy_with_logits", "weight:tensor=ni
 function F.binary_cross_entropy_with_logits(x, target, ...)
   fits("binary_cross_entropy_with_logits", x, target)
   local a = bce_args(...)
+  a.weight, a.pos_weight = a.weight and a.weight:expand(x.shape), a.pos_weight and a.pos_weight:expand(x.shape)
   return op "binary_cross_entropy_with_logits"(x, target, a.weight, a.pos_weight,
     {reduction = reduction_of("binary_cross_entropy_with_logits", a.reduction)})
 end
@@ -267,6 +268,7 @@ end
 function F.binary_cross_entropy(p, target, ...)
   fits("binary_cross_entropy", p, target)
   local a = bce_args(...)
+  a.weight = a.weight and a.weight:expand(p.shape)
   return op "binary_cross_entropy"(p, target, a.weight, {reduction = reduction_of("binary_cross_entropy", a.reduction)})
 end
 

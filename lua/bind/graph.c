@@ -109,7 +109,7 @@ static void read_attrs(lua_State *L, const Fn *f, int i, double *attr) {
 /* What a result is shown as: whole numbers stay whole through these operations, as in PyTorch. */
 static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) {
   static const char *const moves = " reshape permute slice concat expand flip index_select layout ";
-  static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow ";
+  static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow matmul ";
   if (usual != DTYPE_F32) return usual;
   char name[64];
   snprintf(name, sizeof name, " %s ", op->name);
@@ -158,6 +158,8 @@ static int call(lua_State *L, const Fn *f) {
   Err e;
   Builder b;
   if (!takes(f->op, in[0], &e)) return raise_build(L, f->op, in[0], &e);
+  for (int i = 0; i < n_in; i++) /* a running statistic that a step nobody looked at is still to move */
+    if (in[i] && in[i]->waits && !graph_settle(&e)) return bind_raise(L, &e);
   builder_begin(&b, &e);
   *slot = node_ref(build(&b, f->op, attr, n_in, in));
   builder_end(&b);
@@ -264,9 +266,10 @@ static int graph_mode(lua_State *L) {
 
 /* effect(stats, mean, var, momentum): running statistics follow this value once it is computed. */
 static int graph_effect(lua_State *L) {
-  Err e;
-  if (!node_effect(bind_check_tensor(L, 1), bind_check_tensor(L, 2), bind_check_tensor(L, 3), luaL_checknumber(L, 4), &e))
-    return bind_raise(L, &e);
+  Node *stats = bind_check_tensor(L, 1), *mean = bind_check_tensor(L, 2), *var = bind_check_tensor(L, 3);
+  double momentum = luaL_checknumber(L, 4);
+  Err e; /* what was made of the statistics as they are is computed before they move */
+  if (!node_write(mean, &e) || !node_write(var, &e) || !node_effect(stats, mean, var, momentum, &e)) return bind_raise(L, &e);
   return 0;
 }
 
