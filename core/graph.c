@@ -417,6 +417,16 @@ bool graph_settle(Err *e) {
   return ok;
 }
 
+void graph_drop_effects(void) {
+  while (effect_count) {
+    Node *s = effects[--effect_count];
+    for (int k = 0; k < 2; k++)
+      if (s->effect_on[k]) s->effect_on[k]->waits = false;
+    s->effect_done = true;
+    node_unref(s);
+  }
+}
+
 static bool depends(Node *n, Node *leaf, bool *yes, Err *e) {
   int count;
   Node **node = graph_walk(&n, 1, true, &count, e);

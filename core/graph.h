@@ -98,6 +98,8 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e);
 bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **out);
 /* Effects (running statistics) of training-mode nodes that nobody has looked at yet: done now, in order. */
 bool graph_settle(Err *e);
+/* Those not done yet are never done: the step they belong to was given up. */
+void graph_drop_effects(void);
 
 /* What a run would take, without running: memory in bytes and the number of steps. With backward, gradients of want[0]
  * for every leaf that requires one are planned too. */

@@ -278,9 +278,9 @@ function checkpoint.save(m, path)
     fault("save: %s: the ending says the format (.safetensors, .pth, .pt)%s", path, suggest.hint(ending or "", {"safetensors", "pth", "pt"}))
   end
   write(path, names, tensors, dtypes, {suture = json.encode(saved), format = "pt"})
-  return m
 end
 
 nn.Module.save = checkpoint.save
+nn.Module._methods()
 
 return checkpoint

@@ -13,6 +13,12 @@ local function given(what, name, x)
   return x
 end
 
+-- Arguments by name for functions of x: the rest as in layers.
+local softmax_args, log_softmax_args = signature("softmax", "dim:int=-1"), signature("log_softmax", "dim:int=-1")
+local gelu_args = signature("gelu", "approximate:str=none")
+local leaky_args, elu_args = signature("leaky_relu", "negative_slope:num=0.01"), signature("elu", "alpha:num=1")
+local softplus_args = signature("softplus", "beta:num=1 threshold:num=20")
+
 -- The padding of "same": stride 1, the longer half behind, as PyTorch.
 local function same_padding(x, kernel, dilation)
   local pads, uneven = {}, false
@@ -70,10 +76,12 @@ end
 --- F.avg_pool2d(x, kernel_size[, stride, padding, ceil_mode, count_include_pad, divisor_override]): the mean of each window.
 function F.avg_pool2d(x, ...) return F._avg_pool2d(given("avg_pool2d", "x", x), avg_args(...)) end
 
+local adaptive_args = signature("adaptive_avg_pool2d", "output_size:size")
+
 --- F.adaptive_avg_pool2d(x, size): means over windows chosen so that the output is size × size (or {h, w}).
 function F.adaptive_avg_pool2d(x, size)
   given("adaptive_avg_pool2d", "x", x)
-  if type(size) ~= "table" then size = {size, size} end
+  size = adaptive_args(size).output_size
   size = {size[1] or raw.size(x, -2), size[2] or raw.size(x, -1)}
   return op "adaptive_avg_pool2d"(x, {size = size})
 end
@@ -86,35 +94,34 @@ function F.silu(x) return given("silu", "x", x):silu() end
 function F.hardswish(x) return given("hardswish", "x", x):hardswish() end
 
 --- F.gelu(x[, {approximate = "none"}]): "tanh" for the approximation.
-function F.gelu(x, opts)
-  local approximate = type(opts) == "table" and opts.approximate or opts or "none"
+function F.gelu(x, ...)
+  local approximate = gelu_args(...).approximate
   if approximate ~= "none" and approximate ~= "tanh" then fault('gelu: approximate is "none" or "tanh", got %s', options.show(approximate)) end
   return op "gelu"(given("gelu", "x", x), {tanh = approximate == "tanh"})
 end
 
 --- F.leaky_relu(x[, negative_slope (0.01)]): x where it is positive, negative_slope · x elsewhere.
-function F.leaky_relu(x, slope)
-  if type(slope) == "table" then slope = slope.negative_slope end
-  return op "leaky_relu"(given("leaky_relu", "x", x), {slope = slope or 0.01})
+function F.leaky_relu(x, ...)
+  return op "leaky_relu"(given("leaky_relu", "x", x), {slope = leaky_args(...).negative_slope})
 end
 
 --- F.elu(x[, alpha (1)]): x where it is positive, alpha (eˣ - 1) elsewhere.
-function F.elu(x, alpha)
-  if type(alpha) == "table" then alpha = alpha.alpha end
-  return op "elu"(given("elu", "x", x), {alpha = alpha or 1})
+function F.elu(x, ...)
+  return op "elu"(given("elu", "x", x), {alpha = elu_args(...).alpha})
 end
 
 --- F.softplus(x[, beta (1), threshold (20)]): ln(1 + e^βx) / β; x itself where βx is above the threshold.
-function F.softplus(x, beta, threshold)
-  return op "softplus"(given("softplus", "x", x), {beta = beta or 1, threshold = threshold or 20})
+function F.softplus(x, ...)
+  local a = softplus_args(...)
+  return op "softplus"(given("softplus", "x", x), {beta = a.beta, threshold = a.threshold})
 end
 
 --- F.relu6(x): clamped to 0 … 6.
 function F.relu6(x) return given("relu6", "x", x):clamp(0, 6) end
 
 --- F.softmax(x, dim), F.log_softmax(x, dim): over one dimension (default: the last).
-function F.softmax(x, dim) return given("softmax", "x", x):softmax(type(dim) == "table" and dim.dim or dim) end
-function F.log_softmax(x, dim) return given("log_softmax", "x", x):log_softmax(type(dim) == "table" and dim.dim or dim) end
+function F.softmax(x, ...) return given("softmax", "x", x):softmax(softmax_args(...).dim) end
+function F.log_softmax(x, ...) return given("log_softmax", "x", x):log_softmax(log_softmax_args(...).dim) end
 
 local dropout_args = signature("dropout", "p:prob=0.5 training:bool=true")
 
@@ -183,11 +190,20 @@ end
 local ce_args = signature("cross_entropy", "weight:tensor=nil ignore_index:int=-100 reduction:str=mean label_smoothing:prob=0")
 local reductions = {none = 0, mean = 1, sum = 2}
 
+local function reduction_of(what, name)
+  return reductions[name] or fault('%s: reduction is "mean", "sum" or "none", got %s', what, options.show(name))
+end
+
+-- Class numbers as a tensor or a list; of one sample a number.
+local function class_target(what, target)
+  if type(target) == "number" or type(target) == "table" and not getmetatable(target) then target = tensor(target) end
+  return given(what, "the target", target)
+end
+
 function F._cross_entropy(logits, target, a)
   given("cross_entropy", "the logits", logits)
-  if type(target) == "table" and not getmetatable(target) then target = tensor(target) end
-  given("cross_entropy", "the target", target)
-  local reduction = reductions[a.reduction] or fault('cross_entropy: reduction is "mean", "sum" or "none", got %q', a.reduction)
+  target = class_target("cross_entropy", target)
+  local reduction = reduction_of("cross_entropy", a.reduction)
   if target:dim() == logits:dim() then -- probabilities of the classes
     local log = logits:log_softmax(logits:dim() > 1 and 1 or 0)
     local n = logits:size(logits:dim() > 1 and 1 or 0)
@@ -196,7 +212,7 @@ function F._cross_entropy(logits, target, a)
     local loss = -(log * target):sum(logits:dim() > 1 and 1 or 0)
     return a.reduction == "mean" and loss:sum() / math.max(1, loss:numel()) or reduced("cross_entropy", loss, a.reduction)
   end
-  raw.check_targets(target, logits, a.ignore_index)
+  raw.check_targets("cross_entropy", target, logits, a.ignore_index)
   return op "cross_entropy"(logits, target, a.weight,
     {label_smoothing = a.label_smoothing, ignore_index = a.ignore_index, reduction = reduction})
 end
@@ -238,14 +254,12 @@ function F.smooth_l1_loss(x, target, ...)
 end
 
 local bce_args = signature("binary_cross_entropy_with_logits", "weight:tensor=nil pos_weight:tensor=nil reduction:str=mean")
-local function reduction_of(what, name)
-  return reductions[name] or fault('%s: reduction is "mean", "sum" or "none", got %s', what, options.show(name))
-end
 
 --- F.binary_cross_entropy_with_logits(x, target[, weight, pos_weight, reduction ("mean")]): targets from 0 to 1.
 function F.binary_cross_entropy_with_logits(x, target, ...)
   fits("binary_cross_entropy_with_logits", x, target)
   local a = bce_args(...)
+  a.weight, a.pos_weight = a.weight and a.weight:expand(x.shape), a.pos_weight and a.pos_weight:expand(x.shape)
   return op "binary_cross_entropy_with_logits"(x, target, a.weight, a.pos_weight,
     {reduction = reduction_of("binary_cross_entropy_with_logits", a.reduction)})
 end
@@ -254,22 +268,31 @@ end
 function F.binary_cross_entropy(p, target, ...)
   fits("binary_cross_entropy", p, target)
   local a = bce_args(...)
+  a.weight = a.weight and a.weight:expand(p.shape)
   return op "binary_cross_entropy"(p, target, a.weight, {reduction = reduction_of("binary_cross_entropy", a.reduction)})
 end
 
 --- F.one_hot(classes, n): rows of 0 with a 1 at the class; n classes.
 function F.one_hot(t, n)
   given("one_hot", "the classes", t)
-  if not math.tointeger(n) then n = math.tointeger(t:max():item()) + 1 end
+  if n == nil then n = math.floor(t:max():item()) + 1 end
+  if math.type(n) ~= "integer" or n < 1 then fault("one_hot: expects a number of classes above 0, got %s", options.show(n)) end
   for i, c in ipairs(raw.flat(t)) do
-    if c < 0 or c >= n then fault("one_hot: class %s at index %d is not below %d", c, i - 1, n) end
+    if c < 0 or c >= n or c % 1 ~= 0 then fault("one_hot: class %s at index %d is no whole number below %d", c, i - 1, n) end
   end
   return op "one_hot"(t, {classes = n})
 end
 
+local nll_args = signature("nll_loss", "weight:tensor=nil ignore_index:int=-100 reduction:str=mean")
+
 --- F.nll_loss(log_probabilities, target[, options]): as cross_entropy without the softmax.
--- The softmax of log-probabilities gives them back, so it is the same operation.
-function F.nll_loss(log, target, ...) return F._cross_entropy(log, target, ce_args(...)) end
+function F.nll_loss(log, target, ...)
+  local a = nll_args(...)
+  given("nll_loss", "the log-probabilities", log)
+  target = class_target("nll_loss", target)
+  raw.check_targets("nll_loss", target, log, a.ignore_index)
+  return op "nll_loss"(log, target, a.weight, {ignore_index = a.ignore_index, reduction = reduction_of("nll_loss", a.reduction)})
+end
 
 --- F.normalize(x[, p (2), dim (1), eps (1e-12)]): x divided by its 2-norm along dim.
 function F.normalize(x, p, dim, eps)

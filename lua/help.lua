@@ -180,8 +180,8 @@ local function standard_name(f)
 end
 
 local function describe(v, name)
-  local stands_for = type(v) == "function" and require("suture")._docs[v]
-  if type(stands_for) == "function" then v = stands_for end
+  local docs = require("suture")._docs
+  while type(v) == "function" and type(docs[v]) == "function" do v = docs[v] end -- what it stands for
   local out = {}
   local function say(text) if text and text ~= "" then out[#out + 1] = text end end
   local class, instance = class_of(v)

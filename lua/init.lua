@@ -5,7 +5,7 @@
 local home = {
   -- modules
   nn = "suture.nn", F = "suture.functional", zoo = "suture.zoo", data = "suture.data", optim = "suture.optim",
-  image = "suture.image", vis = "suture.vis",
+  image = "suture.image",
   -- tensors
   tensor = "suture.tensor:tensor", zeros = "suture.tensor:zeros", ones = "suture.tensor:ones",
   randn = "suture.tensor:randn", rand = "suture.tensor:rand", arange = "suture.tensor:arange",
@@ -14,13 +14,12 @@ local home = {
   load_tensor = "suture.tensor:load_tensor", save_tensor = "suture.tensor:save_tensor",
   -- training
   fit = "suture.train:fit", evaluate = "suture.train:evaluate", predict = "suture.train:predict",
-  confusion = "suture.train:confusion", plan = "suture.train:plan", lr_find = "suture.train:lr_find",
-  strategy = "suture.train:strategy",
+  confusion = "suture.train:confusion", plan = "suture.train:plan",
   -- checkpoints and surgery
   open = "suture.checkpoint:open", diff = "suture.surgery:diff",
   undo = "suture.undo:undo", redo = "suture.undo:redo", history = "suture.undo:history",
   -- looking
-  show = "suture.vis:show", help = "suture.help:help",
+  help = "suture.help:help",
 }
 
 -- Fields of `suture` that do not become globals, with their homes.

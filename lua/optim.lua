@@ -1,6 +1,8 @@
 --- Optimizers, with torch.optim's names, arguments and formulas.
 local core = require "suture.core"
 local fault = require "suture.fault"
+local method = require "suture.method"
+local Module = require "suture.nn.module"
 local options = require "suture.options"
 local raw = core.optim
 local is = core.tensor.is
@@ -18,24 +20,25 @@ local kinds = {
 }
 
 local function check(name, group)
-  local function number(key, least, below)
+  local function number(key)
     local v = group[key]
     if v == nil then return end
-    if type(v) ~= "number" or v ~= v or v < least or (below and v >= below) then
-      fault("optim.%s: %s expects a number %s, got %s", name, key, below and ("from %g to below %g"):format(least, below) or ("of %g or above"):format(least), options.show(v))
+    if type(v) ~= "number" or not (v >= 0 and v < math.huge) then
+      fault("optim.%s: %s expects a number of 0 or above, got %s", name, key, options.show(v))
     end
   end
-  number("lr", 0)
-  number("momentum", 0)
-  number("weight_decay", 0)
-  number("dampening", 0)
-  number("eps", 0)
-  number("alpha", 0)
-  if group.betas then
-    if type(group.betas) ~= "table" or #group.betas ~= 2 then fault("optim.%s: betas expects two numbers, as {0.9, 0.999}", name) end
+  for _, key in ipairs {"lr", "momentum", "weight_decay", "dampening", "eps", "alpha"} do number(key) end
+  for _, key in ipairs {"nesterov", "maximize", "amsgrad", "centered"} do
+    local v = group[key]
+    if v ~= nil and type(v) ~= "boolean" then fault("optim.%s: %s expects true or false, got %s", name, key, options.show(v)) end
+  end
+  if group.betas ~= nil then
+    if type(group.betas) ~= "table" or #group.betas ~= 2 then
+      fault("optim.%s: betas expects two numbers, as {0.9, 0.999}, got %s", name, options.show(group.betas))
+    end
     for i = 1, 2 do
       local b = group.betas[i]
-      if type(b) ~= "number" or b < 0 or b >= 1 then fault("optim.%s: betas are from 0 to below 1, got %s", name, options.show(b)) end
+      if type(b) ~= "number" or not (b >= 0 and b < 1) then fault("optim.%s: betas are from 0 to below 1, got %s", name, options.show(b)) end
     end
   end
   if group.nesterov and (group.momentum == 0 or group.dampening ~= 0) then
@@ -47,14 +50,17 @@ end
 local function tensors(name, given)
   local list = {}
   if is(given) then given = {given} end
+  if Module.is_module(given) then fault("optim.%s: expects the parameters of the model: m:parameters()", name) end
+  if type(given) == "function" then fault("optim.%s: expects parameters, got a function (m:parameters() with a colon and ())", name) end
   if type(given) == "table" and (getmetatable(given) == nil or not getmetatable(given).__call) then
     for i, p in ipairs(given) do list[i] = p end
-  elseif type(given) == "function" or type(given) == "table" then
+  elseif type(given) == "table" then
     for p in given do list[#list + 1] = p end
   end
   if #list == 0 then fault("optim.%s: no parameters: expects m:parameters(), a list of tensors, or a list of groups", name) end
   local seen = {}
   for i, p in ipairs(list) do
+    if type(p) == "string" then fault("optim.%s: expects tensors, got names (m:parameters(), not m:named_parameters())", name) end
     if not is(p) then fault("optim.%s: parameter %d is %s, not a tensor", name, i, options.show(p)) end
     if not core.tensor.is_leaf(p) then fault("optim.%s: parameter %d was computed; only leaves can be optimized", name, i) end
     if seen[p] then fault("optim.%s: parameter %d is there twice", name, i) end
@@ -148,6 +154,7 @@ end
 
 --- Takes over what another optimizer of this kind over parameters of the same shapes remembered.
 function Optimizer:load_state_dict(sd)
+  if type(sd) ~= "table" or type(sd.groups) ~= "table" then fault("load_state_dict: expects what state_dict() of an optimizer gave, got %s", options.show(sd)) end
   if sd.kind ~= self.kind then fault("optimizer: this is %s, the state is of %s", self.kind, tostring(sd.kind)) end
   if #sd.groups ~= #self.param_groups then fault("optimizer: %d groups here, %d in the state", #self.param_groups, #sd.groups) end
   for i, g in ipairs(self.param_groups) do
@@ -171,6 +178,8 @@ function Optimizer:__tostring()
   end
   return table.concat(lines, "\n")
 end
+
+method(Optimizer, {is = function(o) return getmetatable(o) == Optimizer end, what = "an optimizer", name = "opt"})
 
 --- optim.clip_grad_norm_(params, max_norm): scales gradients so that their norm together is at most max_norm; returns the
 -- norm before. Pascanu et al. 2013, arXiv:1211.5063.

@@ -7,13 +7,15 @@ local is_tensor = require("suture.core").tensor.is
 
 local options = {}
 
-local function whole(v) return math.type(v) == "integer" and v or (type(v) == "number" and math.tointeger(v)) end
+local function whole(v) if type(v) == "number" then return math.tointeger(v) end end
 
 -- Each kind: what it expects in words, and a check that returns the value to keep, or nil.
 local kinds = {
   any = {"a value", function(v) return v end},
   bool = {"true or false", function(v) if type(v) == "boolean" then return v end end},
-  num = {"a number", function(v) if type(v) == "number" then return v end end},
+  num = {"a number", function(v) if type(v) == "number" and v == v then return v end end},
+  rate = {"a number, 0 or above", function(v) if type(v) == "number" and v >= 0 and v < math.huge then return v end end},
+  positive = {"a number above 0", function(v) if type(v) == "number" and v > 0 then return v end end},
   prob = {"a number from 0 to 1", function(v) if type(v) == "number" and v >= 0 and v <= 1 then return v end end},
   int = {"a whole number", whole},
   count = {"a whole number above 0", function(v) v = whole(v) if v and v > 0 then return v end end},
@@ -42,14 +44,15 @@ kinds.padding = {'a whole number, two of them {h, w}, "same" or "valid"', functi
   if v == "valid" then return {0, 0} end
   return pair_of "natural"(v)
 end}
-kinds.size = {"a whole number or two of them {h, w} (h or w false: as it comes)", function(v)
-  if type(v) == "table" then
-    local h, w = v[1] and whole(v[1]), v[2] and whole(v[2])
-    if (v[1] and not h) or (v[2] and not w) then return nil end
-    return {h or false, w or false}
+kinds.size = {"a whole number above 0 or two of them {h, w} (h or w false: as it comes)", function(v)
+  local count = kinds.count[2]
+  if type(v) ~= "table" then
+    v = count(v)
+    return v and {v, v}
   end
-  v = whole(v)
-  return v and {v, v}
+  local h, w = v[1] and count(v[1]), v[2] and count(v[2])
+  if (v[1] and not h) or (v[2] and not w) then return nil end
+  return {h or false, w or false}
 end}
 
 local function value_of(text)
@@ -59,6 +62,7 @@ end
 
 local function show(v)
   if type(v) == "string" then return ("%q"):format(v) end
+  if v ~= v then return "nan" end
   if type(v) == "table" and #v > 0 and not getmetatable(v) then
     local out = {}
     for i, x in ipairs(v) do out[i] = show(x) end
@@ -76,6 +80,7 @@ end
 
 --- Reads the names of an options table: an error with the nearest name for any that is not known.
 function options.check(what, given, known)
+  if type(given) ~= "table" or getmetatable(given) then fault("%s: expects options in a table, as {name = value}, got %s", what, show(given)) end
   for name in pairs(given) do
     if not known[name] then
       local names = {}
@@ -125,6 +130,16 @@ function options.signature(what, text)
       out[a.name] = v
     end
     return out
+  end
+end
+
+--- The same for a function whose options all come by name, in one table or none.
+function options.named(what, text)
+  local read = options.signature(what, text)
+  return function(given)
+    if given == nil then return read() end
+    if not options.is_options(given) then fault("%s: expects options in a table, as {name = value}, got %s", what, show(given)) end
+    return read(given)
   end
 end
 

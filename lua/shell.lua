@@ -151,12 +151,16 @@ local function hint_local(code)
   say(term.paint("dim", ("-- local %s is gone after this line; drop `local` to keep it"):format(name)))
 end
 
+-- → false when Ctrl-C stopped one
 local function call_hooks(list, ...)
   for _, hook in ipairs(list) do
     local results = table.pack(face.call(on_error, hook, ...))
-    if not results[1] then show_error(results[2])
+    if not results[1] then
+      show_error(results[2])
+      if results[2].text == "interrupted" then return false end
     elseif type(results[2]) == "string" and results[2] ~= "" then say(results[2]) end
   end
+  return true
 end
 
 --- Runs one complete input as if typed: shows its values, keeps it in the session, calls the hooks. → ok
@@ -171,8 +175,7 @@ function shell.eval(text)
     return false
   end
   state.running = input
-  call_hooks(suture._before_line, text)
-  local results = run(f)
+  local results = call_hooks(suture._before_line, text) and run(f) or {false}
   input.ok = results[1]
   shell.inputs[n] = input
   if results[1] then
@@ -185,6 +188,7 @@ function shell.eval(text)
     end
     if kind == "statement" then hint_local(text) end
   end
+  face.clear() -- the Ctrl-C that stopped the line has done its work
   call_hooks(suture._after_line, text, results[1])
   state.running = nil
   face.clear()

@@ -1,6 +1,7 @@
 --- Surgery: replace, insert, remove, cut, heads; diff of two models. Each either does what it says or leaves the model as it was.
 local Module = require "suture.nn.module"
 local fault = require "suture.fault"
+local interrupt = require "suture.interrupt"
 local nn = require "suture.nn"
 local nn_trace = require "suture.nn.trace"
 local options = require "suture.options"
@@ -17,10 +18,7 @@ local function is_sequential(m) return getmetatable(m) == nn.Sequential end
 
 local function want_module(what, v)
   if is_module(v) then return v end
-  if type(v) == "table" and v._is_module then
-    fault("%s: expects a module, got the class %s (make one: nn.%s(…))", what, v.__name, v.__name)
-  end
-  fault("%s: expects a module, got %s", what, options.show(v))
+  fault("%s: expects a module, got %s", what, Module._shown(v))
 end
 
 -- The parent, name and module at a path; an error that says what is there instead.
@@ -210,7 +208,7 @@ function Module.reset_head(m, n)
 end
 
 -- What was sewn in around a module stays when another takes its place; what was sewn in is replaced in the list too.
-function Module.on_replace(parent, name, old, new)
+function Module._on_replace(parent, name, old, new)
   for _, where in ipairs {"_before", "_after"} do
     if rawget(old, where) and not rawget(new, where) then rawset(new, where, rawget(old, where)) end
   end
@@ -222,6 +220,7 @@ function Module.on_replace(parent, name, old, new)
   end
 end
 
+Module._methods()
 undo.attach(Module)
 
 -- ---- the prompt ----
@@ -244,9 +243,17 @@ local function broken(changed)
   return lines
 end
 
-table.insert(suture._before_line, function(text) undo.begin_line(text) end)
+-- Ctrl-C does not leave the record of a line half made; the tracing may be stopped.
+table.insert(suture._before_line, function(text)
+  local whole <close> = interrupt.defer()
+  undo.begin_line(text)
+end)
+local function end_line()
+  local whole <close> = interrupt.defer()
+  return undo.end_line()
+end
 table.insert(suture._after_line, function()
-  local told, changed = undo.end_line()
+  local told, changed = end_line()
   local lines = {table.unpack(told or {})}
   if changed then table.move(broken(changed), 1, 100, #lines + 1, lines) end
   return table.concat(lines, "\n")

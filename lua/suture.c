@@ -145,6 +145,16 @@ void bind_where(lua_State *L) {
   lua_pushliteral(L, "");
 }
 
+int bind_fail(lua_State *L, const char *fmt, ...) {
+  va_list ap;
+  bind_where(L);
+  va_start(ap, fmt);
+  lua_pushvfstring(L, fmt, ap);
+  va_end(ap);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
 int bind_raise(lua_State *L, const Err *e) {
   if (e->kind == ERR_STOP) {
     lua_pushliteral(L, "interrupted!");

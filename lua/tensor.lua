@@ -24,6 +24,7 @@ end
 tensor._op = op
 
 local function class_of(v)
+  if is(v) then return "a tensor" end
   local mt = type(v) == "table" and getmetatable(v)
   return mt and mt.__name or type(v)
 end
@@ -31,6 +32,27 @@ end
 local function want(what, x)
   if not is(x) then fault("%s: expects a tensor, got %s", what, class_of(x)) end
   return x
+end
+
+local function shown(v) return type(v) == "number" and (v ~= v and "nan" or tostring(v)) or class_of(v) end
+
+-- A whole number from `least` on (nil: any), or an error that says for what.
+local function whole(what, name, v, least)
+  local i = type(v) == "number" and math.tointeger(v)
+  if not i or (least and i < least) then
+    fault("%s: %s expects a whole number%s, got %s", what, name, least and (" of %d or above"):format(least) or "", shown(v))
+  end
+  return i
+end
+
+local function number(what, name, v)
+  if type(v) ~= "number" then fault("%s: %s expects a number, got %s", what, name, class_of(v)) end
+  return v
+end
+
+local function path(what, v)
+  if type(v) ~= "string" then fault("%s: expects a path, as \"x.npy\", got %s", what, shown(v)) end
+  return v
 end
 
 -- ---- shapes ----
@@ -49,7 +71,7 @@ function Shape.__concat(a, b) return tostring(a) .. tostring(b) end
 local function axis(what, x, d, rank)
   rank = rank or raw.rank(x)
   local i = math.tointeger(d)
-  if not i then fault("%s: a dimension is a whole number, got %s", what, type(d) == "number" and d or class_of(d)) end
+  if not i then fault("%s: a dimension is a whole number, got %s", what, shown(d)) end
   local room = math.max(rank, 1)
   if i < -room or i >= room then
     fault("%s: dimension %d is out of range for shape %s (%d to %d)", what, i, raw.shape(x), -room, room - 1)
@@ -201,10 +223,11 @@ function tensor.arange(...)
   if type(args[#args]) == "table" then opts = table.remove(args) end
   local start, stop, step = args[1], args[2], args[3] or 1
   if stop == nil then start, stop = 0, start end
-  for _, v in ipairs {start or false, stop or false, step} do
-    if type(v) ~= "number" then fault("arange: expects numbers, got %s", class_of(v)) end
+  if stop == nil then fault "arange: expects arange(stop) or arange(start, stop, step)" end
+  for name, v in pairs {start = start, stop = stop, step = step} do
+    if number("arange", name, v) - v ~= 0 then fault("arange: %s expects a finite number, got %s", name, shown(v)) end
   end
-  if step == 0 or start == nil or stop == nil then fault "arange: expects arange(stop) or arange(start, stop, step) with a step that is not 0" end
+  if step == 0 then fault "arange: the step is not 0" end
   local n = math.max(0, math.ceil((stop - start) / step))
   local whole = math.type(start) == "integer" and math.type(stop) == "integer" and math.type(step) == "integer"
   return finish("arange", raw.arange(start, step, n, dtype_of("arange", opts, whole and "int64" or "float32")), opts)
@@ -212,14 +235,16 @@ end
 
 --- linspace(start, stop, steps): numbers at equal distances, both ends included.
 function tensor.linspace(start, stop, steps)
-  steps = math.tointeger(steps)
-  if not steps or steps < 1 then fault "linspace: expects linspace(start, stop, steps) with steps above 0" end
+  number("linspace", "start", start)
+  number("linspace", "stop", stop)
+  steps = whole("linspace", "steps", steps, 1)
   return raw.arange(start, steps > 1 and (stop - start) / (steps - 1) or 0, steps)
 end
 
 --- eye(n[, m]): ones on the diagonal of an n × m matrix.
 function tensor.eye(n, m)
-  m = m or n
+  n = whole("eye", "n", n, 0)
+  m = m == nil and n or whole("eye", "m", m, 0)
   local flat = {}
   for i = 0, n * m - 1 do flat[i + 1] = i // m == i % m and 1 or 0 end
   return raw.from_list({n, m}, flat)
@@ -265,9 +290,7 @@ function tensor.where(condition, a, b) return op "where"(condition, a, b) end
 
 --- seed(n): starts the random numbers anew; the same seed gives the same numbers, whatever the number of threads.
 function tensor.seed(n)
-  n = math.tointeger(n)
-  if not n then fault "seed: expects a whole number" end
-  core.engine.seed(n)
+  core.engine.seed(whole("seed", "n", n))
 end
 tensor.manual_seed = tensor.seed
 
@@ -287,10 +310,10 @@ end
 function tensor.enable_grad(f, ...) return restored(graph.grad_mode(true), pcall(f, ...)) end
 
 --- load_tensor("x.npy"): reads a NumPy file.
-function tensor.load_tensor(path) return core.file.load_npy(path) end
+function tensor.load_tensor(from) return core.file.load_npy(path("load_tensor", from)) end
 
 --- save_tensor(x, "x.npy"): writes a NumPy file that numpy.load reads.
-function tensor.save_tensor(x, path) core.file.save_npy(path, want("save_tensor", x)) end
+function tensor.save_tensor(x, to) core.file.save_npy(path("save_tensor", to), want("save_tensor", x)) end
 
 --- is_tensor(x): whether x is a tensor.
 function tensor.is_tensor(x) return is(x) end
@@ -360,8 +383,8 @@ local set = {
     end
     raw.requires_grad(x, on)
   end,
-  grad = raw.grad,
-  data = function(x, y) raw.copy(written(x), y) end,
+  grad = function(x, g) raw.grad(x, g ~= nil and want("grad", g) or nil) end,
+  data = function(x, y) raw.copy(written(x), want("data", y), "data") end,
 }
 
 local function select_index(x, i)
@@ -379,6 +402,7 @@ function T.__index(x, key)
   local property = get[key]
   if property then return property(x) end
   if type(key) == "number" then return select_index(x, key) end
+  if is(key) or type(key) == "table" then return x:index_select(0, key) end
 end
 
 function T.__newindex(x, key, value)
@@ -387,6 +411,7 @@ function T.__newindex(x, key, value)
   if math.tointeger(key) then
     local n = raw.rank(x) > 0 and raw.size(x, 0) or 0
     local i = math.tointeger(key)
+    if not is(value) then number(("x[%d]"):format(i), "the new value", value) end
     if i < -n or i >= n then fault("index %d is out of range for shape %s", i, raw.shape(x)) end
     return raw.put(x, i % n, value)
   end
@@ -400,7 +425,9 @@ function T.__len(x) return raw.rank(x) > 0 and raw.size(x, 0) or fault "a scalar
 local function binary(name, sign)
   return function(a, b)
     if not ((is(a) or type(a) == "number") and (is(b) or type(b) == "number")) then
-      fault("%s: expects tensors or numbers, got %s", name, class_of((is(a) or type(a) == "number") and b or a))
+      local other = a
+      if is(a) or type(a) == "number" then other = b end
+      fault("%s: expects tensors or numbers, got %s", name, class_of(other))
     end
     return op(name)(a, b)
   end, sign
@@ -415,6 +442,19 @@ for name, target in pairs {eq = "eq", ne = "ne", lt = "lt", le = "le", gt = "gt"
   tensor[name] = T[name]
 end
 function T.__unm(x) return op "neg"(x) end
+
+local function is_whole(v) return math.type(v) == "integer" or (is(v) and raw.dtype(v) == "int64") end
+
+--- a // b: the quotient rounded down. a % b: what is left, with b's sign.
+function T.__idiv(a, b)
+  local q = T.__div(a, b):floor()
+  return is_whole(a) and is_whole(b) and q:long() or q
+end
+function T.__mod(a, b) return T.__sub(a, T.__idiv(a, b) * b) end
+
+-- Lua makes one true or false of a comparison.
+function T.__lt() fault "< and > give one true or false in Lua: x:lt(y), x:le(y), x:gt(y), x:ge(y) compare element by element" end
+T.__le = T.__lt
 
 for _, name in ipairs {"neg", "exp", "log", "sqrt", "rsqrt", "square", "abs", "relu", "sigmoid", "tanh", "sign", "sin", "cos",
   "floor", "round", "gelu", "silu", "softplus", "hardswish"} do
@@ -431,8 +471,16 @@ function T.flip(x, ...) return op "flip"(x, {dims = axes("flip", x, type(...) ==
 
 --- x:index_select(dim, index): the elements of one dimension that the vector index (a tensor or a list) names, from 0.
 function T.index_select(x, dim, index)
-  if type(index) == "table" then index = tensor.new(index, {dtype = "int64"}) end
-  return op "index_select"(x, index, {dim = axis("index_select", x, dim)})
+  dim = axis("index_select", x, dim)
+  if type(index) == "table" then index = tensor.new(index) end
+  want("index_select", index)
+  if raw.dtype(index) == "bool" then fault "index_select: a mask of true and false is no index (tensor.where chooses by one)" end
+  local least, most, _, bad, all_whole = raw.stats(index)
+  if raw.numel(index) > 0 and (least < 0 or most >= raw.size(x, dim) or bad > 0 or not all_whole) then
+    fault("index_select: expects whole numbers from 0 to %d for dimension %d of shape %s, got %s", raw.size(x, dim) - 1, dim, raw.shape(x),
+      bad > 0 and "nan or inf" or not all_whole and "a fraction" or least < 0 and ("%d"):format(least) or ("%d"):format(most))
+  end
+  return op "index_select"(x, index, {dim = dim})
 end
 
 --- x:clamp(min, max): numbers below min become min, above max become max; nil: no bound.
@@ -473,7 +521,7 @@ end
 T.view = T.reshape
 
 --- x:view_as(y): x under y's shape.
-function T.view_as(x, y) return x:reshape(y.shape) end
+function T.view_as(x, y) return x:reshape(want("view_as", y).shape) end
 
 --- x:flatten(start, stop): dimensions start … stop (default: all) made one.
 function T.flatten(x, start, stop)
@@ -547,6 +595,7 @@ end
 --- x:narrow(dim, start, length): a part of one dimension.
 function T.narrow(x, dim, start, length)
   dim = axis("narrow", x, dim)
+  start, length = whole("narrow", "start", start), whole("narrow", "length", length)
   local n = raw.size(x, dim)
   if start < 0 then start = start + n end
   if start < 0 or length < 0 or start + length > n then
@@ -559,15 +608,18 @@ end
 function T.slice(x, dim, start, stop, step)
   dim = axis("slice", x, dim or 0)
   local n = raw.size(x, dim)
-  local function clip(i) return math.max(0, math.min(n, i < 0 and i + n or i)) end
-  start, stop, step = clip(start or 0), clip(stop or n), step or 1
-  if step < 1 then fault("slice: expects a step above 0, got %d", step) end
+  local function clip(name, i)
+    i = whole("slice", name, i)
+    return math.max(0, math.min(n, i < 0 and i + n or i))
+  end
+  start, stop, step = clip("start", start or 0), clip("stop", stop or n), whole("slice", "step", step or 1, 1)
   return op "slice"(x, {dim = dim, start = start, stop = math.max(start, stop), step = step})
 end
 
 --- x:select(dim, i): element i of one dimension, which goes away.
 function T.select(x, dim, i)
   dim = axis("select", x, dim)
+  i = whole("select", "index", i)
   local n = raw.size(x, dim)
   if i < -n or i >= n then fault("select: index %d is out of range for dimension %d of shape %s", i, dim, raw.shape(x)) end
   local part = x:narrow(dim, i % n, 1)
@@ -578,13 +630,13 @@ end
 
 --- x:chunk(k, dim), x:split(n, dim): a list of parts along a dimension (default 0): k of them, or of n elements each.
 function T.split(x, n, dim)
-  dim = axis("split", x, dim or 0)
+  dim, n = axis("split", x, dim or 0), whole("split", "n", n, 1)
   local out, total = {}, raw.size(x, dim)
   for at = 0, total - 1, n do out[#out + 1] = x:narrow(dim, at, math.min(n, total - at)) end
   return out
 end
 function T.chunk(x, k, dim)
-  dim = axis("chunk", x, dim or 0)
+  dim, k = axis("chunk", x, dim or 0), whole("chunk", "k", k, 1)
   return x:split(math.ceil(raw.size(x, dim) / k), dim)
 end
 
@@ -639,18 +691,18 @@ function T.all(x) return x:ne(0):sum():item() == raw.numel(x) end
 function T.any(x) return x:ne(0):sum():item() > 0 end
 
 --- x:equal(y): the same shape and the same numbers.
-function T.equal(x, y) return raw.shape(x) == raw.shape(y) and raw.bytes(x) == raw.bytes(y) end
+function T.equal(x, y) return raw.shape(want("equal", x)) == raw.shape(want("equal", y)) and raw.bytes(x) == raw.bytes(y) end
 
 --- x:allclose(y[, rtol[, atol]]): whether |x - y| ≤ atol + rtol·|y| everywhere (1e-5 and 1e-8).
 function T.allclose(x, y, rtol, atol)
-  if raw.shape(x) ~= raw.shape(y) then return false end
+  if raw.shape(x) ~= raw.shape(want("allclose", y)) then return false end
   return tensor.no_grad(function() return ((x - y):abs():le(y:abs() * (rtol or 1e-5) + (atol or 1e-8))):all() end)
 end
 
 --- x:topk(k): the k greatest along the last dimension, and where they are (a vector, or rows of a matrix).
 function T.topk(x, k)
-  local n = raw.size(x, -1)
-  if k > n then fault("topk: %d of %d elements", k, n) end
+  local n = raw.rank(x) > 0 and raw.size(x, -1) or 1
+  if whole("topk", "k", k, 1) > n then fault("topk: %d of %d elements", k, n) end
   local rows, values, places = x:reshape(-1, n):tolist(), {}, {}
   for r, row in ipairs(rows) do
     local order = {}
@@ -693,10 +745,14 @@ function T.copy_(x, y)
   if raw.shape(y) ~= raw.shape(x) then y = tensor.no_grad(function() return y + tensor.zeros(raw.shape(x)) end) end
   return raw.copy(x, y)
 end
-function T.fill_(x, v) return raw.fill(written(x), v) end
+function T.fill_(x, v) return raw.fill(written(x), number("fill_", "the value", v)) end
 function T.zero_(x) return raw.fill(written(x), 0) end
-function T.normal_(x, mean, std) return raw.redraw(written(x), "normal", mean or 0, std or 1) end
-function T.uniform_(x, a, b) return raw.redraw(written(x), "uniform", a or 0, b or 1) end
+function T.normal_(x, mean, std)
+  return raw.redraw(written(x), "normal", number("normal_", "mean", mean or 0), number("normal_", "std", std or 1))
+end
+function T.uniform_(x, a, b)
+  return raw.redraw(written(x), "uniform", number("uniform_", "a", a or 0), number("uniform_", "b", b or 1))
+end
 
 for name, meta in pairs {add_ = "__add", sub_ = "__sub", mul_ = "__mul", div_ = "__div", pow_ = "__pow"} do
   T[name] = function(x, y, opts)
@@ -807,6 +863,8 @@ end
 for _, name in ipairs {"add_", "sub_", "mul_", "div_", "pow_"} do
   docs[T[name]] = ("x:%s(y): %s in place, for tensors that no gradient flows through."):format(name, name:sub(1, -2))
 end
+
+require "suture.method"(T, {is = is, what = "a tensor", name = "x"})
 
 tensor.tensor = tensor
 return setmetatable(tensor, {__call = function(_, ...) return tensor.new(...) end, __name = "tensor module"})

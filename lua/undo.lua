@@ -440,7 +440,7 @@ function undo.attach(Module)
   for _, class in ipairs {containers.Sequential, containers.ModuleList} do
     for _, name in ipairs {"append", "extend", "insert", "remove"} do wrap(class, name) end
   end
-  function Module.on_change(_, m, change, ...)
+  function Module._on_change(_, m, change, ...)
     if line or inside > 0 or from_library(2) then return change(...) end
     return undo.recorded(nil, m, change, ...)
   end

@@ -178,7 +178,7 @@ end
 
 --- zoo.list([glob]): the names of the architectures, as a list; zoo.list("*18").
 function zoo.list(pattern)
-  local match = pattern and glob(pattern)
+  local match = pattern ~= nil and glob(pattern, "zoo.list")
   local out = {}
   for _, name in ipairs(order) do if not match or match(name) then out[#out + 1] = name end end
   return ordered.list(out)

@@ -44,15 +44,19 @@ static void on_sigint(int sig) {
 static bool should_stop(void) { return came && !deferred; }
 
 bool interrupt_pending(void) { return came > 0; }
-void interrupt_clear(void) { came = 0; }
+void interrupt_clear(void) { came = echoed = 0; }
 
-void interrupt_init(bool is_script) {
+void interrupt_catch(void) {
   struct sigaction sa = {.sa_handler = on_sigint};
   sigemptyset(&sa.sa_mask);
+  sigaction(SIGINT, &sa, NULL);
+}
+
+void interrupt_init(bool is_script) {
   script = is_script;
   main_thread = pthread_self();
   host.should_stop = should_stop;
-  sigaction(SIGINT, &sa, NULL);
+  interrupt_catch();
 }
 
 static void unplant(lua_State *L) {

@@ -1,6 +1,7 @@
 /* Line editing: the only file that knows GNU Readline. What to complete is decided in Lua (lua/complete.lua). */
 #include "repl/face.h"
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,21 +26,52 @@ static void on_line(char *line) {
   rl_callback_handler_remove();
 }
 
-/* Waits for a key. SIGINT is let through only while waiting, so that none falls between the look and the wait. */
-static void wait_key(void) {
+static bool cut_off; /* Ctrl-C came while Readline wanted a key: what it made of that is no line */
+
+/* Waits for a key; false when a signal came first. SIGINT is let through only while waiting, so that none falls between
+ * the look and the wait. What Readline's handlers caught is dealt with here: Ctrl-Z, a resized window. Ctrl-C is ours
+ * alone: a worker thread may be the one that gets it, and Readline's handler would tell nobody. */
+static bool key_there(void) {
   sigset_t block, before;
+  struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+  int n = 0;
   sigemptyset(&block);
   sigaddset(&block, SIGINT);
   pthread_sigmask(SIG_BLOCK, &block, &before);
-  struct pollfd p = {.fd = fileno(rl_instream ? rl_instream : stdin), .events = POLLIN};
-  int n = 0;
   if (!interrupt_pending() && !rl_pending_signal()) n = ppoll(&p, 1, NULL, &before);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  rl_check_signals(); /* Readline's own handlers run here: Ctrl-Z, a resized window, and through ours Ctrl-C */
-  if (n > 0 && !interrupt_pending()) rl_callback_read_char();
+  rl_check_signals();
+  interrupt_catch();
+  return n > 0;
+}
+
+/* Readline reads ahead where more keys wait, but Ctrl-C takes typed keys away: a key that was there may be gone. So the
+ * terminal is opened once more, for reading that never waits. */
+static int read_key(FILE *in) {
+  static int tty = -1;
+  if (tty < 0) {
+    const char *name = ttyname(STDIN_FILENO);
+    tty = name ? open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+    if (tty < 0) return rl_getc(in);
+  }
+  while (!interrupt_pending()) {
+    unsigned char c;
+    if (!key_there()) continue;
+    ssize_t n = read(tty, &c, 1);
+    if (n == 1) return c;
+    if (n == 0 || (errno != EAGAIN && errno != EINTR)) return EOF;
+  }
+  cut_off = true;
+  return EOF;
 }
 
 static void cancel_line(void) {
+  if (line_done) { /* Readline took the key that did not come for the end of the line */
+    free(line_read);
+    return;
+  }
+  rl_echo_signal_char(SIGINT);
+  rl_clear_pending_input();
   rl_free_line_state();
   rl_callback_sigcleanup();
   rl_replace_line("", 0);
@@ -52,11 +84,13 @@ static int b_readline(lua_State *L) {
   const char *prompt = luaL_checkstring(L, 1);
   rl_outstream = isatty(STDOUT_FILENO) ? stdout : stderr;
   line_read = NULL;
-  line_done = false;
+  line_done = cut_off = false;
   interrupt_clear();
   rl_callback_handler_install(prompt, on_line);
-  while (!line_done && !interrupt_pending()) wait_key();
-  if (!line_done) {
+  interrupt_catch();
+  while (!line_done && !interrupt_pending())
+    if (key_there()) rl_callback_read_char();
+  if (!line_done || cut_off) {
     cancel_line();
     interrupt_clear();
     lua_pushboolean(L, 0);
@@ -146,6 +180,7 @@ static int b_completer(lua_State *L) {
   lua_pop(L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, "suture.completer");
   rl_readline_name = "suture";
+  rl_getc_function = read_key;
   rl_attempted_completion_function = attempt;
   rl_completion_word_break_hook = break_hook;
   rl_basic_quote_characters = "";

@@ -23,4 +23,7 @@ void bind_where(lua_State *L);
 /* Raises e as a Lua error (a string with bind_where in front; for ERR_STOP the string "interrupted!"). Nothing may be
  * held by the caller when this is called. */
 int bind_raise(lua_State *L, const Err *e);
+
+/* luaL_error with that place in front. */
+int bind_fail(lua_State *L, const char *fmt, ...);
 #endif

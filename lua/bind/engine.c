@@ -14,7 +14,7 @@ static int engine_clock(lua_State *L) {
 /* threads([n]) → how many threads compute; n sets it. */
 static int engine_threads(lua_State *L) {
   lua_Integer n = luaL_optinteger(L, 1, 0);
-  if (!lua_isnoneornil(L, 1) && (n < 1 || n > 1024)) return luaL_error(L, "threads: expects a number from 1 to 1024, got %d", (int)n);
+  if (!lua_isnoneornil(L, 1) && (n < 1 || n > 1024)) return bind_fail(L, "threads: expects a number from 1 to 1024, got %d", (int)n);
   lua_pushinteger(L, kernels_threads((int)n));
   return 1;
 }

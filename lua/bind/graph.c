@@ -109,7 +109,7 @@ static void read_attrs(lua_State *L, const Fn *f, int i, double *attr) {
 /* What a result is shown as: whole numbers stay whole through these operations, as in PyTorch. */
 static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) {
   static const char *const moves = " reshape permute slice concat expand flip index_select layout ";
-  static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow ";
+  static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow matmul ";
   if (usual != DTYPE_F32) return usual;
   char name[64];
   snprintf(name, sizeof name, " %s ", op->name);
@@ -123,6 +123,17 @@ static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) 
     if (in[i]->dtype == DTYPE_I64) d = DTYPE_I64;
   }
   return move ? d : DTYPE_I64;
+}
+
+/* Layers and their losses work on fractions: whole numbers there are a mistake, as in PyTorch. */
+static bool takes(const Op *op, const Node *x, Err *e) {
+  static const char *const fractions = " conv2d linear bn_eval bn_stats bn_train softmax log_softmax cross_entropy nll_loss "
+                                       "avg_pool2d max_pool2d adaptive_avg_pool2d dropout dropout_channels gelu silu hardswish "
+                                       "softplus elu leaky_relu binary_cross_entropy binary_cross_entropy_with_logits ";
+  char name[64];
+  snprintf(name, sizeof name, " %s ", op->name);
+  if (!x || x->dtype == DTYPE_F32 || !strstr(fractions, name)) return true;
+  return err_set(e, "expects float32 numbers, got %s (x:float() makes them so)", x->dtype == DTYPE_I64 ? "int64" : "bool");
 }
 
 /* Calls f with inputs at 1 … n_in (nil: absent) and options at n_in + 1. */
@@ -146,6 +157,9 @@ static int call(lua_State *L, const Fn *f) {
   Node **slot = bind_new_tensor(L);
   Err e;
   Builder b;
+  if (!takes(f->op, in[0], &e)) return raise_build(L, f->op, in[0], &e);
+  for (int i = 0; i < n_in; i++) /* a running statistic that a step nobody looked at is still to move */
+    if (in[i] && in[i]->waits && !graph_settle(&e)) return bind_raise(L, &e);
   builder_begin(&b, &e);
   *slot = node_ref(build(&b, f->op, attr, n_in, in));
   builder_end(&b);
@@ -178,7 +192,7 @@ static int graph_op(lua_State *L) {
   lua_pushcfunction(L, graph_fn);
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
-  if (lua_isnil(L, -1)) return luaL_error(L, "there is no operation called '%s'", name);
+  if (lua_isnil(L, -1)) return bind_fail(L, "there is no operation called '%s'", name);
   lua_getupvalue(L, -1, 1);
   const Fn *f = lua_touserdata(L, -1);
   lua_pop(L, 1);
@@ -252,15 +266,23 @@ static int graph_mode(lua_State *L) {
 
 /* effect(stats, mean, var, momentum): running statistics follow this value once it is computed. */
 static int graph_effect(lua_State *L) {
-  Err e;
-  if (!node_effect(bind_check_tensor(L, 1), bind_check_tensor(L, 2), bind_check_tensor(L, 3), luaL_checknumber(L, 4), &e))
-    return bind_raise(L, &e);
+  Node *stats = bind_check_tensor(L, 1), *mean = bind_check_tensor(L, 2), *var = bind_check_tensor(L, 3);
+  double momentum = luaL_checknumber(L, 4);
+  Err e; /* what was made of the statistics as they are is computed before they move */
+  if (!node_write(mean, &e) || !node_write(var, &e) || !node_effect(stats, mean, var, momentum, &e)) return bind_raise(L, &e);
   return 0;
 }
 
 static int graph_settle_now(lua_State *L) {
   Err e;
   if (!graph_settle(&e)) return bind_raise(L, &e);
+  return 0;
+}
+
+/* drop_effects(): running statistics forget the values that were never computed. */
+static int graph_drop(lua_State *L) {
+  (void)L;
+  graph_drop_effects();
   return 0;
 }
 
@@ -274,7 +296,7 @@ static Node **nodes_of(lua_State *L, int i, int *n) {
   for (int k = 0; k < *n; k++) {
     lua_geti(L, i, k + 1);
     if (!(list[k] = bind_test_tensor(L, -1)))
-      luaL_error(L, "expects a list of tensors, got %s at place %d", luaL_typename(L, -1), k + 1);
+      bind_fail(L, "expects a list of tensors, got %s at place %d", luaL_typename(L, -1), k + 1);
     lua_pop(L, 1);
   }
   return list;
@@ -365,7 +387,7 @@ static int graph_set_value(lua_State *L) {
   Node *n = bind_check_tensor(L, 1);
   Tensor *v = bind_check_value(L, 2);
   if (!shape_equal(&n->shape, &v->shape))
-    return luaL_error(L, "set_value: expects shape %s, got %s", SHAPE_STR(&n->shape), SHAPE_STR(&v->shape));
+    return bind_fail(L, "set_value: expects shape %s, got %s", SHAPE_STR(&n->shape), SHAPE_STR(&v->shape));
   if (!n->value) node_set_value(n, v);
   return 0;
 }
@@ -511,7 +533,7 @@ static int graph_walk_tables(lua_State *L) {
 
 static const luaL_Reg functions[] = {
   {"fn", graph_fn}, {"op", graph_op}, {"ops", graph_ops}, {"enter", graph_enter}, {"leave", graph_leave},
-  {"depth", graph_depth}, {"here", graph_here}, {"grad_mode", graph_mode}, {"effect", graph_effect}, {"settle", graph_settle_now},
+  {"depth", graph_depth}, {"here", graph_here}, {"grad_mode", graph_mode}, {"effect", graph_effect}, {"settle", graph_settle_now}, {"drop_effects", graph_drop},
   {"eval", graph_eval_list}, {"backward", graph_backward_from}, {"grad", graph_grad_of}, {"frontier", graph_frontier_of},
   {"set_value", graph_set_value}, {"cost", graph_cost_of}, {"order", graph_order}, {"path", graph_path_of}, {"op_of", graph_op_of},
   {"known", graph_known}, {"walk", graph_walk_tables}, {0, 0}};

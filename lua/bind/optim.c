@@ -35,7 +35,7 @@ static int optim_group(lua_State *L) {
   luaL_setmetatable(L, BIND_OPTIM);
   g->param = calloc((size_t)n + 1, sizeof *g->param);
   g->state = calloc((size_t)n + 1, sizeof *g->state);
-  if (!g->param || !g->state) return luaL_error(L, "out of memory");
+  if (!g->param || !g->state) return bind_fail(L, "out of memory");
   for (int i = 0; i < n; i++) {
     lua_rawgeti(L, 1, i + 1);
     Node *p = bind_check_tensor(L, -1);
@@ -107,7 +107,7 @@ static bool copy_state(lua_State *L, int at, const Node *p, Tensor **to) {
     return true;
   }
   Tensor *from = bind_check_value(L, at);
-  if (!shape_equal(&from->shape, &p->shape)) return luaL_error(L, "optimizer state has shape %s, its parameter %s", SHAPE_STR(&from->shape), SHAPE_STR(&p->shape));
+  if (!shape_equal(&from->shape, &p->shape)) return bind_fail(L, "optimizer state has shape %s, its parameter %s", SHAPE_STR(&from->shape), SHAPE_STR(&p->shape));
   Err e;
   Tensor *t = tensor_new(&p->shape, &e);
   if (!t) return bind_raise(L, &e);

@@ -10,7 +10,7 @@ static int64_t place_at(lua_State *L, int i, lua_Integer k, int64_t n) {
   lua_geti(L, i, k);
   int64_t place = luaL_checkinteger(L, -1);
   lua_pop(L, 1);
-  if (place < 0 || place >= n) luaL_error(L, "row %d is not among %d", (int)place, (int)n);
+  if (place < 0 || place >= n) bind_fail(L, "row %d is not among %d", (int)place, (int)n);
   return place;
 }
 
@@ -68,7 +68,7 @@ static int rows_copy(lua_State *L) {
       Tensor *from = bind_check_value(L, -1), *to = bind_check_value(L, -2);
       Err e;
       if (!pass) {
-        if (!shape_equal(&from->shape, &to->shape)) return luaL_error(L, "tensor %d: shapes %s and %s differ", (int)k, SHAPE_STR(&to->shape), SHAPE_STR(&from->shape));
+        if (!shape_equal(&from->shape, &to->shape)) return bind_fail(L, "tensor %d: shapes %s and %s differ", (int)k, SHAPE_STR(&to->shape), SHAPE_STR(&from->shape));
         if (!node_write(bind_check_tensor(L, -2), &e)) return bind_raise(L, &e);
       } else {
         memcpy(to->data, from->data, (size_t)to->count * sizeof(float));

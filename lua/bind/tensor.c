@@ -153,7 +153,7 @@ void bind_push_shape(lua_State *L, const Shape *s) {
 static int64_t check_dim(lua_State *L, int i, int which) {
   int ok;
   lua_Integer d = lua_tointegerx(L, i, &ok);
-  if (!ok) luaL_error(L, "a shape is made of whole numbers, got %s at place %d", luaL_tolstring(L, i, NULL), which);
+  if (!ok) bind_fail(L, "a shape is made of whole numbers, got %s at place %d", luaL_tolstring(L, i, NULL), which);
   return d;
 }
 
@@ -161,7 +161,7 @@ Shape bind_check_shape(lua_State *L, int i) {
   Shape s = {0};
   bool table = lua_istable(L, i);
   int n = table ? (int)luaL_len(L, i) : lua_gettop(L) - i + 1;
-  if (n > MAX_RANK) luaL_error(L, "a shape has at most %d dimensions, got %d", MAX_RANK, n);
+  if (n > MAX_RANK) bind_fail(L, "a shape has at most %d dimensions, got %d", MAX_RANK, n);
   s.rank = n < 0 ? 0 : n;
   for (int k = 0; k < s.rank; k++) {
     if (table) lua_geti(L, i, k + 1);
@@ -214,7 +214,7 @@ static int tensor_requires_grad(lua_State *L) {
   if (lua_gettop(L) > 1) {
     luaL_checktype(L, 2, LUA_TBOOLEAN);
     if (n->requires_grad != lua_toboolean(L, 2) && !bind_as_leaf(L, 1))
-      return luaL_error(L, "requires_grad can be set on tensors that were not computed; this one came from %s (x:detach() cuts it off)", n->op->name);
+      return bind_fail(L, "requires_grad can be set on tensors that were not computed; this one came from %s (x:detach() cuts it off)", n->op->name);
     n->requires_grad = lua_toboolean(L, 2);
   }
   lua_pushboolean(L, n->requires_grad);
@@ -245,8 +245,8 @@ static int tensor_grad(lua_State *L) {
   Node *g = lua_isnil(L, 2) ? NULL : bind_check_tensor(L, 2);
   if (g) {
     if (!shape_equal(&g->shape, &n->shape))
-      return luaL_error(L, "grad: expects shape %s, got %s", SHAPE_STR(&n->shape), SHAPE_STR(&g->shape));
-    if (!bind_as_leaf(L, 2)) return luaL_error(L, "grad: expects a tensor that no gradient flows through (x:detach())");
+      return bind_fail(L, "grad: expects shape %s, got %s", SHAPE_STR(&n->shape), SHAPE_STR(&g->shape));
+    if (!bind_as_leaf(L, 2)) return bind_fail(L, "grad: expects a tensor that no gradient flows through (x:detach())");
     node_ref(g);
   }
   Node *old = n->grad;

@@ -19,7 +19,7 @@ static void set_dtype(Node *n, DType d) { n->dtype = n->value->dtype = d; }
 static Shape check_size(lua_State *L, int i) {
   Shape s = bind_check_shape(L, i);
   for (int k = 0; k < s.rank; k++)
-    if (s.dim[k] < 0) luaL_error(L, "a size cannot be negative, got %s", SHAPE_STR(&s));
+    if (s.dim[k] < 0) bind_fail(L, "a size cannot be negative, got %s", SHAPE_STR(&s));
   return s;
 }
 
@@ -64,7 +64,7 @@ static int tensor_from_list(lua_State *L) {
     int type = lua_rawgeti(L, 2, i + 1);
     if (type == LUA_TBOOLEAN) rows[i] = (float)lua_toboolean(L, -1);
     else if (type == LUA_TNUMBER) rows[i] = (float)lua_tonumber(L, -1);
-    else luaL_error(L, "a tensor is made of numbers, got %s", luaL_typename(L, -1));
+    else bind_fail(L, "a tensor is made of numbers, got %s", luaL_typename(L, -1));
     lua_pop(L, 1);
   }
   tensor_from_rows(push_leaf(L, &s, dtype), rows);
@@ -75,7 +75,7 @@ static int tensor_from_list(lua_State *L) {
 static int tensor_arange(lua_State *L) {
   double start = luaL_checknumber(L, 1), step = luaL_checknumber(L, 2);
   Shape s = {.rank = 1, .dim = {luaL_checkinteger(L, 3)}};
-  if (s.dim[0] < 0) return luaL_error(L, "a size cannot be negative, got %d", (int)s.dim[0]);
+  if (s.dim[0] < 0) return bind_fail(L, "a size cannot be negative, got %d", (int)s.dim[0]);
   Tensor *t = push_leaf(L, &s, opt_dtype(L, 4));
   for (int64_t i = 0; i < t->count; i++) t->data[i] = (float)(start + step * (double)i);
   return 1;
@@ -154,7 +154,7 @@ static void push_number(lua_State *L, float v, DType dtype) {
 static int tensor_item(lua_State *L) {
   Node *n = bind_check_tensor(L, 1);
   if (shape_count(&n->shape) != 1)
-    return luaL_error(L, "item: expects a tensor with one element, got shape %s", SHAPE_STR(&n->shape));
+    return bind_fail(L, "item: expects a tensor with one element, got shape %s", SHAPE_STR(&n->shape));
   push_number(L, bind_check_value(L, 1)->data[0], n->dtype);
   return 1;
 }
@@ -164,7 +164,7 @@ static int tensor_flat(lua_State *L) {
   Tensor *t = bind_check_value(L, 1);
   int64_t from = luaL_optinteger(L, 2, 0), count = luaL_optinteger(L, 3, t->count - from);
   if (from < 0 || count < 0 || from + count > t->count)
-    return luaL_error(L, "elements %d to %d of a tensor of %d", (int)from, (int)(from + count - 1), (int)t->count);
+    return bind_fail(L, "elements %d to %d of a tensor of %d", (int)from, (int)(from + count - 1), (int)t->count);
   lua_createtable(L, (int)count, 0);
   if (t->shape.rank != 4) {
     for (int64_t i = 0; i < count; i++) {
@@ -253,7 +253,7 @@ static int tensor_copy(lua_State *L) {
   const char *what = luaL_optstring(L, 3, "copy_");
   Node *n = bind_check_tensor(L, 1);
   if (!shape_equal(&n->shape, &from->shape))
-    return luaL_error(L, "%s: expects shape %s, got %s", what, SHAPE_STR(&n->shape), SHAPE_STR(&from->shape));
+    return bind_fail(L, "%s: expects shape %s, got %s", what, SHAPE_STR(&n->shape), SHAPE_STR(&from->shape));
   Tensor *t = writable(L, 1, what);
   memmove(t->data, from->data, (size_t)t->count * sizeof(float));
   lua_settop(L, 1);
@@ -278,14 +278,14 @@ static int tensor_redraw(lua_State *L) {
 static int tensor_put(lua_State *L) {
   Node *n = bind_check_tensor(L, 1);
   int64_t at = luaL_checkinteger(L, 2), rows = n->shape.rank > 0 ? n->shape.dim[0] : 0;
-  if (at < 0 || at >= rows) return luaL_error(L, "index %d is out of range for shape %s", (int)at, SHAPE_STR(&n->shape));
+  if (at < 0 || at >= rows) return bind_fail(L, "index %d is out of range for shape %s", (int)at, SHAPE_STR(&n->shape));
   Shape part = {.rank = n->shape.rank - 1};
   for (int d = 0; d < part.rank; d++) part.dim[d] = n->shape.dim[d + 1];
   int64_t count = shape_count(&part);
   bind_to_tensor(L, 3);
   Tensor *from = bind_check_value(L, 3);
   if (from->count != 1 && !shape_equal(&from->shape, &part))
-    return luaL_error(L, "x[%d] = y: expects shape %s, got %s", (int)at, SHAPE_STR(&part), SHAPE_STR(&from->shape));
+    return bind_fail(L, "x[%d] = y: expects shape %s, got %s", (int)at, SHAPE_STR(&part), SHAPE_STR(&from->shape));
   float *values = rows_buffer(L, shape_count(&n->shape)), *source = rows_buffer(L, from->count);
   tensor_to_rows(from, source);
   Tensor *t = writable(L, 1, "x[i] = y");
@@ -305,22 +305,23 @@ static int tensor_count_up(lua_State *L) {
   return 1;
 }
 
-/* check_targets(target, logits, ignore): class numbers fit the logits (N, classes, …); raises where not. Looks only at
- * targets that are known already. */
+/* check_targets(what, target, logits, ignore): class numbers fit the logits (N, classes, …); raises where not. Computes
+ * the targets if nobody has. */
 static int tensor_check_targets(lua_State *L) {
-  Node *t = bind_check_tensor(L, 1), *x = bind_check_tensor(L, 2);
-  double ignore = luaL_checknumber(L, 3);
+  const char *what = luaL_checkstring(L, 1);
+  Tensor *t = bind_check_value(L, 2);
+  Node *x = bind_check_tensor(L, 3);
+  double ignore = luaL_checknumber(L, 4);
   Err e;
   if (x->shape.rank < 1) {
-    err_set(&e, "cross_entropy: expects logits of shape (N, classes), got a scalar");
+    err_set(&e, "%s: expects logits of shape (N, classes), got a scalar", what);
     return bind_raise(L, &e);
   }
   int64_t classes = x->shape.dim[x->shape.rank > 1 ? 1 : 0];
-  if (!t->value || t->op) return 0;
-  for (int64_t i = 0; i < t->value->count; i++) {
-    float v = t->value->data[i];
+  for (int64_t i = 0; i < t->count; i++) {
+    float v = t->data[i];
     if (v == (float)ignore || (v >= 0 && v < (float)classes && v == floorf(v))) continue;
-    err_set(&e, "cross_entropy: target %g at index %lld is not below %lld classes%s", (double)v, (long long)i, (long long)classes,
+    err_set(&e, "%s: target %g at index %lld is not below %lld classes%s", what, (double)v, (long long)i, (long long)classes,
             v != floorf(v) ? " (targets are class numbers: whole, from 0)" : v < 0 ? " (classes count from 0)" : "");
     return bind_raise(L, &e);
   }

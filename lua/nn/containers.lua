@@ -23,10 +23,7 @@ local function container(name)
 end
 
 local function want(what, m)
-  if not is_module(m) then
-    local class_table = type(m) == "table" and m._is_module
-    fault("%s: expects a module, got %s", what, class_table and "the class " .. m.__name .. " (make one: nn." .. m.__name .. "(…))" or type(m))
-  end
+  if not is_module(m) then fault("%s: expects a module, got %s", what, Module._shown(m)) end
   return m
 end
 
@@ -116,14 +113,27 @@ for _, name in ipairs {"Sequential", "ModuleList"} do
   --- m:slice(i, j): a new container with the modules i … j - 1 (from 0, negative from the end); they are shared.
   function cls:slice(i, j)
     local names, modules = lists(self)
-    i, j = i or 0, j or #names
-    if i < 0 then i = i + #names end
-    if j < 0 then j = j + #names end
+    local function clip(at)
+      if math.type(at) ~= "integer" then fault("%s:slice: expects whole numbers, got %s", name, Module._shown(at)) end
+      return math.max(0, math.min(#names, at < 0 and at + #names or at))
+    end
+    i, j = clip(i or 0), clip(j or #names)
     local out = cls()
     relist(out, table.move(names, i + 1, j, 1, {}), table.move(modules, i + 1, j, 1, {}))
     return out
   end
 end
+
+-- A place that is not there is an error in a list.
+local function child_at(m, i)
+  local names = m._names
+  local at = math.tointeger(i)
+  if at and at < 0 then at = at + #names end
+  local name = at and names[at + 1]
+  if not name then fault("%s[%s]: there is no such place (0 to %d)", getmetatable(m).__name, tostring(i), #names - 1) end
+  return m._children[name]
+end
+containers.Sequential._child_at, containers.ModuleList._child_at = child_at, child_at
 
 function containers.Sequential:forward(x, ...)
   local children, names = self._children, self._names

@@ -16,15 +16,18 @@ local function pattern_of(text)
   return "^" .. p:gsub("%[!", "[^") .. "$"
 end
 
---- glob(pattern or list of patterns) → a function: name → whether it matches.
-local function glob(text)
-  local list = type(text) == "table" and text or {text}
+--- glob(pattern or list of patterns, what) → a function: name → whether it matches. what: who asks, for errors.
+local function glob(text, what)
+  local list = type(text) == "table" and getmetatable(text) == nil and text or {text}
+  if #list == 0 then list = {false} end
   local patterns = {}
   for _, t in ipairs(list) do
-    if type(t) ~= "string" then fault("expects a name or a pattern like \"layer1.*\", got %s", type(t)) end
+    if type(t) ~= "string" then
+      fault("%s: expects a name or a pattern like \"layer1.*\", got %s", what, t and require("suture.options").show(t) or "none")
+    end
     for _, plain in ipairs(braces(t, {})) do
       local p = pattern_of(plain)
-      if not pcall(string.find, "", p) then fault("not a pattern: %q", t) end
+      if not pcall(string.find, "", p) then fault("%s: %q is not a pattern", what, t) end
       patterns[#patterns + 1] = p
     end
   end

@@ -20,12 +20,21 @@ Module._is_module = true
 
 local parameters = setmetatable({}, {__mode = "k"}) -- tensors that are parameters
 
+-- A value in the words of error messages.
+local function shown(v)
+  if type(v) == "table" and v._is_module and rawget(v, "_children") == nil then
+    return ("the class %s (make one: nn.%s(…))"):format(v.__name, v.__name)
+  end
+  return require("suture.options").show(v)
+end
+Module._shown = shown
+
 local function is_module(v) return type(v) == "table" and rawget(v, "_children") ~= nil end
 Module.is_module = is_module
 
 --- nn.Parameter(tensor[, requires_grad]): a tensor that a module registers as its parameter when it is assigned.
 function Module.Parameter(t, requires_grad)
-  if not is(t) then fault("Parameter: expects a tensor, got %s", type(t)) end
+  if not is(t) then fault("Parameter: expects a tensor, got %s", shown(t)) end
   if not raw.is_leaf(t) then t = t:detach() end
   t.requires_grad = requires_grad ~= false
   parameters[t] = true
@@ -61,7 +70,9 @@ getmetatable(Module).__call = new
 -- base: a class to build on (default nn.Module); its methods are inherited, `Block.super.init(self, …)` calls its init.
 function Module.class(name, base)
   if type(name) ~= "string" then fault('class: expects a name, as in nn.class "Block"') end
-  if base ~= nil and not (type(base) == "table" and base._is_module) then fault("class %s: the base is not a class of modules", name) end
+  if base ~= nil and not (type(base) == "table" and base._is_module and not is_module(base)) then
+    fault("class %s: expects a class of modules as the base, got %s", name, shown(base))
+  end
   local cls = class(name, base or Module, new)
   cls._builtin = false
   return cls
@@ -118,28 +129,33 @@ local function contains(m, part)
   return false
 end
 
+-- A name under which a part is registered.
+local function want_name(what, name)
+  if type(name) ~= "string" or name == "" or name:find "[.%s]" then fault("%s: a name is a word without dots, got %s", what, shown(name)) end
+end
+
 local function put_child(m, key, v)
-  if type(key) ~= "string" or key == "" or key:find("[.%s]") then fault("a module's name is a word without dots, got %s", tostring(key)) end
+  want_name("a module", key)
   if contains(v, m) then fault("%s: a module cannot contain itself", key) end
   local old = m._children[key]
   if rawget(m, key) ~= nil then rawset(m, key, nil) end
   put(m, "_names", "_children", key, v)
   trace.structure = trace.structure + 1
-  if making == 0 and old ~= nil and old ~= v and Module.on_replace then Module.on_replace(m, key, old, v) end
+  if making == 0 and old ~= nil and old ~= v and Module._on_replace then Module._on_replace(m, key, old, v) end
 end
 
 --- Called as f(parent, name, old, new) after an assignment has replaced a child; nil: nobody listens.
-Module.on_replace = nil
+Module._on_replace = nil
 
 --- Called as f(label, module, change, …) where a finished module's parts change: must call change(…) and return what it
 -- returns. suture.undo listens here.
-Module.on_change = nil
+Module._on_change = nil
 
 local assign
 
 function Module.__newindex(m, key, v)
-  if making == 0 and Module.on_change and (is_module(v) or m._children[key] or (type(key) == "number" and math.tointeger(key))) then
-    return Module.on_change(tostring(key) .. " = " .. (is_module(v) and getmetatable(v).__name or type(v)), m, assign, m, key, v)
+  if making == 0 and Module._on_change and (is_module(v) or m._children[key] or (type(key) == "number" and math.tointeger(key))) then
+    return Module._on_change(tostring(key) .. " = " .. (is_module(v) and getmetatable(v).__name or type(v)), m, assign, m, key, v)
   end
   return assign(m, key, v)
 end
@@ -151,7 +167,7 @@ function assign(m, key, v)
     if at and at < 0 then at = at + #names end
     local name = at and names[at + 1]
     if not name then fault("%s has no child %s to replace (0 to %d; m:append adds one)", getmetatable(m).__name, key, #names - 1) end
-    if not is_module(v) then fault("%s[%d]: expects a module, got %s", getmetatable(m).__name, at, type(v)) end
+    if not is_module(v) then fault("%s[%d]: expects a module, got %s", getmetatable(m).__name, at, shown(v)) end
     return put_child(m, name, v)
   end
   if type(key) == "string" and key:sub(1, 1) == "_" then return rawset(m, key, v) end
@@ -162,7 +178,10 @@ function assign(m, key, v)
     if m._params[key] then return put(m, "_pnames", "_params", key, Module.Parameter(v, m._params[key].requires_grad)) end
     if m._buffers[key] then return put(m, "_bnames", "_buffers", key, v) end
   end
-  if m._children[key] or m._params[key] or m._buffers[key] then forget(m, key) end
+  local was = m._children[key] and "module" or m._params[key] and "parameter" or m._buffers[key] and "buffer"
+  if was then
+    fault("%s is a %s of %s: expects %s, got %s (nil takes it away)", key, was, getmetatable(m).__name, was == "module" and "a module" or "a tensor", shown(v))
+  end
   local t = type(v)
   if t == "number" or t == "string" then return rawset(m, key, v) end
   m._fields[key] = v
@@ -187,21 +206,23 @@ end
 --- m:register_parameter(name, tensor), m:register_buffer(name, tensor[, {persistent = true}]), m:add_module(name, module).
 -- A buffer is saved with the module and moved by no optimizer; persistent = false leaves it out of checkpoints.
 function Module.register_parameter(m, name, t)
+  want_name("register_parameter", name)
   if t == nil then return forget(m, name) end
   put(m, "_pnames", "_params", name, parameters[t] and t or Module.Parameter(t))
 end
 
 --- m:register_buffer(name, tensor[, {persistent = true}]): see register_parameter.
 function Module.register_buffer(m, name, t, opts)
+  want_name("register_buffer", name)
   if t == nil then return forget(m, name) end
-  if not is(t) then fault("register_buffer: expects a tensor for %s, got %s", name, type(t)) end
+  if not is(t) then fault("register_buffer: expects a tensor for %s, got %s", name, shown(t)) end
   put(m, "_bnames", "_buffers", name, t)
   m._transient[name] = opts and opts.persistent == false or nil
 end
 
 --- m:add_module(name, module): registers a child under any name.
 function Module.add_module(m, name, child)
-  if not is_module(child) then fault("add_module: expects a module for %s, got %s", name, type(child)) end
+  if not is_module(child) then fault("add_module: expects a module for %s, got %s", tostring(name), shown(child)) end
   put_child(m, tostring(name), child)
 end
 
@@ -304,6 +325,7 @@ end
 
 --- m:apply(f): calls f on every module beneath, children first, then on m; returns m.
 function Module.apply(m, f)
+  if type(f) ~= "function" then fault("apply: expects a function, got %s", shown(f)) end
   for c in m:children() do c:apply(f) end
   f(m)
   return m
@@ -311,7 +333,12 @@ end
 
 --- m:at("layer4.1.conv1"): the module (or the parameter or buffer) of that name; an error with the nearest name otherwise.
 function Module.at(m, path)
-  if type(path) ~= "string" then fault('at: expects a path like "layer4.1.conv1", got %s', type(path)) end
+  return m:_at("at", path)
+end
+
+-- `what`: who asks, for errors.
+function Module._at(m, what, path)
+  if type(path) ~= "string" then fault('%s: expects a path like "layer4.1.conv1", got %s', what, shown(path)) end
   if path == "" then return m end
   local found = m
   for name in path:gmatch "[^.]+" do
@@ -323,7 +350,7 @@ function Module.at(m, path)
   walk(m, function(_, p) if p ~= "" then names[#names + 1] = p end end)
   walk_tensors(m, "_pnames", "_params", function(_, p) names[#names + 1] = p end)
   walk_tensors(m, "_bnames", "_buffers", function(_, p) names[#names + 1] = p end)
-  fault("no module '%s' in %s%s", path, getmetatable(m).__name, suggest.hint(path, names))
+  fault("%s: no module '%s' in %s%s", what, path, getmetatable(m).__name, suggest.hint(path, names))
 end
 Module.get_submodule = Module.at
 
@@ -341,12 +368,18 @@ function Module.find(m, what)
       end
     end
   elseif type(what) == "function" then match = function(path, sub) return what(sub, path) end
-  else match = glob(what) end
+  else match = glob(what, "find") end
   walk(m, function(sub, path) if path ~= "" and match(path, sub) then out[path] = sub end end)
   return out
 end
 
 -- ---- modes ----
+
+-- Several globs given side by side are one list of them.
+local function globs(pattern, ...)
+  if select("#", ...) == 0 then return pattern end
+  return {pattern, ...}
+end
 
 -- The modules a glob names, and all beneath them; an error when there are none. nil: all.
 local function chosen(m, what, pattern)
@@ -355,7 +388,7 @@ local function chosen(m, what, pattern)
     walk(sub, function(s) if not seen[s] then seen[s] = true out[#out + 1] = s end end)
   end
   if pattern == nil then take(m) return out end
-  local match = glob(pattern)
+  local match = glob(pattern, what)
   walk(m, function(sub, path) if path ~= "" and match(path) then take(sub) end end)
   return out, what
 end
@@ -377,13 +410,13 @@ end
 
 --- m:train([glob]): training mode (BatchNorm uses and moves batch statistics, dropout drops); with a glob only for the
 -- modules it names and all beneath. train(false) is eval(). Frozen modules stay as they are: see freeze.
-function Module.train(m, pattern)
+function Module.train(m, pattern, ...)
   if type(pattern) == "boolean" then return set_training(m, "train", nil, pattern) end
-  return set_training(m, "train", pattern, true)
+  return set_training(m, "train", globs(pattern, ...), true)
 end
 
 --- m:eval([glob]): the mode for use (BatchNorm's running statistics, no dropout), of all or of what the glob names.
-function Module.eval(m, pattern) return set_training(m, "eval", pattern, false) end
+function Module.eval(m, ...) return set_training(m, "eval", globs(...), false) end
 
 --- m:is_training(): whether m behaves as in training now: its mode, unless it is frozen.
 function Module.is_training(m) return m.training and not m._frozen and not trace.is_dry() end
@@ -395,6 +428,7 @@ end
 
 --- m:requires_grad_([on]): sets requires_grad of all parameters (default true); statistics of BatchNorm go on moving.
 function Module.requires_grad_(m, on)
+  if on ~= nil and type(on) ~= "boolean" then fault("requires_grad_: expects true or false, got %s", shown(on)) end
   walk_tensors(m, "_pnames", "_params", function(t) t.requires_grad = on ~= false end)
   return m
 end
@@ -415,7 +449,7 @@ local function freeze(m, what, pattern, on)
     for _, name in ipairs(sub._pnames) do freeze_tensor(sub._params[name], on) end
   end
   if pattern ~= nil then
-    local match = glob(pattern)
+    local match = glob(pattern, what)
     walk_tensors(m, "_pnames", "_params", function(t, name)
       if match(name) then
         freeze_tensor(t, on)
@@ -427,18 +461,18 @@ local function freeze(m, what, pattern, on)
   return m
 end
 
---- m:freeze([glob]): nothing in m (or in what the glob names and all beneath) changes any more: no gradient is computed
+--- m:freeze([glob, …]): nothing in m (or in what the globs name and all beneath) changes any more: no gradient is computed
 -- or kept, no optimizer moves it, BatchNorm statistics stand still, dropout is off; m:train() does not undo it, unfreeze
 -- does. A glob that names parameters ("*.bias") freezes those alone. Returns m.
-function Module.freeze(m, pattern) return freeze(m, "freeze", pattern, true) end
+function Module.freeze(m, ...) return freeze(m, "freeze", globs(...), true) end
 
---- m:unfreeze([glob]): the opposite of freeze; all parameters there require gradients again. Returns m.
-function Module.unfreeze(m, pattern) return freeze(m, "unfreeze", pattern, false) end
+--- m:unfreeze([glob, …]): the opposite of freeze; all parameters there require gradients again. Returns m.
+function Module.unfreeze(m, ...) return freeze(m, "unfreeze", globs(...), false) end
 
 --- m:freeze_to(path[, input]): freezes every module that runs before `path` in the real graph. input: a tensor or a
 -- shape to run with (default m.input_shape). Returns m.
 function Module.freeze_to(m, path, input)
-  local target = m:at(path)
+  local target = m:_at("freeze_to", path)
   if not is_module(target) then fault("freeze_to: '%s' is no module", path) end
   input = input or m.input_shape
   if not input then fault("freeze_to: needs an input to run with: m:freeze_to(%q, {1, 3, 224, 224}), or set m.input_shape", path) end
@@ -462,6 +496,7 @@ end
 --- m:bn_eval([on]): BatchNorm modules in m use and keep their running statistics, also after m:train(); their weights
 -- still learn. m:bn_eval(false) undoes it. Returns m.
 function Module.bn_eval(m, on)
+  if on ~= nil and type(on) ~= "boolean" then fault("bn_eval: expects true or false, got %s", shown(on)) end
   walk(m, function(sub) if sub._is_batchnorm then rawset(sub, "_bn_eval", on ~= false or nil) end end)
   return m
 end
@@ -591,5 +626,12 @@ function Module._statistics_move(m, path)
   note.once("statistics", ("%s: its weight requires no gradient, but in train mode its running statistics go on moving; m:freeze() stops both, m:eval() or m:bn_eval() the statistics")
     :format(path ~= "" and path or getmetatable(m).__name))
 end
+
+-- Each file that gives modules methods ends with this.
+function Module._methods()
+  require "suture.method"(Module, {is = is_module, what = "a module", name = "m",
+    skip = {class = true, Parameter = true, is_module = true, forward = true}})
+end
+Module._methods()
 
 return Module

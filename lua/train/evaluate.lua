@@ -35,7 +35,7 @@ end
 --- Calls each(logits, y, places, x) for every batch of ds with m in eval and nothing recorded for gradients.
 function evaluate.each(m, ds, opts, each)
   mode.eval(m, function()
-    for x, y, places in ds:batches(opts.batch or 64, {augment = false, threads = opts.threads}) do
+    for x, y, places in ds:batches(opts.batch, {augment = false, threads = opts.threads}) do
       tensor.no_grad(function() each(m(x), y, places, x) end)
     end
   end)
@@ -45,7 +45,8 @@ local Result = {__name = "evaluation", __tostring = function(r)
   return ("acc %.4f (%d of %d) · loss %.4f"):format(r.acc, r.correct, r.count, r.loss)
 end}
 
-local known = {batch = true, threads = true, label_smoothing = true}
+
+local read = options.named("evaluate", "batch:count=64 threads:natural=nil label_smoothing:prob=0")
 
 --- Accuracy and loss of m on ds, in eval mode; m's own mode is put back after.
 -- Options: `batch` (64), `threads` (of the loader), `label_smoothing` (0). Returns a table with `acc` (0 to 1), `loss` (mean
@@ -53,11 +54,11 @@ local known = {batch = true, threads = true, label_smoothing = true}
 function evaluate.evaluate(m, ds, opts)
   check_model("evaluate", m)
   check_dataset("evaluate", ds)
-  opts = options.check("evaluate", opts or {}, known)
+  opts = read(opts)
   local loss, correct, count = 0, 0, 0
   evaluate.each(m, ds, opts, function(logits, y)
     if count == 0 then evaluate.check_classes("evaluate", logits, ds) end
-    local sum = F.cross_entropy(logits, y, {reduction = "sum", label_smoothing = opts.label_smoothing or 0})
+    local sum = F.cross_entropy(logits, y, {reduction = "sum", label_smoothing = opts.label_smoothing})
     local right = logits:argmax(1):eq(y):sum()
     core.graph.eval {sum, right}
     loss, correct, count = loss + sum:item(), correct + right:item(), count + y.shape[1]
@@ -81,6 +82,7 @@ function evaluate.predict(m, x, k)
   check_model("predict", m)
   if type(x) == "string" then x = require("suture.image").preprocess(x, m) end
   if not core.tensor.is(x) then fault("predict: expects a tensor or the path of a picture, got %s", options.show(x)) end
+  k = k == nil and 5 or math.type(k) == "integer" and k > 0 and k or fault("predict: expects how many classes to name, a whole number above 0, got %s", options.show(k))
   if #x.shape == 3 then x = x:unsqueeze(0) end
   local names = m.classes or {}
   local out = {}
@@ -93,7 +95,7 @@ function evaluate.predict(m, x, k)
         for c = 1, #row do order[c] = c end
         table.sort(order, function(a, b) return row[a] > row[b] or (row[a] == row[b] and a < b) end)
         out[i] = {}
-        for j = 1, math.min(k or 5, #order) do
+        for j = 1, math.min(k, #order) do
           local c = order[j]
           out[i][j] = {class = names[c] or ("class %d"):format(c - 1), index = c - 1, p = row[c]}
         end
@@ -121,12 +123,14 @@ local Confusion = {__name = "confusion", __tostring = function(r)
   return table.concat(lines, "\n")
 end}
 
+local read_confusion = options.named("confusion", "batch:count=64 threads:natural=nil")
+
 --- The confusion matrix of m on ds: `counts[i + 1][j + 1]` samples of class i taken for class j. Prints itself with each
--- class's recall. Options as in evaluate.
+-- class's recall. Options: `batch` (64), `threads`.
 function evaluate.confusion(m, ds, opts)
   check_model("confusion", m)
   check_dataset("confusion", ds)
-  opts = options.check("confusion", opts or {}, known)
+  opts = read_confusion(opts)
   local counts, right, count, n = {}, 0, 0, nil
   evaluate.each(m, ds, opts, function(logits, y)
     if not n then

@@ -11,42 +11,71 @@ local optim = require "suture.optim"
 local options = require "suture.options"
 local progress = require "suture.train.progress"
 local schedules = require "suture.train.schedule"
+local suggest = require "suture.suggest"
 local trunk = require "suture.train.trunk"
 local graph, rows = core.graph, core.rows
 
-local known = {}
-for name in ([[val epochs batch lr optimizer momentum nesterov weight_decay betas eps schedule step_size gamma
-  label_smoothing clip patience min_delta max_epochs seed threads cache quiet on_epoch best]]):gmatch "%S+" do known[name] = true end
+local read = options.named("fit", [[val:any=nil epochs:any=10 batch:count=32
+  optimizer:any=sgd lr:rate=nil momentum:rate=nil nesterov:bool=nil weight_decay:rate=nil betas:table=nil eps:rate=nil
+  schedule:any=constant step_size:count=nil gamma:rate=0.1 label_smoothing:prob=0 clip:positive=nil
+  patience:count=5 min_delta:rate=0 max_epochs:count=200 best:bool=nil
+  cache:any=true seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil]])
 
+-- Optimizers by name, and the options of fit each takes: what is not given is as optim has it, but for these.
+local adam = {lr = true, betas = true, eps = true, weight_decay = true}
 local makers = {
-  sgd = function(p, o)
-    return optim.SGD(p, {lr = o.lr or 0.01, momentum = o.momentum or 0.9, nesterov = o.nesterov or false, weight_decay = o.weight_decay or 0})
-  end,
-  adam = function(p, o)
-    return optim.Adam(p, {lr = o.lr or 1e-3, betas = o.betas or {0.9, 0.999}, eps = o.eps or 1e-8, weight_decay = o.weight_decay or 0})
-  end,
-  adamw = function(p, o)
-    return optim.AdamW(p, {lr = o.lr or 1e-3, betas = o.betas or {0.9, 0.999}, eps = o.eps or 1e-8, weight_decay = o.weight_decay or 0.01})
-  end,
+  sgd = {make = optim.SGD, takes = {lr = true, momentum = true, nesterov = true, weight_decay = true}, lr = 0.01, momentum = 0.9},
+  adam = {make = optim.Adam, takes = adam},
+  adamw = {make = optim.AdamW, takes = adam},
 }
+
+local function is_optimizer(o) return type(o) == "table" and type(o.param_groups) == "table" and o.step ~= nil end
+
+-- The optimizer that the options ask for. An option it would not look at is an error.
+local function optimizer_for(m, opts)
+  local given = opts.optimizer
+  local kind = type(given) == "string" and makers[given]
+  if not kind and not is_optimizer(given) then
+    fault('fit: no optimizer %s%s ("sgd", "adam", "adamw", or an object from optim)', options.show(given),
+      type(given) == "string" and suggest.hint(given, makers) or "")
+  end
+  local takes, own = kind and kind.takes or {}, {}
+  for _, name in ipairs {"lr", "momentum", "nesterov", "weight_decay", "betas", "eps"} do
+    own[name] = opts[name]
+    if own[name] ~= nil and not takes[name] then
+      fault("fit: %s is no option of %s", name, kind and given or "an optimizer of your own: give it to optim." .. tostring(given.kind))
+    end
+    if own[name] == nil and kind then own[name] = kind[name] end
+  end
+  if kind then return kind.make(m:parameters(), own) end
+  local mine = {}
+  for p in m:parameters() do mine[p] = p.requires_grad end
+  for _, g in ipairs(given.param_groups) do
+    for _, p in ipairs(g.params) do if mine[p] then return given end end
+  end
+  fault("fit: the optimizer holds no parameter of the model that trains (it was made for another, or before surgery)")
+end
 
 local Result = {__name = "training", __tostring = function(r)
   local last = r.history[#r.history]
   if not last then return "no epoch finished" .. (r.interrupted and " (interrupted)" or "") end
-  local text = ("%d epochs, %s"):format(#r.history, progress.seconds_text(r.seconds))
+  local text = ("%d epoch%s, %s"):format(#r.history, #r.history == 1 and "" or "s", progress.seconds_text(r.seconds))
   local best = r.history[r.best_epoch or #r.history]
   text = text .. (" · loss %.4g acc %.3f"):format(best.loss, best.acc)
   if best.val_loss then text = text .. (" · val %.4g %.3f (epoch %d)"):format(best.val_loss, best.val_acc, r.best_epoch or #r.history) end
   return text .. (r.interrupted and " · interrupted" or r.converged and " · converged" or "")
 end}
 
--- The tensors that training may change: parameters that require a gradient, and all buffers (running statistics).
+-- The tensors that training may change: parameters that require a gradient, and all buffers (running statistics). Then
+-- how many of them are parameters, and whether the model has others.
 local function movable(m)
-  local list = {}
-  for p in m:parameters() do if p.requires_grad then list[#list + 1] = p end end
+  local list, others = {}, false
+  for p in m:parameters() do
+    if p.requires_grad then list[#list + 1] = p else others = true end
+  end
   local trained = #list
   for b in m:buffers() do list[#list + 1] = b end
-  return list, trained
+  return list, trained, others
 end
 
 -- A copy of tensors to go back to; save() refreshes it, restore() goes back.
@@ -69,25 +98,6 @@ end
 
 local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge end
 
-local function check(opts)
-  local function number(name, least, what)
-    local v = opts[name]
-    if v ~= nil and (type(v) ~= "number" or v ~= v or v < least) then fault("fit: %s expects %s, got %s", name, what, options.show(v)) end
-  end
-  number("lr", 0, "a number, 0 or above")
-  number("momentum", 0, "a number, 0 or above")
-  number("weight_decay", 0, "a number, 0 or above")
-  number("label_smoothing", 0, "a number from 0 to 1")
-  number("clip", 0, "a norm above 0")
-  for _, name in ipairs {"batch", "patience", "max_epochs", "step_size"} do
-    number(name, 1, "a whole number above 0")
-    if opts[name] then opts[name] = math.tointeger(opts[name]) or fault("fit: %s expects a whole number, got %s", name, options.show(opts[name])) end
-  end
-  if opts.epochs ~= nil and opts.epochs ~= "converge" and not (math.type(opts.epochs) == "integer" and opts.epochs >= 0) then
-    fault('fit: epochs expects a whole number or "converge", got %s', options.show(opts.epochs))
-  end
-end
-
 --- Trains m on the dataset `train` and returns how it went.
 -- Only what requires a gradient is trained; frozen parts do not change. What comes before the first trained layer is
 -- computed once per sample and kept (a line says so, or why not). Ctrl-C ends at a step's end with what there is.
@@ -105,53 +115,53 @@ end
 --   cache            true; false: the frozen part is computed every time; a number: at most that many MB
 --   seed             of order and augmentation (default: the next of the generator)
 --   threads          of the loader      quiet   nothing is printed      on_epoch   called with each epoch's figures
--- Returns {history = {{epoch, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, seconds, interrupted, converged}.
+-- Returns {history = {{epoch, steps, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, seconds, interrupted, converged}.
 -- A loss that is not finite is an error that says where; the model then has the last good weights.
 local function fit(m, train, opts)
   measure.check_model("fit", m)
   measure.check_dataset("fit", train)
-  opts = setmetatable({}, {__index = options.check("fit", opts or {}, known)})
-  check(opts)
-  if opts.val then measure.check_dataset("fit: val", opts.val) end
+  opts = read(opts)
+  if opts.val ~= nil then measure.check_dataset("fit: val", opts.val) end
+  trunk.check("fit", opts.cache)
   local converge = opts.epochs == "converge"
-  opts.epochs = converge and (opts.max_epochs or 200) or opts.epochs or 10
+  if not converge and not (math.type(opts.epochs) == "integer" and opts.epochs >= 0) then
+    fault('fit: epochs expects a whole number or "converge", got %s', options.show(opts.epochs))
+  end
+  if converge then opts.epochs = opts.max_epochs end
   local keep_best = converge
   if opts.best ~= nil then keep_best = opts.best end
-  local moving, trained = movable(m)
+  local moving, trained, others = movable(m)
   if trained == 0 then fault("fit: nothing to train: no parameter requires a gradient · m:unfreeze(\"fc\") or a new head (m:reset_head(n)) would") end
 
-  local optimizer, given = opts.optimizer or "sgd", nil
-  if type(optimizer) == "string" then
-    local make = makers[optimizer]
-    if not make then fault('fit: no optimizer %q (sgd, adam, adamw, or an object from optim)', optimizer) end
-    optimizer = make(m:parameters(), opts)
-  else
-    given = {}
-    for i, g in ipairs(optimizer.param_groups) do given[i] = g.lr end
-  end
+  local optimizer = optimizer_for(m, opts)
   local base = {}
   for i, g in ipairs(optimizer.param_groups) do base[i] = g.lr end
   local factor = schedules(opts)
 
-  require("suture.undo").snapshot("fit", m)
-  local seed = opts.seed or core.engine.draw()
-  local batch = opts.batch or 32
+  local seed, batch = opts.seed or core.engine.draw(), opts.batch
+  local forget, steps = require("suture.undo").snapshot("fit", m), 0
+  local ended <close> = setmetatable({}, {__close = function() -- after an error too
+    optimizer:zero_grad()
+    for i, g in ipairs(optimizer.param_groups) do g.lr = base[i] end
+    if steps == 0 then forget() end -- nothing to take back
+  end})
   if not m.training then m:train() end
   local soft <close> = interrupt.soft()
   local good, best = backup(moving), keep_best and backup(moving)
+  local statistics = {table.unpack(moving, trained + 1)}
+  local settled = backup(statistics) -- as the last whole step left them
   local kept, kept_val = trunk.new(train, opts), opts.val and trunk.new(opts.val, opts)
   local r = setmetatable({history = {}, seconds = 0, seed = seed}, Result)
   local least, since = math.huge, 0
   local labels = train:labels()
   local began = core.engine.clock()
-  local said = false
 
   -- One step; returns loss and how many were right. Weights change only at its end, in one piece.
   local function step(x, y, places, from_cache, epoch, k)
     optimizer:zero_grad()
     local logits = m(x)
     if epoch == 1 and k == 1 then measure.check_classes("fit", logits, train) end
-    local loss = F.cross_entropy(logits, y, {label_smoothing = opts.label_smoothing or 0})
+    local loss = F.cross_entropy(logits, y, {label_smoothing = opts.label_smoothing})
     local right = logits:argmax(1):eq(y):sum()
     if from_cache then kept:give(loss, x, places) else kept:keep(loss, x, places) end
     if not loss.requires_grad then fault("fit: the loss does not depend on any parameter that trains") end
@@ -163,14 +173,30 @@ local function fit(m, train, opts)
     if norm and not finite(norm) then bad = true end
     if bad then
       local what = first_bad(m) or "the output"
-      if k > 1 or epoch > 1 then good.restore() end
+      good.restore()
       optimizer:zero_grad()
       fault("fit: the loss is %s at epoch %d step %d: %s is not finite · the model has the last good weights · a smaller lr (now %g) or clip = 1 may help",
-        tostring(value), epoch, k, what, optimizer.param_groups[1].lr)
+        options.show(value), epoch, k, what, optimizer.param_groups[1].lr)
     end
     good.save()
     optimizer:step()
+    settled.save()
+    steps = steps + 1
     return value, right:item()
+  end
+
+  -- Calls f(…) until Ctrl-C. A step that was not finished leaves nothing: what its forward pass would have done to the
+  -- statistics is taken back, and its graph is let go.
+  local function interruptible(f, ...)
+    local ok, err = pcall(f, ...)
+    if ok then return end
+    if not interrupt.is(err) then error(err, 0) end
+    interrupt.take()
+    r.interrupted = true
+    local whole <close> = interrupt.defer()
+    graph.drop_effects()
+    collectgarbage()
+    settled.restore()
   end
 
   local function validate()
@@ -214,28 +240,33 @@ local function fit(m, train, opts)
     local from_cache = kept:full()
     local plan = train:order(batch, {shuffle = true, seed = seed, epoch = epoch})
     local line = progress.new(epoch, #plan, opts.quiet)
-    local row = {epoch = epoch, lr = optimizer.param_groups[1].lr}
+    local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
     local loss, correct, count, k = 0, 0, 0, 0
     local function after(value, right, n)
       loss, correct, count, k = loss + value * n, correct + right, count + n, k + 1
-      row.loss, row.acc = loss / count, correct / count
+      row.steps, row.loss, row.acc = k, loss / count, correct / count
       line:step(k, row)
       if interrupt.take() then r.interrupted = true end
       return r.interrupted
     end
-    if from_cache then
-      for _, places in ipairs(plan) do
-        local value, right = step(kept:stand_in(#places), trunk.labels(labels, places), places, true, epoch, k + 1)
-        if after(value, right, #places) then break end
+    interruptible(function()
+      if from_cache then
+        for _, places in ipairs(plan) do
+          local value, right = step(kept:stand_in(#places), trunk.labels(labels, places), places, true, epoch, k + 1)
+          if after(value, right, #places) then break end
+        end
+      else
+        for x, y, places in train:batches(batch, order) do
+          if kept.on then kept:shape(x) end
+          local value, right = step(x, y, places, false, epoch, k + 1)
+          if after(value, right, #places) then break end
+        end
       end
-    else
-      for x, y, places in train:batches(batch, order) do
-        if kept.on then kept:shape(x) end
-        local value, right = step(x, y, places, false, epoch, k + 1)
-        if after(value, right, #places) then break end
-      end
+    end)
+    if opts.val and not r.interrupted then
+      interruptible(function() row.val_loss, row.val_acc = validate() end)
     end
-    if opts.val and not r.interrupted then row.val_loss, row.val_acc = validate() end
+    if k == 0 then return row end
     if from_cache then row.note = "(frozen trunk kept)" end
     row.seconds = line:seconds()
     line:finish(k, row)
@@ -244,22 +275,14 @@ local function fit(m, train, opts)
   end
 
   for epoch = 1, opts.epochs do
-    local ok, row = xpcall(epoch_of, function(e) return interrupt.is(e) and e or (type(e) == "string" and e) or e end, epoch)
-    if not ok then
-      if not interrupt.is(row) then error(row, 0) end
-      interrupt.take()
-      r.interrupted = true
-      break
-    end
+    local row = epoch_of(epoch)
+    if row.steps == 0 then break end -- Ctrl-C before the first one
     r.history[epoch] = row
-    if epoch == 1 and not opts.quiet and not said then
-      said = true
-      if trained < #moving or kept.on then note(kept:text()) end
-    end
+    if epoch == 1 and not opts.quiet and (others or kept.on) then note(kept:text()) end
     if opts.on_epoch then opts.on_epoch(row) end
     if r.interrupted then break end
     local now = row.val_loss or row.loss
-    if now < least - (opts.min_delta or 0) then
+    if now < least - opts.min_delta then
       least, since, r.best_epoch = now, 0, epoch
       if best then
         local whole <close> = interrupt.defer()
@@ -267,7 +290,7 @@ local function fit(m, train, opts)
       end
     else
       since = since + 1
-      if converge and since >= (opts.patience or 5) then
+      if converge and since >= opts.patience then
         r.converged = true
         break
       end
@@ -276,8 +299,6 @@ local function fit(m, train, opts)
   local whole <close> = interrupt.defer()
   if best and r.best_epoch then best.restore() end
   if not keep_best then r.best_epoch = nil end
-  optimizer:zero_grad()
-  if given then for i, g in ipairs(optimizer.param_groups) do g.lr = given[i] end end
   r.seconds = core.engine.clock() - began
   if #train.classes > 0 then m.classes = train.classes end
   return r

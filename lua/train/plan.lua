@@ -20,14 +20,17 @@ local Plan = {__name = "training plan", __tostring = function(r)
   return table.concat(lines, "\n")
 end}
 
+local read = options.named("plan", "batch:count=32 cache:any=true threads:natural=nil")
+
 --- plan(m, ds[, {batch = 32, cache = true}]): where backward stops, what would be cached, memory, and seconds per epoch,
 -- from one measured step (the model stays as it is). Returns a table that prints itself: `first`, `cache`, `memory`, `saved`,
 -- `seconds`, `cached_seconds`, `steps`.
 local function plan(m, ds, opts)
   measure.check_model("plan", m)
   measure.check_dataset("plan", ds)
-  opts = options.check("plan", opts or {}, {batch = true, cache = true, threads = true})
-  local batch = math.min(opts.batch or 32, #ds)
+  opts = read(opts)
+  trunk.check("plan", opts.cache)
+  local batch = math.min(opts.batch, #ds)
   local r = setmetatable({batch = batch, steps = math.ceil(#ds / batch), parameters = 0, trainable = 0, tensors = 0, trainable_tensors = 0,
     frozen_modules = 0}, Plan)
   for _, p in m:named_parameters() do

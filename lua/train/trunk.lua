@@ -3,11 +3,19 @@
 -- requires a gradient, is random, or mixes samples. Later epochs give those values to the traced graph, and what came
 -- before them is dead code.
 local core = require "suture.core"
+local fault = require "suture.fault"
+local options = require "suture.options"
 local graph, rows = core.graph, core.rows
 local trunk = {}
 trunk.__index = trunk
 
 local DEFAULT_MB = 2048
+
+--- The option `cache` as users give it: an error names the function `what`.
+function trunk.check(what, cache)
+  if type(cache) == "boolean" or type(cache) == "number" and cache >= 0 then return end
+  fault("%s: cache expects true, false or a bound in MB, got %s", what, options.show(cache))
+end
 
 --- A cache for the samples of ds. opts.cache: true (default), false, or a bound in MB (default 2048).
 function trunk.new(ds, opts)

@@ -7,7 +7,7 @@ local raw = require("suture.core").tensor
 
 return function(m, x, pattern)
   if not raw.is(x) then fault("activations: expects a tensor as input, got %s", require("suture.options").show(x)) end
-  local match = glob(pattern == nil and "*" or pattern)
+  local match = glob(pattern == nil and "*" or pattern, "activations")
   local found = false
   for path in m:named_modules() do found = found or (path ~= "" and match(path)) end
   if not found then m:_no_match("activations", pattern) end

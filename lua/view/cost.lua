@@ -34,8 +34,8 @@ end
 local function cost(m, batch, opts)
   if type(batch) == "table" and opts == nil and not raw.is(batch) and batch[1] == nil then batch, opts = nil, batch end
   opts = options.check("cost", opts or {}, {input = true})
-  batch = batch == nil and 1 or math.tointeger(batch)
-  if not batch or batch < 1 then fault("cost: batch expects a whole number above 0, got %s", options.show(batch)) end
+  if batch == nil then batch = 1 end
+  if math.type(batch) ~= "integer" or batch < 1 then fault("cost: batch expects a whole number above 0, got %s", options.show(batch)) end
   local inputs = trace.inputs(m, "cost", opts.input)
   if not inputs then fault("cost: what goes in? Give a shape: m:cost(%d, {input = {1, 3, 224, 224}}), or set m.input_shape", batch) end
   local args, shapes = {}, {}

@@ -30,4 +30,6 @@ function Module.cost(m, ...) return require("suture.view.cost")(m, ...) end
 -- (a list for a module that runs several times or gives several). Modes stay as they are; no gradients are kept.
 function Module.activations(m, x, pattern) return require("suture.view.activations")(m, x, pattern) end
 
+Module._methods()
+
 return true

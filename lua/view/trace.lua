@@ -28,6 +28,9 @@ function trace.inputs(m, what, given)
     return {shape}
   end
   if is(given) or whole_numbers(given) then return {given} end
+  if type(given) == "table" and type(given[1]) == "number" then
+    fault("%s: a shape is made of whole numbers above 0, got %s", what, require("suture.options").show(given))
+  end
   if type(given) == "table" and #given > 0 then
     for i, v in ipairs(given) do
       if not is(v) and not whole_numbers(v) then

@@ -17,6 +17,20 @@ local function fails(text, f, ...)
 end
 
 describe("tensors", function()
+  it("divide rounding down, with a remainder of the divisor's sign", function()
+    assert.same({3, -4}, (tensor {7, -7} // 2):tolist())
+    assert.same({1, 2}, (tensor {7, -7} % 3):tolist())
+    assert.equal("int64", (tensor {7} // 2).dtype)
+    assert.equal("float32", (tensor {7} // 2.0).dtype)
+    near({0.5, 1.5}, (tensor {2.5, -0.5} % 2):tolist())
+  end)
+
+  it("are indexed by lists and tensors of places", function()
+    local x = tensor {{1, 2}, {3, 4}, {5, 6}}
+    assert.same({{5, 6}, {1, 2}}, x[{2, 0}]:tolist())
+    assert.same({{3, 4}}, x[tensor {1}]:tolist())
+  end)
+
   it("are made from nested lists", function()
     local x = tensor {{1, 2, 3}, {4, 5, 6.5}}
     assert.equal("(2, 3)", tostring(x.shape))
@@ -229,5 +243,6 @@ describe("F", function()
     near((math.log(1 + math.exp(-0.5)) + math.log(1 + math.exp(2))) / 2, F.binary_cross_entropy_with_logits(x, y):item())
     near(math.log(2), F.cross_entropy(suture.zeros(3, 2), tensor {0, 1, 1}):item())
     near(F.cross_entropy(suture.zeros(1, 2), tensor {0}):item(), F.nll_loss(suture.zeros(1, 2):log_softmax(1), tensor {0}):item())
+    near(-(0.5 + 4) / 2, F.nll_loss(tensor {{0.5, 9}, {9, 4.0}}, tensor {0, 1}):item()) -- of any numbers, as in PyTorch
   end)
 end)

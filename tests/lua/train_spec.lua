@@ -101,6 +101,26 @@ describe("fit", function()
     for _, p in m:named_parameters() do assert.is_true(p:abs():max():item() < math.huge) end
   end)
 
+  it("has the weights and statistics it began with when the first step fails", function()
+    local m = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
+    local x = suture.randn(4, 3, 8, 8)
+    x[2] = suture.full({3, 8, 8}, 0 / 0)
+    local before = copies(m)
+    assert.error_matches(function()
+      suture.fit(m, data.tensors(x, suture.tensor {0, 1, 0, 1}), {epochs = 1, batch = 4, quiet = true})
+    end, "epoch 1 step 1")
+    assert.is_nil(first_difference(before, copies(m)))
+  end)
+
+  it("leaves no trace in history and in the optimizer when it fails before a step", function()
+    local m = zoo.cifar_resnet20 {num_classes = 3}
+    local opt = suture.optim.SGD(m:parameters(), {lr = 0.1})
+    local length = #suture.history()
+    assert.has_error(function() suture.fit(m, shapes("source", 1), {epochs = 2, optimizer = opt, schedule = function() return 0.5 end, quiet = true}) end)
+    assert.equal(length, #suture.history())
+    assert.equal(0.1, opt.param_groups[1].lr)
+  end)
+
   it("runs until it converges and keeps the best weights", function()
     local m = zoo.cifar_resnet20 {num_classes = 8}
     m:freeze()
@@ -110,6 +130,24 @@ describe("fit", function()
     local best = r.history[r.best_epoch]
     assert.near(best.val_loss, suture.evaluate(m, val).loss, 1e-4)
     assert.is_true(#r.history == 12 or r.converged)
+  end)
+
+  it("says what becomes of the frozen part, and nothing where nothing is frozen", function()
+    local note = require "suture.note"
+    local write, said = note.write, {}
+    note.write = function(text) said[#said + 1] = text end
+    local progress = require "suture.train.progress"
+    local finish = progress.finish
+    progress.finish = function() end
+    local m = zoo.cifar_resnet20 {num_classes = 8}
+    suture.fit(m, shapes("source", 1), {epochs = 1})
+    assert.same({}, said)
+    m:freeze()
+    m.linear = nn.Linear(64, 8)
+    suture.fit(m, shapes("source", 1), {epochs = 1})
+    note.write, progress.finish = write, finish
+    assert.matches("frozen up to .*kept for 8 samples", said[1])
+    assert.equal(1, #said)
   end)
 
   it("is taken back by undo", function()

@@ -121,13 +121,22 @@ class Cli(unittest.TestCase):
         self.assertEqual(err, "x\n")
 
     def test_starts_quickly(self):
-        best = min(self.timed() for _ in range(5))
-        self.assertLess(best, 0.03 if not os.environ.get("SANITIZE") else 3)
+        most = 0.03 if not os.environ.get("SANITIZE") else 3
+        best = self.quickest(most, lambda: self.run("-e", "print(1)"))
+        plain = self.quickest(0.004, lambda: subprocess.run(["lua5.4", "-e", "print(1)"], capture_output=True))
+        if best >= most and plain > 0.004:
+            self.skipTest("this machine is busy: stock Lua takes %.0f ms to start" % (plain * 1e3))
+        self.assertLess(best, most)
 
-    def timed(self):
-        start = time.perf_counter()
-        self.run("-e", "print(1)")
-        return time.perf_counter() - start
+    def quickest(self, enough, f):
+        best = 9
+        for _ in range(30):
+            start = time.perf_counter()
+            f()
+            best = min(best, time.perf_counter() - start)
+            if best < enough:
+                break
+        return best
 
     def test_stock_lua(self):
         env = self.home.env(LUA_CPATH=os.path.join(TOP, os.environ.get("O", ""), "?.so") + ";;")

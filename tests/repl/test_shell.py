@@ -1,5 +1,5 @@
 """The prompt under a pty: editing, paste, completion, Ctrl-C, Ctrl-D, history, colour, shell commands."""
-import os, re, stat, time, unittest
+import os, random, re, stat, time, unittest
 import tap
 from term import Home, Term, plain, run
 
@@ -142,6 +142,16 @@ class Shell(unittest.TestCase):
         t.line("t = setmetatable({}, {__tostring = function() while true do end end})")
         self.stop(t, "t")
 
+    def test_ctrl_c_is_never_lost_between_typing_and_running(self):
+        t = self.term("-q")
+        random.seed(int(os.environ.get("SEED", "1")))
+        for _ in range(150):
+            t.send("while true do end\r")
+            time.sleep(random.random() * 0.004)
+            t.send("\x03")
+            t.prompt()
+        self.assertEqual(t.line("1 + 1"), "2")
+
     def test_ctrl_c_many_times_never_ends_the_shell(self):
         t = self.term()
         for i in range(20):
@@ -156,6 +166,18 @@ class Shell(unittest.TestCase):
         t.expect("\nalive")
         t.send("\x04")
         self.assertEqual(t.close(), 0)
+
+    def test_what_an_interrupted_line_did_is_recorded(self):
+        t = self.term()
+        t.line("m = nn.Sequential(nn.Linear(2, 2))")
+        t.send("m[0] = nn.ReLU() while true do end\r")
+        t.expect("while true do end")
+        time.sleep(0.2)
+        t.send("\x03")
+        shown = t.prompt()
+        self.assertEqual(shown.count("interrupted"), 1)
+        self.assertIn("0: Linear(2 → 2) replaced by ReLU", shown)
+        self.assertEqual(t.line("undo()"), "undone: 0: Linear(2 → 2) replaced by ReLU()")
 
     def test_guards_put_ctrl_c_off(self):
         t = self.term()

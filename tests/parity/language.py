@@ -1,0 +1,180 @@
+"""The language: tensors, functions and small layers say what PyTorch's say: shape, type and numbers, on the same numbers.
+Each case is an expression of Lua and the same one of Python."""
+import math, os, sys, warnings
+sys.path.insert(0, os.path.dirname(__file__))
+from common import *
+import torch.nn.functional as F
+from torch import nn
+
+warnings.simplefilter("ignore")
+BOUND = 1e-5
+
+
+def num(k, *shape):
+    n = math.prod(shape)
+    return torch.tensor([math.sin(k + i * 1.7) * 2 + ((i * 7) % 5) * 0.3 for i in range(n)], dtype=torch.float32).reshape(*shape)
+
+
+LUA = """
+local function num(k, ...)
+  local n, t = 1, {}
+  for _, d in ipairs {...} do n = n * d end
+  for i = 0, n - 1 do t[i + 1] = math.sin(k + i * 1.7) * 2 + ((i * 7) % 5) * 0.3 end
+  return tensor(t, {dtype = "float32"}):reshape(...)
+end
+a, b, img, w = num(1, 2, 3, 4), num(2, 3, 4), num(3, 2, 4, 9, 7), num(4, 6, 4, 3, 3)
+wg, v, t, s3 = num(5, 8, 2, 3, 3), num(6, 5, 3), tensor {0, 2, 1, 1, 0}, num(7, 4, 3, 5)
+local function moved(m, x)
+  local y = m(x)
+  m(x * 2)
+  return {y, m.running_mean, m.running_var}
+end
+local function out(i, x)
+  for _, y in ipairs(suture.tensor.is_tensor(x) and {x} or x) do
+    local f = y:float():reshape(-1):tolist()
+    for k, z in ipairs(f) do f[k] = ("%.9g"):format(z) end
+    print(("%d|%s|%s|%s"):format(i, table.concat(y.shape, ","), y.dtype, table.concat(f, " ")))
+  end
+end
+"""
+a, b, img, w = num(1, 2, 3, 4), num(2, 3, 4), num(3, 2, 4, 9, 7), num(4, 6, 4, 3, 3)
+wg, v, t, s3 = num(5, 8, 2, 3, 3), num(6, 5, 3), torch.tensor([0, 2, 1, 1, 0]), num(7, 4, 3, 5)
+
+
+def moved(m, x):
+    """A layer's output, and its statistics after another pass."""
+    y = m(x)
+    m(x * 2)
+    return [y, m.running_mean, m.running_var]
+
+
+CASES = [
+    ('a:sum()', 'a.sum()'),
+    ('a:sum(1)', 'a.sum(1)'),
+    ('a:sum({0,2},true)', 'a.sum((0,2),True)'),
+    ('a:mean(-1)', 'a.mean(-1)'),
+    ('a:var(1)', 'a.var(1)'),
+    ('a:std()', 'a.std()'),
+    ('a:var({0,1},false)', 'a.var((0,1),unbiased=False)'),
+    ('a:prod(2)', 'a.prod(2)'),
+    ('a:argmax()', 'a.argmax()'),
+    ('a:argmax(1,true)', 'a.argmax(1,True)'),
+    ('a:argmin(2)', 'a.argmin(2)'),
+    ('{a:max(1)}', 'list(a.max(1))'),
+    ('{a:min(0,true)}', 'list(a.min(0,True))'),
+    ('a:norm()', 'a.norm()'),
+    ('{a:topk(2)}', 'list(a.topk(2))'),
+    ('a+b', 'a+b'),
+    ('a-b:unsqueeze(1)[0]', 'a-b.unsqueeze(1)[0]'),
+    ('a/b', 'a/b'),
+    ('a^2', 'a**2'),
+    ('a:abs()^0.5', 'a.abs()**0.5'),
+    ('2^a', '2**a'),
+    ('1/a', '1/a'),
+    ('3-a', '3-a'),
+    ('a:permute(2,0,1)', 'a.permute(2,0,1)'),
+    ('a:transpose(0,-1)', 'a.transpose(0,-1)'),
+    ('a:flip(1,2)', 'a.flip(1,2)'),
+    ('a:slice(2,1,4,2)', 'a[:,:,1:4:2]'),
+    ('a:slice(2,-3,-1)', 'a[:,:,-3:-1]'),
+    ('a:narrow(1,1,2)', 'a.narrow(1,1,2)'),
+    ('a:select(1,-1)', 'a.select(1,-1)'),
+    ('a:chunk(3,2)', 'list(a.chunk(3,2))'),
+    ('a:split(3,2)', 'list(a.split(3,2))'),
+    ('a:expand(2,2,3,4)', 'a.expand(2,2,3,4)'),
+    ('tensor.cat({a,a},-1)', 'torch.cat([a,a],-1)'),
+    ('tensor.stack({a,a},1)', 'torch.stack([a,a],1)'),
+    ('tensor.where(a:gt(0.5),a,-1)', 'torch.where(a>0.5,a,torch.tensor(-1.))'),
+    ('a:clamp(-0.5,0.7)', 'a.clamp(-0.5,0.7)'),
+    ('a:clamp(nil,0.7)', 'a.clamp(None,0.7)'),
+    ('a:round()', 'a.round()'),
+    ('tensor{0.5,1.5,2.5,-0.5}:round()', 'torch.tensor([0.5,1.5,2.5,-0.5]).round()'),
+    ('a:floor()', 'a.floor()'),
+    ('a:ceil()', 'a.ceil()'),
+    ('a:sign()', 'a.sign()'),
+    ('tensor{7,-7,6}//tensor{2,2,-4}', 'torch.tensor([7,-7,6])//torch.tensor([2,2,-4])'),
+    ('tensor{7,-7,6}%tensor{2,3,-4}', 'torch.tensor([7,-7,6])%torch.tensor([2,3,-4])'),
+    ('a%0.7', 'a%0.7'),
+    ('a//0.7', 'a//0.7'),
+    ('tensor{1,2,3}/2', 'torch.tensor([1,2,3])/2'),
+    ('tensor{1,2,3}*2', 'torch.tensor([1,2,3])*2'),
+    ('tensor{1,2,3}*2.5', 'torch.tensor([1,2,3])*2.5'),
+    ('tensor{true,false}:sum()', 'torch.tensor([True,False]).sum()'),
+    ('tensor{1,2,3}:prod()', 'torch.tensor([1,2,3]).prod()'),
+    ('a:gt(0)', 'a>0'),
+    ('arange(5)', 'torch.arange(5)'),
+    ('arange(1,2,0.3)', 'torch.arange(1,2,0.3)'),
+    ('arange(5,1,-2)', 'torch.arange(5,1,-2)'),
+    ('linspace(0,1,5)', 'torch.linspace(0,1,5)'),
+    ('tensor{{1,2},{3,4}}:matmul(tensor{{1},{1}})', 'torch.tensor([[1,2],[3,4]])@torch.tensor([[1],[1]])'),
+    ('a:matmul(num(9,4,2))', 'a@num(9,4,2)'),
+    ('F.conv2d(img,w)', 'F.conv2d(img,w)'),
+    ('F.conv2d(img,w,num(8,6),2,{1,2},{2,1})', 'F.conv2d(img,w,num(8,6),2,(1,2),(2,1))'),
+    ("F.conv2d(img,wg,{groups=2,padding='same'})", "F.conv2d(img,wg,groups=2,padding='same')"),
+    ("F.conv2d(img,num(4,6,4,2,4),{padding='same'})", "F.conv2d(img,num(4,6,4,2,4),padding='same')"),
+    ('F.max_pool2d(img,3)', 'F.max_pool2d(img,3)'),
+    ('F.max_pool2d(img,3,2,1,{ceil_mode=true})', 'F.max_pool2d(img,3,2,1,ceil_mode=True)'),
+    ('F.max_pool2d(img,2,{dilation=2,stride=1})', 'F.max_pool2d(img,2,1,0,2)'),
+    ('F.avg_pool2d(img,3,2,1)', 'F.avg_pool2d(img,3,2,1)'),
+    ('F.avg_pool2d(img,3,2,1,true,false)', 'F.avg_pool2d(img,3,2,1,True,False)'),
+    ('F.avg_pool2d(img,3,{divisor_override=5})', 'F.avg_pool2d(img,3,divisor_override=5)'),
+    ('F.adaptive_avg_pool2d(img,{4,3})', 'F.adaptive_avg_pool2d(img,(4,3))'),
+    ('F.adaptive_avg_pool2d(img,{false,2})', 'F.adaptive_avg_pool2d(img,(None,2))'),
+    ("F.pad(img,{1,2,-1,1},'constant',0.5)", "F.pad(img,(1,2,-1,1),'constant',0.5)"),
+    ('F.softmax(v,1)', 'F.softmax(v,1)'),
+    ('F.log_softmax(v,0)', 'F.log_softmax(v,0)'),
+    ('F.gelu(a)', 'F.gelu(a)'),
+    ("F.gelu(a,{approximate='tanh'})", "F.gelu(a,approximate='tanh')"),
+    ('F.elu(a,0.7)', 'F.elu(a,0.7)'),
+    ('F.softplus(a,2,1)', 'F.softplus(a,2,1)'),
+    ('F.hardswish(a*3)', 'F.hardswish(a*3)'),
+    ('F.silu(a)', 'F.silu(a)'),
+    ('F.leaky_relu(a,0.2)', 'F.leaky_relu(a,0.2)'),
+    ('F.relu6(a*5)', 'F.relu6(a*5)'),
+    ('F.cross_entropy(v,t)', 'F.cross_entropy(v,t)'),
+    ('F.cross_entropy(v,t,{weight=tensor{0.2,1.0,3.0},label_smoothing=0.1})', 'F.cross_entropy(v,t,weight=torch.tensor([0.2,1,3]),label_smoothing=0.1)'),
+    ("F.cross_entropy(v,t,{ignore_index=1,reduction='none'})", "F.cross_entropy(v,t,ignore_index=1,reduction='none')"),
+    ('F.cross_entropy(v,t,{ignore_index=1,label_smoothing=0.2})', 'F.cross_entropy(v,t,ignore_index=1,label_smoothing=0.2)'),
+    ('F.cross_entropy(v,F.softmax(v*2,1),{label_smoothing=0.1})', 'F.cross_entropy(v,F.softmax(v*2,1),label_smoothing=0.1)'),
+    ('F.cross_entropy(v,F.softmax(v*2,1),{weight=tensor{0.2,1.0,3.0}})', 'F.cross_entropy(v,F.softmax(v*2,1),weight=torch.tensor([0.2,1,3]))'),
+    ('F.cross_entropy(s3,tensor{{0,1,2,0,1},{0,1,2,0,1},{2,2,2,2,2},{1,0,1,0,1}})', 'F.cross_entropy(s3,torch.tensor([[0,1,2,0,1],[0,1,2,0,1],[2,2,2,2,2],[1,0,1,0,1]]))'),
+    ('F.nll_loss(v,t)', 'F.nll_loss(v,t)'),
+    ("F.nll_loss(v,t,{weight=tensor{0.2,1.0,3.0},reduction='sum',ignore_index=0})", "F.nll_loss(v,t,weight=torch.tensor([0.2,1,3]),reduction='sum',ignore_index=0)"),
+    ("F.mse_loss(v,v*2,'sum')", "F.mse_loss(v,v*2,reduction='sum')"),
+    ('F.l1_loss(v,v*2)', 'F.l1_loss(v,v*2)'),
+    ("F.smooth_l1_loss(v,v*2,'mean',0.5)", 'F.smooth_l1_loss(v,v*2,beta=0.5)'),
+    ('F.binary_cross_entropy_with_logits(v,F.sigmoid(v),{pos_weight=tensor{1.0,2.0,3.0},weight=tensor{0.5,1.0,2.0}})', 'F.binary_cross_entropy_with_logits(v,torch.sigmoid(v),pos_weight=torch.tensor([1.,2,3]),weight=torch.tensor([.5,1,2]))'),
+    ('F.binary_cross_entropy(F.sigmoid(v),F.sigmoid(v*2))', 'F.binary_cross_entropy(torch.sigmoid(v),torch.sigmoid(v*2))'),
+    ('F.normalize(v)', 'F.normalize(v)'),
+    ('F.one_hot(t,4)', 'F.one_hot(t,4)'),
+    ('F.batch_norm(img,zeros(4),ones(4),nil,nil,true)', 'F.batch_norm(img,torch.zeros(4),torch.ones(4),None,None,True)'),
+    ('moved(nn.BatchNorm1d(3), s3)', 'moved(nn.BatchNorm1d(3), s3)'),
+    ('moved(nn.BatchNorm2d(4, {momentum = false}), img)', 'moved(nn.BatchNorm2d(4, momentum=None), img)'),
+    ('nn.Flatten(1,2)(a)', 'nn.Flatten(1,2)(a)'),
+    ('a:flatten()', 'a.flatten()'),
+    ('a:squeeze()', 'a.squeeze()'),
+    ('a:unsqueeze(-2)', 'a.unsqueeze(-2)'),
+    ('eye(2,3)', 'torch.eye(2,3)'),
+    ('full({2},3)', 'torch.full((2,),3.)'),
+    ('a[1][-1]', 'a[1][-1]'),
+    ('a[{1,0}]', 'a[[1,0]]'),
+    ('a:index_select(1,tensor{2,0})', 'a.index_select(1,torch.tensor([2,0]))'),
+    ('tensor{1.5,-1.5}:long()', 'torch.tensor([1.5,-1.5]).long()'),
+]
+
+with scratch() as folder:
+    script = os.path.join(folder, "cases.lua")
+    with open(script, "w") as f:
+        f.write(LUA + "".join(f"out({i}, {ours})\n" for i, (ours, _) in enumerate(CASES)))
+    found = {}
+    for line in suture(script).splitlines():
+        i, shape, dtype, values = line.split("|")
+        found.setdefault(int(i), []).append((shape, dtype, [float(x) for x in values.split()]))
+for i, (ours, theirs) in enumerate(CASES):
+    want = eval(theirs)
+    want = list(want) if isinstance(want, (list, tuple)) else [want]
+    error, got = 0.0, found.get(i, [])
+    for x, (shape, dtype, values) in zip(want, got):
+        same = ",".join(map(str, x.shape)) == shape and str(x.dtype) == "torch." + dtype
+        error = max(error, largest(values, x.detach().double().reshape(-1).numpy()) if same else float("inf"))
+    report(f"language {ours}", error if len(want) == len(got) else float("inf"), BOUND)
