@@ -121,6 +121,8 @@ void node_unname(Node *n) {
   if (--n->named == 0) unlink_waiting(n);
 }
 
+static bool effect_due(const Node *n) { return n->effect_on[0] || n->effect_on[1]; }
+
 void node_release(Node *n) {
   for (int i = 0; i < n->n_in; i++) {
     node_unref(n->in[i]);
@@ -135,8 +137,7 @@ void node_set_value(Node *n, Tensor *t) {
   n->value = t;
   t->dtype = n->dtype;
   unlink_waiting(n);
-  bool effect_due = (n->effect_on[0] || n->effect_on[1]) && !n->effect_done; /* it still needs its input's shape */
-  if (!n->requires_grad && !effect_due) node_release(n);
+  if (!n->requires_grad && !effect_due(n)) node_release(n); /* an effect still needs the input's shape */
 }
 
 /* --- building --- */
@@ -351,10 +352,18 @@ Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *w
 
 /* --- effects and changes in place --- */
 
-static bool done_before(Node *leaf, Err *e) { return !leaf || !leaf->waits || graph_settle(e); }
+static bool compute_users(Node *leaf, Err *e);
+
+/* Earlier effects on the leaf are done, and what was made of it as it is, is computed. In a training pass nothing is: no
+ * one but handles holds it. */
+static bool free_to_move(Node *leaf, Err *e) {
+  if (!leaf) return true;
+  if (leaf->waits && !graph_settle(e)) return false;
+  return leaf->refs == leaf->named || compute_users(leaf, e);
+}
 
 bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e) {
-  if (!done_before(mean, e) || !done_before(var, e)) return false;
+  if (!free_to_move(mean, e) || !free_to_move(var, e)) return false;
   if (effect_count == effect_cap) {
     int cap = effect_cap ? 2 * effect_cap : 64;
     Node **more = realloc(effects, (size_t)cap * sizeof *more);
@@ -371,6 +380,15 @@ bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e) {
   return true;
 }
 
+static void end_effect(Node *s) {
+  for (int k = 0; k < 2; k++) {
+    if (!s->effect_on[k]) continue;
+    s->effect_on[k]->waits = false;
+    node_unref(s->effect_on[k]);
+    s->effect_on[k] = NULL;
+  }
+}
+
 /* running = (1 - momentum) * running + momentum * batch, the variance unbiased (PyTorch, BatchNorm2d). */
 static void do_effect(Node *s) {
   int64_t c = s->shape.dim[s->shape.rank - 1], count = shape_count(&s->in[0]->shape) / c;
@@ -381,9 +399,8 @@ static void do_effect(Node *s) {
     float m = (float)s->effect_momentum, f = (float)(k ? unbiased : 1);
     for (int64_t i = 0; i < c; i++) leaf->value->data[i] = (1 - m) * leaf->value->data[i] + m * f * s->value->data[k * c + i];
     tensor_touch(leaf->value);
-    leaf->waits = false;
   }
-  s->effect_done = true;
+  end_effect(s);
 }
 
 /* After a run: does the effects of what was computed and takes them from the list. */
@@ -420,9 +437,7 @@ bool graph_settle(Err *e) {
 void graph_drop_effects(void) {
   while (effect_count) {
     Node *s = effects[--effect_count];
-    for (int k = 0; k < 2; k++)
-      if (s->effect_on[k]) s->effect_on[k]->waits = false;
-    s->effect_done = true;
+    end_effect(s);
     node_unref(s);
   }
 }
@@ -437,8 +452,8 @@ static bool depends(Node *n, Node *leaf, bool *yes, Err *e) {
   return true;
 }
 
-bool node_write(Node *leaf, Err *e) {
-  if (!graph_settle(e)) return false;
+/* Computes the named values that wait on this leaf. */
+static bool compute_users(Node *leaf, Err *e) {
   for (Node *n = waiting.next; n != &waiting;) {
     bool yes = false;
     if (!depends(n, leaf, &yes, e)) return false;
@@ -452,10 +467,12 @@ bool node_write(Node *leaf, Err *e) {
   return true;
 }
 
+bool node_write(Node *leaf, Err *e) { return graph_settle(e) && compute_users(leaf, e); }
+
 /* --- computing --- */
 
 /* What a run must leave behind: what was asked for, named values beneath it, and statistics whose effect is due. */
-static bool is_kept(const Node *n) { return !n->value && (n->named || ((n->effect_on[0] || n->effect_on[1]) && !n->effect_done)); }
+static bool is_kept(const Node *n) { return !n->value && (n->named || effect_due(n)); }
 
 static bool check_fresh(Node **node, int n, Err *e) {
   for (int i = 0; i < n; i++) {

@@ -28,9 +28,8 @@ struct Node {
   bool requires_grad;  /* leaf: set by the user; op: some input requires it and grad mode was on */
   bool frozen;         /* leaf: no optimizer moves it, whatever it asks */
   Node *grad;          /* leaf: accumulated gradient, a leaf itself; NULL: none */
-  Node *effect_on[2];  /* bn_stats in training: running_mean, running_var leaves that follow this value … */
+  Node *effect_on[2];  /* bn_stats in training: running_mean, running_var leaves that follow this value; NULL once they have … */
   double effect_momentum; /* … with this momentum, once, when it is computed */
-  bool effect_done;
   const char *path;    /* module path that made it ("layer1.0.conv1"), "" outside any; interned, never freed */
   uint64_t order;      /* creation order */
   uint64_t versions;   /* op: sum of the versions of the leaves beneath when it was made; graph_eval refuses a mismatch */

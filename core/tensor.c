@@ -87,13 +87,33 @@ static Block *take_kept(size_t size) {
   return b;
 }
 
+static bool is_mapped(size_t size) { return size >= 2 * HUGE_PAGE; }
+
+/* A block that starts on a huge-page boundary, straight from the system: its pages read as zeros until they are touched. */
+static Block *map_block(size_t size) {
+  char *p = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) return NULL;
+  size_t before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+  if (before) munmap(p, before);
+  munmap(p + before + size, HUGE_PAGE - before);
+  madvise(p + before, size, MADV_HUGEPAGE);
+  return (Block *)(void *)(p + before);
+}
+
+static Block *new_block(size_t size) { return is_mapped(size) ? map_block(size) : aligned_alloc(64, size); }
+
+static void free_block(Block *b) {
+  if (is_mapped(b->size)) munmap(b, b->size);
+  else free(b);
+}
+
 void memory_trim(void) {
   pthread_mutex_lock(&lock);
-  while (kept_count) free(kept[--kept_count]);
+  while (kept_count) free_block(kept[--kept_count]);
   pthread_mutex_unlock(&lock);
 }
 
-void *memory_get(size_t bytes, const char *what, Err *e) {
+static void *get(size_t bytes, bool zeros, const char *what, Err *e) {
   if (bytes > (size_t)1 << 46) {
     err_memory(e, (double)bytes, what);
     return NULL;
@@ -106,26 +126,28 @@ void *memory_get(size_t bytes, const char *what, Err *e) {
     pthread_mutex_unlock(&lock);
   }
   if (!b) {
-    size_t align = size >= 2 * HUGE_PAGE ? HUGE_PAGE : 64;
-    size = (size + align - 1) / align * align;
-    b = aligned_alloc(align, size);
+    if (is_mapped(size)) size = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    b = new_block(size);
     if (!b) {
       memory_trim();
-      b = aligned_alloc(align, size);
+      b = new_block(size);
     }
     if (!b) {
       err_memory(e, (double)bytes, what);
       return NULL;
     }
-    if (align == HUGE_PAGE) madvise(b, size, MADV_HUGEPAGE);
+    zeros = zeros && !is_mapped(size);
     b->size = size;
   }
   pthread_mutex_lock(&lock);
   live_bytes += (int64_t)b->size;
   if (live_bytes > peak_bytes) peak_bytes = live_bytes;
   pthread_mutex_unlock(&lock);
+  if (zeros) memset((char *)b + HEAD, 0, bytes);
   return (char *)b + HEAD;
 }
+
+void *memory_get(size_t bytes, const char *what, Err *e) { return get(bytes, false, what, e); }
 
 void memory_put(void *p, size_t bytes) {
   (void)bytes;
@@ -136,7 +158,7 @@ void memory_put(void *p, size_t bytes) {
   bool keep = b->size >= BIG && kept_count < KEEP_MAX;
   if (keep) kept[kept_count++] = b;
   pthread_mutex_unlock(&lock);
-  if (!keep) free(b);
+  if (!keep) free_block(b);
 }
 
 int64_t tensor_bytes(void) { return live_bytes; }
@@ -145,7 +167,7 @@ void tensor_peak_reset(void) { peak_bytes = live_bytes; }
 
 /* --- tensors --- */
 
-Tensor *tensor_new(const Shape *shape, Err *e) {
+static Tensor *make(const Shape *shape, bool zeros, Err *e) {
   static uint64_t next_id = 1;
   double count = 1;
   for (int i = 0; i < shape->rank; i++) count *= (double)shape->dim[i];
@@ -155,7 +177,7 @@ Tensor *tensor_new(const Shape *shape, Err *e) {
   }
   Tensor *t = calloc(1, sizeof *t);
   size_t bytes = (size_t)count * sizeof(float);
-  if (t) t->data = memory_get(bytes ? bytes : sizeof(float), "a tensor", e);
+  if (t) t->data = get(bytes ? bytes : sizeof(float), zeros, "a tensor", e);
   else err_memory(e, sizeof *t, "a tensor");
   if (!t || !t->data) {
     free(t);
@@ -168,6 +190,9 @@ Tensor *tensor_new(const Shape *shape, Err *e) {
   if (host.memory) host.memory((ptrdiff_t)bytes);
   return t;
 }
+
+Tensor *tensor_new(const Shape *shape, Err *e) { return make(shape, false, e); }
+Tensor *tensor_zeros(const Shape *shape, Err *e) { return make(shape, true, e); }
 
 Tensor *tensor_ref(Tensor *t) {
   __atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);

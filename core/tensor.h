@@ -47,6 +47,8 @@ static inline Layout shape_layout(const Shape *s) { return s->rank == 4 ? CHANNE
 
 /* A new tensor; its numbers are not set. NULL and e filled when memory or the sizes are out of reach. */
 Tensor *tensor_new(const Shape *shape, Err *e);
+/* The same, all zeros; large ones cost nothing until they are written. */
+Tensor *tensor_zeros(const Shape *shape, Err *e);
 Tensor *tensor_ref(Tensor *t);
 void tensor_unref(Tensor *t);
 /* Says that data was changed in place. */

@@ -266,10 +266,9 @@ static int graph_mode(lua_State *L) {
 
 /* effect(stats, mean, var, momentum): running statistics follow this value once it is computed. */
 static int graph_effect(lua_State *L) {
-  Node *stats = bind_check_tensor(L, 1), *mean = bind_check_tensor(L, 2), *var = bind_check_tensor(L, 3);
-  double momentum = luaL_checknumber(L, 4);
-  Err e; /* what was made of the statistics as they are is computed before they move */
-  if (!node_write(mean, &e) || !node_write(var, &e) || !node_effect(stats, mean, var, momentum, &e)) return bind_raise(L, &e);
+  Err e;
+  if (!node_effect(bind_check_tensor(L, 1), bind_check_tensor(L, 2), bind_check_tensor(L, 3), luaL_checknumber(L, 4), &e))
+    return bind_raise(L, &e);
   return 0;
 }
 

@@ -23,11 +23,11 @@ static Shape check_size(lua_State *L, int i) {
   return s;
 }
 
-/* A leaf of this shape on top of the stack, numbers not set. */
-static Tensor *push_leaf(lua_State *L, const Shape *s, DType dtype) {
+/* A leaf of this shape on top of the stack, numbers as make leaves them. */
+static Tensor *push_made(lua_State *L, Tensor *make(const Shape *, Err *), const Shape *s, DType dtype) {
   Err e;
   Node **slot = bind_new_tensor(L);
-  Tensor *t = tensor_new(s, &e);
+  Tensor *t = make(s, &e);
   if (!t) bind_raise(L, &e);
   t->dtype = dtype;
   *slot = node_leaf(t, &e);
@@ -36,14 +36,17 @@ static Tensor *push_leaf(lua_State *L, const Shape *s, DType dtype) {
   return t;
 }
 
+static Tensor *push_leaf(lua_State *L, const Shape *s, DType dtype) { return push_made(L, tensor_new, s, dtype); }
+
 static DType opt_dtype(lua_State *L, int i) { return (DType)luaL_checkoption(L, i, "float32", dtype_names); }
 
 /* full(shape, value[, dtype]) */
 static int tensor_full(lua_State *L) {
   Shape s = check_size(L, 1);
   float v = (float)luaL_checknumber(L, 2);
-  Tensor *t = push_leaf(L, &s, opt_dtype(L, 3));
-  for (int64_t i = 0; i < t->count; i++) t->data[i] = v;
+  bool zeros = v == 0 && !signbit(v);
+  Tensor *t = push_made(L, zeros ? tensor_zeros : tensor_new, &s, opt_dtype(L, 3));
+  for (int64_t i = 0; !zeros && i < t->count; i++) t->data[i] = v;
   return 1;
 }
 
@@ -260,6 +263,19 @@ static int tensor_copy(lua_State *L) {
   return 1;
 }
 
+/* take(t, from): t gets from's numbers without a copy where both are leaves of one kind; from is spent: it may hold t's old ones. */
+static int tensor_take(lua_State *L) {
+  Node *n = bind_check_tensor(L, 1), *from = bind_check_tensor(L, 2);
+  if (from->op || n == from || !from->value || from->value->dtype != n->value->dtype || !shape_equal(&n->shape, &from->shape)) return tensor_copy(L);
+  writable(L, 1, "take");
+  Tensor *old = n->value;
+  from->value->version = old->version;
+  n->value = from->value;
+  from->value = old;
+  lua_settop(L, 1);
+  return 1;
+}
+
 /* redraw(t, "normal"|"uniform", a, b) */
 static int tensor_redraw(lua_State *L) {
   static const char *const kinds[] = {"normal", "uniform", NULL};
@@ -363,7 +379,7 @@ static int tensor_cast(lua_State *L) {
 static const luaL_Reg functions[] = {
   {"dtype", tensor_dtype}, {"full", tensor_full}, {"from_list", tensor_from_list}, {"arange", tensor_arange},
   {"random", tensor_random}, {"item", tensor_item}, {"flat", tensor_flat}, {"stats", tensor_stats},
-  {"bytes", tensor_bytes_of}, {"fill", tensor_fill}, {"copy", tensor_copy}, {"redraw", tensor_redraw},
+  {"bytes", tensor_bytes_of}, {"fill", tensor_fill}, {"copy", tensor_copy}, {"take", tensor_take}, {"redraw", tensor_redraw},
   {"put", tensor_put}, {"count_up", tensor_count_up}, {"check_targets", tensor_check_targets},
   {"clone", tensor_clone}, {"detach", tensor_detach}, {"cast", tensor_cast}, {0, 0}};
 

@@ -560,7 +560,10 @@ end
 --- m:load_state_dict(sd[, {strict = true}]): copies the tensors of sd (names and tensors) into m's. Names that are
 -- missing, unexpected or of another shape are reported together, with the likely rename, and nothing is changed then.
 -- strict = false: loads what fits; a tensor of the wrong shape is an error even so. Returns {missing =, unexpected =}.
-function Module.load_state_dict(m, sd, opts)
+function Module.load_state_dict(m, sd, opts) return m:_load(sd, opts, raw.copy) end
+
+-- put(t, given): how numbers go in; raw.take spends the tensors of sd.
+function Module._load(m, sd, opts, put)
   local strict = true
   if opts ~= nil then
     if type(opts) == "boolean" then strict = opts else
@@ -611,7 +614,7 @@ function Module.load_state_dict(m, sd, opts)
     local given = sd[name]
     if given ~= nil then
       if raw.shape(given) ~= raw.shape(t) then given = given:reshape(raw.shape(t)) end
-      raw.copy(t, given)
+      put(t, given)
     end
   end
   return {missing = missing, unexpected = unexpected}

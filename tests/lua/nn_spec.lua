@@ -379,6 +379,22 @@ describe("running statistics", function()
     number(m(x * suture.arange(4):reshape(4, 1)))
     assert.near(12, number(before), 1e-3)
   end)
+
+  it("let a training pass wait until somebody looks, as everything does", function()
+    local core = require "suture.core"
+    local m, inner = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3), nn.BatchNorm1d(3)), nil
+    for pass = 1, 3 do
+      local forward = m[0].forward
+      m[0].forward = function(self, x) inner = forward(self, x) return inner end
+      local y = m(suture.randn(4, 3))
+      m[0].forward = nil
+      assert.is_false(core.graph.known(inner))
+      assert.is_false(core.graph.known(y))
+      if pass > 1 then y:sum():backward() end
+      number(y)
+      assert.is_true(core.graph.known(y))
+    end
+  end)
 end)
 
 describe("traces", function()
