@@ -92,7 +92,7 @@ end
 -- ---- a record made into a model ----
 
 local function damaged(path, where)
-  fault("%s: its record of how the model was made is damaged%s · open_state(PATH) gives the tensors, open(PATH, {model = m}) loads them into a model of yours",
+  fault("%s: its record of how the model was made is damaged%s · open(PATH, {state = true}) gives the tensors, open(PATH, {model = m}) loads them into a model of yours",
     path, where == "" and "" or " at " .. where)
 end
 
@@ -290,12 +290,14 @@ end
 --- Opens a file of weights and returns the model, in eval mode when the file is a published checkpoint.
 -- PATH: .safetensors, or .pth/.pt/.th of any of PyTorch's three containers; what it is is seen from its bytes. The
 -- architecture comes from what m:save wrote, else from the names and shapes of the tensors. Options: `model` = a model to
--- load into instead; `strict` (true) = all names must match. Errors list missing, unexpected and misshapen names together.
+-- load into instead; `strict` (true) = all names must match; `state = true`: no model, but the tensors as they are, a table
+-- by name in the file's order. Errors list missing, unexpected and misshapen names together.
 function checkpoint.open(path, opts)
   if type(path) ~= "string" then fault("open: expects a path, got %s", options.show(path)) end
-  opts = options.check("open", opts or {}, {model = true, strict = true})
+  opts = options.check("open", opts or {}, {model = true, strict = true, state = true})
   local f = file.open(path)
   say_dtypes(path, f)
+  if opts.state then return state_of(f) end
   if opts.model then
     opts.model:load_state_dict(state_of(f), {strict = opts.strict})
     return opts.model
@@ -319,7 +321,7 @@ function checkpoint.open(path, opts)
   if not name then
     local first = {}
     for i = 1, math.min(4, #f.entries) do first[i] = f.entries[i].name end
-    fault("%s: %d tensors (%s …) are of no architecture in the zoo · open(PATH, {model = m}) loads them into a model of yours, open_state(PATH) gives them as they are",
+    fault("%s: %d tensors (%s …) are of no architecture in the zoo · open(PATH, {model = m}) loads them into a model of yours, open(PATH, {state = true}) gives them as they are",
       path, #f.entries, table.concat(first, ", "))
   end
   local m = nn.init.skip(function() return zoo()[name](made) end)
@@ -327,13 +329,6 @@ function checkpoint.open(path, opts)
   m:eval()
   note(("%s: %s%s"):format(path:match "[^/]*$", name, made and made.num_classes and (", %d classes"):format(made.num_classes) or ""))
   return m
-end
-
---- The tensors of a file of weights as they are: a table by name, in the file's order.
-function checkpoint.open_state(path)
-  local f = file.open(path)
-  say_dtypes(path, f)
-  return state_of(f)
 end
 
 --- m:save(path): writes weights and how the model was made and operated on; open(path) gives it back.

@@ -77,7 +77,7 @@ end
 
 -- Copies published tensors into m: a head of another size stays as it was made, the first layer is adapted.
 local function load_weights(name, m, family, path)
-  local sd = require("suture.checkpoint").open_state(path)
+  local sd = require("suture.checkpoint").open(path, {state = true})
   local mine = m:state_dict()
   local stem, head = family.stem .. ".weight", family.head
   local given = sd[stem]
