@@ -125,7 +125,24 @@ describe("data.folder", function()
     fails(bad .. "/ant/d.png: broken PNG", function() for _ in data.folder(bad):batches(5) do end end)
     spill(bad .. "/ant/d.png", "")
     fails(bad .. "/ant/d.png: the file is empty", function() for _ in data.folder(bad):batches(5) do end end)
+    run(("rm %s/ant/d.png && ln -s /nowhere/at/all.png %s/ant/d.png"):format(bad, bad))
+    fails(bad .. "/ant/d.png: cannot open: No such file", function() for _ in data.folder(bad):batches(5) do end end)
+    run(("rm %s/ant/d.png && ln -s . %s/ant/again"):format(bad, bad))
+    fails("a link to itself?", data.folder, bad)
     run("rm -r " .. bad)
+  end)
+
+  it("goes through folders in folders as torchvision does, and through links", function()
+    local nested = temp_folder()
+    run(("mkdir -p '%s/a/x' '%s/a/x y' '%s/a/x/z' %s.far"):format(nested, nested, nested, nested))
+    for _, name in ipairs {"a/x/2.png", "a/x y/1.png", "a/x/z/3.png", "a/0.png"} do
+      run(("cp %s/zebra/x.png '%s/%s'"):format(folder, nested, name))
+    end
+    run(("cp %s/zebra/x.png %s.far/l.png && ln -s %s.far %s/a/link"):format(folder, nested, nested, nested))
+    local ds, names = data.folder(nested), {}
+    for i = 0, #ds - 1 do names[i + 1] = ds:name(i):sub(#nested + 2) end
+    assert.same({"a/0.png", "a/link/l.png", "a/x/2.png", "a/x y/1.png", "a/x/z/3.png"}, names) -- folders by their whole names: " " comes before "/"
+    run(("rm -r %s %s.far"):format(nested, nested))
   end)
 end)
 
