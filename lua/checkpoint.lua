@@ -54,7 +54,7 @@ local function is_container(m) return nn.Sequential and (getmetatable(m) == nn.S
 local function record(m, where, seen)
   if seen[m] then return {same = seen[m]} end
   seen[m] = where
-  local spec = {class = getmetatable(m).__name, zoo = rawget(m, "_zoo"), family = zoo().family_of(getmetatable(m))}
+  local spec = {class = getmetatable(m).__name, zoo = rawget(m, "_zoo"), family = zoo()._family_of(getmetatable(m))}
   if not is_container(m) and not spec.zoo then
     local args, whole = arguments(m)
     spec.args = args
@@ -139,10 +139,10 @@ local function at(c, where) return where == "" and c.path or c.path .. ": " .. w
 
 local function class_of(spec, where, c)
   local cls
-  if spec.family then cls = zoo().part(spec.family, spec.class)
+  if spec.family then cls = zoo()._part(spec.family, spec.class)
   else
     cls = nn[spec.class] or class.made[spec.class]
-    if type(cls) ~= "table" or not cls._is_module or zoo().family_of(cls) then cls = nil end
+    if type(cls) ~= "table" or not cls._is_module or zoo()._family_of(cls) then cls = nil end
   end
   if not cls then
     fault("%s: a module of class %s is needed, which is not defined here: define it (nn.class %q) and open the file again",
@@ -189,7 +189,7 @@ end
 
 local function same_kind(m, spec)
   local cls = getmetatable(m)
-  if cls.__name ~= spec.class or (spec.family and zoo().family_of(cls) ~= spec.family) then return false end
+  if cls.__name ~= spec.class or (spec.family and zoo()._family_of(cls) ~= spec.family) then return false end
   if is_container(m) or spec.zoo or rawget(m, "_zoo") then return true end
   return spec.partial or equal(arguments(m), spec.args or {})
 end
@@ -299,6 +299,7 @@ function checkpoint.open(path, opts)
   say_dtypes(path, f)
   if opts.state then return state_of(f) end
   if opts.model then
+    if not nn.Module.is_module(opts.model) then fault("open: model expects a module, got %s", options.show(opts.model)) end
     opts.model:load_state_dict(state_of(f), {strict = opts.strict})
     return opts.model
   end
@@ -348,10 +349,10 @@ function checkpoint.save(m, path)
     saved.input_shape = {}
     for i, d in ipairs(m.input_shape) do saved.input_shape[i] = d end
   end
-  local ending = path:match "%.(%w+)$"
-  local write = ({safetensors = file.save_safetensors, pth = file.save_torch, pt = file.save_torch, th = file.save_torch})[ending or ""]
+  local ending = (path:match "%.(%w+)$" or ""):lower()
+  local write = ({safetensors = file.save_safetensors, pth = file.save_torch, pt = file.save_torch, th = file.save_torch})[ending]
   if not write then
-    fault("save: %s: the ending says the format (.safetensors, .pth, .pt)%s", path, suggest.hint(ending or "", {"safetensors", "pth", "pt"}))
+    fault("save: %s: the ending says the format (.safetensors, .pth, .pt)%s", path, suggest.hint(ending, {"safetensors", "pth", "pt"}))
   end
   write(path, names, tensors, dtypes, {suture = json.encode(saved), format = "pt"})
   return m

@@ -267,9 +267,11 @@ function data.tensors(x, y, opts)
   local where = "data.tensors"
   opts = opts or {}
   options.check(where, opts, {classes = true})
-  for name, t in pairs {x = x or false, y = y or false} do
+  local function check(name, t)
     if type(t) ~= "userdata" then fault("%s expects tensors x and y, got %s for %s", where, options.shown(t), name) end
   end
+  check("x", x)
+  check("y", y)
   local n, m = x.shape[1], y.shape[1]
   if not n or not m then fault(where .. ": x and y need a first dimension that counts the samples") end
   if n ~= m then fault("%s: x has %d rows but y has %d", where, n, m) end

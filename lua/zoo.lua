@@ -210,8 +210,12 @@ end
 -- For files that say what a model is made of: whether there is such an architecture; the family that a class of blocks belongs
 -- to, nil for other classes; and the class back from both names, nil when there is none.
 function zoo.has(name) return variants[name] ~= nil end
-function zoo.family_of(cls) return family_of[cls] end
-function zoo.part(family, name) return parts[family] and parts[family][name] end
+function zoo._family_of(cls) return family_of[cls] end
+function zoo._part(family, name) return parts[family] and parts[family][name] end
+
+setmetatable(zoo, {__index = function(_, name)
+  fault("zoo: no architecture '%s'%s", tostring(name), require("suture.suggest").hint(tostring(name), order))
+end})
 
 local embedded = require "suture.embedded"
 for _, path in ipairs(embedded.list()) do

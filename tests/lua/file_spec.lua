@@ -72,6 +72,16 @@ describe("files of tensors", function()
     assert.same({1, 2, 3, 4}, file.load_npy(path):tolist())
   end)
 
+  it("say what is wrong with the call", function()
+    local m = suture.nn.Linear(2, 2)
+    m:save(folder .. "/CAPITALS.PTH")
+    assert.equal("torch zip", file.open(folder .. "/CAPITALS.PTH").container)
+    assert.same({"weight", "bias"}, suture.open(folder .. "/CAPITALS.PTH", {state = true}):keys())
+    fails("model expects a module, got 3", suture.open, folder .. "/CAPITALS.PTH", {model = 3})
+    fails("zero byte", m.save, m, folder .. "/x\0.pth")
+    fails("did you mean safetensors?", m.save, m, folder .. "/x.safetensor")
+  end)
+
   it(".npy keeps numbers, shape and type", function()
     local path = folder .. "/x.npy"
     for _, x in ipairs {w, steps, suture.tensor(3.5), suture.zeros(0, 2)} do
