@@ -87,7 +87,7 @@ test:            ## build and run every test but parity
 ctests: $(CTESTS)
 parity: all      ## compare with PyTorch and torchvision (Debian's python3-torch, python3-torchvision)
 	@tests/parity/run
-asan:            ## the tests under AddressSanitizer and UBSan
+asan:            ## the tests under AddressSanitizer (leaks too) and UBSan
 	@$(MAKE) --no-print-directory test SANITIZE=1 B=build/asan CFLAGS="-O1 -g"
 bench: all       ## ratios to PyTorch, same threads, interleaved
 	@scripts/bench
