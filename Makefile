@@ -35,7 +35,7 @@ LUAOBJ   = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c)) $(B)/bind.g
 REPLOBJ  = $(patsubst %.c,$(B)/%.o,$(wildcard repl/*.c))
 CTESTS   = $(patsubst tests/c/%.c,$(B)/tests/%,$(wildcard tests/c/test_*.c))
 
-all: $(O)suture $(O)suture.so
+all: $(O)suture $(O)suture.so ## build both; plain `make` does
 
 $(B)/core.a: $(COREOBJ)
 	@rm -f $@
@@ -79,7 +79,7 @@ deps:            ## install the Debian packages that are missing
 demo:            ## install what is missing, build, and show transfer learning, offline
 	@scripts/deps $(DEBS)
 	@$(MAKE) --no-print-directory -j$$(nproc) suture
-	./suture examples/demo.lua
+	OMP_WAIT_POLICY=passive ./suture examples/demo.lua
 test:            ## build and run every test but parity
 	@scripts/deps $(DEBS) $(TESTDEBS)
 	@$(MAKE) --no-print-directory -j$$(nproc) all ctests
@@ -87,7 +87,7 @@ test:            ## build and run every test but parity
 ctests: $(CTESTS)
 parity: all      ## compare with PyTorch and torchvision (Debian's python3-torch, python3-torchvision)
 	@tests/parity/run
-asan:            ## the tests under AddressSanitizer and UBSan
+asan:            ## the tests under AddressSanitizer (leaks too) and UBSan
 	@$(MAKE) --no-print-directory test SANITIZE=1 B=build/asan CFLAGS="-O1 -g"
 bench: all       ## ratios to PyTorch, same threads, interleaved
 	@scripts/bench
@@ -95,9 +95,9 @@ install: all     ## binary, Lua module and man page under PREFIX
 	install -Dm755 suture $(DESTDIR)$(PREFIX)/bin/suture
 	install -Dm755 suture.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/suture.so
 	install -Dm644 repl/suture.1 $(DESTDIR)$(PREFIX)/share/man/man1/suture.1
-clean:
+clean:           ## remove all that was built
 	rm -rf build suture suture.so
-help:
+help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' Makefile
 
 .PHONY: all deps demo test ctests parity asan bench install clean help FORCE

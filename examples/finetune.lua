@@ -60,7 +60,7 @@ end
 -- ---- the network ----
 seed(o.seed)
 local from_file = o.model:find "[/.]"
-if not from_file and not zoo[o.model] then usage(("the zoo has no %s"):format(o.model)) end
+if not from_file and not zoo.has(o.model) then usage(("the zoo has no %s"):format(o.model)) end
 local m = from_file and open(o.model) or zoo[o.model]{pretrained = true}
 
 -- ---- the pictures ----

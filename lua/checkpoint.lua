@@ -4,6 +4,7 @@
 -- makes the model from its zoo name or class, mends it until it equals that record, and loads the tensors. A file without the record (a
 -- published checkpoint) is recognised by the names and shapes of its tensors.
 require "suture.tensor"
+local class = require "suture.class"
 local core = require "suture.core"
 local fault = require "suture.fault"
 local note = require "suture.note"
@@ -14,6 +15,8 @@ local file, json = core.file, core.json
 
 local checkpoint = {}
 local VERSION = 1
+
+local function join(a, b) return a == "" and b or a .. "." .. b end
 
 -- ---- a model as a record ----
 
@@ -43,10 +46,15 @@ local function arguments(m)
   return list, whole
 end
 
+local function zoo() return require "suture.zoo" end
 local function is_container(m) return nn.Sequential and (getmetatable(m) == nn.Sequential or getmetatable(m) == nn.ModuleList) end
 
-local function record(m)
-  local spec = {class = getmetatable(m).__name, zoo = rawget(m, "_zoo")}
+-- `seen` has the paths of the modules and parameters that the record already holds: one that is met again is named, so
+-- that what was shared comes back shared.
+local function record(m, where, seen)
+  if seen[m] then return {same = seen[m]} end
+  seen[m] = where
+  local spec = {class = getmetatable(m).__name, zoo = rawget(m, "_zoo"), family = zoo()._family_of(getmetatable(m))}
   if not is_container(m) and not spec.zoo then
     local args, whole = arguments(m)
     spec.args = args
@@ -68,19 +76,77 @@ local function record(m)
     if not m._params[name].requires_grad and not m._frozen then still[#still + 1] = name end
   end
   if #still > 0 then spec.still = still end
+  local tied = {}
+  for _, name in ipairs(m._pnames) do
+    local p = m._params[name]
+    if seen[p] then tied[#tied + 1] = {name, seen[p]} else seen[p] = join(where, name) end
+  end
+  if #tied > 0 then spec.tied = tied end
   if #m._names > 0 then
     spec.children = {}
-    for i, name in ipairs(m._names) do spec.children[i] = {name, record(m._children[name])} end
+    for i, name in ipairs(m._names) do spec.children[i] = {name, record(m._children[name], join(where, name), seen)} end
   end
   return spec
 end
 
 -- ---- a record made into a model ----
 
-local function class_of(spec, where)
-  local cls = nn[spec.class] or _G[spec.class]
-  if type(cls) ~= "table" or not cls._is_module then
-    fault("%s: a module of class %s is needed, which is not defined here: define it (nn.class %q) and open the file again", where, spec.class, spec.class)
+local function damaged(path, where)
+  fault("%s: its record of how the model was made is damaged%s · open(PATH, {state = true}) gives the tensors, open(PATH, {model = m}) loads them into a model of yours",
+    path, where == "" and "" or " at " .. where)
+end
+
+local function is_name(v) return type(v) == "string" end
+local function is_names(v)
+  if type(v) ~= "table" then return false end
+  for _, name in pairs(v) do if type(name) ~= "string" then return false end end
+  return true
+end
+local function is_table(v) return type(v) == "table" end
+local function is_mark(v) return type(v) == "boolean" end
+local function is_zoo(v) return type(v) == "table" and type(v.name) == "string" and (v.opts == nil or type(v.opts) == "table") end
+local function is_tied(v)
+  if type(v) ~= "table" then return false end
+  for _, pair in pairs(v) do if not is_names(pair) or #pair ~= 2 then return false end end
+  return true
+end
+
+-- What each field of a record is; a file may say anything.
+local fields = {class = is_name, zoo = is_zoo, family = is_name, args = is_table, partial = is_mark, frozen = is_mark, eval = is_mark,
+  bn_eval = is_mark, cut = is_name, _before = is_names, _after = is_names, still = is_names, tied = is_tied, same = is_name}
+
+local function check_record(spec, where, path)
+  if type(spec) ~= "table" or not (spec.class or spec.same) then damaged(path, where) end
+  for key, fits in pairs(fields) do
+    if spec[key] ~= nil and not fits(spec[key]) then damaged(path, where) end
+  end
+  local children = spec.children
+  if children == nil then return end
+  if type(children) ~= "table" then damaged(path, where) end
+  local names = {}
+  for _, pair in ipairs(children) do
+    local name = type(pair) == "table" and pair[1]
+    if type(name) ~= "string" or names[name] then damaged(path, where) end
+    names[name] = true
+    check_record(pair[2], join(where, name), path)
+  end
+end
+
+-- What a rebuild needs to know: path (of the file, for messages), made (what was made so far, by its path in the model).
+
+-- "PATH: layer1.0", for messages.
+local function at(c, where) return where == "" and c.path or c.path .. ": " .. where end
+
+local function class_of(spec, where, c)
+  local cls
+  if spec.family then cls = zoo()._part(spec.family, spec.class)
+  else
+    cls = nn[spec.class] or class.made[spec.class]
+    if type(cls) ~= "table" or not cls._is_module or zoo()._family_of(cls) then cls = nil end
+  end
+  if not cls then
+    fault("%s: a module of class %s is needed, which is not defined here: define it (nn.class %q) and open the file again",
+      at(c, where), spec.class, spec.class)
   end
   return cls
 end
@@ -95,38 +161,60 @@ local function equal(a, b) return json.encode(a) == json.encode(b) end
 
 local mend
 
-local function make(spec, where)
-  local m
+-- f(…), whose complaint, if it has one, is about the module at `where`.
+local function make_with(f, spec, where, c, ...)
+  local ok, m = pcall(f, ...)
+  if not ok then
+    fault("%s: cannot make a %s as it was: %s", at(c, where), spec.zoo and spec.zoo.name or spec.class,
+      (tostring(m):gsub("^%S-:%d+: ", "")))
+  end
+  return mend(m, spec, where, c)
+end
+
+local function make(spec, where, c)
   if spec.zoo then
-    local zoo = require "suture.zoo"
+    if not zoo().has(spec.zoo.name) then fault("%s: this version has no zoo.%s", at(c, where), spec.zoo.name) end
     local opts = {}
     for k, v in pairs(spec.zoo.opts or {}) do opts[k] = v end
-    m = zoo[spec.zoo.name] and zoo[spec.zoo.name](opts) or fault("%s: this version has no zoo.%s", where, spec.zoo.name)
-  else
-    local cls = class_of(spec, where)
-    if spec.partial then fault("%s: the arguments of this %s could not be saved (functions, tensors); make it yourself and use m:load_state_dict(open_state(PATH))", where, spec.class) end
-    m = cls(unpack_arguments(spec.args or {}))
+    opts.weights, opts.pretrained = nil, nil -- the weights are in the file
+    return make_with(zoo()[spec.zoo.name], spec, where, c, opts)
   end
-  return mend(m, spec, where)
+  local cls = class_of(spec, where, c)
+  if spec.partial then
+    fault("%s: this %s was made with functions, tensors or modules, which a file cannot hold · make the model yourself, then open(PATH, {model = m})",
+      at(c, where), spec.class)
+  end
+  return make_with(cls, spec, where, c, unpack_arguments(spec.args or {}))
 end
 
 local function same_kind(m, spec)
-  if getmetatable(m).__name ~= spec.class then return false end
+  local cls = getmetatable(m)
+  if cls.__name ~= spec.class or (spec.family and zoo()._family_of(cls) ~= spec.family) then return false end
   if is_container(m) or spec.zoo or rawget(m, "_zoo") then return true end
   return spec.partial or equal(arguments(m), spec.args or {})
 end
 
-local function join(a, b) return a == "" and b or a .. "." .. b end
-
 -- Makes m's parts those of spec; parts that already are stay as they were made.
-function mend(m, spec, where)
+function mend(m, spec, where, c)
+  c.made[where] = m
+  for _, pair in ipairs(spec.tied or {}) do
+    local name, other = pair[1], c.made[pair[2]]
+    if not m._params[name] or not core.tensor.is(other) then damaged(c.path, join(where, name)) end
+    m[name] = other
+  end
+  for name, p in pairs(m._params) do c.made[join(where, name)] = p end
   local keep = {}
   for _, pair in ipairs(spec.children or {}) do
     local name, child = pair[1], pair[2]
     keep[name] = true
     local have = m._children[name]
     local place = join(where, name)
-    local part = have and same_kind(have, child) and mend(have, child, place) or make(child, place)
+    local part
+    if child.same then
+      part = c.made[child.same]
+      local around = child.same == "" or place:sub(1, #child.same + 1) == child.same .. "."
+      if around or not nn.Module.is_module(part) then damaged(c.path, place) end
+    else part = have and same_kind(have, child) and mend(have, child, place, c) or make(child, place, c) end
     if part ~= have then
       if is_container(m) then m:add_module(name, part) else m[name] = part end
     end
@@ -138,26 +226,19 @@ function mend(m, spec, where)
       table.remove(m._names, i)
     end
   end
-  local order = {}
-  for i, pair in ipairs(spec.children or {}) do order[i] = pair[1] end
-  for i, name in ipairs(order) do m._names[i] = name end
-  for _, list in ipairs {"_before", "_after"} do
-    if spec[list] then rawset(m, "_want" .. list, spec[list]) end
-  end
-  for _, name in ipairs(m._names) do -- inserted modules are the parent's children: joined now that they exist
-    local child = m._children[name]
+  for i, pair in ipairs(spec.children or {}) do m._names[i] = pair[1] end
+  for _, pair in ipairs(spec.children or {}) do -- what was sewn in is a child of the same parent: joined now that all exist
     for _, list in ipairs {"_before", "_after"} do
-      local want = rawget(child, "_want" .. list)
-      if want then
-        local parts = {}
-        for i, other in ipairs(want) do parts[i] = {name = other, module = m._children[other]} end
-        rawset(child, list, parts)
-        rawset(child, "_want" .. list, nil)
+      local parts = {}
+      for i, other in ipairs(pair[2][list] or {}) do
+        parts[i] = {name = other, module = m._children[other] or damaged(c.path, join(where, pair[1]))}
       end
+      if #parts > 0 then rawset(m._children[pair[1]], list, parts) end
     end
   end
   if spec.cut then rawset(m, "_cut", spec.cut) end
-  require("suture.nn.trace").structure = require("suture.nn.trace").structure + 1
+  local trace = require "suture.nn.trace"
+  trace.structure = trace.structure + 1
   return m
 end
 
@@ -176,7 +257,7 @@ local function mark(m, spec)
     if m._params[name] then m._params[name].requires_grad = false end
   end
   for _, pair in ipairs(spec.children or {}) do
-    if m._children[pair[1]] then mark(m._children[pair[1]], pair[2]) end
+    if not pair[2].same then mark(m._children[pair[1]], pair[2]) end
   end
 end
 
@@ -209,13 +290,16 @@ end
 --- Opens a file of weights and returns the model, in eval mode when the file is a published checkpoint.
 -- PATH: .safetensors, or .pth/.pt/.th of any of PyTorch's three containers; what it is is seen from its bytes. The
 -- architecture comes from what m:save wrote, else from the names and shapes of the tensors. Options: `model` = a model to
--- load into instead; `strict` (true) = all names must match. Errors list missing, unexpected and misshapen names together.
+-- load into instead; `strict` (true) = all names must match; `state = true`: no model, but the tensors as they are, a table
+-- by name in the file's order. Errors list missing, unexpected and misshapen names together.
 function checkpoint.open(path, opts)
   if type(path) ~= "string" then fault("open: expects a path, got %s", options.show(path)) end
-  opts = options.check("open", opts or {}, {model = true, strict = true})
+  opts = options.check("open", opts or {}, {model = true, strict = true, state = true})
   local f = file.open(path)
   say_dtypes(path, f)
+  if opts.state then return state_of(f) end
   if opts.model then
+    if not nn.Module.is_module(opts.model) then fault("open: model expects a module, got %s", options.show(opts.model)) end
     opts.model:load_state_dict(state_of(f), {strict = opts.strict})
     return opts.model
   end
@@ -224,35 +308,28 @@ function checkpoint.open(path, opts)
     local saved, why = json.decode(text)
     if type(saved) ~= "table" or type(saved.model) ~= "table" then fault("%s: the record of how the model was made cannot be read: %s", path, why or "not an object") end
     if (saved.version or 0) > VERSION then fault("%s was saved by a newer version (record %s, known %d)", path, tostring(saved.version), VERSION) end
-    local m = nn.init.skip(function() return make(saved.model, "") end)
+    check_record(saved.model, "", path)
+    local m = nn.init.skip(function() return make(saved.model, "", {path = path, made = {}}) end)
     m:load_state_dict(state_of(f))
     mark(m, saved.model)
-    for _, k in ipairs {"classes", "preprocess", "input_shape"} do
-      if saved[k] then m[k] = saved[k] end
-    end
+    if is_names(saved.classes) then m.classes = saved.classes end
+    if is_table(saved.preprocess) then m.preprocess = saved.preprocess end
+    if is_table(saved.input_shape) then m.input_shape = setmetatable(saved.input_shape, core.tensor.shape_metatable()) end
     return m
   end
   local shapes = entries_of(f)
-  local zoo = require "suture.zoo"
-  local name, made = zoo.recognise(shapes)
+  local name, made = zoo().recognise(shapes)
   if not name then
     local first = {}
     for i = 1, math.min(4, #f.entries) do first[i] = f.entries[i].name end
-    fault("%s: %d tensors (%s …) are of no architecture in the zoo · open(PATH, {model = m}) loads them into a model of yours, open_state(PATH) gives them as they are",
+    fault("%s: %d tensors (%s …) are of no architecture in the zoo · open(PATH, {model = m}) loads them into a model of yours, open(PATH, {state = true}) gives them as they are",
       path, #f.entries, table.concat(first, ", "))
   end
-  local m = nn.init.skip(function() return zoo[name](made) end)
+  local m = nn.init.skip(function() return zoo()[name](made) end)
   m:load_state_dict(state_of(f), {strict = opts.strict})
   m:eval()
   note(("%s: %s%s"):format(path:match "[^/]*$", name, made and made.num_classes and (", %d classes"):format(made.num_classes) or ""))
   return m
-end
-
---- The tensors of a file of weights as they are: a table by name, in the file's order.
-function checkpoint.open_state(path)
-  local f = file.open(path)
-  say_dtypes(path, f)
-  return state_of(f)
 end
 
 --- m:save(path): writes weights and how the model was made and operated on; open(path) gives it back.
@@ -266,16 +343,16 @@ function checkpoint.save(m, path)
     dtypes[#dtypes + 1] = t.dtype == "int64" and "I64" or "F32"
   end
   core.graph.settle()
-  local saved = {version = VERSION, model = record(m)}
+  local saved = {version = VERSION, model = record(m, "", {})}
   for _, k in ipairs {"classes", "preprocess", "input_shape"} do saved[k] = (plain(m[k])) end
   if type(m.input_shape) == "table" then
     saved.input_shape = {}
     for i, d in ipairs(m.input_shape) do saved.input_shape[i] = d end
   end
-  local ending = path:match "%.(%w+)$"
-  local write = ({safetensors = file.save_safetensors, pth = file.save_torch, pt = file.save_torch, th = file.save_torch})[ending or ""]
+  local ending = (path:match "%.(%w+)$" or ""):lower()
+  local write = ({safetensors = file.save_safetensors, pth = file.save_torch, pt = file.save_torch, th = file.save_torch})[ending]
   if not write then
-    fault("save: %s: the ending says the format (.safetensors, .pth, .pt)%s", path, suggest.hint(ending or "", {"safetensors", "pth", "pt"}))
+    fault("save: %s: the ending says the format (.safetensors, .pth, .pt)%s", path, suggest.hint(ending, {"safetensors", "pth", "pt"}))
   end
   write(path, names, tensors, dtypes, {suture = json.encode(saved), format = "pt"})
 end

@@ -9,8 +9,10 @@ local function construct(cls, ...)
   return object
 end
 
+local class = {made = setmetatable({}, {__mode = "v"})} -- the last class of each name, while it is in use
+
 --- class(name[, base[, make]]): a new class; make(cls, …) builds objects (default: an empty table, then init).
-local function class(name, base, make)
+local function new(name, base, make)
   local cls = {__name = name, super = base}
   if base then
     for _, m in ipairs(metamethods) do cls[m] = rawget(base, m) end
@@ -18,6 +20,7 @@ local function class(name, base, make)
     cls.__index = cls
   end
   if base and rawget(base, "__index") == base then cls.__index = cls end
+  class.made[name] = cls
   return setmetatable(cls, {
     __index = base,
     __call = make or base and getmetatable(base) and getmetatable(base).__call or construct,
@@ -26,4 +29,4 @@ local function class(name, base, make)
   })
 end
 
-return class
+return setmetatable(class, {__call = function(_, ...) return new(...) end})

@@ -78,18 +78,27 @@ end
 local kinds = {jpg = true, jpeg = true, png = true}
 local function is_picture(name) return kinds[(name:match "%.(%w+)$" or ""):lower()] end
 
--- Adds the pictures in `path` and in folders inside it, in torchvision's order; returns how many.
-local function gather(where, path, paths, depth)
+-- Adds to `found` the folder `path` and those inside it: {path =, the names of its pictures …}.
+local function gather(where, path, found, depth)
   local folders, files = list(where, path)
-  local n = 0
+  local here = {path = path}
   for _, name in ipairs(files) do
-    if is_picture(name) then
-      paths[#paths + 1] = path .. "/" .. name
-      n = n + 1
-    end
+    if is_picture(name) then here[#here + 1] = name end
   end
+  found[#found + 1] = here
   if depth > 16 then fault("%s: folders in %s are nested too deeply (a link to itself?)", where, quoted(path)) end
-  for _, name in ipairs(folders) do n = n + gather(where, path .. "/" .. name, paths, depth + 1) end
+  for _, name in ipairs(folders) do gather(where, path .. "/" .. name, found, depth + 1) end
+  return found
+end
+
+-- Adds the pictures in `path` and in folders inside it, in torchvision's order: by folder, then by name. Returns how many.
+local function add_pictures(where, path, paths)
+  local found, n = gather(where, path, {}, 0), 0
+  table.sort(found, function(a, b) return a.path < b.path end)
+  for _, folder in ipairs(found) do
+    for _, name in ipairs(folder) do paths[#paths + 1] = folder.path .. "/" .. name end
+    n = n + #folder
+  end
   return n
 end
 
@@ -108,14 +117,14 @@ function data.folder(path, opts)
   if #folders == 0 then
     local n = 0
     for _, name in ipairs(files) do n = n + (is_picture(name) and 1 or 0) end
-    fault(n > 0 and ("%s has %d images but no class folders; expected %s/CLASS/IMAGE.jpg"):format(where, n, path)
+    fault(n > 0 and ("%s has %s but no class folders; expected %s/CLASS/IMAGE.jpg"):format(where, n == 1 and "1 image" or n .. " images", path)
       or #files == 0 and where .. " is empty; expected one folder for each class"
       or where .. " has no class folders; expected one folder for each class, with PNG or JPEG files")
   end
   local paths, labels, all_splits, direct = {}, {}, true, 0
   for k, class in ipairs(folders) do
     local before = #paths
-    local n = gather(where, path .. "/" .. class, paths, 0)
+    local n = add_pictures(where, path .. "/" .. class, paths)
     if n == 0 then
       fault("%s: class folder '%s' has no PNG or JPEG files", where, class)
     end
@@ -258,9 +267,11 @@ function data.tensors(x, y, opts)
   local where = "data.tensors"
   opts = opts or {}
   options.check(where, opts, {classes = true})
-  for name, t in pairs {x = x or false, y = y or false} do
+  local function check(name, t)
     if type(t) ~= "userdata" then fault("%s expects tensors x and y, got %s for %s", where, options.shown(t), name) end
   end
+  check("x", x)
+  check("y", y)
   local n, m = x.shape[1], y.shape[1]
   if not n or not m then fault(where .. ": x and y need a first dimension that counts the samples") end
   if n ~= m then fault("%s: x has %d rows but y has %d", where, n, m) end

@@ -27,6 +27,13 @@ function image.save(x, path, opts)
   core.image.write(x, path, quality)
 end
 
+-- A picture is a tensor or the path of a file.
+local function check_picture(where, x)
+  if type(x) ~= "userdata" and type(x) ~= "string" then
+    fault("%s expects a picture: a tensor or the path of a file, got %s", where, options.shown(x))
+  end
+end
+
 local function rank_of(x)
   return type(x) == "userdata" and #x.shape == 4 and 4 or 3
 end
@@ -37,6 +44,7 @@ end
 function image.resize(x, size, opts)
   opts = opts or {}
   options.check("image.resize", opts, {interpolation = true})
+  check_picture("image.resize", x)
   if size == nil then fault("image.resize expects a size: a number (the shorter side) or {h, w}") end
   local o = options.read("image.resize", {resize = size, interpolation = opts.interpolation})
   return core.image.preprocess(x, o.core, rank_of(x))
@@ -45,6 +53,7 @@ end
 --- A picture (a tensor, or the path of a file) as the model's weights want it: resized, cropped, normalised, (1, C, H, W).
 -- `m` is a model, or a table of the options {size, resize, crop, mean, std, interpolation}.
 function image.preprocess(x, m)
+  check_picture("image.preprocess", x)
   if m == nil then fault("image.preprocess expects a picture and a model (or a table of options)") end
   local o
   if type(m) == "table" and not getmetatable(m) and m.preprocess == nil then

@@ -1,5 +1,6 @@
 --- zoo: published architectures by name. zoo.resnet18{pretrained = true}; zoo.list("resnet*") names them.
--- One family per file, lua/zoo/<family>.lua, which returns {variants = {name = spec}, build = f, recognise = f}. A spec
+-- One family per file, lua/zoo/<family>.lua, which returns {variants = {name = spec}, parts = {classes it is made of}, build = f,
+-- recognise = f}. A spec
 -- has `weights`, the published sets: {name =, file = (hash in the name), url =, classes =, resize =, crop =, mean =, std =,
 -- interpolation =, license =, also = {older file names}}; the first is what pretrained = true means.
 local core = require "suture.core"
@@ -15,6 +16,8 @@ local zoo = {}
 local families = {}  -- in order of registration
 local variants = {}  -- name → {family =, spec =}
 local order = {}
+local parts = {}     -- family's name → its classes by name
+local family_of = setmetatable({}, {__mode = "k"}) -- class → family's name
 
 -- ---- weights on disk ----
 
@@ -74,7 +77,7 @@ end
 
 -- Copies published tensors into m: a head of another size stays as it was made, the first layer is adapted.
 local function load_weights(name, m, family, path)
-  local sd = require("suture.checkpoint").open_state(path)
+  local sd = require("suture.checkpoint").open(path, {state = true})
   local mine = m:state_dict()
   local stem, head = family.stem .. ".weight", family.head
   local given = sd[stem]
@@ -153,8 +156,12 @@ local function make(name, opts)
 end
 
 -- Registers a family of models.
-local function register(family)
+local function register(name_of_family, family)
   families[#families + 1] = family
+  parts[name_of_family] = {}
+  for _, cls in ipairs(family.parts or {}) do
+    parts[name_of_family][cls.__name], family_of[cls] = cls, name_of_family
+  end
   local names = {}
   for name in pairs(family.variants) do names[#names + 1] = name end
   table.sort(names, function(a, b)
@@ -200,10 +207,20 @@ function zoo.recognise(shapes)
   end
 end
 
+-- For files that say what a model is made of: whether there is such an architecture; the family that a class of blocks belongs
+-- to, nil for other classes; and the class back from both names, nil when there is none.
+function zoo.has(name) return variants[name] ~= nil end
+function zoo._family_of(cls) return family_of[cls] end
+function zoo._part(family, name) return parts[family] and parts[family][name] end
+
+setmetatable(zoo, {__index = function(_, name)
+  fault("zoo: no architecture '%s'%s", tostring(name), require("suture.suggest").hint(tostring(name), order))
+end})
+
 local embedded = require "suture.embedded"
 for _, path in ipairs(embedded.list()) do
   local family = path:match "^lua/zoo/([%w_]+)%.lua$"
-  if family then register(require("suture.zoo." .. family)) end
+  if family then register(family, require("suture.zoo." .. family)) end
 end
 
 return zoo

@@ -195,12 +195,13 @@ static bool parse(Archive *a, Err *e) {
   const ArchiveFile *f = a->file;
   if (!f->size) return err_set(e, "the file is empty (0 bytes): download or save it again");
   if (BEGINS(f, "\x93NUMPY")) return npy_parse(a, e);
+  /* before pickles, as a header of 640 bytes begins like one: the brace stands where no other kind can have it */
+  if (f->size >= 9 && f->bytes[8] == '{') return safetensors_parse(a, e);
   if (BEGINS(f, "PK\3\4") || BEGINS(f, "PK\5\6")) return torch_zip_parse(a, e);
   /* torch.save's magic number, pickled with protocol 2 or more, or in the text of protocol 1 */
   if ((f->size >= 2 && f->bytes[0] == 0x80 && f->bytes[1] >= 2 && f->bytes[1] <= 5) || BEGINS(f, "L1195470371"))
     return torch_stream_parse(a, e);
   if (torch_tar_sniff(f->bytes, f->size)) return torch_tar_parse(a, e);
-  if (f->size >= 9 && f->bytes[8] == '{') return safetensors_parse(a, e);
   return refuse(f, e);
 }
 

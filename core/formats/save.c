@@ -11,7 +11,7 @@
 #include "build.h"
 #include "host.h"
 
-static bool failed(SaveFile *s, const char *doing, int error, Err *e) {
+bool save_failed(const SaveFile *s, const char *doing, int error, Err *e) {
   const char *hint = error == ENOENT ? " (does the folder exist?)"
                      : error == ENOSPC || error == EDQUOT ? " (free some space, or save elsewhere; nothing was changed)"
                      : error == EACCES || error == EROFS  ? " (save to a folder you may write to)" : "";
@@ -44,7 +44,7 @@ bool save_begin(SaveFile *s, const char *path, Err *e) {
     int folder = slash ? (int)(slash + 1 - s->path) : 0;
     sprintf(s->temp, "%.*s.suture-XXXXXX", folder, s->path);
     fd = mkostemp(s->temp, O_CLOEXEC);
-    if (fd < 0) failed(s, "save", errno, e);
+    if (fd < 0) save_failed(s, "save", errno, e);
   }
   if (fd < 0) {
     forget(s);
@@ -53,7 +53,7 @@ bool save_begin(SaveFile *s, const char *path, Err *e) {
   mode_t mask = umask(0);
   umask(mask);
   if (fchmod(fd, exists ? old.st_mode & 07777 : 0666 & ~mask) || !(s->out = fdopen(fd, "wb"))) {
-    failed(s, "save", errno, e);
+    save_failed(s, "save", errno, e);
     unlink(s->temp);
     close(fd);
     forget(s);
@@ -63,13 +63,13 @@ bool save_begin(SaveFile *s, const char *path, Err *e) {
 }
 
 bool save_write(SaveFile *s, const void *bytes, size_t n, Err *e) {
-  return fwrite(bytes, 1, n, s->out) == n || failed(s, "write", errno, e);
+  return fwrite(bytes, 1, n, s->out) == n || save_failed(s, "write", errno, e);
 }
 
 bool save_end(SaveFile *s, bool ok, Err *e) {
-  if (ok && (fflush(s->out) || fsync(fileno(s->out)))) ok = failed(s, "write", errno, e);
-  if (s->out && fclose(s->out) && ok) ok = failed(s, "write", errno, e);
-  if (ok && rename(s->temp, s->path)) ok = failed(s, "put the new file in place", errno, e);
+  if (ok && (fflush(s->out) || fsync(fileno(s->out)))) ok = save_failed(s, "write", errno, e);
+  if (s->out && fclose(s->out) && ok) ok = save_failed(s, "write", errno, e);
+  if (ok && rename(s->temp, s->path)) ok = save_failed(s, "put the new file in place", errno, e);
   if (!ok) unlink(s->temp);
   else { /* the rename itself must reach the disk; where a folder cannot be synced the file is in place all the same */
     int fd = open(dirname(s->temp), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -34,6 +34,8 @@ typedef struct SaveFile {
 /* Opens the temporary file. On false nothing needs to be undone. */
 bool save_begin(SaveFile *s, const char *path, Err *e);
 bool save_write(SaveFile *s, const void *bytes, size_t n, Err *e);
+/* False, with e saying what could not be done to the file, why (an errno) and what to try. */
+bool save_failed(const SaveFile *s, const char *doing, int error, Err *e);
 /* The tensor's numbers in row-major order and its type. Polls the host's stop hook. */
 bool save_numbers(SaveFile *s, const SaveTensor *t, Err *e);
 /* With ok: flush, fsync, rename. Else (e already filled) throws the temporary file away. Returns whether the new file

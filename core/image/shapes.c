@@ -193,6 +193,7 @@ static Scene any_scene(ShapesDomain d, int k, int size, Random *r) {
   Scene s = {.kind = kind_of(d, k), .outline = d == SHAPES_OUTLINE};
   double radius = random_between(r, .27, .44) * size, room = size / 2.0 - radius;
   double angle = random_between(r, 0, 2 * M_PI), stretch = exp(random_between(r, -.15, .15));
+  if (d == SHAPES_CLASSES) angle = (angle - M_PI) / 9; /* within 20 degrees */
   s.cx = (float)(size / 2.0 + random_between(r, -room, room));
   s.cy = (float)(size / 2.0 + random_between(r, -room, room));
   s.cs = (float)cos(angle);

@@ -7,7 +7,8 @@
 
 typedef enum ShapesDomain {
   SHAPES_SOURCE,   /* filled: circle cross heart pentagon ring square star triangle */
-  SHAPES_CLASSES,  /* filled, other shapes: arrow bolt crescent drop ell half hourglass tee */
+  SHAPES_CLASSES,  /* filled, other shapes: arrow bolt crescent drop ell half hourglass tee; upright within 20
+                    * degrees, so that a few pictures teach something even to a network that knows nothing */
   SHAPES_OUTLINE,  /* the source's shapes, only their outline */
   SHAPES_TEXTURED, /* the source's shapes, stripes and checks inside and out */
   SHAPES_NOISY,    /* the source's shapes under grain, specks and bars */

@@ -23,6 +23,13 @@ static int f_gc(lua_State *L) {
   return 0;
 }
 
+static const char *check_path(lua_State *L, int i) {
+  size_t n;
+  const char *path = luaL_checklstring(L, i, &n);
+  luaL_argcheck(L, strlen(path) == n, i, "a path cannot contain a zero byte");
+  return path;
+}
+
 /* Pushes entry t as a tensor: rank 4 lands channels-last at once, every integer type shows as int64. */
 static int push_entry(lua_State *L, Archive *a, const ArchiveEntry *t) {
   Err e;
@@ -92,7 +99,7 @@ static void push_entries(lua_State *L, const Archive *a) {
  * was looked through and taken off, or nil), metadata={key = text}, entries={{name=, dtype="F32", shape=}, …}} with
  * methods tensor(which) and close() */
 static int f_open(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = check_path(L, 1);
   Err e;
   lua_createtable(L, 0, 8);
   Archive **slot = new_handle(L), *a;
@@ -190,7 +197,7 @@ typedef bool Save(const char *path, const SaveTensor *t, int count, const Archiv
 static int save(lua_State *L, Save *how) {
   Err e;
   int count, meta_count;
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = check_path(L, 1);
   lua_settop(L, 5);
   SaveTensor *t = check_tensors(L, &count);
   ArchiveMeta *m = check_meta(L, &meta_count);
@@ -206,7 +213,7 @@ static int f_save_torch(lua_State *L) { return save(L, torch_save); }
 
 /* file.load_npy(path) → tensor */
 static int f_load_npy(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = check_path(L, 1);
   Err e;
   Archive **a = new_handle(L);
   if (!archive_open(path, a, &e)) return bind_raise(L, &e);
@@ -220,7 +227,7 @@ static int f_load_npy(lua_State *L) {
 
 /* file.save_npy(path, tensor): float32, or int64 and bool where the tensor says so; C order. Atomic. */
 static int f_save_npy(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = check_path(L, 1);
   Err e;
   const Tensor *x = bind_check_value(L, 2);
   SaveTensor t = {"tensor", check_type(L, 0, 0, x), x->shape, shape_layout(&x->shape), x->data};

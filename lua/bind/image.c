@@ -416,11 +416,11 @@ static int l_list(lua_State *L) {
   for (struct dirent *f; (f = readdir(d));) {
     if (!strcmp(f->d_name, ".") || !strcmp(f->d_name, "..")) continue;
     struct stat st;
-    if (fstatat(dirfd(d), f->d_name, &st, 0)) continue;
+    bool folder = !fstatat(dirfd(d), f->d_name, &st, 0) && S_ISDIR(st.st_mode); /* a broken link is a file that cannot be read */
     lua_createtable(L, 2, 0);
     lua_pushstring(L, f->d_name);
     lua_rawseti(L, -2, 1);
-    lua_pushstring(L, S_ISDIR(st.st_mode) ? "folder" : "file");
+    lua_pushstring(L, folder ? "folder" : "file");
     lua_rawseti(L, -2, 2);
     lua_rawseti(L, -2, ++n);
   }

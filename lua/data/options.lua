@@ -27,7 +27,7 @@ end
 -- A word for a value in a message: 3, "x", a table.
 local function shown(v)
   if type(v) == "string" then return '"' .. v .. '"' end
-  if type(v) == "number" or type(v) == "boolean" then return tostring(v) end
+  if type(v) == "number" or type(v) == "boolean" or v == nil then return tostring(v) end
   return "a " .. type(v)
 end
 options.shown = shown

@@ -95,6 +95,6 @@ local function recognise(shapes)
 end
 
 return {
-  variants = variants, build = build, recognise = recognise, stem = "conv1", head = "linear", classes = 10, size = 32,
+  variants = variants, parts = {BasicBlock, Shortcut}, build = build, recognise = recognise, stem = "conv1", head = "linear", classes = 10, size = 32,
   mean = MEAN, std = STD,
 }

@@ -153,6 +153,6 @@ local function recognise(shapes)
 end
 
 return {
-  variants = variants, build = build, recognise = recognise, stem = "conv1", head = "fc", classes = 1000, size = 224,
+  variants = variants, parts = {BasicBlock, Bottleneck}, build = build, recognise = recognise, stem = "conv1", head = "fc", classes = 1000, size = 224,
   mean = IMAGENET.mean, std = IMAGENET.std, options = {zero_init_residual = true},
 }

@@ -200,6 +200,15 @@ static void test_safetensors_rules(void **state) {
   b = tensors("{}    ", 0); /* padding is allowed, and an empty file of tensors too */
   archive_close(opened(b));
   free(b.p);
+  for (int n = 0x280; n <= 0x580; n += 0x100) { /* sizes that look like the beginning of a pickle */
+    char header[0x581];
+    snprintf(header, sizeof header, "%-*s", n, "{" X("\"F32\"", "[]", "[0,4]") "}");
+    b = tensors(header, 4);
+    Archive *a = opened(b);
+    assert_string_equal(a->container, "safetensors");
+    archive_close(a);
+    free(b.p);
+  }
 }
 
 static void test_other_files(void **state) {

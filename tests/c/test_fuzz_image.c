@@ -1,4 +1,5 @@
-/* Broken pictures: cut at random lengths, bytes changed at random. Each must give an error or an image. SEED=n repeats. */
+/* Broken pictures: cut at random lengths, bytes changed at random. Each must give an error or an image. SUTURE_SEED=n
+ * repeats. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +65,7 @@ static void damage(const uint8_t *bytes, size_t size, const char *what, bool chu
     attempt(copy, size);
   }
   free(copy);
-  print_message("%s: seed %llu, %d decoded, %d refused\n", what, (unsigned long long)seed, decoded, refused);
+  print_message("%s: SUTURE_SEED=%llu, %d decoded, %d refused\n", what, (unsigned long long)seed, decoded, refused);
 }
 
 static Image picture(void) {
@@ -112,7 +113,7 @@ static void jpeg(void **s) {
 }
 
 int main(void) {
-  const char *given = getenv("SEED");
+  const char *given = getenv("SUTURE_SEED");
   seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
   const struct CMUnitTest tests[] = {cmocka_unit_test(png), cmocka_unit_test(jpeg)};
   return cmocka_run_group_tests_name("fuzz_image", tests, NULL, NULL);

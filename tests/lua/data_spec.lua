@@ -9,7 +9,8 @@ local function fails(text, f, ...)
 end
 
 local function shape(x) return {table.unpack(x.shape)} end
-local function run(command) assert(os.execute(command)) end
+-- LD_PRELOAD: under a sanitizer, the leaks of cp and rm are not ours.
+local function run(command) assert(os.execute("unset LD_PRELOAD; " .. command)) end
 
 local function temp_folder()
   local name = os.tmpname()
@@ -125,7 +126,24 @@ describe("data.folder", function()
     fails(bad .. "/ant/d.png: broken PNG", function() for _ in data.folder(bad):batches(5) do end end)
     spill(bad .. "/ant/d.png", "")
     fails(bad .. "/ant/d.png: the file is empty", function() for _ in data.folder(bad):batches(5) do end end)
+    run(("rm %s/ant/d.png && ln -s /nowhere/at/all.png %s/ant/d.png"):format(bad, bad))
+    fails(bad .. "/ant/d.png: cannot open: No such file", function() for _ in data.folder(bad):batches(5) do end end)
+    run(("rm %s/ant/d.png && ln -s . %s/ant/again"):format(bad, bad))
+    fails("a link to itself?", data.folder, bad)
     run("rm -r " .. bad)
+  end)
+
+  it("goes through folders in folders as torchvision does, and through links", function()
+    local nested = temp_folder()
+    run(("mkdir -p '%s/a/x' '%s/a/x y' '%s/a/x/z' %s.far"):format(nested, nested, nested, nested))
+    for _, name in ipairs {"a/x/2.png", "a/x y/1.png", "a/x/z/3.png", "a/0.png"} do
+      run(("cp %s/zebra/x.png '%s/%s'"):format(folder, nested, name))
+    end
+    run(("cp %s/zebra/x.png %s.far/l.png && ln -s %s.far %s/a/link"):format(folder, nested, nested, nested))
+    local ds, names = data.folder(nested), {}
+    for i = 0, #ds - 1 do names[i + 1] = ds:name(i):sub(#nested + 2) end
+    assert.same({"a/0.png", "a/link/l.png", "a/x/2.png", "a/x y/1.png", "a/x/z/3.png"}, names) -- folders by their whole names: " " comes before "/"
+    run(("rm -r %s %s.far"):format(nested, nested))
   end)
 end)
 
@@ -248,6 +266,7 @@ describe("data.tensors", function()
   it("says what is wrong", function()
     fails("4 rows but y has 3", data.tensors, x, tensor {0, 1, 1})
     fails("expects tensors", data.tensors, {1}, y)
+    fails("got nil for x", data.tensors)
     fails("class 1 but there are 1 names", data.tensors, x, y, {classes = {"one"}})
     fails("have no options", function() data.tensors(x, y):with {crop = 3} end)
   end)

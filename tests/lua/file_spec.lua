@@ -72,6 +72,16 @@ describe("files of tensors", function()
     assert.same({1, 2, 3, 4}, file.load_npy(path):tolist())
   end)
 
+  it("say what is wrong with the call", function()
+    local m = suture.nn.Linear(2, 2)
+    m:save(folder .. "/CAPITALS.PTH")
+    assert.equal("torch zip", file.open(folder .. "/CAPITALS.PTH").container)
+    assert.same({"weight", "bias"}, suture.open(folder .. "/CAPITALS.PTH", {state = true}):keys())
+    fails("model expects a module, got 3", suture.open, folder .. "/CAPITALS.PTH", {model = 3})
+    fails("zero byte", m.save, m, folder .. "/x\0.pth")
+    fails("did you mean safetensors?", m.save, m, folder .. "/x.safetensor")
+  end)
+
   it(".npy keeps numbers, shape and type", function()
     local path = folder .. "/x.npy"
     for _, x in ipairs {w, steps, suture.tensor(3.5), suture.zeros(0, 2)} do
@@ -101,6 +111,113 @@ describe("files of tensors", function()
     write(path, bytes:sub(1, at - 1) .. string.char(bytes:byte(at) ~ 1) .. bytes:sub(at + 1))
     local f = file.open(path)
     fails("'archive/data/0' is damaged: CRC error", f.tensor, f, "w")
+  end)
+
+  -- Saves m, opens what was saved, and compares: the tree, the marks, what comes out for x.
+  local function comes_back(m, x, ending)
+    local path = folder .. "/model." .. (ending or "safetensors")
+    m:save(path)
+    local again = suture.open(path)
+    assert.equal(tostring(m), tostring(again))
+    local theirs = {}
+    for name, p in again:named_parameters() do theirs[name] = p end
+    for name, p in m:named_parameters() do assert.equal(p.requires_grad, theirs[name].requires_grad, name) end
+    assert.same(m(x):tolist(), again(x):tolist())
+    return again
+  end
+
+  it("a model comes back after any surgery", function()
+    local nn = suture.nn
+    local x = suture.randn(2, 3, 32, 32)
+    local function fresh() return suture.zoo.cifar_resnet20 {num_classes = 3} end
+    local operations = {
+      function(m) m:replace("layer2.1.conv1", nn.Conv2d(32, 32, 5, {padding = 2, bias = false})) end,
+      function(m) m:replace("layer2.1", nn.Sequential(nn.Conv2d(32, 32, 1), nn.Sequential(nn.ReLU(), nn.Identity()))) end,
+      function(m) m:insert_before("layer2", nn.BatchNorm2d(16)) m:insert_after("layer2", nn.ReLU()) end,
+      function(m) m:insert_after("layer1.0", nn.BatchNorm2d(16)) end, -- the blocks behind it move up
+      function(m) m:insert_before("layer1.0", nn.Identity()) m:remove("layer1.2") end,
+      function(m) m:remove("layer1.1") m:remove("layer3.2.bn2") end,
+      function(m) m.layer1[0], m.layer1[2] = m.layer1[2], m.layer1[0] end,
+      function(m) m:cut "layer2" end,
+      function(m) m:freeze_to "layer3" m:bn_eval() end,
+      function(m) m.linear.bias.requires_grad = false m:eval "layer1*" end,
+      function(m) m.linear = nn.Linear(64, 64) m:insert_after("linear", nn.Sequential(nn.ReLU(), nn.Linear(64, 2))) end,
+    }
+    for i, operate in ipairs(operations) do
+      local m = fresh():eval()
+      operate(m)
+      m:eval()
+      comes_back(m, x, i % 2 == 0 and "pth" or "safetensors")
+    end
+    -- a block of another family among those of this one
+    local m = fresh():eval()
+    m:insert_after("layer1", nn.Sequential(nn.Conv2d(16, 64, 1), suture.zoo.resnet18().layer1[0], nn.Conv2d(64, 16, 1)))
+    comes_back(m:eval(), x)
+  end)
+
+  it("what a model shares comes back shared", function()
+    local nn = suture.nn
+    local a, b = nn.Linear(4, 4), nn.Linear(4, 4)
+    b.weight = a.weight
+    local again = comes_back(nn.Sequential(a, nn.ReLU(), a, b), suture.randn(2, 4))
+    assert.equal(24, again:num_parameters())
+    assert.equal(again[0], again[2])
+    assert.equal(again[0].weight, again[3].weight)
+  end)
+
+  it("classes of one's own come back when they are defined, wherever they are kept", function()
+    local nn = suture.nn
+    local Halves = nn.class "Halves"
+    function Halves:init(n, o) self.a, self.b = nn.Linear(n, o.out), nn.Linear(n, o.out) end
+    function Halves:forward(x) return self.a(x) + self.b(x) end
+    comes_back(nn.Sequential(Halves(3, {out = 2})), suture.randn(2, 3))
+    local With = nn.class "With"
+    function With:init(f) self.f = f end
+    function With:forward(x) return self.f(x) end
+    nn.Sequential(With(suture.F.relu)):save(folder .. "/with.safetensors")
+    fails("/with.safetensors: 0: this With was made with functions", suture.open, folder .. "/with.safetensors")
+    fails("a module of class Elsewhere is needed", function()
+      file.save_safetensors(folder .. "/x.safetensors", {}, {}, nil,
+        {suture = '{"version":1,"model":{"class":"Sequential","children":[["0",{"class":"Elsewhere"}]]}}'})
+      suture.open(folder .. "/x.safetensors")
+    end)
+  end)
+
+  it("a record of the model that is damaged gives an error or a model", function()
+    local m = suture.zoo.cifar_resnet20 {num_classes = 3}
+    m:insert_after("layer1", suture.nn.Conv2d(16, 16, 1))
+    m:cut "layer1"
+    m:save(folder .. "/whole.safetensors")
+    local text = file.open(folder .. "/whole.safetensors").metadata.suture
+    local path, said = folder .. "/damaged.safetensors", {}
+    local function open_with(record)
+      file.save_safetensors(path, {"b"}, {b}, nil, {suture = record})
+      local ok, why = pcall(suture.open, path)
+      if not ok then
+        why = tostring(why)
+        assert.is_truthy(why:find(path, 1, true) or why:find("load_state_dict", 1, true), why)
+        said[#said + 1] = why
+      end
+    end
+    for _, record in ipairs {"", "3", "{}", '{"model":3}', '{"model":{}}', '{"model":{"class":3}}', '{"model":{"same":""}}',
+      '{"model":{"class":"Sequential","children":3}}', '{"model":{"class":"Sequential","children":[["0"]]}}',
+      '{"model":{"class":"Sequential","children":[["0",{"same":"1"}]]}}',
+      '{"model":{"class":"Sequential","children":[["0",{"same":""}]]}}',
+      '{"model":{"class":"Linear","args":[1000000000,1000000000]}}', '{"model":{"class":"Linear","args":["x"]}}',
+      '{"model":{"class":"Linear","args":[2,3],"tied":[["weight","nowhere"]]}}', '{"model":{"class":"x","zoo":{"name":"list"}}}',
+      '{"model":{"class":"x","zoo":{"name":"resnet18","opts":{"num_classes":"many"}}}}', '{"version":99,"model":{"class":"Linear"}}',
+      '{"model":{"class":"Module"}}', '{"model":{"class":"BasicBlock","family":"none","args":[]}}'} do open_with(record) end
+    assert.equal(19, #said)
+    local seed = tonumber(os.getenv "SUTURE_SEED") or os.time()
+    math.randomseed(seed)
+    local instead = {'"', "null", "-1", "7", "0.5", "[]", "{}", "true", "]", "}", '"x"'}
+    for _ = 1, 200 do
+      local places = {}
+      for from, to in text:gmatch '()[%w_."-]+()' do places[#places + 1] = {from, to} end
+      local at = places[math.random(#places)]
+      local ok, why = pcall(open_with, text:sub(1, at[1] - 1) .. instead[math.random(#instead)] .. text:sub(at[2]))
+      assert(ok, ("SUTURE_SEED=%d: %s"):format(seed, tostring(why)))
+    end
   end)
 
   it("published checkpoints open", function()

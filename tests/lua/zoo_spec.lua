@@ -64,6 +64,7 @@ describe("zoo", function()
     fails("https://download.pytorch.org/models/", zoo.resnet152, {pretrained = true})
     fails("did you mean pretrained?", zoo.resnet18, {pretraned = true})
     fails("pretrained is true or one of", zoo.resnet50, {pretrained = "V9"})
+    fails("did you mean resnet18?", function() return zoo.resnet19 end)
     fails("num_classes expects", zoo.resnet18, {num_classes = 0})
   end)
 

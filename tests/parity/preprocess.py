@@ -13,6 +13,7 @@ import zlib
 
 import numpy as np
 import torch
+import torchvision
 import torchvision.transforms as T
 import torchvision.transforms.functional as TF
 from PIL import Image, ImageOps
@@ -148,6 +149,17 @@ def main():
             for path in photos + hymenoptera + cifar:
                 add(f"{label}: {os.path.basename(path)}", f'image.preprocess("{path}", {lua})[0]',
                     lambda p=path, t=transform: t(upright(p)))
+
+        # a folder of all of them, classes and order included
+        tree = os.path.join(folder, "tree")
+        for i, (name, path) in enumerate(made.items()):
+            place = os.path.join(tree, "abc"[i % 3], *(["in", "in side", "in/deep"][i % 4:i % 4 + 1]))
+            os.makedirs(place, exist_ok=True)
+            os.symlink(path, os.path.join(place, name.upper() if i % 5 == 0 else name))
+        whole = torchvision.datasets.ImageFolder(tree, views[0][2])
+        for i, (path, label) in enumerate(whole.samples):
+            add(f"data.folder: {i}", f'(function() local s = data.folder("{tree}", {views[0][1][:-1]}, exif = false}})[{i}] '
+                f'assert(s.class == "{whole.classes[label]}" and s.name == "{path}", s.name) return s[1] end)()', lambda i=i: whole[i][0])
 
         script = os.path.join(folder, "run.lua")
         with open(script, "w") as f:
