@@ -15,7 +15,7 @@ TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 O       := $(if $(SANITIZE),$(B)/)
 SAN     := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-omit-frame-pointer)
 INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread -fopenmp
+LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
 COMPILE  = $(CC) $(STD) $(WARN) $(INC) $(CFLAGS) $(SAN) -MMD -MP
 
 ISAS     = sse2 avx2 avx512
@@ -70,16 +70,15 @@ $(B)/$(1).list: FORCE
 endef
 $(foreach l,ops:OPS bind:BINDS lualib:LUALIB,$(eval $(call list_rule,$(firstword $(subst :, ,$l)),$(lastword $(subst :, ,$l)))))
 
-$(B)/tests/%: tests/c/%.c $(B)/core.a
-	@mkdir -p $(@D)
-	$(COMPILE) -o $@ $< $(B)/core.a $(LIBS) -lcmocka
+$(B)/tests/%: $(B)/tests/c/%.o $(B)/core.a
+	$(CC) $(CFLAGS) $(SAN) -o $@ $< $(B)/core.a $(LIBS) -lcmocka
 
 deps:            ## install the Debian packages that are missing
 	@scripts/deps $(DEBS)
 demo:            ## install what is missing, build, and show transfer learning, offline
 	@scripts/deps $(DEBS)
 	@$(MAKE) --no-print-directory -j$$(nproc) suture
-	OMP_WAIT_POLICY=passive ./suture examples/demo.lua
+	./suture examples/demo.lua
 test:            ## build and run every test but parity
 	@scripts/deps $(DEBS) $(TESTDEBS)
 	@$(MAKE) --no-print-directory -j$$(nproc) all ctests

@@ -67,9 +67,9 @@ void layout_copy(float *dst, Layout to, const float *src, Layout from, const Sha
 /* --- memory --- */
 
 /* Blocks of BIG bytes and more are kept when they are put back, and handed out again for requests up to a quarter
- * smaller. They start on a huge-page boundary: a training step then faults hundreds of pages, not tens of thousands. */
+ * smaller. Larger ones start on a huge-page boundary: a training step then faults hundreds of pages, not tens of thousands. */
 enum { HEAD = 64, KEEP_MAX = 128 };
-static const size_t BIG = 1 << 20, HUGE_PAGE = 2 << 20;
+static const size_t BIG = 1 << 20, PAGE = 4096, HUGE_PAGE = 2 << 20;
 typedef struct Block { size_t size; } Block;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -87,15 +87,24 @@ static Block *take_kept(size_t size) {
   return b;
 }
 
-static bool is_mapped(size_t size) { return size >= 2 * HUGE_PAGE; }
+/* Large blocks are mapped, but not where the sanitizer is to guard their ends. */
+static bool is_mapped(size_t size) {
+#ifdef __SANITIZE_ADDRESS__
+  (void)size;
+  return false;
+#else
+  return size >= BIG;
+#endif
+}
 
-/* A block that starts on a huge-page boundary, straight from the system: its pages read as zeros until they are touched. */
+/* A block straight from the system, whose pages read as zeros until they are touched. */
 static Block *map_block(size_t size) {
-  char *p = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) return NULL;
+  size_t spare = size >= 2 * HUGE_PAGE ? HUGE_PAGE : 0;
+  char *p = mmap(NULL, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED || !spare) return p == MAP_FAILED ? NULL : (Block *)(void *)p;
   size_t before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
   if (before) munmap(p, before);
-  munmap(p + before + size, HUGE_PAGE - before);
+  if (before < spare) munmap(p + before + size, spare - before);
   madvise(p + before, size, MADV_HUGEPAGE);
   return (Block *)(void *)(p + before);
 }
@@ -126,7 +135,8 @@ static void *get(size_t bytes, bool zeros, const char *what, Err *e) {
     pthread_mutex_unlock(&lock);
   }
   if (!b) {
-    if (is_mapped(size)) size = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    size_t pages = size >= 2 * HUGE_PAGE ? HUGE_PAGE : size >= BIG ? PAGE : 64;
+    size = (size + pages - 1) / pages * pages;
     b = new_block(size);
     if (!b) {
       memory_trim();

@@ -300,7 +300,7 @@ function checkpoint.open(path, opts)
   if opts.state then return state_of(f) end
   if opts.model then
     if not nn.Module.is_module(opts.model) then fault("open: model expects a module, got %s", options.show(opts.model)) end
-    opts.model:load_state_dict(state_of(f), {strict = opts.strict})
+    opts.model:_load(state_of(f), {strict = opts.strict}, core.tensor.take)
     return opts.model
   end
   local text = f.metadata and f.metadata.suture
@@ -310,7 +310,7 @@ function checkpoint.open(path, opts)
     if (saved.version or 0) > VERSION then fault("%s was saved by a newer version (record %s, known %d)", path, tostring(saved.version), VERSION) end
     check_record(saved.model, "", path)
     local m = nn.init.skip(function() return make(saved.model, "", {path = path, made = {}}) end)
-    m:load_state_dict(state_of(f))
+    m:_load(state_of(f), nil, core.tensor.take)
     mark(m, saved.model)
     if is_names(saved.classes) then m.classes = saved.classes end
     if is_table(saved.preprocess) then m.preprocess = saved.preprocess end
@@ -326,7 +326,7 @@ function checkpoint.open(path, opts)
       path, #f.entries, table.concat(first, ", "))
   end
   local m = nn.init.skip(function() return zoo()[name](made) end)
-  m:load_state_dict(state_of(f), {strict = opts.strict})
+  m:_load(state_of(f), {strict = opts.strict}, core.tensor.take)
   m:eval()
   note(("%s: %s%s"):format(path:match "[^/]*$", name, made and made.num_classes and (", %d classes"):format(made.num_classes) or ""))
   return m

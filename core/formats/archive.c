@@ -262,6 +262,9 @@ bool archive_open(const char *path, Archive **out, Err *e) {
     if (map) munmap(map, (size_t)st.st_size);
     return false;
   }
+#ifdef MADV_POPULATE_READ
+  if (map) madvise(map, (size_t)st.st_size, MADV_POPULATE_READ); /* one call in place of a fault for every 64 kB */
+#endif
   a->file->bytes = map;
   a->file->size = (uint64_t)st.st_size;
   a->file->mapped = map != NULL;

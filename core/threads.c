@@ -1,0 +1,185 @@
+/* The threads under `#pragma omp parallel for`: the entry points that gcc's code calls (the libgomp manual, chapter "The
+ * libgomp ABI"), over a pool that is good at what the kernels do: hundreds of short loops, one after the other.
+ *
+ * Why not libgomp itself: its threads wait for each other by spinning for milliseconds. Where another program keeps a core
+ * busy, the thread that has the work is not running then, and each join costs a time slice; a training step with three
+ * hundred of them took twenty times as long. How it waits can be set in the environment only, before the program starts.
+ * Here a thread spins for a few microseconds and then sleeps.
+ *
+ * A parallel region inside another, or while another thread's region runs, is run by its caller alone. A region has one
+ * loop. Kernels do not depend on how many threads they get (kernels.h). */
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HIDDEN __attribute__((visibility("hidden")))
+enum { THREADS_MAX = 255, SPINS = 4000 };
+
+typedef struct Loop { long start, step, count, chunk; } Loop;
+
+typedef struct Region {
+  void (*work)(void *);
+  void *data;
+  int size;         /* threads that run it */
+  Loop loop;        /* its dynamic loop, where the compiler says it beforehand */
+  atomic_long next; /* iterations of its dynamic loop given out so far */
+} Region;
+
+static _Thread_local Region *mine; /* the region this thread runs a part of, NULL outside any */
+static _Thread_local int my_number;
+static _Thread_local Loop loop; /* the dynamic loop it is in */
+
+static pthread_mutex_t pool = PTHREAD_MUTEX_INITIALIZER; /* held by the thread whose region runs */
+static Region shared;
+static int workers; /* alive, numbered from 1 */
+static int wanted;  /* threads asked for; 0: not yet known */
+/* Counts regions in its upper bits; the lowest 8 hold the size of the last one, so that a worker knows from one word whether
+ * it takes part: whoever does is waited for, and reads `shared` while it stands still. */
+static atomic_uint turn;
+static atomic_uint asleep; /* workers that sleep on `turn` */
+static atomic_uint left;   /* workers still at it */
+static atomic_bool joining; /* the owner sleeps on `left` */
+
+static void sleep_while(atomic_uint *word, unsigned value) { syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0); }
+static void wake_all(atomic_uint *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1 << 30, NULL, NULL, 0); }
+
+static void pause_a_little(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+static void take_part(Region *r, int number) {
+  mine = r, my_number = number, loop = r->loop;
+  r->work(r->data);
+  mine = NULL, my_number = 0;
+}
+
+static void *worker(void *number) {
+  const unsigned me = (unsigned)(uintptr_t)number;
+  unsigned seen = 0;
+  for (;;) {
+    unsigned now = atomic_load(&turn);
+    for (int i = 0; now == seen && i < SPINS; i++) {
+      pause_a_little();
+      now = atomic_load(&turn);
+    }
+    while (now == seen) {
+      atomic_fetch_add(&asleep, 1);
+      sleep_while(&turn, seen);
+      atomic_fetch_sub(&asleep, 1);
+      now = atomic_load(&turn);
+    }
+    seen = now;
+    if (me >= (now & THREADS_MAX)) continue;
+    take_part(&shared, (int)me);
+    if (atomic_fetch_sub(&left, 1) == 1 && atomic_load(&joining)) wake_all(&left);
+  }
+  return NULL;
+}
+
+static void forget_workers(void) { /* in the child of a fork, which has none */
+  workers = 0;
+  atomic_store(&asleep, 0);
+  atomic_store(&turn, 0);
+  pthread_mutex_init(&pool, NULL);
+}
+
+/* Has at least n - 1 workers; returns how many threads there are with the caller. Signals are for the threads of the host. */
+static int raise_workers(int n) {
+  if (workers >= n - 1) return n;
+  static bool told;
+  if (!told) told = !pthread_atfork(NULL, NULL, forget_workers);
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_attr_t detached;
+  pthread_attr_init(&detached);
+  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  while (workers < n - 1 && !pthread_create(&thread, &detached, worker, (void *)(uintptr_t)(workers + 1))) workers++;
+  pthread_attr_destroy(&detached);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return workers + 1 < n ? workers + 1 : n;
+}
+
+HIDDEN int omp_get_max_threads(void) {
+  if (!wanted) {
+    const char *text = getenv("OMP_NUM_THREADS");
+    cpu_set_t cpus;
+    wanted = text ? atoi(text) : !sched_getaffinity(0, sizeof cpus, &cpus) ? CPU_COUNT(&cpus) : 1;
+    if (wanted < 1) wanted = 1;
+    if (wanted > THREADS_MAX) wanted = THREADS_MAX;
+  }
+  return wanted;
+}
+
+HIDDEN void omp_set_num_threads(int n) { wanted = n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n; }
+HIDDEN int omp_get_thread_num(void) { return my_number; }
+HIDDEN int omp_get_num_threads(void) { return mine ? mine->size : 1; }
+
+/* Runs work(data) in `threads` threads (0: as many as there are), the caller among them, and waits for all. */
+static void run(void (*work)(void *), void *data, unsigned threads, Loop l) {
+  int size = threads ? (int)threads : omp_get_max_threads();
+  if (size > THREADS_MAX) size = THREADS_MAX;
+  if (size == 1 || mine || pthread_mutex_trylock(&pool)) {
+    Region *outer = mine, alone = {.work = work, .data = data, .size = 1, .loop = l};
+    int number = my_number;
+    Loop before = loop;
+    take_part(&alone, 0);
+    mine = outer, my_number = number, loop = before;
+    return;
+  }
+  size = raise_workers(size);
+  shared.work = work, shared.data = data, shared.size = size, shared.loop = l;
+  atomic_store(&shared.next, 0);
+  atomic_store(&left, (unsigned)size - 1);
+  atomic_store(&turn, ((atomic_load(&turn) & ~(unsigned)THREADS_MAX) + THREADS_MAX + 1) | (unsigned)size);
+  if (atomic_load(&asleep)) wake_all(&turn);
+  take_part(&shared, 0);
+  for (int i = 0; atomic_load(&left) && i < SPINS; i++) pause_a_little();
+  atomic_store(&joining, true);
+  for (unsigned n; (n = atomic_load(&left)) != 0;) sleep_while(&left, n);
+  atomic_store(&joining, false);
+  pthread_mutex_unlock(&pool);
+}
+
+static Loop make_loop(long start, long end, long step, long chunk) {
+  long span = step > 0 ? end - start + step - 1 : end - start + step + 1;
+  return (Loop){start, step, span / step, chunk};
+}
+
+HIDDEN void GOMP_parallel(void (*work)(void *), void *data, unsigned threads, unsigned flags) {
+  (void)flags;
+  run(work, data, threads, (Loop){0});
+}
+
+HIDDEN void GOMP_parallel_loop_nonmonotonic_dynamic(void (*work)(void *), void *data, unsigned threads, long start, long end,
+                                                    long step, long chunk, unsigned flags) {
+  (void)flags;
+  run(work, data, threads, make_loop(start, end, step, chunk));
+}
+
+/* The next chunk of the region's dynamic loop: [*from, *to). */
+HIDDEN bool GOMP_loop_nonmonotonic_dynamic_next(long *from, long *to) {
+  long at = atomic_fetch_add(&mine->next, loop.chunk);
+  if (at >= loop.count) return false;
+  long end = at + loop.chunk < loop.count ? at + loop.chunk : loop.count;
+  *from = loop.start + at * loop.step;
+  *to = loop.start + end * loop.step;
+  return true;
+}
+
+HIDDEN bool GOMP_loop_nonmonotonic_dynamic_start(long start, long end, long step, long chunk, long *from, long *to) {
+  loop = make_loop(start, end, step, chunk);
+  return GOMP_loop_nonmonotonic_dynamic_next(from, to);
+}
+
+HIDDEN void GOMP_loop_end_nowait(void) {}
