@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zip.h>
-#include <zlib.h>
+#include <libdeflate.h>
 #include "host.h"
 #include "torch.h"
 
@@ -71,10 +71,10 @@ bool torch_zip_load(Archive *a, Storage *s, Err *e) {
     s->unpacked = true;
   } else {
     zip_stat_t st;
-    uLong crc = crc32(0, NULL, 0);
+    uint32_t crc = 0;
     for (uint64_t at = 0, n; at < s->size; at += n) {
       n = s->size - at < 1 << 24 ? s->size - at : 1 << 24;
-      crc = crc32(crc, s->data + at, (uInt)n);
+      crc = libdeflate_crc32(crc, s->data + at, n);
       if (host_should_stop()) return err_stop(e);
     }
     if (zip_stat_index(a->file->zip, (zip_uint64_t)s->member, 0, &st) || !(st.valid & ZIP_STAT_CRC) || st.crc != crc)

@@ -529,12 +529,14 @@ local function prefix_hint(missing, unexpected)
   if #missing == 0 or #unexpected == 0 then return nil end
   local lacks = {}
   for _, k in ipairs(missing) do lacks[k] = true end
-  for _, k in ipairs(unexpected) do
-    local first = k:match "^([^.]+%.)"
-    if first and lacks[k:sub(#first + 1)] then
-      local all = true
-      for _, u in ipairs(unexpected) do if u:sub(1, #first) ~= first then all = false end end
-      return ("%s names begin with '%s': take it off"):format(all and "the file's" or "some of the file's", first)
+  local first = unexpected[1]:match "^([^.]+%.)" or unexpected[#unexpected]:match "^([^.]+%.)"
+  if first then
+    local with, fit = 0, 0
+    for _, k in ipairs(unexpected) do
+      if k:sub(1, #first) == first then with, fit = with + 1, fit + (lacks[k:sub(#first + 1)] and 1 or 0) end
+    end
+    if fit * 2 >= #missing then -- not two names that happen to fit a model of another kind
+      return ("%s names begin with '%s': take it off"):format(with == #unexpected and "the file's" or "some of the file's", first)
     end
   end
   local k = unexpected[1]
