@@ -45,9 +45,9 @@ start()
 write("grads_smooth", (backward(x)))
 
 local optimizers = {
-  sgd = function(p) return optim.SGD(p, {lr = 0.01, momentum = 0.9, weight_decay = 1e-4, nesterov = true}) end,
-  adam = function(p) return optim.Adam(p, {lr = 1e-3, weight_decay = 1e-4}) end,
-  adamw = function(p) return optim.AdamW(p, {lr = 1e-3, weight_decay = 1e-2}) end,
+  sgd = function(p) return optim.SGD(p, {lr = 1e-4, momentum = 0.9, weight_decay = 1e-4, nesterov = true}) end,
+  adam = function(p) return optim.Adam(p, {lr = 1e-5, weight_decay = 1e-4}) end,
+  adamw = function(p) return optim.AdamW(p, {lr = 1e-5, weight_decay = 1e-2}) end,
 }
 for kind, make in pairs(optimizers) do
   start()

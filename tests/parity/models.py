@@ -14,48 +14,10 @@ from common import *
 import torch.nn as nn
 import torch.nn.functional as F
 import torchvision
+from cifar import CifarResNet
 
-LOGITS, GRADIENTS, STEPS = 1e-4, 1e-3, 1e-3
+LOGITS, GRADIENTS, STEPS, MOVES = 1e-4, 1e-3, 1e-3, 5e-2
 SLACK, ROUNDING, DRAWS = 3, 5e-7, 2
-
-
-class CifarBlock(nn.Module):
-    def __init__(self, cin, cout, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(cin, cout, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(cout)
-        self.conv2 = nn.Conv2d(cout, cout, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(cout)
-        self.widen = (cout - cin) // 2
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        if self.widen:
-            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.widen, self.widen))
-        return F.relu(y + x)
-
-
-class CifarResNet(nn.Module):
-    """He et al. 2015, section 4.2, shortcut option A."""
-
-    def __init__(self, depth, classes=10):
-        super().__init__()
-        n = (depth - 2) // 6
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        cin = 16
-        for stage, width in enumerate((16, 32, 64), 1):
-            blocks = []
-            for i in range(n):
-                blocks.append(CifarBlock(cin, width, 2 if stage > 1 and i == 0 else 1))
-                cin = width
-            setattr(self, f"layer{stage}", nn.Sequential(*blocks))
-        self.linear = nn.Linear(64, classes)
-
-    def forward(self, x):
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = self.layer3(self.layer2(self.layer1(x)))
-        return self.linear(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
 def build(name):
@@ -77,9 +39,9 @@ def roughen(net):
 
 
 OPTIMIZERS = {
-    "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, weight_decay=1e-4, nesterov=True),
-    "adam": lambda p: torch.optim.Adam(p, lr=1e-3, weight_decay=1e-4),
-    "adamw": lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=1e-2),
+    "sgd": lambda p: torch.optim.SGD(p, lr=1e-4, momentum=0.9, weight_decay=1e-4, nesterov=True),
+    "adam": lambda p: torch.optim.Adam(p, lr=1e-5, weight_decay=1e-4),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=1e-5, weight_decay=1e-2),
 }
 
 
@@ -158,8 +120,14 @@ def check(name):
         smooth(exact)
         relu, F.relu = F.relu, F.silu
         judge(f"{name} gradients with SiLU", load("grads_smooth"), one_pass(exact, x, y)[1], GRADIENTS)
+        start = exact.state_dict()
         for kind, make in OPTIMIZERS.items():
-            judge(f"{name} five steps of {kind}", load(kind), five_steps(exact, x, y, make), STEPS)
+            ours, state = load(kind), five_steps(exact, x, y, make)
+            judge(f"{name} five steps of {kind}", ours, state, STEPS)
+            moves = {k: (state[k] - start[k], ours[k] - start[k]) for k, _ in exact.named_parameters()}
+            floor = {k: ROUNDING * float(start[k].norm()) for k in moves}
+            error, where = max((max(0.0, float((b - a).norm()) - floor[k]) / float(a.norm()), k) for k, (a, b) in moves.items())
+            report(f"{name} moves by five steps of {kind}", error, MOVES, where)
         F.relu = relu
 
 
