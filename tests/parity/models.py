@@ -5,10 +5,11 @@ The reference for training is PyTorch in float64. A deep network drawn at random
 grows a thousandfold on the way, and float32 and float64 of PyTorch itself part by a tenth. Trained residual networks are
 not like that, for their branches add little to what they branch from; so the last BatchNorm of each branch is drawn small
 (gamma 0.1 to 0.3). What remains is the kink: a ReLU whose input is within rounding of zero is open here and closed there.
-So gradients are compared twice: as the network is, where they may be off by SLACK times what PyTorch's are when every
-convolution's result moves by ROUNDING of its largest value (twice what its float32 convolutions are off by); and with SiLU
-in ReLU's place, as the five steps are, where the bounds hold for every tensor as they stand."""
-import copy, os, sys
+So gradients are compared twice: as the network is, and with SiLU in ReLU's place, as the five steps are. Where a bound does
+not hold, for a kink or for the chaos that is left in more than a hundred layers, the measure is how far PyTorch's own
+answer goes when every convolution's result moves by ROUNDING of its largest value (twice what its float32 convolutions are
+off by): SLACK times that."""
+import copy, functools, os, sys
 sys.path.insert(0, os.path.dirname(__file__))
 from common import *
 import torch.nn as nn
@@ -16,7 +17,7 @@ import torch.nn.functional as F
 import torchvision
 from cifar import CifarResNet
 
-LOGITS, GRADIENTS, STEPS, MOVES = 1e-4, 1e-3, 1e-3, 5e-2
+LOGITS, GRADIENTS, STEPS, MOVES = 1e-4, 1e-3, 1e-3, 3e-2
 SLACK, ROUNDING, DRAWS = 3, 5e-7, 2
 
 
@@ -84,16 +85,25 @@ def five_steps(net, x, y, make):
     return net.state_dict()
 
 
-def judge(name, ours, exact, bound, peers=()):
-    """Reports the tensor that is farthest from the reference, as a part of what it may be off by."""
+def judge(name, ours, exact, bound, peers=lambda: ()):
+    """Reports the tensor that is farthest from the reference, as a part of what it may be off by. peers(): asked for where
+    something is off by more than the bound."""
     if list(ours) != list(exact):
         return report(name, float("inf"), bound, f"names differ: {sorted(set(ours) ^ set(exact))[:4]}")
+    errors = {k: distance(ours[k], e) for k, e in exact.items()}
+    near = peers() if max(errors.values()) > bound else ()
     found = (0.0, 0.0, bound, "-")
-    for k, e in exact.items():
-        error = distance(ours[k], e)
-        allowed = max([bound] + [SLACK * distance(p[k], e) for p in peers])
+    for k, error in errors.items():
+        allowed = max([bound] + [SLACK * distance(p[k], exact[k]) for p in near])
         found = max(found, (error / allowed, error, allowed, k))
     return report(name, *found[1:])
+
+
+def astray(start, ours, exact):
+    """How far all parameters together have gone from where they should, relative to the way they should have gone."""
+    names = [k for k in exact if "running" not in k and "num_batches" not in k]
+    off = sum(float((ours[k].double() - exact[k]).norm()) ** 2 for k in names)
+    return (off / sum(float((exact[k] - start[k]).norm()) ** 2 for k in names)) ** 0.5
 
 
 def check(name):
@@ -114,7 +124,8 @@ def check(name):
         exact = net.double()
         logits, gradients, after = one_pass(exact, x, y)
         judge(f"{name} logits in train", {"logits": torch.from_numpy(np.load(f"{d}/train.npy"))}, logits, LOGITS)
-        judge(f"{name} gradients", load("grads"), gradients, GRADIENTS, [one_pass(noisy(exact, i), x, y)[1] for i in range(DRAWS)])
+        judge(f"{name} gradients", load("grads"), gradients, GRADIENTS,
+              lambda: [one_pass(noisy(exact, i), x, y)[1] for i in range(DRAWS)])
         judge(f"{name} running statistics", load("after"), after, LOGITS)
 
         smooth(exact)
@@ -123,11 +134,11 @@ def check(name):
         start = exact.state_dict()
         for kind, make in OPTIMIZERS.items():
             ours, state = load(kind), five_steps(exact, x, y, make)
-            judge(f"{name} five steps of {kind}", ours, state, STEPS)
-            moves = {k: (state[k] - start[k], ours[k] - start[k]) for k, _ in exact.named_parameters()}
-            floor = {k: ROUNDING * float(start[k].norm()) for k in moves}
-            error, where = max((max(0.0, float((b - a).norm()) - floor[k]) / float(a.norm()), k) for k, (a, b) in moves.items())
-            report(f"{name} moves by five steps of {kind}", error, MOVES, where)
+            wandered = functools.lru_cache(lambda make=make: [five_steps(noisy(exact, 0), x, y, make)])
+            judge(f"{name} five steps of {kind}", ours, state, STEPS, wandered)
+            error = astray(start, ours, state)
+            allowed = MOVES if error <= MOVES else SLACK * astray(start, wandered()[0], state)
+            report(f"{name} moves in five steps of {kind}", error, allowed)
         F.relu = relu
 
 
