@@ -18,7 +18,7 @@ import torchvision
 from cifar import CifarResNet
 
 LOGITS, GRADIENTS, STEPS, MOVES = 1e-4, 1e-3, 1e-3, 3e-2
-SLACK, ROUNDING, DRAWS = 3, 5e-7, 2
+SLACK, ROUNDING, DRAWS = 3, 5e-7, 5
 
 
 def build(name):
