@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define HIDDEN __attribute__((visibility("hidden")))
+#define OWN static _Thread_local __attribute__((tls_model("initial-exec"))) /* no call to find it, in suture.so either */
 enum { THREADS_MAX = 255, SPINS = 4000 };
 
 typedef struct Loop { long start, step, count, chunk; } Loop;
@@ -32,13 +33,15 @@ typedef struct Region {
   atomic_long next; /* iterations of its dynamic loop given out so far */
 } Region;
 
-static _Thread_local Region *mine; /* the region this thread runs a part of, NULL outside any */
-static _Thread_local int my_number;
-static _Thread_local Loop loop; /* the dynamic loop it is in */
+OWN Region *mine; /* the region this thread runs a part of, NULL outside any */
+OWN int my_number;
+OWN Loop loop; /* the dynamic loop it is in */
 
 static pthread_mutex_t pool = PTHREAD_MUTEX_INITIALIZER; /* held by the thread whose region runs */
 static Region shared;
+static pthread_t thread[THREADS_MAX];
 static int workers; /* alive, numbered from 1 */
+static atomic_bool over; /* the process ends */
 static int wanted;  /* threads asked for; 0: not yet known */
 /* Counts regions in its upper bits; the lowest 8 hold the size of the last one, so that a worker knows from one word whether
  * it takes part: whoever does is waited for, and reads `shared` while it stands still. */
@@ -78,11 +81,11 @@ static void *worker(void *number) {
       now = atomic_load(&turn);
     }
     seen = now;
+    if (atomic_load(&over)) return NULL;
     if (me >= (now & THREADS_MAX)) continue;
     take_part(&shared, (int)me);
     if (atomic_fetch_sub(&left, 1) == 1 && atomic_load(&joining)) wake_all(&left);
   }
-  return NULL;
 }
 
 static void forget_workers(void) { /* in the child of a fork, which has none */
@@ -92,20 +95,28 @@ static void forget_workers(void) { /* in the child of a fork, which has none */
   pthread_mutex_init(&pool, NULL);
 }
 
+static void next_turn(unsigned size) {
+  atomic_store(&turn, ((atomic_load(&turn) & ~(unsigned)THREADS_MAX) + THREADS_MAX + 1) | size);
+  if (atomic_load(&asleep)) wake_all(&turn);
+}
+
+/* At exit: whoever looks for leaks then meets no thread of ours. */
+static void end_workers(void) {
+  if (pthread_mutex_trylock(&pool)) return;
+  atomic_store(&over, true);
+  next_turn(0);
+  for (; workers; workers--) pthread_join(thread[workers], NULL);
+}
+
 /* Has at least n - 1 workers; returns how many threads there are with the caller. Signals are for the threads of the host. */
 static int raise_workers(int n) {
   if (workers >= n - 1) return n;
   static bool told;
-  if (!told) told = !pthread_atfork(NULL, NULL, forget_workers);
+  if (!told) told = !pthread_atfork(NULL, NULL, forget_workers) && !atexit(end_workers);
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_attr_t detached;
-  pthread_attr_init(&detached);
-  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-  pthread_t thread;
-  while (workers < n - 1 && !pthread_create(&thread, &detached, worker, (void *)(uintptr_t)(workers + 1))) workers++;
-  pthread_attr_destroy(&detached);
+  while (workers < n - 1 && !pthread_create(&thread[workers + 1], NULL, worker, (void *)(uintptr_t)(workers + 1))) workers++;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return workers + 1 < n ? workers + 1 : n;
 }
@@ -141,8 +152,7 @@ static void run(void (*work)(void *), void *data, unsigned threads, Loop l) {
   shared.work = work, shared.data = data, shared.size = size, shared.loop = l;
   atomic_store(&shared.next, 0);
   atomic_store(&left, (unsigned)size - 1);
-  atomic_store(&turn, ((atomic_load(&turn) & ~(unsigned)THREADS_MAX) + THREADS_MAX + 1) | (unsigned)size);
-  if (atomic_load(&asleep)) wake_all(&turn);
+  next_turn((unsigned)size);
   take_part(&shared, 0);
   for (int i = 0; atomic_load(&left) && i < SPINS; i++) pause_a_little();
   atomic_store(&joining, true);
