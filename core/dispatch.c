@@ -11,6 +11,7 @@ extern const Kernels kernels_avx2, kernels_avx512;
 #endif
 
 const Kernels *kern = &kernels_sse2;
+const char *kernels_conv_wanted;
 
 void kernels_init(void) {
   const Kernels *best = &kernels_sse2;
@@ -25,6 +26,7 @@ void kernels_init(void) {
   if (want && !strcmp(want, "avx2") && avx2) best = &kernels_avx2;
 #endif
   kern = best;
+  kernels_conv_wanted = getenv("SUTURE_CONV");
   openblas_set_num_threads(1); /* threads are ours: pieces of work, not of one product */
 }
 

@@ -2,7 +2,7 @@
  * Each algorithm is a set of functions with the kernels' own arguments, one file or two per algorithm:
  *   conv_gemm.c, conv_gemm_dw.c   implicit GEMM: any stride, padding, dilation, groups
  *   conv_grouped.c, …_dw.c        depthwise and other narrow groups
- *   winograd.c, winograd_dw.c     3x3 at stride 1 */
+ *   winograd.c, winograd_dw.c     3x3 at stride 1; compiled for tiles of 4x4 and (winograd_2x2.c, …_dw.c) of 2x2 outputs */
 #ifndef KERNELS_CONV_PARTS_H
 #define KERNELS_CONV_PARTS_H
 #include "kernels.h"
@@ -74,8 +74,10 @@ INLINE void conv_phase_taps(int phase, int pad, int dilation, int stride, int r,
   size_t K(name##_scratch)(ConvPass pass, const ConvShape *s);
 CONV_ALGORITHM(conv_gemm)
 CONV_ALGORITHM(conv_grouped)
-CONV_ALGORITHM(winograd)
+CONV_ALGORITHM(winograd_4x4)
+CONV_ALGORITHM(winograd_2x2)
 bool K(conv_grouped_fits)(const ConvShape *s);
 size_t K(conv_gemm_dw_scratch)(const ConvShape *s);
-size_t K(winograd_dw_scratch)(const ConvShape *s);
+size_t K(winograd_4x4_dw_scratch)(const ConvShape *s);
+size_t K(winograd_2x2_dw_scratch)(const ConvShape *s);
 #endif

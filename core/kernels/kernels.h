@@ -35,7 +35,10 @@ typedef struct Kernels {
 } Kernels;
 
 extern const Kernels *kern;
-void kernels_init(void); /* chooses; called once by engine_init, again by tests after setting SUTURE_ISA */
+/* The algorithm that convolutions take where it applies, by its name ("winograd 2x2"), in place of the rule's: what the
+ * environment variable SUTURE_CONV holds, for tests and measurements. NULL: the rule's. */
+extern const char *kernels_conv_wanted;
+void kernels_init(void); /* chooses; called once by engine_init, again by tests after setting SUTURE_ISA or SUTURE_CONV */
 int kernels_threads(int n); /* n > 0 sets the number of threads; returns the number in force */
 
 #ifdef ISA

@@ -203,16 +203,16 @@ static void run(ConvPass pass, float *y, const float *x, const float *w, const E
   }
 }
 
-void K(winograd)(float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch) {
+void WINOGRAD()(float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch) {
   run(CONV_FORWARD, y, x, w, e, s, scratch);
 }
 
-void K(winograd_dx)(float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch) {
+void WINOGRAD(_dx)(float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch) {
   run(CONV_DX, dx, dy, w, &(Epilogue){0}, s, scratch);
 }
 
-size_t K(winograd_scratch)(ConvPass pass, const ConvShape *s) {
-  if (pass == CONV_DW) return K(winograd_dw_scratch)(s);
+size_t WINOGRAD(_scratch)(ConvPass pass, const ConvShape *s) {
+  if (pass == CONV_DW) return WINOGRAD(_dw_scratch)(s);
   Plan p = make_plan(pass, s);
   int64_t prod_size = p.block_tiles * POINTS * NR, v_size = POINTS * v_step(&p, p.block_tiles);
   Scratch mem = {NULL, 0};

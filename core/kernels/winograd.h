@@ -1,21 +1,32 @@
 /* Winograd's minimal filtering for 3x3 kernels at stride 1 (Lavin and Gray, "Fast Algorithms for Convolutional Neural
- * Networks", 2015). A tile of 4x4 outputs comes from 6x6 inputs through as many products as it has inputs:
+ * Networks", 2015). A tile of TILE x TILE outputs comes from SIDE x SIDE inputs through as many products as it has inputs:
  *
- *   y = A^T [ (G g G^T) * (B^T d B) ] A          36 products for 16 outputs, where the definition takes 144
+ *   y = A^T [ (G g G^T) * (B^T d B) ] A          F(4x4): 36 products for 16 outputs, where the definition takes 144
+ *                                                F(2x2): 16 products for 4 outputs, where the definition takes 36
  *
- * and with a sum over channels each of the 36 points is a matrix product of its own. The matrices are those of Toom and
+ * and with a sum over channels each of the points is a matrix product of its own. The matrices are those of Toom and
  * Cook's interpolation at points a_j and infinity: A^T[i][j] = a_j^i, G[j][i] = a_j^i / prod(a_j - a_l), and B^T[j] holds
- * the coefficients of prod(x - a_l) over l != j. The points are 0, +-3/4, +-3/2 and infinity: all constants are exact in
- * binary and errors are a quarter of those of the usual 0, +-1, +-2. Larger tiles lose too many digits; smaller ones,
- * F(2x2), were measured and are no faster on any map, down to 4x4 pixels at batch 1.
+ * the coefficients of prod(x - a_l) over l != j. F(4x4) has the points 0, +-3/4, +-3/2 and infinity: all constants are
+ * exact in binary and errors are a quarter of those of the usual 0, +-1, +-2. F(2x2) has 0, +-1 and infinity. Larger tiles
+ * lose too many digits. Which of the two a convolution takes is said in conv.c.
  *
- * The transforms below are the one-dimensional ones over vectors of channels; two dimensions are columns, then rows. */
+ * The transforms below are the one-dimensional ones over vectors of channels; two dimensions are columns, then rows. The
+ * file that includes this one says which TILE it is for. */
 #ifndef KERNELS_WINOGRAD_H
 #define KERNELS_WINOGRAD_H
 #include "conv_parts.h"
 
-enum { TILE = 4, SIDE = TILE + 2, POINTS = SIDE * SIDE };
+#ifndef TILE
+#define TILE 4
+#endif
+enum { SIDE = TILE + 2, POINTS = SIDE * SIDE };
+#if TILE == 4
+#define WINOGRAD(suffix) K(winograd_4x4##suffix)
+#else
+#define WINOGRAD(suffix) K(winograd_2x2##suffix)
+#endif
 
+#if TILE == 4
 #define WINO_P 0.75f
 #define WINO_Q 1.5f
 #define WINO_PP (WINO_P * WINO_P)
@@ -24,7 +35,7 @@ enum { TILE = 4, SIDE = TILE + 2, POINTS = SIDE * SIDE };
 #define WINO_F1 (1.0f / (2.0f * WINO_PP * (WINO_PP - WINO_QQ))) /* of +-3/4 */
 #define WINO_F3 (1.0f / (2.0f * WINO_QQ * (WINO_QQ - WINO_PP))) /* of +-3/2 */
 
-/* v = B^T d, 6 to 6. */
+/* v = B^T d, SIDE to SIDE. */
 INLINE void wino_input(const vf *d, vf *v) {
   vf a = v_fnma(v_set(WINO_QQ), d[2], d[4]), b = v_fnma(v_set(WINO_QQ), d[1], d[3]);
   vf c = v_fnma(v_set(WINO_PP), d[2], d[4]), e = v_fnma(v_set(WINO_PP), d[1], d[3]);
@@ -34,7 +45,7 @@ INLINE void wino_input(const vf *d, vf *v) {
   v[5] = v_fma(v_set(WINO_PP * WINO_QQ), d[1], v_fnma(v_set(WINO_PP + WINO_QQ), d[3], d[5]));
 }
 
-/* y = A^T v, 6 to 4. */
+/* y = A^T v, SIDE to TILE. */
 INLINE void wino_output(const vf *v, vf *y) {
   vf s = v[1] + v[2], d = v[1] - v[2], t = v[3] + v[4], e = v[3] - v[4];
   y[0] = v[0] + s + t;
@@ -43,7 +54,7 @@ INLINE void wino_output(const vf *v, vf *y) {
   y[3] = v_fma(v_set(WINO_P * WINO_PP), d, v_fma(v_set(WINO_Q * WINO_QQ), e, v[5]));
 }
 
-/* v = A y, 4 to 6: the transpose of the output's transform, for the gradient of the weights. */
+/* v = A y, TILE to SIDE: the transpose of the output's transform, for the gradient of the weights. */
 INLINE void wino_output_t(const vf *y, vf *v) {
   vf a = v_fma(v_set(WINO_PP), y[2], y[0]), b = v_fma(v_set(WINO_PP), y[3], y[1]);
   vf c = v_fma(v_set(WINO_QQ), y[2], y[0]), d = v_fma(v_set(WINO_QQ), y[3], y[1]);
@@ -53,7 +64,7 @@ INLINE void wino_output_t(const vf *y, vf *v) {
   v[5] = y[3];
 }
 
-/* u = G g, 3 to 6. */
+/* u = G g, 3 to SIDE. */
 INLINE void wino_weight(const vf *g, vf *u) {
   vf a = v_fma(v_set(WINO_PP), g[2], g[0]) * v_set(WINO_F1), b = g[1] * v_set(WINO_P * WINO_F1);
   vf c = v_fma(v_set(WINO_QQ), g[2], g[0]) * v_set(WINO_F3), d = g[1] * v_set(WINO_Q * WINO_F3);
@@ -62,7 +73,7 @@ INLINE void wino_weight(const vf *g, vf *u) {
   u[5] = g[2];
 }
 
-/* g = G^T u, 6 to 3. */
+/* g = G^T u, SIDE to 3. */
 INLINE void wino_weight_t(const vf *u, vf *g) {
   vf s = (u[1] + u[2]) * v_set(WINO_F1), d = (u[1] - u[2]) * v_set(WINO_P * WINO_F1);
   vf t = (u[3] + u[4]) * v_set(WINO_F3), e = (u[3] - u[4]) * v_set(WINO_Q * WINO_F3);
@@ -70,6 +81,20 @@ INLINE void wino_weight_t(const vf *u, vf *g) {
   g[1] = d + e;
   g[2] = v_fma(s, v_set(WINO_PP), v_fma(t, v_set(WINO_QQ), u[5]));
 }
+
+#else
+INLINE void wino_input(const vf *d, vf *v) { v[0] = d[0] - d[2], v[1] = d[1] + d[2], v[2] = d[2] - d[1], v[3] = d[3] - d[1]; }
+INLINE void wino_output(const vf *v, vf *y) { y[0] = v[0] + v[1] + v[2], y[1] = v[1] - v[2] + v[3]; }
+INLINE void wino_output_t(const vf *y, vf *v) { v[0] = y[0], v[1] = y[0] + y[1], v[2] = y[0] - y[1], v[3] = y[1]; }
+INLINE void wino_weight(const vf *g, vf *u) {
+  vf half = v_set(0.5f), even = (g[0] + g[2]) * half, odd = g[1] * half;
+  u[0] = g[0], u[1] = even + odd, u[2] = even - odd, u[3] = g[2];
+}
+INLINE void wino_weight_t(const vf *u, vf *g) {
+  vf even = (u[1] + u[2]) * v_set(0.5f);
+  g[0] = u[0] + even, g[1] = (u[1] - u[2]) * v_set(0.5f), g[2] = even + u[3];
+}
+#endif
 
 /* A map cut in tiles of TILE x TILE places; tile t is (n, i, j) with i < tiles_h, j < tiles_w. */
 typedef struct Tiles {

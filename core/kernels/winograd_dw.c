@@ -164,7 +164,7 @@ static void run_squares(const Plan *p, float *dw, const float *dy, const float *
   }
 }
 
-size_t K(winograd_dw_scratch)(const ConvShape *s) {
+size_t WINOGRAD(_dw_scratch)(const ConvShape *s) {
   Plan p = make_plan(s);
   Scratch mem = {NULL, 0};
   if (p.in_parts) {
@@ -178,7 +178,7 @@ size_t K(winograd_dw_scratch)(const ConvShape *s) {
   return mem.used + 64;
 }
 
-void K(winograd_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch) {
+void WINOGRAD(_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch) {
   Plan p = make_plan(s);
   if (p.in_parts) run_parts(&p, dw, dy, x, s, (Scratch){scratch, 0});
   else run_squares(&p, dw, dy, x, s, (Scratch){scratch, 0});
