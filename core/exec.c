@@ -35,10 +35,8 @@ static View view_of(const Run *r, int v) {
   w.layout = x->layout;
   while (x->alias >= 0) x = &r->p->value[x->alias];
   if (x->place == AT_LEAF) {
-    const Tensor *t = r->node[x->slot]->value;
-    w.data = t->data;
-    w.id = t->id;
-    w.version = t->version;
+    w.tensor = r->node[x->slot]->value;
+    w.data = w.tensor->data;
   } else if (x->place == AT_OUTPUT) {
     w.data = r->out[x->slot]->data;
   } else {

@@ -14,7 +14,7 @@ typedef struct View {
   float *data;
   Shape shape;
   Layout layout;       /* CHANNELS_LAST only for rank 4 */
-  uint64_t id, version; /* of the tensor behind it, for caches of packed weights; 0 when it lives in the arena */
+  Tensor *tensor;      /* behind it, for other forms of its numbers (tensor_form); NULL when it lives in the arena */
 } View;
 
 typedef enum Activation { ACT_NONE, ACT_RELU } Activation;

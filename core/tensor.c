@@ -204,6 +204,49 @@ static Tensor *make(const Shape *shape, bool zeros, Err *e) {
 Tensor *tensor_new(const Shape *shape, Err *e) { return make(shape, false, e); }
 Tensor *tensor_zeros(const Shape *shape, Err *e) { return make(shape, true, e); }
 
+/* --- forms --- */
+
+struct Form {
+  Form *next;
+  uint64_t version;
+  float *data; /* NULL: asked for once */
+  size_t bytes, key_size;
+  char key[];
+};
+
+static size_t form_bytes; /* of all tensors */
+
+void tensor_forget_forms(Tensor *t) {
+  for (Form *f = t->form, *next; f; f = next) {
+    next = f->next;
+    if (f->data) {
+      memory_put(f->data, f->bytes);
+      form_bytes -= f->bytes;
+    }
+    free(f);
+  }
+  t->form = NULL;
+}
+
+float *tensor_form(Tensor *t, const void *key, size_t key_size, size_t bytes, bool *fresh) {
+  *fresh = false;
+  if (t->form && t->form->version != t->version) tensor_forget_forms(t);
+  Form *f = t->form;
+  while (f && (f->key_size != key_size || memcmp(f->key, key, key_size))) f = f->next;
+  if (!f) {
+    if (!(f = malloc(sizeof *f + key_size))) return NULL;
+    *f = (Form){.next = t->form, .version = t->version, .bytes = bytes, .key_size = key_size};
+    memcpy(f->key, key, key_size);
+    t->form = f;
+  } else if (!f->data && form_bytes + bytes <= FORM_BYTES) {
+    Err ignored;
+    f->data = memory_get(bytes, "prepared weights", &ignored);
+    *fresh = f->data != NULL;
+    if (f->data) form_bytes += bytes;
+  }
+  return f->data;
+}
+
 Tensor *tensor_ref(Tensor *t) {
   __atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
   return t;
@@ -212,6 +255,7 @@ Tensor *tensor_ref(Tensor *t) {
 void tensor_unref(Tensor *t) {
   if (!t || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
   if (host.memory) host.memory(-(ptrdiff_t)((size_t)t->count * sizeof(float)));
+  tensor_forget_forms(t);
   memory_put(t->data, (size_t)t->count * sizeof(float));
   free(t);
 }

@@ -24,14 +24,17 @@ typedef enum Layout { ROW_MAJOR, CHANNELS_LAST } Layout;
 /* The type a tensor is shown and saved as. Numbers are computed and stored in float32 whatever it says. */
 typedef enum DType { DTYPE_F32, DTYPE_I64, DTYPE_BOOL } DType;
 
+typedef struct Form Form;
+
 typedef struct Tensor {
   int refs;
   DType dtype;
   Shape shape;
   int64_t count;    /* elements */
   uint64_t id;      /* unique in this process, never reused */
-  uint64_t version; /* goes up with every change in place: caches of derived forms (packed weights) compare it */
+  uint64_t version; /* goes up with every change in place */
   float *data;      /* 64-byte aligned */
+  Form *form;       /* see tensor_form */
 } Tensor;
 
 Shape shape_of(int rank, const int64_t *dim);
@@ -53,6 +56,14 @@ Tensor *tensor_ref(Tensor *t);
 void tensor_unref(Tensor *t);
 /* Says that data was changed in place. */
 static inline void tensor_touch(Tensor *t) { t->version++; }
+
+/* Another form of t's numbers (weights packed or transformed for a kernel), kept with the tensor while its numbers stand,
+ * so that what does not train is prepared once. key says which form. Asked for the first time since t changed: NULL, since
+ * weights that train are not met again. From the second time on: `bytes` of 64-byte aligned memory, with `fresh` set when
+ * the caller is to fill it. NULL too where memory is short, or FORM_BYTES are in such forms already. */
+#define FORM_BYTES ((size_t)512 << 20)
+float *tensor_form(Tensor *t, const void *key, size_t key_size, size_t bytes, bool *fresh);
+void tensor_forget_forms(Tensor *t);
 
 /* Copies in and out of row-major order of the logical shape (the order of files, prints and users). */
 void tensor_from_rows(Tensor *t, const float *rows);

@@ -4,12 +4,14 @@
 
 typedef enum Algorithm { GEMM, GROUPED, WINOGRAD_4X4, WINOGRAD_2X2 } Algorithm;
 
-#define ENTRY(title, name) {title, K(name), K(name##_dx), K(name##_dw), K(name##_scratch)}
+#define ENTRY(title, name) {title, K(name), K(name##_dx), K(name##_dw), K(name##_prepared), K(name##_prepare), K(name##_scratch)}
 static const struct {
   const char *name;
-  void (*forward)(float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch);
-  void (*dx)(float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch);
+  void (*forward)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch);
+  void (*dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch);
   void (*dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch);
+  int64_t (*prepared)(ConvPass pass, const ConvShape *s);
+  void (*prepare)(float *prepared, const float *w, ConvPass pass, const ConvShape *s);
   size_t (*scratch)(ConvPass pass, const ConvShape *s);
 } algorithm[] = {
   [GEMM] = ENTRY("implicit gemm", conv_gemm),
@@ -27,14 +29,19 @@ static bool fits(Algorithm a, const ConvShape *s) {
   return a == GEMM ? true : a == GROUPED ? K(conv_grouped_fits)(s) : winograd_fits(s);
 }
 
-/* Winograd's F(4x4,3x3) wins wherever it applies and vectors of channels are full, down to one image of 4x4 pixels: its
- * weights are transformed in L2 as they are used. Only the gradient of the weights, whose sum runs over tiles, needs
- * enough of them: with few, dw is all stores and the plain product makes a quarter as many sums to store. */
+/* Winograd's F(4x4,3x3) does least arithmetic on maps of 4x4 pixels and more and wins wherever it applies and vectors of
+ * channels are full, unless tiles are few. Then its weights, 36 numbers for 9, are most of the work: F(2x2,3x3) has 16; and
+ * the gradient of the weights, whose sum runs over tiles, is all stores, and the plain product makes a quarter as many sums
+ * to store. Maps of 2x2 pixels fill a quarter of a 4x4 tile, those one pixel high or wide too little of any tile. */
 static Algorithm rule(ConvPass pass, const ConvShape *s) {
+  enum { FEW_TILES = 8 };
   if (fits(GROUPED, s)) return GROUPED;
   if (!winograd_fits(s) || s->c < CHUNK || s->k < CHUNK) return GEMM;
-  int64_t tiles = s->n * ceil_div(s->oh, 4) * ceil_div(s->ow, 4);
-  return pass == CONV_DW && tiles < 8 ? GEMM : WINOGRAD_4X4;
+  int h = pass == CONV_DX ? s->h : s->oh, w = pass == CONV_DX ? s->w : s->ow;
+  int64_t tiles_4x4 = ceil_div(h, 4) * ceil_div(w, 4), tiles_2x2 = ceil_div(h, 2) * ceil_div(w, 2);
+  bool few = s->n * tiles_4x4 < FEW_TILES || 16 * tiles_2x2 < 36 * tiles_4x4;
+  if (9 * h * w <= 16 * tiles_2x2 || (few && pass == CONV_DW)) return GEMM;
+  return few ? WINOGRAD_2X2 : WINOGRAD_4X4;
 }
 
 static Algorithm choose(ConvPass pass, const ConvShape *s) {
@@ -43,16 +50,28 @@ static Algorithm choose(ConvPass pass, const ConvShape *s) {
   return rule(pass, s);
 }
 
-void K(conv2d)(float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch) {
-  algorithm[choose(CONV_FORWARD, s)].forward(y, x, w, e, s, scratch);
+void K(conv2d)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
+  algorithm[choose(CONV_FORWARD, s)].forward(y, x, w, prepared, e, s, scratch);
 }
 
-void K(conv2d_dx)(float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch) {
-  algorithm[choose(CONV_DX, s)].dx(dx, dy, w, s, scratch);
+void K(conv2d_dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch) {
+  algorithm[choose(CONV_DX, s)].dx(dx, dy, w, prepared, s, scratch);
 }
 
 void K(conv2d_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch) {
   algorithm[choose(CONV_DW, s)].dw(dw, dy, x, s, scratch);
+}
+
+/* Preparing weights costs as much as some pixels' products: with many pixels it is lost among them, and the memory (up to
+ * four times the weights) is better left free. */
+size_t K(conv2d_prepared)(ConvPass pass, const ConvShape *s) {
+  enum { MANY_PIXELS = 1024 };
+  int64_t pixels = (int64_t)s->n * (pass == CONV_DX ? s->h * s->w : s->oh * s->ow);
+  return pass == CONV_DW || pixels > MANY_PIXELS ? 0 : (size_t)algorithm[choose(pass, s)].prepared(pass, s) * sizeof(float);
+}
+
+void K(conv2d_prepare)(float *prepared, const float *w, ConvPass pass, const ConvShape *s) {
+  algorithm[choose(pass, s)].prepare(prepared, w, pass, s);
 }
 
 size_t K(conv2d_scratch)(ConvPass pass, const ConvShape *s) { return algorithm[choose(pass, s)].scratch(pass, s); }

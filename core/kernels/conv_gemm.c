@@ -185,34 +185,59 @@ static void run(const Product *p, float *out, const float *src, const float *pac
   }
 }
 
-void K(conv_gemm)(float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch) {
+static int64_t packed_floats(const Product *p, const ConvShape *s) { return round_up(p->packed * (s->groups / conv_merge(s)), CHUNK); }
+
+void K(conv_gemm)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
   Product p = forward_product(s);
   Scratch mem = {scratch, 0};
-  float *packed = take(&mem, p.packed * (s->groups / conv_merge(s)));
-  float *blocks = take(&mem, block_floats());
-  pack_all(packed, &p, w, s, pack_forward);
-  run(&p, y, x, packed, e, s, blocks);
+  float *packed = take(&mem, packed_floats(&p, s)), *blocks = take(&mem, block_floats());
+  if (!prepared) pack_all(packed, &p, w, s, pack_forward);
+  run(&p, y, x, prepared ? prepared : packed, e, s, blocks);
 }
 
-void K(conv_gemm_dx)(float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch) {
+void K(conv_gemm_dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch) {
   Scratch mem = {scratch, 0};
   float *blocks = take(&mem, block_floats() * kernels_threads(0));
   float *packed = (float *)((char *)scratch + mem.used);
   for (int phase = 0; phase < s->stride_h * s->stride_w; phase++) {
     Product p = phase_product(s, phase);
-    pack_all(packed, &p, w, s, pack_backward);
-    run(&p, dx, dy, packed, NULL, s, blocks);
+    if (!prepared) pack_all(packed, &p, w, s, pack_backward);
+    run(&p, dx, dy, prepared ? prepared : packed, NULL, s, blocks);
+    if (prepared) prepared += packed_floats(&p, s);
+  }
+}
+
+int64_t K(conv_gemm_prepared)(ConvPass pass, const ConvShape *s) {
+  Product forward = forward_product(s);
+  if (pass == CONV_FORWARD) return packed_floats(&forward, s);
+  int64_t floats = 0;
+  for (int phase = 0; phase < s->stride_h * s->stride_w; phase++) {
+    Product p = phase_product(s, phase);
+    floats += packed_floats(&p, s);
+  }
+  return floats;
+}
+
+void K(conv_gemm_prepare)(float *prepared, const float *w, ConvPass pass, const ConvShape *s) {
+  Product forward = forward_product(s);
+  if (pass == CONV_FORWARD) pack_all(prepared, &forward, w, s, pack_forward);
+  for (int phase = 0; pass == CONV_DX && phase < s->stride_h * s->stride_w; phase++) {
+    Product p = phase_product(s, phase);
+    pack_all(prepared, &p, w, s, pack_backward);
+    prepared += packed_floats(&p, s);
   }
 }
 
 size_t K(conv_gemm_scratch)(ConvPass pass, const ConvShape *s) {
   if (pass == CONV_DW) return K(conv_gemm_dw_scratch)(s);
   int64_t packed = 0;
-  if (pass == CONV_FORWARD) packed = forward_product(s).packed;
-  for (int phase = 0; pass == CONV_DX && phase < s->stride_h * s->stride_w; phase++)
-    packed = max_of(packed, phase_product(s, phase).packed);
+  if (pass == CONV_FORWARD) packed = K(conv_gemm_prepared)(pass, s);
+  for (int phase = 0; pass == CONV_DX && phase < s->stride_h * s->stride_w; phase++) {
+    Product p = phase_product(s, phase);
+    packed = max_of(packed, packed_floats(&p, s));
+  }
   Scratch mem = {NULL, 0};
   take(&mem, block_floats() * kernels_threads(0));
-  take(&mem, packed * (s->groups / conv_merge(s)));
+  take(&mem, packed);
   return mem.used + 64;
 }

@@ -149,7 +149,12 @@ static void grid_row(const Rows *a, float *y, const float *image, int i, const E
   }
 }
 
-void K(conv_grouped)(float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch) {
+/* Turning the weights costs next to nothing: it is done anew each time. */
+int64_t K(conv_grouped_prepared)(ConvPass pass, const ConvShape *s) { (void)pass, (void)s; return 0; }
+void K(conv_grouped_prepare)(float *prepared, const float *w, ConvPass pass, const ConvShape *s) { (void)prepared, (void)w, (void)pass, (void)s; }
+
+void K(conv_grouped)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
+  (void)prepared;
   float *turned = scratch;
   turn_weights(turned, w, s, false);
   Rows a = {.g = {.ld = s->c, .c = s->c, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h, .step_w = s->stride_w,
@@ -162,7 +167,8 @@ void K(conv_grouped)(float *y, const float *x, const float *w, const Epilogue *e
   }
 }
 
-void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch) {
+void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch) {
+  (void)prepared;
   float *turned = scratch;
   turn_weights(turned, w, s, true);
 #pragma omp parallel for schedule(dynamic, 4)

@@ -22,11 +22,11 @@ typedef struct Plan {
   bool by_panels;
   int64_t blocks, block_tiles; /* pieces of tiles, the most in one */
   int64_t depth;               /* ci, in whole chunks: columns of V */
-  int64_t u_depth;             /* ci, in fours: rows of U */
+  int64_t u_depth, u_channels; /* ci, in fours: rows of U, and how many are made at a time */
   int64_t panels, u_step, u_panel; /* floats of U from point to point (one panel), panel to panel */
 } Plan;
 
-static Plan make_plan(ConvPass pass, const ConvShape *s) {
+static Plan make_plan(ConvPass pass, const ConvShape *s, bool prepared) {
   bool dx = pass == CONV_DX;
   Plan p = {.n = s->n, .turned = dx, .h = dx ? s->oh : s->h, .w = dx ? s->ow : s->w,
             .ci = dx ? s->k : s->c, .oh = dx ? s->h : s->oh, .ow = dx ? s->w : s->ow, .co = dx ? s->c : s->k,
@@ -35,7 +35,8 @@ static Plan make_plan(ConvPass pass, const ConvShape *s) {
   p.depth = round_up(p.ci, CHUNK), p.u_depth = round_up(p.ci, 4);
   p.panels = ceil_div(p.co, NR);
   p.by_panels = p.panels >= 4 && p.t.count <= 160 && (int64_t)p.ci * p.co >= 128 * 128;
-  p.u_step = (p.by_panels ? min_of(p.u_depth, U_CHANNELS) : p.u_depth) * NR + CHUNK; /* + CHUNK: off the powers of two, which would all fall into one set of a cache */
+  p.u_channels = p.by_panels && !prepared ? min_of(p.u_depth, U_CHANNELS) : p.u_depth;
+  p.u_step = p.u_channels * NR + CHUNK; /* + CHUNK: off the powers of two, which would all fall into one set of a cache */
   p.u_panel = p.u_step * POINTS;
   p.blocks = ceil_div(p.t.count, p.by_panels || p.t.count > FEW_TILES ? TILES_BLOCK : MR);
   p.block_tiles = ceil_div(p.t.count, p.blocks);
@@ -102,6 +103,11 @@ static void weight_panel(const Plan *p, float *u, const float *w, int64_t panel,
   }
 }
 
+static void all_weights(const Plan *p, float *u, const float *w) {
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t panel = 0; panel < p->panels; panel++) weight_panel(p, u + panel * p->u_panel, w, panel, 0, p->u_depth);
+}
+
 /* y of the block's tiles and one panel's channels from its products prod[tile][point][NR]. */
 static void output_block(const Plan *p, float *y, const float *prod, const Epilogue *e, int64_t t0, int64_t tiles,
                          int64_t panel) {
@@ -160,14 +166,15 @@ static void multiply(const Plan *p, float *prod, const float *v, const float *u,
     }
 }
 
-static void run(ConvPass pass, float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s,
-                void *scratch) {
-  Plan p = make_plan(pass, s);
+/* With prepared weights U is whole in either order of work. */
+static void run(ConvPass pass, float *y, const float *x, const float *w, const float *prepared, const Epilogue *e,
+                const ConvShape *s, void *scratch) {
+  Plan p = make_plan(pass, s, prepared != NULL);
   Scratch mem = {scratch, 0};
   int64_t prod_size = p.block_tiles * POINTS * NR, v_size = POINTS * v_step(&p, p.block_tiles);
   if (p.by_panels) {
     float *v = take(&mem, p.blocks * v_size), *own = take(&mem, 0);
-    int64_t own_size = p.blocks * prod_size + p.u_panel, groups = ceil_div(p.depth, 4 * CHUNK);
+    int64_t own_size = p.blocks * prod_size + (prepared ? 0 : p.u_panel), groups = ceil_div(p.depth, 4 * CHUNK);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < p.blocks * groups; i++) {
       int64_t b = i / groups, t0 = piece_at(p.t.count, p.blocks, b), t1 = piece_at(p.t.count, p.blocks, b + 1);
@@ -176,21 +183,21 @@ static void run(ConvPass pass, float *y, const float *x, const float *w, const E
 #pragma omp parallel for schedule(dynamic)
     for (int64_t panel = 0; panel < p.panels; panel++) {
       float *prod = own + omp_get_thread_num() * own_size, *u = prod + p.blocks * prod_size;
-      for (int64_t c0 = 0; c0 < p.u_depth; c0 += U_CHANNELS) {
-        int64_t c1 = min_of(p.u_depth, c0 + U_CHANNELS);
-        weight_panel(&p, u, w, panel, c0, c1);
+      for (int64_t c0 = 0; c0 < p.u_depth; c0 += p.u_channels) {
+        int64_t c1 = min_of(p.u_depth, c0 + p.u_channels);
+        if (!prepared) weight_panel(&p, u, w, panel, c0, c1);
         for (int64_t b = 0; b < p.blocks; b++) {
           int64_t t0 = piece_at(p.t.count, p.blocks, b), tiles = piece_at(p.t.count, p.blocks, b + 1) - t0;
-          multiply(&p, prod + b * prod_size, v + b * v_size, u, tiles, panel, c0, c1);
+          multiply(&p, prod + b * prod_size, v + b * v_size, prepared ? prepared + panel * p.u_panel : u, tiles, panel, c0, c1);
           if (c1 == p.u_depth) output_block(&p, y, prod + b * prod_size, e, t0, tiles, panel);
         }
       }
     }
     return;
   }
-  float *u = take(&mem, p.panels * p.u_panel), *own = take(&mem, 0);
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t panel = 0; panel < p.panels; panel++) weight_panel(&p, u + panel * p.u_panel, w, panel, 0, p.u_depth);
+  float *made = take(&mem, p.panels * p.u_panel), *own = take(&mem, 0);
+  if (!prepared) all_weights(&p, made, w);
+  const float *u = prepared ? prepared : made;
 #pragma omp parallel for schedule(dynamic)
   for (int64_t b = 0; b < p.blocks; b++) {
     float *prod = own + omp_get_thread_num() * (prod_size + v_size), *v = prod + prod_size;
@@ -203,17 +210,27 @@ static void run(ConvPass pass, float *y, const float *x, const float *w, const E
   }
 }
 
-void WINOGRAD()(float *y, const float *x, const float *w, const Epilogue *e, const ConvShape *s, void *scratch) {
-  run(CONV_FORWARD, y, x, w, e, s, scratch);
+void WINOGRAD()(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
+  run(CONV_FORWARD, y, x, w, prepared, e, s, scratch);
 }
 
-void WINOGRAD(_dx)(float *dx, const float *dy, const float *w, const ConvShape *s, void *scratch) {
-  run(CONV_DX, dx, dy, w, &(Epilogue){0}, s, scratch);
+void WINOGRAD(_dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch) {
+  run(CONV_DX, dx, dy, w, prepared, &(Epilogue){0}, s, scratch);
+}
+
+int64_t WINOGRAD(_prepared)(ConvPass pass, const ConvShape *s) {
+  Plan p = make_plan(pass, s, true);
+  return p.panels * p.u_panel;
+}
+
+void WINOGRAD(_prepare)(float *prepared, const float *w, ConvPass pass, const ConvShape *s) {
+  Plan p = make_plan(pass, s, true);
+  all_weights(&p, prepared, w);
 }
 
 size_t WINOGRAD(_scratch)(ConvPass pass, const ConvShape *s) {
   if (pass == CONV_DW) return WINOGRAD(_dw_scratch)(s);
-  Plan p = make_plan(pass, s);
+  Plan p = make_plan(pass, s, false);
   int64_t prod_size = p.block_tiles * POINTS * NR, v_size = POINTS * v_step(&p, p.block_tiles);
   Scratch mem = {NULL, 0};
   take(&mem, p.by_panels ? p.blocks * v_size : p.panels * p.u_panel);

@@ -17,6 +17,19 @@ static inline ConvShape conv_shape(const Shape *x, const Shape *w, const Shape *
       .dilation_h = (int)attr[DILATION], .dilation_w = (int)attr[DILATION + 1], .groups = (int)attr[GROUPS]};
 }
 
+/* The weights as the kernel keeps them from call to call, or NULL where it does not. */
+static inline const float *conv_prepared(const View *w, ConvPass pass, const ConvShape *s) {
+  size_t bytes = w->tensor ? kern->conv2d_prepared(pass, s) : 0;
+  if (!bytes) return NULL;
+  struct { const Kernels *kernels; const char *algorithm; ConvShape shape; int64_t pass; } key;
+  memset(&key, 0, sizeof key); /* gaps too: it is compared byte by byte */
+  key.kernels = kern, key.algorithm = kern->conv2d_algorithm(pass, s), key.shape = *s, key.pass = pass;
+  bool fresh;
+  float *form = tensor_form(w->tensor, &key, sizeof key, bytes, &fresh);
+  if (fresh) kern->conv2d_prepare(form, w->data, pass, s);
+  return form;
+}
+
 static inline int64_t conv_macs(const ConvShape *s) {
   return (int64_t)s->n * s->oh * s->ow * s->k * (s->c / s->groups) * s->r * s->s;
 }

@@ -20,7 +20,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
 /* The bias arrives as epilogue.shift, with or without something fused (see Epilogue). */
 static void forward(const Call *c) {
   ConvShape s = conv_shape(&c->in[0].shape, &c->in[1].shape, &c->out.shape, c->attr);
-  kern->conv2d(c->out.data, c->in[0].data, c->in[1].data, &c->epilogue, &s, c->scratch);
+  kern->conv2d(c->out.data, c->in[0].data, c->in[1].data, conv_prepared(&c->in[1], CONV_FORWARD, &s), &c->epilogue, &s, c->scratch);
 }
 
 static void grad(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx) {

@@ -20,7 +20,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
 
 static void forward(const Call *c) {
   ConvShape s = conv_shape(&c->out.shape, &c->in[1].shape, &c->in[0].shape, c->attr);
-  kern->conv2d_dx(c->out.data, c->in[0].data, c->in[1].data, &s, c->scratch);
+  kern->conv2d_dx(c->out.data, c->in[0].data, c->in[1].data, conv_prepared(&c->in[1], CONV_DX, &s), &s, c->scratch);
 }
 
 static void grad(Builder *b, Node *n, Node *g, const bool *needs, Node **dx) {

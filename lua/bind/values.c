@@ -270,6 +270,7 @@ static int tensor_take(lua_State *L) {
   writable(L, 1, "take");
   Tensor *old = n->value;
   from->value->version = old->version;
+  tensor_forget_forms(from->value);
   n->value = from->value;
   from->value = old;
   lua_settop(L, 1);
