@@ -4,7 +4,7 @@
 #define CORE_OP_H
 #include "tensor.h"
 
-enum { MAX_IN = 8, MAX_ATTR = 16 };
+enum { MAX_IN = 8, MAX_ATTR = 16, MAX_ACT_ATTR = 2 };
 
 typedef struct Node Node;
 typedef struct Builder Builder;
@@ -17,7 +17,11 @@ typedef struct View {
   Tensor *tensor;      /* behind it, for other forms of its numbers (tensor_form); NULL when it lives in the arena */
 } View;
 
-typedef enum Activation { ACT_NONE, ACT_RELU } Activation;
+/* Element-wise maps that a convolution or a linear map can apply to its sums before it stores them. Each is an op too, whose
+ * first attributes are its own (kern->activate). */
+typedef enum Activation {
+  ACT_NONE, ACT_RELU, ACT_LEAKY_RELU, ACT_CLAMP, ACT_SIGMOID, ACT_TANH, ACT_SILU, ACT_HARDSWISH, ACT_GELU
+} Activation;
 
 /* What the planner fused behind a convolution or a linear map:
  * y = act(scale[k] * (w * x) + shift[k] + residual). Channels k run along the output's channels; scale NULL: 1,
@@ -25,6 +29,7 @@ typedef enum Activation { ACT_NONE, ACT_RELU } Activation;
 typedef struct Epilogue {
   const float *scale, *shift, *residual;
   Activation act;
+  const double *act_attr; /* the activation's attributes; NULL for those that have none */
 } Epilogue;
 
 typedef struct Call {
@@ -69,6 +74,7 @@ typedef struct Op {
   const char *doc; /* one line, with the formula */
   OpLayout layout;
   bool fuses;      /* forward honours Call.epilogue */
+  Activation activation; /* the one this op is, for the planner to fuse; ACT_NONE: not one */
   bool in_place;   /* forward may be called with out.data == in[0].data (same shape) */
   bool random;     /* uses seed */
   DType dtype;     /* what the output is shown and saved as (indices: DTYPE_I64, comparisons: DTYPE_BOOL) */

@@ -1,5 +1,5 @@
 /* The planner. Dead code is gone before it starts (graph_walk reaches only what is wanted). Then, in this order:
- *   fuse     convolution or linear map + BatchNorm in eval + residual add + ReLU become one step
+ *   fuse     convolution or linear map + BatchNorm in eval + residual add + activation become one step
  *   layout   each rank-4 value lies as its op wants it; a copy is put in where neighbours differ
  *   place    every value gets a place: its leaf, an output tensor, or an offset in the one arena, shared by lifetime */
 #include "plan.h"
@@ -104,8 +104,9 @@ static int fuse_chain(Draft *d, int i, const int *head, Step *s) {
       user = sole_user(d, at);
     }
   }
-  if (user >= 0 && is_free(d, head, user) && is_op(d->node[user], "relu")) {
-    s->act = ACT_RELU;
+  if (user >= 0 && is_free(d, head, user) && !d->node[user]->value && d->node[user]->op->activation) {
+    s->act = d->node[user]->op;
+    memcpy(s->act_attr, d->node[user]->attr, sizeof s->act_attr);
     d->fused_into[at] = user;
     at = user;
   }

@@ -29,7 +29,8 @@ typedef struct Step {
   /* fused behind a convolution or linear map (-1: not) */
   int bias, bn_mean, bn_var, bn_weight, bn_bias, residual;
   double bn_eps;
-  Activation act;
+  const Op *act;   /* the activation's op, or NULL */
+  double act_attr[MAX_ACT_ATTR];
   size_t scratch, scratch_offset, fold_offset;
 } Step;
 

@@ -152,7 +152,7 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
       TileEnd e = {.add = d > 0, .y0 = end->y0};
       if (last) {
         e.scale = end->scale ? end->scale + n0 : NULL, e.shift = end->shift ? end->shift + n0 : NULL;
-        e.residual = end->residual, e.relu = end->relu;
+        e.residual = end->residual, e.act = end->act, e.act_attr = end->act_attr;
       }
       for (int64_t b = 0; b < bands; b++) {
         int64_t r0 = piece_at(rows, bands, b), mr = piece_at(rows, bands, b + 1) - r0;
@@ -178,7 +178,7 @@ static void run(const Product *p, float *out, const float *src, const float *pac
     g.src = src + block * g.c;
     int64_t ch = block * p->n;
     TileEnd end = {.y0 = out};
-    if (e) end = (TileEnd){e->scale ? e->scale + ch : NULL, e->shift ? e->shift + ch : NULL, e->residual, out, false, e->act == ACT_RELU};
+    if (e) end = (TileEnd){e->scale ? e->scale + ch : NULL, e->shift ? e->shift + ch : NULL, e->residual, out, false, e->act, e->act_attr};
     run_piece(p, &g, out + ch, packed + block * p->packed, &end, piece_at(p->m, p->row_blocks, rb),
               piece_at(p->m, p->row_blocks, rb + 1), piece_at(p->panels, p->col_blocks, cb),
               piece_at(p->panels, p->col_blocks, cb + 1), blocks_scratch + omp_get_thread_num() * block_floats());

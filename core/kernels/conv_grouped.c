@@ -164,6 +164,7 @@ void K(conv_grouped)(float *y, const float *x, const float *w, const float *prep
   for (int64_t p = 0; p < (int64_t)s->n * s->oh; p++) {
     int64_t at = p * s->ow * s->c;
     grid_row(&a, y + at, x + p / s->oh * s->h * s->w * s->c, (int)(p % s->oh), e, e->residual ? e->residual + at : NULL);
+    activate_row(y + at, (int64_t)s->ow * s->c, e->act, e->act_attr);
   }
 }
 

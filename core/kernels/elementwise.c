@@ -38,22 +38,38 @@ UNARY(sin, sinf(v))
 UNARY(cos, cosf(v))
 UNARY(floor, floorf(v))
 UNARY(round, rintf(v)) /* half to even */
-UNARY(relu, v < 0 ? 0.0f : v)
-UNARY(sigmoid, v_sigmoid(v))
-UNARY(tanh, v_tanh(v))
-UNARY(silu, v * v_sigmoid(v))
 /* x Phi(x); the other form is Hendrycks and Gimpel's approximation */
 static inline float gelu(float x) { return 0.5f * x * (1.0f + v_erf(x * 0.707106781186547524f)); }
 static inline float gelu_tanh_inner(float x) { return v_tanh(0.797884560802865356f * (x + 0.044715f * x * x * x)); }
-UNARY(gelu, gelu(v))
-UNARY(gelu_tanh, 0.5f * v * (1.0f + gelu_tanh_inner(v)))
 static inline float relu6(float x) { return x < 0 ? 0.0f : x > 6 ? 6.0f : x; }
-UNARY(hardswish, v * relu6(v + 3.0f) / 6.0f)
+static inline float clamp(float x, float min, float max) { return x < min ? (min > max ? max : min) : x > max ? max : x; }
 
-void K(clamp)(float *y, const float *x, int64_t n, float min, float max) {
-  UNARY_LOOP((v < min ? min : v) > max ? max : v < min ? min : v)
+/* The one place where activations are computed: over n elements, by one thread. */
+static void activate(float *y, const float *x, int64_t n, Activation act, const double *attr) {
+  switch (act) {
+#define MAP(expr) { SIMD for (int64_t i = 0; i < n; i++) { float v = x[i]; y[i] = (expr); } break; }
+    case ACT_NONE: break;
+    case ACT_RELU: MAP(v < 0 ? 0.0f : v)
+    case ACT_LEAKY_RELU: { float slope = (float)attr[0]; MAP(v < 0 ? v * slope : v) }
+    case ACT_CLAMP: { float min = (float)attr[0], max = (float)attr[1]; MAP(clamp(v, min, max)) }
+    case ACT_SIGMOID: MAP(v_sigmoid(v))
+    case ACT_TANH: MAP(v_tanh(v))
+    case ACT_SILU: MAP(v * v_sigmoid(v))
+    case ACT_HARDSWISH: MAP(v * relu6(v + 3.0f) / 6.0f)
+    case ACT_GELU:
+      if (attr[0] != 0) MAP(0.5f * v * (1.0f + gelu_tanh_inner(v)))
+      MAP(gelu(v))
+#undef MAP
+  }
 }
-void K(leaky_relu)(float *y, const float *x, int64_t n, float slope) { UNARY_LOOP(v < 0 ? v * slope : v) }
+
+void K(activate)(float *y, const float *x, int64_t n, Activation act, const double *attr) {
+  if (n <= PIECE) { /* a row of a kernel that has threads of its own, too */
+    activate(y, x, n, act, attr);
+    return;
+  }
+  FOR_PIECES activate(y + lo, x + lo, n - lo < PIECE ? n - lo : PIECE, act, attr);
+}
 void K(elu)(float *y, const float *x, int64_t n, float alpha) { UNARY_LOOP(v > 0 ? v : alpha * expm1f(v)) }
 void K(softplus)(float *y, const float *x, int64_t n, float beta, float threshold) {
   UNARY_LOOP(v * beta > threshold ? v : log1pf(expf(v * beta)) / beta)

@@ -20,11 +20,8 @@
   ELEMENTWISE_UNARY(ROW, neg) ELEMENTWISE_UNARY(ROW, exp) ELEMENTWISE_UNARY(ROW, log) ELEMENTWISE_UNARY(ROW, sqrt) \
   ELEMENTWISE_UNARY(ROW, rsqrt) ELEMENTWISE_UNARY(ROW, abs) ELEMENTWISE_UNARY(ROW, sign) ELEMENTWISE_UNARY(ROW, square) \
   ELEMENTWISE_UNARY(ROW, sin) ELEMENTWISE_UNARY(ROW, cos) ELEMENTWISE_UNARY(ROW, floor) ELEMENTWISE_UNARY(ROW, round) \
-  ELEMENTWISE_UNARY(ROW, relu) ELEMENTWISE_UNARY(ROW, sigmoid) ELEMENTWISE_UNARY(ROW, tanh) ELEMENTWISE_UNARY(ROW, silu) \
-  ELEMENTWISE_UNARY(ROW, gelu) ELEMENTWISE_UNARY(ROW, gelu_tanh) ELEMENTWISE_UNARY(ROW, hardswish) \
-  /* NaN stays NaN */ \
-  ROW(void, clamp, (float *y, const float *x, int64_t n, float min, float max)) \
-  ROW(void, leaky_relu, (float *y, const float *x, int64_t n, float slope)) \
+  /* attr: that op's attributes (leaky_relu: slope; clamp: min, max; gelu: whether by tanh). NaN stays NaN */ \
+  ROW(void, activate, (float *y, const float *x, int64_t n, Activation act, const double *attr)) \
   ROW(void, elu, (float *y, const float *x, int64_t n, float alpha)) \
   ROW(void, softplus, (float *y, const float *x, int64_t n, float beta, float threshold)) \
   /* y = a where cond is not 0, else b; arrays of the walk: y, cond, a, b */ \

@@ -103,6 +103,7 @@ void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, in
 }
 
 void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {
+  const bool relu = e->act == ACT_RELU;
   for (int i = 0; i < rows; i++) {
     float *yi = y[i];
     const float *ti = tile + i * ld_tile, *ri = e->residual ? e->residual + (yi - e->y0) : NULL;
@@ -113,14 +114,15 @@ void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int row
       if (e->scale) v = v * v_load(e->scale + j);
       if (e->shift) v = v + v_load(e->shift + j);
       if (ri) v = v + v_load(ri + j);
-      if (e->relu) v = v_relu(v);
+      if (relu) v = v_relu(v);
       v_store(yi + j, v);
     }
     if (j < n) {
       vf v = v_load(ti + j);
       if (e->add) v = v + v_load_n(yi + j, n - j);
-      EPILOGUE(v, e->scale, e->shift, ri ? ri + j : NULL, e->relu, j, n - j);
+      EPILOGUE(v, e->scale, e->shift, ri ? ri + j : NULL, relu, j, n - j);
       v_store_n(yi + j, v, n - j);
     }
+    activate_row(yi, n, e->act, e->act_attr);
   }
 }

@@ -15,6 +15,7 @@
  * Register tiles: 14x32 on AVX-512 (28 of 32 registers accumulate), 6x16 on AVX2, 4x8 on SSE2; gemm_outer 8x32, 4x16, 4x8. */
 #ifndef KERNELS_GEMM_H
 #define KERNELS_GEMM_H
+#include "kernels.h"
 #include "simd.h"
 
 enum {
@@ -35,15 +36,21 @@ void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, in
 typedef struct TileEnd {
   const float *scale, *shift; /* (n), NULL: 1, 0 */
   const float *residual, *y0; /* residual's element for y0[j] is residual[j] */
-  bool add, relu;
+  bool add;
+  Activation act;
+  const double *act_attr;
 } TileEnd;
 void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
 
-/* One vector's worth of an epilogue at channel ch: r the residual's address for it, or NULL. */
+/* One vector's worth of an epilogue at channel ch: r the residual's address for it, or NULL. Of activations ReLU is done here,
+ * in registers; a kernel does the others with activate_row once a row of its results is stored, which is still in L1. */
 #define EPILOGUE(v, scale, shift, r, relu, ch, n) do { \
     if (scale) v = v * v_load_n((scale) + (ch), n); \
     if (shift) v = v + v_load_n((shift) + (ch), n); \
     if (r) v = v + v_load_n(r, n); \
     if (relu) v = v_relu(v); \
   } while (0)
+INLINE void activate_row(float *y, int64_t n, Activation act, const double *attr) {
+  if (act > ACT_RELU) K(activate)(y, y, n, act, attr);
+}
 #endif

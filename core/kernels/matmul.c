@@ -2,7 +2,7 @@
  * a block's sum is never split, so the bits do not depend on the number of threads. */
 #include <cblas.h>
 #include "kernels.h"
-#include "simd.h"
+#include "gemm.h"
 
 enum { PIECES_WANTED = 16, SIDE_MIN = 32 };
 
@@ -63,7 +63,7 @@ void K(linear)(float *y, const float *x, const float *w, const Epilogue *e, int6
     int64_t r = p / cols, q = p % cols;
     int64_t m0 = block_at(m, rows, r), m1 = block_at(m, rows, r + 1), n0 = block_at(n, cols, q), n1 = block_at(n, cols, q + 1);
     block(false, true, m1 - m0, n1 - n0, k, 1.0f, x + m0 * k, k, w + n0 * k, k, 0.0f, y + m0 * n + n0, n);
-    for (int64_t i = m0; i < m1; i++)
+    for (int64_t i = m0; i < m1; i++) {
       for (int64_t j = n0; j < n1; j++) {
         float v = y[i * n + j];
         if (e->scale) v *= e->scale[j];
@@ -72,5 +72,7 @@ void K(linear)(float *y, const float *x, const float *w, const Epilogue *e, int6
         if (e->act == ACT_RELU) v = v < 0.0f ? 0.0f : v;
         y[i * n + j] = v;
       }
+      activate_row(y + i * n + n0, n1 - n0, e->act, e->act_attr);
+    }
   }
 }

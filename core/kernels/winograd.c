@@ -151,6 +151,9 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
         }
       }
     }
+    for (int a = 0; a < rows; a++)
+      for (int b = 0; b < cols; b++)
+        activate_row(y + ((image * p->oh + i0 + a) * p->ow + j0 + b) * p->co + panel * NR, min_of(NR, p->co - panel * NR), e->act, e->act_attr);
   }
 }
 

@@ -1,7 +1,7 @@
 /* clamp: y = min(max(x, min), max) */
 #include "rules.h"
 
-FORWARD { kern->clamp(c->out.data, c->in[0].data, shape_count(&c->out.shape), (float)c->attr[0], (float)c->attr[1]); }
+FORWARD { activate(c, ACT_CLAMP); }
 
 GRAD {
   Node *inside = build2(b, &op_mul, build2(b, &op_ge, n->in[0], build_scalar(b, n->attr[0])), build2(b, &op_le, n->in[0], build_scalar(b, n->attr[1])));
@@ -22,6 +22,7 @@ const Op op_clamp = {
   .args = "x | min=-inf max=inf",
   .doc = "y = min(max(x, min), max)",
   .layout = OP_ANY,
+  .activation = ACT_CLAMP,
   .in_place = true,
   .per_sample = true,
   .shape = shape_same,

@@ -1,7 +1,7 @@
 /* gelu: y = x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2; tanh=1: Phi(x) by tanh(sqrt(2 / pi) (x + 0.044715 x^3)) */
 #include "rules.h"
 
-FORWARD { (c->attr[0] ? kern->gelu_tanh : kern->gelu)(c->out.data, c->in[0].data, shape_count(&c->out.shape)); }
+FORWARD { activate(c, ACT_GELU); }
 
 GRAD { dx[0] = build_a(b, &op_gelu_dx, 2, (Node *[]){dy, n->in[0]}, 1, n->attr); }
 
@@ -18,6 +18,7 @@ const Op op_gelu = {
   .args = "x | tanh=0",
   .doc = "y = x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2; tanh=1: Phi(x) by tanh(sqrt(2 / pi) (x + 0.044715 x^3))",
   .layout = OP_ANY,
+  .activation = ACT_GELU,
   .in_place = true,
   .per_sample = true,
   .shape = shape_same,

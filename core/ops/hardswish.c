@@ -1,7 +1,7 @@
 /* hardswish: y = x min(max(x + 3, 0), 6) / 6 */
 #include "rules.h"
 
-FORWARD { kern->hardswish(c->out.data, c->in[0].data, shape_count(&c->out.shape)); }
+FORWARD { activate(c, ACT_HARDSWISH); }
 
 GRAD { dx[0] = build2(b, &op_hardswish_dx, dy, n->in[0]); }
 
@@ -17,6 +17,7 @@ const Op op_hardswish = {
   .args = "x",
   .doc = "y = x min(max(x + 3, 0), 6) / 6",
   .layout = OP_ANY,
+  .activation = ACT_HARDSWISH,
   .in_place = true,
   .per_sample = true,
   .shape = shape_same,

@@ -1,7 +1,7 @@
 /* leaky_relu: y = x where x > 0, else slope x */
 #include "rules.h"
 
-FORWARD { kern->leaky_relu(c->out.data, c->in[0].data, shape_count(&c->out.shape), (float)c->attr[0]); }
+FORWARD { activate(c, ACT_LEAKY_RELU); }
 
 GRAD { dx[0] = build2(b, &op_mul, dy, build_where(b, build2(b, &op_gt, n->in[0], build_scalar(b, 0)), build_scalar(b, 1), build_scalar(b, n->attr[0]))); }
 
@@ -18,6 +18,7 @@ const Op op_leaky_relu = {
   .args = "x | slope=0.01",
   .doc = "y = x where x > 0, else slope x",
   .layout = OP_ANY,
+  .activation = ACT_LEAKY_RELU,
   .in_place = true,
   .per_sample = true,
   .shape = shape_same,

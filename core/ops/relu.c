@@ -1,7 +1,7 @@
 /* relu: y = max(x, 0) */
 #include "rules.h"
 
-FORWARD { kern->relu(c->out.data, c->in[0].data, shape_count(&c->out.shape)); }
+FORWARD { activate(c, ACT_RELU); }
 
 GRAD { dx[0] = build2(b, &op_relu_dx, dy, n); }
 
@@ -18,6 +18,7 @@ const Op op_relu = {
   .args = "x",
   .doc = "y = max(x, 0)",
   .layout = OP_ANY,
+  .activation = ACT_RELU,
   .in_place = true,
   .per_sample = true,
   .shape = shape_same,

@@ -39,6 +39,12 @@ static inline int list_length(const double *list) {
   return n;
 }
 
+/* --- forward functions --- */
+
+static inline void activate(const Call *c, Activation act) {
+  kern->activate(c->out.data, c->in[0].data, shape_count(&c->out.shape), act, c->attr);
+}
+
 /* --- gradients: a op number, and the like --- */
 
 static inline Node *build_by(Builder *b, Node *x, double factor) { return build2(b, &op_mul, x, build_scalar(b, factor)); }

@@ -1,7 +1,7 @@
 /* sigmoid: y = 1 / (1 + e^-x) */
 #include "rules.h"
 
-FORWARD { kern->sigmoid(c->out.data, c->in[0].data, shape_count(&c->out.shape)); }
+FORWARD { activate(c, ACT_SIGMOID); }
 
 GRAD { dx[0] = build2(b, &op_sigmoid_dx, dy, n); }
 
@@ -17,6 +17,7 @@ const Op op_sigmoid = {
   .args = "x",
   .doc = "y = 1 / (1 + e^-x)",
   .layout = OP_ANY,
+  .activation = ACT_SIGMOID,
   .in_place = true,
   .per_sample = true,
   .shape = shape_same,

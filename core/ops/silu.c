@@ -1,7 +1,7 @@
 /* silu: y = x / (1 + e^-x) */
 #include "rules.h"
 
-FORWARD { kern->silu(c->out.data, c->in[0].data, shape_count(&c->out.shape)); }
+FORWARD { activate(c, ACT_SILU); }
 
 GRAD { dx[0] = build2(b, &op_silu_dx, dy, n->in[0]); }
 
@@ -17,6 +17,7 @@ const Op op_silu = {
   .args = "x",
   .doc = "y = x / (1 + e^-x)",
   .layout = OP_ANY,
+  .activation = ACT_SILU,
   .in_place = true,
   .per_sample = true,
   .shape = shape_same,

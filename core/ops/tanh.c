@@ -1,7 +1,7 @@
 /* tanh: y = tanh x */
 #include "rules.h"
 
-FORWARD { kern->tanh(c->out.data, c->in[0].data, shape_count(&c->out.shape)); }
+FORWARD { activate(c, ACT_TANH); }
 
 GRAD { dx[0] = build2(b, &op_tanh_dx, dy, n); }
 
@@ -17,6 +17,7 @@ const Op op_tanh = {
   .args = "x",
   .doc = "y = tanh x",
   .layout = OP_ANY,
+  .activation = ACT_TANH,
   .in_place = true,
   .per_sample = true,
   .shape = shape_same,

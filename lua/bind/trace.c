@@ -33,7 +33,8 @@ static void push_step(lua_State *L, const Plan *p, const Step *s, Node *const *n
   lua_setfield(L, -2, "path");
   set_bool(L, "bn", s->bn_var >= 0);
   set_bool(L, "add", s->residual >= 0);
-  set_bool(L, "relu", s->act == ACT_RELU);
+  lua_pushstring(L, s->act ? s->act->name : NULL);
+  lua_setfield(L, -2, "activation");
   const Value *v = &p->value[s->out];
   bind_push_shape(L, &v->shape);
   lua_setfield(L, -2, "shape");

@@ -9,7 +9,8 @@ function Kernels.__tostring(k)
   local rows = {}
   for i, s in ipairs(k) do
     local parts = {s.op}
-    for _, what in ipairs {"bn", "add", "relu"} do if s[what] then parts[#parts + 1] = what end end
+    for _, what in ipairs {"bn", "add"} do if s[what] then parts[#parts + 1] = what end end
+    parts[#parts + 1] = s.activation
     rows[i] = {tostring(i), s.path, table.concat(parts, " + "), text.shape(s.shape), s.place .. (s.place == "arena" and " " .. text.bytes(s.bytes) or "")}
   end
   local lines = text.table(rows, {

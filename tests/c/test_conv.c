@@ -54,6 +54,26 @@ static double worst(const float *got, const double *want, int64_t n) {
   return error / top;
 }
 
+/* Epilogues: bit 0 scale, 1 shift, 2 residual; from 8 on with an activation. */
+enum { EPILOGUES = 18 };
+static const double bounds[] = {-1, INFINITY}; /* errors count by the largest value: it must not be cut */
+static Epilogue epilogue(int e, const float *scale, const float *shift, const float *residual) {
+  Activation act = e < 8 ? ACT_NONE : e < 16 ? ACT_RELU : e == 16 ? ACT_GELU : ACT_CLAMP;
+  if (e >= 16) e = 7;
+  return (Epilogue){e & 1 ? scale : NULL, e & 2 ? shift : NULL, e & 4 ? residual : NULL, act, bounds};
+}
+static double ended(const Epilogue *e, double v, int64_t channel, int64_t at) {
+  if (e->scale) v *= e->scale[channel];
+  if (e->shift) v += e->shift[channel];
+  if (e->residual) v += e->residual[at];
+  switch (e->act) {
+    case ACT_RELU: return fmax(v, 0);
+    case ACT_CLAMP: return fmin(fmax(v, bounds[0]), bounds[1]);
+    case ACT_GELU: return 0.5 * v * (1 + tanh(sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
+    default: return v;
+  }
+}
+
 typedef struct Sizes { int64_t x, w, y; } Sizes;
 static Sizes sizes(const ConvShape *s) {
   return (Sizes){(int64_t)s->n * s->h * s->w * s->c, (int64_t)s->k * s->r * s->s * (s->c / s->groups), (int64_t)s->n * s->oh * s->ow * s->k};
@@ -136,17 +156,10 @@ static void check_shape(ConvShape s) {
   naive(&s, x, w, dy, y, dx, dw);
   for (int i = 0; i < 3; i++) {
     if (!use_isa(i)) continue;
-    for (int e = 0; e < 16; e++) {
-      if (e && e != 15 && z.y > 3000) continue; /* every combination on the small ones */
-      Epilogue ep = {e & 1 ? scale : NULL, e & 2 ? shift : NULL, e & 4 ? residual : NULL, e & 8 ? ACT_RELU : ACT_NONE};
-      for (int64_t j = 0; j < z.y; j++) {
-        double v = y[j];
-        if (e & 1) v *= scale[j % s.k];
-        if (e & 2) v += shift[j % s.k];
-        if (e & 4) v += residual[j];
-        if (e & 8 && v < 0) v = 0;
-        ye[j] = v;
-      }
+    for (int e = 0; e < EPILOGUES; e++) {
+      if (e && e < 15 && z.y > 3000) continue; /* every combination on the small ones */
+      Epilogue ep = epilogue(e, scale, shift, residual);
+      for (int64_t j = 0; j < z.y; j++) ye[j] = ended(&ep, y[j], j % s.k, j);
       check(&(Run){CONV_FORWARD, &s, x, w, &ep}, ye, z.y, "forward");
     }
     check(&(Run){CONV_DX, &s, dy, w, NULL}, dx, z.x, "dx");
@@ -264,19 +277,18 @@ static void linear_maps(void **unused) {
   static const int size[][3] = {{1, 1000, 512}, {16, 10, 33}, {130, 257, 64}, {2, 3, 5}};
   for (int z = 0; z < 4; z++)
     for (int i = 0; i < 3; i++)
-      for (int f = 0; f < 16; f++) {
+      for (int f = 0; f < EPILOGUES; f++) {
         if (!use_isa(i)) continue;
         int64_t m = size[z][0], n = size[z][1], k = size[z][2];
         float *x = buffer(m * k, true), *w = buffer(n * k, true), *scale = buffer(n, true), *shift = buffer(n, true);
         float *residual = buffer(m * n, true), *one = buffer(m * n, false), *two = buffer(m * n, false);
         double *want = calloc((size_t)(m * n), sizeof *want);
-        Epilogue e = {f & 1 ? scale : NULL, f & 2 ? shift : NULL, f & 4 ? residual : NULL, f & 8 ? ACT_RELU : ACT_NONE};
+        Epilogue e = epilogue(f, scale, shift, residual);
         for (int64_t r = 0; r < m; r++)
           for (int64_t j = 0; j < n; j++) {
             double v = 0;
             for (int64_t l = 0; l < k; l++) v += (double)x[r * k + l] * w[j * k + l];
-            v = v * (f & 1 ? scale[j] : 1) + (f & 2 ? shift[j] : 0) + (f & 4 ? residual[r * n + j] : 0);
-            want[r * n + j] = f & 8 && v < 0 ? 0 : v;
+            want[r * n + j] = ended(&e, v, j, r * n + j);
           }
         kernels_threads(1);
         kern->linear(one, x, w, &e, m, n, k);

@@ -10,7 +10,7 @@
 #include "kernels/kernels.h"
 #include "plan.h"
 
-extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats;
+extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats, op_gelu, op_linear;
 static Err err;
 
 static Node *leaf(int rank, const int64_t *dim, float first, float step) {
@@ -175,6 +175,51 @@ static void test_fusion(void **state) {
   node_unref(x), node_unref(w), node_unref(mean), node_unref(var), node_unref(g), node_unref(beta);
 }
 
+/* Every activation is taken in behind a convolution and behind a linear map, and gives the numbers it gives alone; but not where
+ * its gradient asks for what it was applied to. */
+static void test_fusion_of_activations(void **state) {
+  (void)state;
+  Node *x = LEAF(-1, .01f, 2, 3, 5, 5), *w = LEAF(-.3f, .02f, 20, 3, 3, 3), *rows = LEAF(-1, .05f, 2, 4, 5), *v = LEAF(-.2f, .01f, 20, 5), *bias = LEAF(-.3f, .1f, 20);
+  for (int o = 0; o < op_count; o++) {
+    const Op *act = op_table[o];
+    if (!act->activation) continue;
+    double attr[MAX_ATTR] = {0};
+    op_defaults(act, attr);
+    if (act->activation == ACT_CLAMP) attr[0] = 0, attr[1] = .25;
+    for (int map = 0; map < 2; map++) {
+      Node *y[2];
+      for (int apart = 0; apart < 2; apart++) {
+        Builder b;
+        builder_begin(&b, &err);
+        Node *sum = map ? build(&b, &op_linear, NULL, 3, (Node *[]){rows, v, bias}) : build2(&b, &op_conv2d, x, w);
+        y[apart] = node_ref(build(&b, act, attr, 1, &sum));
+        Node *want[] = {y[apart], sum};
+        GraphCost cost;
+        assert_true(graph_cost(want, 1 + apart, false, &cost, &err));
+        assert_int_equal(cost.steps, 1 + apart);
+        assert_true(graph_eval(want, 1 + apart, &err));
+        builder_end(&b);
+      }
+      assert_memory_equal(y[0]->value->data, y[1]->value->data, (size_t)y[0]->value->count * sizeof(float));
+      node_unref(y[0]), node_unref(y[1]);
+    }
+  }
+  x->requires_grad = true;
+  const Op *const two[] = {&op_relu, &op_gelu};
+  int steps[2];
+  for (int i = 0; i < 2; i++) {
+    Builder b;
+    builder_begin(&b, &err);
+    Node *loss = build1(&b, &op_sum, build1(&b, two[i], build2(&b, &op_conv2d, x, w)));
+    GraphCost cost;
+    assert_true(graph_cost(&loss, 1, true, &cost, &err));
+    builder_end(&b);
+    steps[i] = cost.steps;
+  }
+  assert_int_equal(steps[1], steps[0] + 1);
+  node_unref(x), node_unref(w), node_unref(rows), node_unref(v), node_unref(bias);
+}
+
 /* Two convolutions meet in one add (a ResNet's downsampling block): only one of them takes it in. */
 static void test_fusion_of_two_branches(void **state) {
   (void)state;
@@ -257,6 +302,7 @@ int main(void) {
     cmocka_unit_test(test_frozen_prefix_disappears),
     cmocka_unit_test(test_frontier),
     cmocka_unit_test(test_fusion),
+    cmocka_unit_test(test_fusion_of_activations),
     cmocka_unit_test(test_fusion_of_two_branches),
     cmocka_unit_test(test_effects),
     cmocka_unit_test(test_shape_error_names_the_place),
