@@ -34,7 +34,7 @@ static Plan make_plan(const ConvShape *s) {
   p.ld = round_up(p.cols, CHUNK);
   p.row_blocks = ceil_div(p.rows, ROWS_MAX);
   p.col_blocks = ceil_div(p.cols, COLS_MAX);
-  int64_t pieces = blocks * p.row_blocks * p.col_blocks;
+  int64_t pieces = max_of(1, blocks * p.row_blocks * p.col_blocks); /* of an empty dw: one */
   p.parts = 1;
   if (pieces < PIECES_WANTED / 2) p.parts = max_of(1, min_of(PIECES_WANTED / pieces, p.pixels / PIXELS_MIN));
   else if (pieces < PIECES_WANTED) p.col_blocks = min_of(ceil_div(p.cols, NR), round_up(p.col_blocks, 2));

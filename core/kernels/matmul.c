@@ -2,7 +2,7 @@
  * a block's sum is never split, so the bits do not depend on the number of threads. */
 #include <cblas.h>
 #include "kernels.h"
-#include "gemm.h"
+#include "simd.h"
 
 enum { PIECES_WANTED = 16, SIDE_MIN = 32 };
 
@@ -53,26 +53,4 @@ void K(sgemm_batch)(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64
 void K(sgemm)(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b,
               int64_t ldb, float beta, float *c, int64_t ldc) {
   K(sgemm_batch)(1, ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0);
-}
-
-void K(linear)(float *y, const float *x, const float *w, const Epilogue *e, int64_t m, int64_t n, int64_t k) {
-  int64_t rows, cols;
-  cut(1, m, n, k, &rows, &cols);
-#pragma omp parallel for schedule(dynamic) if ((double)m * (double)n * (double)k > 32768.0)
-  for (int64_t p = 0; p < rows * cols; p++) {
-    int64_t r = p / cols, q = p % cols;
-    int64_t m0 = block_at(m, rows, r), m1 = block_at(m, rows, r + 1), n0 = block_at(n, cols, q), n1 = block_at(n, cols, q + 1);
-    block(false, true, m1 - m0, n1 - n0, k, 1.0f, x + m0 * k, k, w + n0 * k, k, 0.0f, y + m0 * n + n0, n);
-    for (int64_t i = m0; i < m1; i++) {
-      for (int64_t j = n0; j < n1; j++) {
-        float v = y[i * n + j];
-        if (e->scale) v *= e->scale[j];
-        if (e->shift) v += e->shift[j];
-        if (e->residual) v += e->residual[i * n + j];
-        if (e->act == ACT_RELU) v = v < 0.0f ? 0.0f : v;
-        y[i * n + j] = v;
-      }
-      activate_row(y + i * n + n0, n1 - n0, e->act, e->act_attr);
-    }
-  }
 }

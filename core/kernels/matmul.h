@@ -11,7 +11,5 @@
    * uses one operand for all). */ \
   ROW(void, sgemm_batch, (int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, \
                           int64_t lda, int64_t stride_a, const float *b, int64_t ldb, int64_t stride_b, float beta, float *c, \
-                          int64_t ldc, int64_t stride_c)) \
-  /* y (m,n) = act(scale[n] * (x (m,k) . w (n,k)^T) + shift[n] + residual (m,n)); e is never NULL */ \
-  ROW(void, linear, (float *y, const float *x, const float *w, const Epilogue *e, int64_t m, int64_t n, int64_t k))
+                          int64_t ldc, int64_t stride_c))
 #endif
