@@ -33,15 +33,18 @@ static View view_of(const Run *r, int v) {
   const Value *x = &r->p->value[v];
   w.shape = x->shape;
   w.layout = x->layout;
-  while (x->alias >= 0) x = &r->p->value[x->alias];
+  int64_t shift = 0;
+  for (; x->alias >= 0; x = &r->p->value[x->alias]) shift += x->shift;
   if (x->place == AT_LEAF) {
-    w.tensor = r->node[x->slot]->value;
-    w.data = w.tensor->data;
+    Tensor *t = r->node[x->slot]->value;
+    w.tensor = shift ? NULL : t;
+    w.data = t->data;
   } else if (x->place == AT_OUTPUT) {
     w.data = r->out[x->slot]->data;
   } else {
     w.data = (float *)(void *)(arena + x->offset);
   }
+  w.data += shift;
   return w;
 }
 

@@ -91,6 +91,9 @@ typedef struct Op {
   int64_t (*macs)(const Shape *in, int n_in, const double *attr, const Shape *out);   /* multiply-adds; NULL: none */
   /* The naive truth for tests, in double over row-major logical arrays: in[i] NULL where absent. */
   void (*reference)(const double *const *in, const Shape *in_shape, int n_in, const double *attr, double *out, const Shape *out_shape);
+  /* Where the output in layout `to` would be bytes of in[0] in layout `from`: how many elements from its start, else -1. The
+   * planner then takes no step. NULL: nowhere. */
+  int64_t (*alias)(const Shape *in, Layout from, const double *attr, const Shape *out, Layout to);
   const OpCase *cases; /* ends with a row whose shapes is NULL */
 } Op;
 

@@ -187,6 +187,18 @@ static Layout any_layout(const Draft *d, const Step *s, const Shape *out) {
   return first;
 }
 
+/* Where an op moves no bytes: the layout of its output, and where it starts in the input; -1: it moves some. */
+static int64_t alias_shift(const Draft *d, const Op *op, const Step *s, const Shape *out, Layout *layout) {
+  const Value *x = s->in[0] >= 0 ? &d->p->value[s->in[0]] : NULL;
+  *layout = ROW_MAJOR;
+  if (op->layout == OP_ALIAS) return 0;
+  if (!op->alias || !x) return -1;
+  int64_t shift = op->alias(&x->shape, x->layout, s->attr, out, ROW_MAJOR);
+  if (shift >= 0 || out->rank != 4) return shift;
+  *layout = CHANNELS_LAST;
+  return op->alias(&x->shape, x->layout, s->attr, out, CHANNELS_LAST);
+}
+
 /* --- places --- */
 
 typedef struct Hole { size_t at, size; } Hole;
@@ -238,6 +250,12 @@ static int root_of(const Plan *p, int v) {
   return v;
 }
 
+static bool is_shifted(const Plan *p, int v) {
+  for (; p->value[v].alias >= 0; v = p->value[v].alias)
+    if (p->value[v].shift) return true;
+  return false;
+}
+
 static size_t value_bytes(const Value *v) { return round_up((size_t)shape_count(&v->shape) * sizeof(float)); }
 
 static void touch(Plan *p, int v, int step) {
@@ -283,7 +301,7 @@ static bool place(Draft *d, uint64_t forward_end) {
     if (o->place == AT_ARENA && o->first == t) {
       int a0 = s->n_in && s->in[0] >= 0 ? root_of(p, s->in[0]) : -1;
       const Value *x = a0 >= 0 ? &p->value[a0] : NULL;
-      bool over = x && s->op->in_place && x->place == AT_ARENA && x->last == t && out != a0 && value_bytes(x) == value_bytes(o) &&
+      bool over = x && s->op->in_place && x->place == AT_ARENA && x->last == t && out != a0 && !is_shifted(p, s->in[0]) && value_bytes(x) == value_bytes(o) &&
                   p->value[s->in[0]].layout == p->value[s->out].layout && shape_equal(&p->value[s->in[0]].shape, &p->value[s->out].shape);
       if (over) {
         o->offset = x->offset;
@@ -373,15 +391,17 @@ static bool lay_out(Draft *d) {
     if (ok && s.residual >= 0) ok = (s.residual = in_layout(d, s.residual, want == OP_CHANNELS_LAST ? CHANNELS_LAST : ROW_MAJOR, head[i])) != -2;
     if (!ok) break;
     if (h->op->fuses && h->n_in > 2) s.bias = s.in[2];
-    Layout layout = ROW_MAJOR;
-    if (n->shape.rank == 4)
+    Layout layout;
+    int64_t shift = alias_shift(d, h->op, &s, &n->shape, &layout);
+    if (shift < 0 && n->shape.rank == 4)
       layout = want == OP_CHANNELS_LAST ? CHANNELS_LAST : want == OP_ANY ? any_layout(d, &s, &n->shape) : ROW_MAJOR;
     int v = add_value(d, &n->shape, layout, AT_ARENA);
     if (!(ok = v >= 0)) break;
     d->value_of[i] = v;
     s.out = v;
-    if (want == OP_ALIAS) {
+    if (shift >= 0) {
       p->value[v].alias = s.in[0];
+      p->value[v].shift = shift;
     } else {
       Step *to = add_step(d, h->op, head[i]);
       if ((ok = to != NULL)) *to = s;

@@ -17,6 +17,7 @@ typedef struct Value {
   ValuePlace place;
   int slot;
   int alias;      /* the value whose bytes these are, or -1 */
+  int64_t shift;  /* from the alias's first element to this one's */
   size_t offset;
   int first, last; /* steps between which it lives */
 } Value;

@@ -178,6 +178,25 @@ function F.batch_norm(x, ...)
   return F._batch_norm(x, a.running_mean, a.running_var, a.weight, a.bias, a.training, a.momentum, a.eps)
 end
 
+function F._layer_norm(x, shape, weight, bias, eps)
+  local rank, n = raw.rank(x), #shape
+  for i = 1, n do
+    if n > rank or raw.size(x, rank - n + i - 1) ~= shape[i] then
+      fault("layer_norm: expects x of shape (…, %s), got %s", table.concat(shape, ", "), raw.shape(x))
+    end
+  end
+  return op "layer_norm"(x, weight, bias, {dims = n, eps = eps})
+end
+
+local ln_args = signature("layer_norm", "normalized_shape:sizes weight:tensor=nil bias:tensor=nil eps:num=1e-5")
+
+--- F.layer_norm(x, normalized_shape[, weight, bias, eps (1e-5)]): over the last dimensions, whose sizes normalized_shape names
+-- (a number: the last one); each row by its own mean and variance. Ba, Kiros & Hinton 2016, arXiv:1607.06450.
+function F.layer_norm(x, ...)
+  local a = ln_args(...)
+  return F._layer_norm(given("layer_norm", "x", x), a.normalized_shape, a.weight, a.bias, a.eps)
+end
+
 -- ---- losses ----
 
 local function reduced(what, x, reduction)

@@ -55,6 +55,17 @@ kinds.size = {"a whole number above 0 or two of them {h, w} (h or w false: as it
   return {h or false, w or false}
 end}
 
+kinds.sizes = {"a whole number above 0 or a list of them", function(v)
+  if type(v) == "number" then v = {v} end
+  if type(v) ~= "table" or #v == 0 then return nil end
+  local out = {}
+  for i, d in ipairs(v) do
+    out[i] = kinds.count[2](d)
+    if not out[i] then return nil end
+  end
+  return out
+end}
+
 local function value_of(text)
   if text == "true" then return true elseif text == "false" then return false elseif text == "nil" then return nil end
   return math.tointeger(tonumber(text)) or tonumber(text) or text

@@ -1,8 +1,9 @@
-/* Batch normalisation and dropout. Numbers are seen as (outer, c, inner) around the channels: channels-last images are
+/* Batch normalisation, layer normalisation and dropout. In batch normalisation numbers are seen as (outer, c, inner) around the channels: channels-last images are
  * outer = N*H*W, inner = 1; (N,C,L) is outer = N, inner = L. Vectors have c elements; where NULL is allowed it is said.
  * All scratch is bn_scratch() bytes.
  *
- * Ioffe, Szegedy: Batch Normalization (2015), https://arxiv.org/abs/1502.03167 */
+ * Ioffe, Szegedy: Batch Normalization (2015), https://arxiv.org/abs/1502.03167
+ * Ba, Kiros, Hinton: Layer Normalization (2016), https://arxiv.org/abs/1607.06450 */
 #ifndef KERNELS_NORM_H
 #define KERNELS_NORM_H
 #define NORM_KERNELS(ROW) \
@@ -22,6 +23,14 @@
    * scale = w / sqrt(var + eps), shift = b + (conv_bias - mean) * scale; NULL: mean 0, w 1, b 0, conv_bias 0 */ \
   ROW(void, bn_fold, (float *scale, float *shift, const float *mean, const float *var, const float *w, const float *b, \
                       const float *conv_bias, float eps, int c)) \
+  /* y = (x - mean) / sqrt(var + eps) * w + b by the mean and biased variance of each row; x: (rows, n), w and b: (n), NULL: 1 and 0;
+   * y may be x */ \
+  ROW(void, layer_norm, (float *y, const float *x, const float *w, const float *b, float eps, int64_t rows, int64_t n)) \
+  /* dx = (g - mean of g - xhat * mean of g xhat) / sqrt(var + eps), g = dy * w; dx may be dy or x */ \
+  ROW(void, layer_norm_dx, (float *dx, const float *dy, const float *x, const float *w, float eps, int64_t rows, int64_t n)) \
+  /* dparam: (2, n), sums over rows of dy * xhat and of dy; scratch: layer_norm_scratch() bytes */ \
+  ROW(void, layer_norm_dparam, (float *dparam, const float *dy, const float *x, float eps, int64_t rows, int64_t n, void *scratch)) \
+  ROW(size_t, layer_norm_scratch, (int64_t rows, int64_t n)) \
   /* y = x / (1 - p) with probability 1 - p, else 0. One draw per element, or one for all of a channel of a sample:
    * element (o, j, i) of x (outer, c, inner) takes draw o / share * c + j. Same seed, same draws; y may be x */ \
   ROW(void, dropout, (float *y, const float *x, double p, uint64_t seed, int64_t n)) \

@@ -19,6 +19,15 @@ SHAPE_RULE {
 
 KEEPS_SAMPLES { return in[0].rank > 0 && dim_of(attr[0], in[0].rank) == 0; }
 
+static int64_t alias(const Shape *in, Layout from, const double *attr, const Shape *out, Layout to) {
+  int64_t own[MAX_RANK], step[MAX_RANK];
+  shape_strides(in, from, own);
+  shape_strides(out, to, step);
+  for (int i = 0; i < out->rank; i++)
+    if (out->dim[i] > 1 && step[i] != own[dim_of(attr[i], out->rank)]) return -1;
+  return 0;
+}
+
 FORWARD {
   const Shape *s = &c->out.shape;
   int64_t own[MAX_RANK], step[2][MAX_RANK];
@@ -63,5 +72,6 @@ const Op op_permute = {
   .forward = forward,
   .grad = grad,
   .reference = reference,
+  .alias = alias,
   .cases = cases,
 };

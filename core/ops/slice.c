@@ -26,6 +26,19 @@ SHAPE_RULE {
 
 KEEPS_SAMPLES { return dim_of(attr[0], in[0].rank) != 0; }
 
+/* A run of whole slices along the outermost dim that is not one. */
+static int64_t alias(const Shape *in, Layout from, const double *attr, const Shape *out, Layout to) {
+  int d = dim_of(attr[0], in->rank);
+  int64_t own[MAX_RANK], step[MAX_RANK], start, length;
+  range(attr, in->dim[d], &start, &length);
+  shape_strides(in, from, own);
+  shape_strides(out, to, step);
+  own[d] *= (int64_t)attr[3];
+  for (int i = 0; i < out->rank; i++)
+    if (out->dim[i] > 1 && step[i] != own[i]) return -1;
+  return shape_count(out) ? start * own[d] / (int64_t)attr[3] : 0;
+}
+
 FORWARD {
   const Shape *s = &c->in[0].shape;
   int d = dim_of(c->attr[0], s->rank);
@@ -78,5 +91,6 @@ const Op op_slice = {
   .forward = forward,
   .grad = grad,
   .reference = reference,
+  .alias = alias,
   .cases = cases,
 };

@@ -188,6 +188,47 @@ after m:bn_eval() the running ones are used and stand still. Ioffe & Szegedy 201
 batch_norm("BatchNorm1d", {[2] = true, [3] = true}, "(N, C) or (N, C, L)", bn_doc:format("BatchNorm1d", "(N, C) or (N, C, L)"))
 batch_norm("BatchNorm2d", {[4] = true}, "(N, C, H, W)", bn_doc:format("BatchNorm2d", "(N, C, H, W)"))
 
+local function layer_norm(name, f, doc)
+  local LN = layer(name, doc)
+  local args = signature(name, "normalized_shape:sizes eps:num=1e-5 elementwise_affine:bool=true")
+
+  function LN:init(...)
+    local a = args(...)
+    self.normalized_shape, self.eps, self.elementwise_affine = a.normalized_shape, a.eps, a.elementwise_affine
+    if not a.elementwise_affine then return end
+    self.weight = Module.Parameter(raw.full(a.normalized_shape, 1))
+    self.bias = Module.Parameter(raw.full(a.normalized_shape, 0))
+  end
+
+  function LN:reset_parameters()
+    if not self.elementwise_affine then return end
+    raw.fill(self.weight, 1)
+    raw.fill(self.bias, 0)
+  end
+
+  function LN:forward(x)
+    local p = self._params
+    if not raw.is(x) then fault("%s expects a tensor, got %s", name, type(x)) end
+    return f(x, self._fields.normalized_shape, p.weight, p.bias, self.eps)
+  end
+
+  function LN:extra()
+    local s = table.concat(self.normalized_shape, "×")
+    if self.eps ~= 1e-5 then s = s .. (", eps %g"):format(self.eps) end
+    return s .. (self.elementwise_affine and "" or ", no weights")
+  end
+end
+
+layer_norm("LayerNorm", F._layer_norm, [[nn.LayerNorm(normalized_shape[, eps (1e-5), elementwise_affine (true)]): over the last dimensions,
+whose sizes normalized_shape names (a number: the last one). Each row is normalised by its own mean and variance, then scaled by
+weight and moved by bias. Ba, Kiros & Hinton 2016, arXiv:1607.06450.]])
+layer_norm("LayerNorm2d", function(x, ...)
+  if raw.rank(x) ~= 4 then fault("LayerNorm2d expects (N, C, H, W), got %s", raw.shape(x)) end
+  return F._layer_norm(x:permute(0, 2, 3, 1), ...):permute(0, 3, 1, 2)
+end,
+  [[nn.LayerNorm2d(channels[, eps (1e-5), elementwise_affine (true)]): nn.LayerNorm over the channels of (N, C, H, W), at each place
+alone; as torchvision's.]])
+
 -- ---- activations ----
 
 -- spec: a signature; the first argument is shown.

@@ -10,7 +10,7 @@
 #include "kernels/kernels.h"
 #include "plan.h"
 
-extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats, op_gelu, op_linear;
+extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats, op_gelu, op_linear, op_permute, op_slice, op_layer_norm;
 static Err err;
 
 static Node *leaf(int rank, const int64_t *dim, float first, float step) {
@@ -220,6 +220,32 @@ static void test_fusion_of_activations(void **state) {
   node_unref(x), node_unref(w), node_unref(rows), node_unref(v), node_unref(bias);
 }
 
+/* What moves no bytes takes no step: dims permuted to the order they lie in, and parts along the outermost dim. */
+static void test_aliases(void **state) {
+  (void)state;
+  Node *x = LEAF(-1, .01f, 2, 3, 5, 5), *w = LEAF(-.3f, .02f, 6, 3, 3, 3), *g = LEAF(1, .1f, 6);
+  const double last[] = {0, 2, 3, 1, ATTR_END, ATTR_END, ATTR_END, ATTR_END}, back[] = {0, 3, 1, 2, ATTR_END, ATTR_END, ATTR_END, ATTR_END};
+  Node *y[2], *part[2];
+  for (int apart = 0; apart < 2; apart++) {
+    Builder b;
+    builder_begin(&b, &err);
+    Node *c = build2(&b, &op_conv2d, x, w), *p = build_a(&b, &op_permute, 1, &c, 8, last);
+    Node *n = build(&b, &op_layer_norm, NULL, 2, (Node *[]){p, g});
+    y[apart] = node_ref(build1(&b, &op_relu, build_a(&b, &op_permute, 1, &n, 8, back)));
+    Node *row = build_a(&b, &op_slice, 1, &n, 4, (double[]){0, 1, 2, 1}); /* is read where it lies, and not written over */
+    part[apart] = node_ref(build2(&b, &op_mul, build1(&b, &op_relu, row), build1(&b, &op_sum, n)));
+    Node *want[] = {y[apart], part[apart], c, p, n, row};
+    GraphCost cost;
+    assert_true(graph_cost(want, 1, false, &cost, &err));
+    assert_int_equal(cost.steps, 3); /* conv2d, layer_norm, relu */
+    assert_true(graph_eval(want, apart ? 6 : 2, &err));
+    builder_end(&b);
+  }
+  assert_memory_equal(y[0]->value->data, y[1]->value->data, (size_t)y[0]->value->count * sizeof(float));
+  assert_memory_equal(part[0]->value->data, part[1]->value->data, (size_t)part[0]->value->count * sizeof(float));
+  node_unref(x), node_unref(w), node_unref(g), node_unref(y[0]), node_unref(y[1]), node_unref(part[0]), node_unref(part[1]);
+}
+
 /* Two convolutions meet in one add (a ResNet's downsampling block): only one of them takes it in. */
 static void test_fusion_of_two_branches(void **state) {
   (void)state;
@@ -304,6 +330,7 @@ int main(void) {
     cmocka_unit_test(test_fusion),
     cmocka_unit_test(test_fusion_of_activations),
     cmocka_unit_test(test_fusion_of_two_branches),
+    cmocka_unit_test(test_aliases),
     cmocka_unit_test(test_effects),
     cmocka_unit_test(test_shape_error_names_the_place),
     cmocka_unit_test(test_deep_graph),

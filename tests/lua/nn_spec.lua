@@ -94,6 +94,9 @@ describe("modules", function()
     fails("conv_block.0: Conv2d expects 16 channels", m, suture.randn(1, 8, 8, 8))
     fails("Linear: ", nn.Linear(4, 2), suture.randn(2, 5))
     fails("BatchNorm2d expects", nn.BatchNorm2d(3), suture.randn(2, 4, 4, 4))
+    fails("expects x of shape (…, 4, 5), got (2, 5, 4)", nn.LayerNorm {4, 5}, suture.randn(2, 5, 4))
+    fails("LayerNorm2d expects (N, C, H, W), got (2, 4)", nn.LayerNorm2d(4), suture.randn(2, 4))
+    fails("normalized_shape expects", nn.LayerNorm, {4, 0})
     local Bad = nn.class "Bad"
     function Bad:init() self.inner = Residual(2) end
     function Bad:forward(x) return self.inner(x).nothing.at_all end

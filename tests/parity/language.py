@@ -5,6 +5,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from common import *
 import torch.nn.functional as F
 from torch import nn
+from torchvision.models.convnext import LayerNorm2d
 
 warnings.simplefilter("ignore")
 BOUND = 1e-5
@@ -29,6 +30,14 @@ local function moved(m, x)
   m(x * 2)
   return {y, m.running_mean, m.running_var}
 end
+local function grads(f, ...)
+  local leaves = {}
+  for i, x in ipairs {...} do leaves[i] = x:clone():requires_grad_() end
+  local y = f(table.unpack(leaves))
+  ;(y * num(9, table.unpack(y.shape))):sum():backward()
+  for i, x in ipairs(leaves) do leaves[i] = x.grad end
+  return leaves
+end
 local function out(i, x)
   for _, y in ipairs(suture.tensor.is_tensor(x) and {x} or x) do
     local f = y:float():reshape(-1):tolist()
@@ -46,6 +55,14 @@ def moved(m, x):
     y = m(x)
     m(x * 2)
     return [y, m.running_mean, m.running_var]
+
+
+def grads(f, *given):
+    """Gradients by all of given, of the output weighted by fixed numbers."""
+    leaves = [x.clone().requires_grad_() for x in given]
+    y = f(*leaves)
+    (y * num(9, *y.shape)).sum().backward()
+    return [x.grad for x in leaves]
 
 
 CASES = [
@@ -150,6 +167,15 @@ CASES = [
     ('F.batch_norm(img,zeros(4),ones(4),nil,nil,true)', 'F.batch_norm(img,torch.zeros(4),torch.ones(4),None,None,True)'),
     ('moved(nn.BatchNorm1d(3), s3)', 'moved(nn.BatchNorm1d(3), s3)'),
     ('moved(nn.BatchNorm2d(4, {momentum = false}), img)', 'moved(nn.BatchNorm2d(4, momentum=None), img)'),
+    ('F.layer_norm(a,4)', 'F.layer_norm(a,(4,))'),
+    ('F.layer_norm(img*3+2,{9,7},num(1,9,7),num(2,9,7),1e-3)', 'F.layer_norm(img*3+2,(9,7),num(1,9,7),num(2,9,7),1e-3)'),
+    ('F.layer_norm(a,{2,3,4},{bias=num(2,2,3,4)})', 'F.layer_norm(a,(2,3,4),None,num(2,2,3,4))'),
+    ('nn.LayerNorm({3,4},{elementwise_affine=false})(a)', 'nn.LayerNorm((3,4),elementwise_affine=False)(a)'),
+    ('nn.LayerNorm2d(4,{eps=1e-6})(img)', 'LayerNorm2d(4,eps=1e-6)(img)'),
+    ('grads(function(x,w,b) return F.layer_norm(x,{3,4},w,b) end, a, num(1,3,4), num(2,3,4))',
+     'grads(lambda x,w,b: F.layer_norm(x,(3,4),w,b), a, num(1,3,4), num(2,3,4))'),
+    ('grads(function(x,w,b) return F.gelu(F.linear(x,w,b)) end, a, num(1,5,4), num(2,5))',
+     'grads(lambda x,w,b: F.gelu(F.linear(x,w,b)), a, num(1,5,4), num(2,5))'),
     ('nn.Flatten(1,2)(a)', 'nn.Flatten(1,2)(a)'),
     ('a:flatten()', 'a.flatten()'),
     ('a:squeeze()', 'a.squeeze()'),
