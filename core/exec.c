@@ -55,7 +55,7 @@ static void run_step(const Run *r, const Step *s) {
   for (int k = 0; k < MAX_IN; k++) c.in[k] = view_of(r, k < s->n_in ? s->in[k] : -1);
   c.scratch = arena + s->scratch_offset;
   if (s->op->fuses) {
-    c.epilogue = (Epilogue){.shift = data_of(r, s->bias), .residual = data_of(r, s->residual),
+    c.epilogue = (Epilogue){.shift = data_of(r, s->bias), .residual = data_of(r, s->residual), .gate = data_of(r, s->gate),
                             .act = s->act ? s->act->activation : ACT_NONE, .act_attr = s->act_attr};
     if (s->bn_mean >= 0) {
       int channels = (int)r->p->value[s->bn_mean].shape.dim[0];

@@ -23,11 +23,13 @@ typedef enum Activation {
   ACT_NONE, ACT_RELU, ACT_LEAKY_RELU, ACT_CLAMP, ACT_SIGMOID, ACT_TANH, ACT_SILU, ACT_HARDSWISH, ACT_GELU
 } Activation;
 
-/* What the planner fused behind a convolution or a linear map:
- * y = act(scale[k] * (w * x) + shift[k] + residual). Channels k run along the output's channels; scale NULL: 1,
- * shift NULL: 0, residual NULL: none (else a buffer of the output's shape and layout). */
+/* What the planner fused behind an op's own result r:
+ * y = act(scale[k] * r + shift[k] + residual), or in place of act 0 where gate is not above 0 (the gradient of a ReLU with
+ * output gate).
+ * Channels k run along the output's channels; scale NULL: 1, shift NULL: 0, residual, gate NULL: none (else buffers of the
+ * output's shape and layout). */
 typedef struct Epilogue {
-  const float *scale, *shift, *residual;
+  const float *scale, *shift, *residual, *gate;
   Activation act;
   const double *act_attr; /* the activation's attributes; NULL for those that have none */
 } Epilogue;
@@ -38,7 +40,7 @@ typedef struct Call {
   int n_in;
   View in[MAX_IN];
   View out;
-  Epilogue epilogue; /* only ops with fuses = true ever see one that is not empty */
+  Epilogue epilogue; /* only ops that fuse ever see one that is not empty */
   void *scratch;     /* op->scratch() bytes, 64-byte aligned */
 } Call;
 
@@ -66,6 +68,10 @@ enum {
   CASE_CONST_LAST = 128, /* no gradient is asked for the last present input (class weights) */
 };
 
+/* What forward honours of Call.epilogue. FUSE_TAIL: residual, activation, gate. FUSE_MAP: also scale and shift; in[2] is the
+ * bias, which comes as part of shift. */
+typedef enum OpFuse { FUSE_NONE, FUSE_TAIL, FUSE_MAP } OpFuse;
+
 typedef struct Op {
   const char *name; /* "conv2d" */
   /* Inputs, then attributes with defaults: "x w b? | stride=1,1 padding=0,0 groups=1". "?" marks an optional input.
@@ -73,7 +79,7 @@ typedef struct Op {
   const char *args;
   const char *doc; /* one line, with the formula */
   OpLayout layout;
-  bool fuses;      /* forward honours Call.epilogue */
+  OpFuse fuses;
   Activation activation; /* the one this op is, for the planner to fuse; ACT_NONE: not one */
   bool in_place;   /* forward may be called with out.data == in[0].data (same shape) */
   bool random;     /* uses seed */

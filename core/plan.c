@@ -1,5 +1,6 @@
 /* The planner. Dead code is gone before it starts (graph_walk reaches only what is wanted). Then, in this order:
- *   fuse     convolution or linear map + BatchNorm in eval + residual add + activation become one step
+ *   fuse     convolution or linear map + BatchNorm in eval + add + activation become one step; so do BatchNorm, or the
+ *            gradient of a map by its input, + add + activation or the gradient of a ReLU
  *   layout   each rank-4 value lies as its op wants it; a copy is put in where neighbours differ
  *   place    every value gets a place: its leaf, an output tensor, or an offset in the one arena, shared by lifetime */
 #include "plan.h"
@@ -84,7 +85,7 @@ static bool is_free(const Draft *d, const int *head, int i) { return head[i] == 
 static int fuse_chain(Draft *d, int i, const int *head, Step *s) {
   int at = i, user = sole_user(d, i);
   bool channels_last_dim = d->node[i]->shape.rank == 4 || d->node[i]->shape.rank == 2; /* dim 1 is the map's output dim */
-  if (user >= 0 && channels_last_dim && is_op(d->node[user], "bn_eval") && input_index(d->node[user], 0) == at) {
+  if (user >= 0 && d->node[i]->op->fuses == FUSE_MAP && channels_last_dim && is_op(d->node[user], "bn_eval") && input_index(d->node[user], 0) == at) {
     Node *bn = d->node[user];
     s->bn_mean = input_index(bn, 1);
     s->bn_var = input_index(bn, 2);
@@ -107,6 +108,11 @@ static int fuse_chain(Draft *d, int i, const int *head, Step *s) {
   if (user >= 0 && is_free(d, head, user) && !d->node[user]->value && d->node[user]->op->activation) {
     s->act = d->node[user]->op;
     memcpy(s->act_attr, d->node[user]->attr, sizeof s->act_attr);
+    d->fused_into[at] = user;
+    at = user;
+  } else if (user >= 0 && is_free(d, head, user) && is_op(d->node[user], "relu_dx") && input_index(d->node[user], 0) == at &&
+             input_index(d->node[user], 1) != at && shape_equal(&d->node[user]->in[1]->shape, &d->node[at]->shape)) {
+    s->gate = input_index(d->node[user], 1);
     d->fused_into[at] = user;
     at = user;
   }
@@ -147,7 +153,7 @@ static Step *add_step(Draft *d, const Op *op, int node) {
     d->cap_steps = cap;
   }
   Step *s = &p->step[p->n_steps++];
-  *s = (Step){.op = op, .node = node, .bias = -1, .bn_mean = -1, .bn_var = -1, .bn_weight = -1, .bn_bias = -1, .residual = -1};
+  *s = (Step){.op = op, .node = node, .bias = -1, .bn_mean = -1, .bn_var = -1, .bn_weight = -1, .bn_bias = -1, .residual = -1, .gate = -1};
   return s;
 }
 
@@ -264,17 +270,18 @@ static void touch(Plan *p, int v, int step) {
   if (step > r->last) r->last = step;
 }
 
+enum { FUSED_IN = 7 };
 static int step_inputs(const Step *s, int *v) {
   int n = 0;
   for (int k = 0; k < s->n_in; k++) v[n++] = s->in[k];
-  int more[] = {s->bias, s->bn_mean, s->bn_var, s->bn_weight, s->bn_bias, s->residual};
-  for (int k = 0; k < 6; k++) v[n++] = more[k];
+  int more[FUSED_IN] = {s->bias, s->bn_mean, s->bn_var, s->bn_weight, s->bn_bias, s->residual, s->gate};
+  for (int k = 0; k < FUSED_IN; k++) v[n++] = more[k];
   return n;
 }
 
 static bool place(Draft *d, uint64_t forward_end) {
   Plan *p = d->p;
-  int in[MAX_IN + 6];
+  int in[MAX_IN + FUSED_IN];
   for (int v = 0; v < p->n_values; v++) p->value[v].first = p->value[v].last = -1;
   for (int t = 0; t < p->n_steps; t++) {
     Step *s = &p->step[t];
@@ -351,11 +358,11 @@ static bool lay_out(Draft *d) {
     return err_memory(d->e, (double)d->count * sizeof *chain, "a plan");
   }
   bool ok = true;
-  const Step none = {.bias = -1, .bn_mean = -1, .bn_var = -1, .bn_weight = -1, .bn_bias = -1, .residual = -1};
+  const Step none = {.bias = -1, .bn_mean = -1, .bn_var = -1, .bn_weight = -1, .bn_bias = -1, .residual = -1, .gate = -1};
   for (int i = 0; i < d->count; i++) head[i] = i, d->fused_into[i] = -1;
   for (int i = 0; i < d->count; i++) {
     Node *n = d->node[i];
-    if (n->value || !n->op->fuses || head[i] != i) continue;
+    if (n->value || !n->op->fuses || !is_free(d, head, i)) continue;
     Step s = none;
     int end = fuse_chain(d, i, head, &s);
     head[end] = i;
@@ -378,7 +385,7 @@ static bool lay_out(Draft *d) {
     s.n_in = h->n_in;
     memcpy(s.attr, h->attr, sizeof s.attr);
 #define AS_VALUE(x) ((x) = (x) >= 0 ? d->value_of[x] : -1)
-    AS_VALUE(s.bn_mean), AS_VALUE(s.bn_var), AS_VALUE(s.bn_weight), AS_VALUE(s.bn_bias), AS_VALUE(s.residual);
+    AS_VALUE(s.bn_mean), AS_VALUE(s.bn_var), AS_VALUE(s.bn_weight), AS_VALUE(s.bn_bias), AS_VALUE(s.residual), AS_VALUE(s.gate);
 #undef AS_VALUE
     OpLayout want = h->op->layout;
     for (int k = 0; k < h->n_in && ok; k++) {
@@ -388,9 +395,11 @@ static bool lay_out(Draft *d) {
       if (want == OP_ROW_MAJOR || want == OP_ALIAS) s.in[k] = in_layout(d, s.in[k], ROW_MAJOR, head[i]);
       ok = s.in[k] != -2;
     }
-    if (ok && s.residual >= 0) ok = (s.residual = in_layout(d, s.residual, want == OP_CHANNELS_LAST ? CHANNELS_LAST : ROW_MAJOR, head[i])) != -2;
+    Layout tail = want == OP_CHANNELS_LAST ? CHANNELS_LAST : ROW_MAJOR;
+    if (ok && s.residual >= 0) ok = (s.residual = in_layout(d, s.residual, tail, head[i])) != -2;
+    if (ok && s.gate >= 0) ok = (s.gate = in_layout(d, s.gate, tail, head[i])) != -2;
     if (!ok) break;
-    if (h->op->fuses && h->n_in > 2) s.bias = s.in[2];
+    if (h->op->fuses == FUSE_MAP && h->n_in > 2) s.bias = s.in[2];
     Layout layout;
     int64_t shift = alias_shift(d, h->op, &s, &n->shape, &layout);
     if (shift < 0 && n->shape.rank == 4)

@@ -27,8 +27,8 @@ typedef struct Step {
   double attr[MAX_ATTR];
   int node;        /* index of the node it computes: seed and path come from there */
   int n_in, in[MAX_IN], out; /* values; in: -1 absent */
-  /* fused behind a convolution or linear map (-1: not) */
-  int bias, bn_mean, bn_var, bn_weight, bn_bias, residual;
+  /* fused behind the op (-1: not) */
+  int bias, bn_mean, bn_var, bn_weight, bn_bias, residual, gate;
   double bn_eps;
   const Op *act;   /* the activation's op, or NULL */
   double act_attr[MAX_ACT_ATTR];

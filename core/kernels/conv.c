@@ -8,7 +8,7 @@ typedef enum Algorithm { GEMM, GROUPED, WINOGRAD_4X4, WINOGRAD_2X2 } Algorithm;
 static const struct {
   const char *name;
   void (*forward)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch);
-  void (*dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch);
+  void (*dx)(float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch);
   void (*dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch);
   int64_t (*prepared)(ConvPass pass, const ConvShape *s);
   void (*prepare)(float *prepared, const float *w, ConvPass pass, const ConvShape *s);
@@ -54,8 +54,8 @@ void K(conv2d)(float *y, const float *x, const float *w, const float *prepared, 
   algorithm[choose(CONV_FORWARD, s)].forward(y, x, w, prepared, e, s, scratch);
 }
 
-void K(conv2d_dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch) {
-  algorithm[choose(CONV_DX, s)].dx(dx, dy, w, prepared, s, scratch);
+void K(conv2d_dx)(float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
+  algorithm[choose(CONV_DX, s)].dx(dx, dy, w, prepared, e, s, scratch);
 }
 
 void K(conv2d_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch) {

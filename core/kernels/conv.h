@@ -12,10 +12,10 @@ typedef struct ConvShape {
 typedef enum ConvPass { CONV_FORWARD, CONV_DX, CONV_DW } ConvPass;
 
 #define CONV_KERNELS(ROW) \
-  /* y = act(scale * (w * x) + shift + residual); e is never NULL; prepared: the weights as conv2d_prepare left them, or NULL */ \
+  /* y = w * x through the epilogue; e is never NULL; prepared: the weights as conv2d_prepare left them, or NULL */ \
   ROW(void, conv2d, (float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch)) \
-  /* dx: (N,H,W,C) from dy: (N,OH,OW,K) */ \
-  ROW(void, conv2d_dx, (float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch)) \
+  /* dx: (N,H,W,C) from dy: (N,OH,OW,K), through the epilogue */ \
+  ROW(void, conv2d_dx, (float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch)) \
   /* dw: (K,R,S,C/groups) */ \
   ROW(void, conv2d_dw, (float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch)) \
   /* bytes of the weights' own form for this pass (packed, transformed), or 0 where keeping it would not pay; and making it */ \

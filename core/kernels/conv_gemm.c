@@ -152,7 +152,7 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
       TileEnd e = {.add = d > 0, .y0 = end->y0};
       if (last) {
         e.scale = end->scale ? end->scale + n0 : NULL, e.shift = end->shift ? end->shift + n0 : NULL;
-        e.residual = end->residual, e.act = end->act, e.act_attr = end->act_attr;
+        e.residual = end->residual, e.gate = end->gate, e.act = end->act, e.act_attr = end->act_attr;
       }
       for (int64_t b = 0; b < bands; b++) {
         int64_t r0 = piece_at(rows, bands, b), mr = piece_at(rows, bands, b + 1) - r0;
@@ -177,8 +177,7 @@ static void run(const Product *p, float *out, const float *src, const float *pac
     Lattice g = p->g;
     g.src = src + block * g.c;
     int64_t ch = block * p->n;
-    TileEnd end = {.y0 = out};
-    if (e) end = (TileEnd){e->scale ? e->scale + ch : NULL, e->shift ? e->shift + ch : NULL, e->residual, out, false, e->act, e->act_attr};
+    TileEnd end = {e->scale ? e->scale + ch : NULL, e->shift ? e->shift + ch : NULL, e->residual, e->gate, out, false, e->act, e->act_attr};
     run_piece(p, &g, out + ch, packed + block * p->packed, &end, piece_at(p->m, p->row_blocks, rb),
               piece_at(p->m, p->row_blocks, rb + 1), piece_at(p->panels, p->col_blocks, cb),
               piece_at(p->panels, p->col_blocks, cb + 1), blocks_scratch + omp_get_thread_num() * block_floats());
@@ -195,14 +194,14 @@ void K(conv_gemm)(float *y, const float *x, const float *w, const float *prepare
   run(&p, y, x, prepared ? prepared : packed, e, s, blocks);
 }
 
-void K(conv_gemm_dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch) {
+void K(conv_gemm_dx)(float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
   Scratch mem = {scratch, 0};
   float *blocks = take(&mem, block_floats() * kernels_threads(0));
   float *packed = (float *)((char *)scratch + mem.used);
   for (int phase = 0; phase < s->stride_h * s->stride_w; phase++) {
     Product p = phase_product(s, phase);
     if (!prepared) pack_all(packed, &p, w, s, pack_backward);
-    run(&p, dx, dy, prepared ? prepared : packed, NULL, s, blocks);
+    run(&p, dx, dy, prepared ? prepared : packed, e, s, blocks);
     if (prepared) prepared += packed_floats(&p, s);
   }
 }

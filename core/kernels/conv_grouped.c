@@ -90,7 +90,7 @@ INLINE void span(const Kind kind, const int width, const Rows *a, const int coun
   if (sums > count) sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
   for (int q = 0; q < count; q++) {
     vf v = sum[q];
-    if (e) EPILOGUE(v, e->scale, e->shift, residual ? residual + q * a->out_step : NULL, e->act == ACT_RELU, ch, n);
+    if (e) EPILOGUE(v, e->scale, e->shift, residual ? residual + q * a->out_step : NULL, NULL, e->act == ACT_RELU, ch, n);
     if (n == VW) v_store(y + q * a->out_step, v);
     else v_store_n(y + q * a->out_step, v, n);
   }
@@ -168,12 +168,12 @@ void K(conv_grouped)(float *y, const float *x, const float *w, const float *prep
   }
 }
 
-void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch) {
+void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
   (void)prepared;
   float *turned = scratch;
   turn_weights(turned, w, s, true);
 #pragma omp parallel for schedule(dynamic, 4)
-  for (int64_t p = 0; p < (int64_t)s->n * s->h; p++)
+  for (int64_t p = 0; p < (int64_t)s->n * s->h; p++) {
     for (int pw = 0; pw < s->stride_w && pw < s->w; pw++) {
       int h = (int)(p % s->h), ph = h % s->stride_h, r0, rd, s0, sd;
       Rows a = {.g = {.ld = s->k, .c = s->k, .h = s->oh, .w = s->ow, .step_h = 1, .step_w = 1, .gh = s->h,
@@ -184,4 +184,6 @@ void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const float 
       a.tap0 = r0 * s->s + s0, a.tap_h = rd * s->s, a.tap_w = sd;
       grid_row(&a, dx + (p * s->w + pw) * s->c, dy + p / s->h * s->oh * s->ow * s->c, h / s->stride_h, NULL, NULL);
     }
+    tail_row(dx, p * s->w * s->c, (int64_t)s->w * s->c, e);
+  }
 }

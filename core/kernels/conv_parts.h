@@ -69,7 +69,7 @@ INLINE void conv_phase_taps(int phase, int pad, int dilation, int stride, int r,
 
 #define CONV_ALGORITHM(name) \
   void K(name)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch); \
-  void K(name##_dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch); \
+  void K(name##_dx)(float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch); \
   int64_t K(name##_prepared)(ConvPass pass, const ConvShape *s); /* floats of prepared weights; 0: has no such form */ \
   void K(name##_prepare)(float *prepared, const float *w, ConvPass pass, const ConvShape *s); \
   void K(name##_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch); \

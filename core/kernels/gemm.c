@@ -107,6 +107,7 @@ void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int row
   for (int i = 0; i < rows; i++) {
     float *yi = y[i];
     const float *ti = tile + i * ld_tile, *ri = e->residual ? e->residual + (yi - e->y0) : NULL;
+    const float *gi = e->gate ? e->gate + (yi - e->y0) : NULL;
     int j = 0;
     for (; j + VW <= n; j += VW) {
       vf v = v_load(ti + j);
@@ -115,12 +116,13 @@ void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int row
       if (e->shift) v = v + v_load(e->shift + j);
       if (ri) v = v + v_load(ri + j);
       if (relu) v = v_relu(v);
+      if (gi) v = v_gate(v, v_load(gi + j));
       v_store(yi + j, v);
     }
     if (j < n) {
       vf v = v_load(ti + j);
       if (e->add) v = v + v_load_n(yi + j, n - j);
-      EPILOGUE(v, e->scale, e->shift, ri ? ri + j : NULL, relu, j, n - j);
+      EPILOGUE(v, e->scale, e->shift, ri ? ri + j : NULL, gi ? gi + j : NULL, relu, j, n - j);
       v_store_n(yi + j, v, n - j);
     }
     activate_row(yi, n, e->act, e->act_attr);

@@ -31,26 +31,39 @@ void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, flo
  * of the block b is in (distance to the next chunk). */
 void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add);
 
-/* y = act(scale * tile + shift + residual) for rows of n columns, y[i] the rows' addresses; residual_at is residual - y as
- * an offset (residual NULL: none). add: what y holds is added to the tile first. */
+/* The epilogue (op.h) of rows of n columns, y[i] the rows' addresses. add: what y holds is added to the tile first. */
 typedef struct TileEnd {
   const float *scale, *shift; /* (n), NULL: 1, 0 */
-  const float *residual, *y0; /* residual's element for y0[j] is residual[j] */
+  const float *residual, *gate, *y0; /* the elements for y0[j] are residual[j], gate[j] */
   bool add;
   Activation act;
   const double *act_attr;
 } TileEnd;
 void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
 
-/* One vector's worth of an epilogue at channel ch: r the residual's address for it, or NULL. Of activations ReLU is done here,
- * in registers; a kernel does the others with activate_row once a row of its results is stored, which is still in L1. */
-#define EPILOGUE(v, scale, shift, r, relu, ch, n) do { \
+/* One vector's worth of an epilogue at channel ch: r, g the addresses of residual and gate for it, or NULL. Of activations
+ * ReLU is done here, in registers; a kernel does the others with activate_row once a row of its results is stored, which is
+ * still in L1. */
+#define EPILOGUE(v, scale, shift, r, g, relu, ch, n) do { \
     if (scale) v = v * v_load_n((scale) + (ch), n); \
     if (shift) v = v + v_load_n((shift) + (ch), n); \
     if (r) v = v + v_load_n(r, n); \
     if (relu) v = v_relu(v); \
+    if (g) v = v_gate(v, v_load_n(g, n)); \
   } while (0)
 INLINE void activate_row(float *y, int64_t n, Activation act, const double *attr) {
   if (act > ACT_RELU) K(activate)(y, y, n, act, attr);
+}
+/* What of an epilogue needs no channels, for elements [at, at + n) of y: residual, activation, gate. */
+INLINE void tail_row(float *y, int64_t at, int64_t n, const Epilogue *e) {
+  const bool relu = e->act == ACT_RELU;
+  if (e->residual || e->gate || relu)
+    for (int64_t j = at; j < at + n; j += VW) {
+      int lanes = at + n - j < (int64_t)VW ? (int)(at + n - j) : (int)VW;
+      vf v = v_load_n(y + j, lanes);
+      EPILOGUE(v, (const float *)NULL, (const float *)NULL, e->residual ? e->residual + j : NULL, e->gate ? e->gate + j : NULL, relu, 0, lanes);
+      v_store_n(y + j, v, lanes);
+    }
+  activate_row(y + at, n, e->act, e->act_attr);
 }
 #endif

@@ -2,6 +2,7 @@
  * PIECES pieces whatever the number of threads. */
 #include <math.h>
 #include "kernels.h"
+#include "gemm.h"
 
 enum { BLOCK = 32, PIECES = 64, SMALL = 1 << 15 };
 
@@ -103,8 +104,17 @@ void K(bn_stats)(float *stats, const float *x, int64_t outer, int c, int64_t inn
 
 static double inverse_std(float var, float eps) { return 1.0 / sqrt((double)var + (double)eps); }
 
-void K(bn_apply)(float *y, const float *x, const float *mean, const float *var, const float *w, const float *b, float eps,
-                 int64_t outer, int c, int64_t inner, void *scratch) {
+/* Channels [j, j + n) of the pixel at `row`. */
+INLINE void apply_vector(float *y, const float *x, const float *centre, const float *scale, const float *shift, const Epilogue *e,
+                         int64_t row, int j, const int n) {
+  vf v = v_fma(v_load_n(x + row + j, n) - v_load_n(centre + j, n), v_load_n(scale + j, n), v_load_n(shift + j, n));
+  EPILOGUE(v, (const float *)NULL, (const float *)NULL, e->residual ? e->residual + row + j : NULL, e->gate ? e->gate + row + j : NULL,
+           e->act == ACT_RELU, j, n);
+  v_store_n(y + row + j, v, n);
+}
+
+void K(bn_apply)(float *y, const float *x, const float *mean, const float *var, const float *w, const float *b,
+                 const Epilogue *e, float eps, int64_t outer, int c, int64_t inner, void *scratch) {
   float *restrict centre = scratch, *restrict scale = centre + c, *restrict shift = scale + c;
   for (int j = 0; j < c; j++) {
     centre[j] = mean ? mean[j] : 0;
@@ -115,10 +125,10 @@ void K(bn_apply)(float *y, const float *x, const float *mean, const float *var, 
   if (inner == 1) {
 #pragma omp parallel for schedule(static) if (big)
     for (int64_t o = 0; o < outer; o++) {
-      const float *xp = x + o * c;
-      float *yp = y + o * c;
-#pragma omp simd
-      for (int j = 0; j < c; j++) yp[j] = (xp[j] - centre[j]) * scale[j] + shift[j];
+      int j = 0;
+      for (; j + (int)VW <= c; j += VW) apply_vector(y, x, centre, scale, shift, e, o * c, j, VW);
+      if (j < c) apply_vector(y, x, centre, scale, shift, e, o * c, j, c - j);
+      activate_row(y + o * c, c, e->act, e->act_attr);
     }
     return;
   }
@@ -128,6 +138,7 @@ void K(bn_apply)(float *y, const float *x, const float *mean, const float *var, 
     float *yp = y + o * inner, m = centre[o % c], s = scale[o % c], t = shift[o % c];
 #pragma omp simd
     for (int64_t i = 0; i < inner; i++) yp[i] = (xp[i] - m) * s + t;
+    tail_row(y, o * inner, inner, e);
   }
 }
 

@@ -10,9 +10,10 @@
   ROW(size_t, bn_scratch, (int64_t outer, int c, int64_t inner)) \
   /* stats: (2, c), means and biased variances. Blocks' means and squares about them, merged in double (Chan, Golub, LeVeque) */ \
   ROW(void, bn_stats, (float *stats, const float *x, int64_t outer, int c, int64_t inner, void *scratch)) \
-  /* y = (x - mean) * w / sqrt(var + eps) + b; mean NULL: 0, w NULL: 1, b NULL: 0; y may be x */ \
+  /* y = (x - mean) * w / sqrt(var + eps) + b, then the epilogue's residual, activation and gate; mean NULL: 0, w NULL: 1,
+   * b NULL: 0; y may be x */ \
   ROW(void, bn_apply, (float *y, const float *x, const float *mean, const float *var, const float *w, const float *b, \
-                       float eps, int64_t outer, int c, int64_t inner, void *scratch)) \
+                       const Epilogue *e, float eps, int64_t outer, int c, int64_t inner, void *scratch)) \
   /* dparam: (2, c), sums of dy * xhat and of dy, where xhat = (x - mean) / sqrt(var + eps) */ \
   ROW(void, bn_dparam, (float *dparam, const float *dy, const float *x, const float *mean, const float *var, float eps, \
                         int64_t outer, int c, int64_t inner, void *scratch)) \

@@ -20,8 +20,8 @@ INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); } /* c - a * b */
 INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
-INLINE vf v_load_n(const float *p, int n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
-INLINE void v_store_n(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v); }
+INLINE vf v_load_part(const float *p, int n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+INLINE void v_store_part(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v); }
 #elif defined(ISA_avx2)
 #include <immintrin.h>
 typedef __m256 vf;
@@ -36,8 +36,8 @@ INLINE vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 INLINE __m256i v_mask(int n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-INLINE vf v_load_n(const float *p, int n) { return _mm256_maskload_ps(p, v_mask(n)); }
-INLINE void v_store_n(float *p, vf v, int n) { _mm256_maskstore_ps(p, v_mask(n), v); }
+INLINE vf v_load_part(const float *p, int n) { return _mm256_maskload_ps(p, v_mask(n)); }
+INLINE void v_store_part(float *p, vf v, int n) { _mm256_maskstore_ps(p, v_mask(n), v); }
 #else /* 16-byte vectors in GCC's own notation: SSE2 on x86-64, and what other machines have */
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
@@ -50,15 +50,22 @@ INLINE vf v_fnma(vf a, vf b, vf c) { return c - a * b; }
 INLINE vf v_pick(vi mask, vf a, vf b) { return (vf)(((vi)a & mask) | ((vi)b & ~mask)); }
 INLINE vf v_max(vf a, vf b) { return v_pick(a > b, a, b); } /* as maxps: b when either is NaN */
 INLINE vf v_min(vf a, vf b) { return v_pick(a < b, a, b); }
-INLINE vf v_load_n(const float *p, int n) {
+INLINE vf v_load_part(const float *p, int n) {
   vf v = {0, 0, 0, 0};
   for (int i = 0; i < n; i++) v[i] = p[i];
   return v;
 }
-INLINE void v_store_n(float *p, vf v, int n) {
+INLINE void v_store_part(float *p, vf v, int n) {
   for (int i = 0; i < n; i++) p[i] = v[i];
 }
 #endif
+
+/* Where the compiler knows that n is VW these are plain loads and stores. */
+INLINE vf v_load_n(const float *p, int n) { return __builtin_constant_p(n) && n == (int)VW ? v_load(p) : v_load_part(p, n); }
+INLINE void v_store_n(float *p, vf v, int n) {
+  if (__builtin_constant_p(n) && n == (int)VW) v_store(p, v);
+  else v_store_part(p, v, n);
+}
 
 /* Lane l of the result is lane index[l] of v; v_index makes the index that gives, in every run of n lanes (n a power of
  * two, at most VW), the run's lane j. */
@@ -87,6 +94,17 @@ INLINE vidx v_index(int n, int j) {
 INLINE vf v_zero(void) { return v_set(0.0f); }
 /* max(x, 0) that keeps NaN, as PyTorch's relu does (the second operand comes back when either is NaN) */
 INLINE vf v_relu(vf v) { return v_max(v_zero(), v); }
+
+/* v where gate is above 0, else 0 */
+INLINE vf v_gate(vf v, vf gate) {
+#if defined(ISA_avx512)
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(gate, v_zero(), _CMP_GT_OQ), v);
+#elif defined(ISA_avx2)
+  return _mm256_and_ps(v, _mm256_cmp_ps(gate, v_zero(), _CMP_GT_OQ));
+#else
+  return v_pick(gate > v_zero(), v, v_zero());
+#endif
+}
 
 /* Turns a square of VW rows into its transpose, in registers. */
 #if defined(ISA_avx512)

@@ -142,10 +142,12 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
           if (n == VW) {
             if (e->residual) out = out + v_load(e->residual + at);
             if (relu) out = v_relu(out);
+            if (e->gate) out = v_gate(out, v_load(e->gate + at));
             v_store(y + at, out);
           } else {
             if (e->residual) out = out + v_load_n(e->residual + at, n);
             if (relu) out = v_relu(out);
+            if (e->gate) out = v_gate(out, v_load_n(e->gate + at, n));
             v_store_n(y + at, out, n);
           }
         }
@@ -217,8 +219,8 @@ void WINOGRAD()(float *y, const float *x, const float *w, const float *prepared,
   run(CONV_FORWARD, y, x, w, prepared, e, s, scratch);
 }
 
-void WINOGRAD(_dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch) {
-  run(CONV_DX, dx, dy, w, prepared, &(Epilogue){0}, s, scratch);
+void WINOGRAD(_dx)(float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
+  run(CONV_DX, dx, dy, w, prepared, e, s, scratch);
 }
 
 int64_t WINOGRAD(_prepared)(ConvPass pass, const ConvShape *s) {

@@ -11,7 +11,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
 
 static void forward(const Call *c) {
   Span p = channels_of(&c->out.shape);
-  kern->bn_apply(c->out.data, c->in[0].data, data_or_null(c, 1), c->in[2].data, data_or_null(c, 3), data_or_null(c, 4),
+  kern->bn_apply(c->out.data, c->in[0].data, data_or_null(c, 1), c->in[2].data, data_or_null(c, 3), data_or_null(c, 4), &c->epilogue,
                  (float)c->attr[0], p.outer, (int)p.len, p.inner, c->scratch);
 }
 
@@ -48,7 +48,7 @@ const Op op_bn_eval = {
     .name = "bn_eval",
     .args = "x mean? var w? b? | eps=1e-5",
     .doc = "y = (x - mean) / sqrt(var + eps) w + b with running statistics; as torch.nn.functional.batch_norm in eval",
-    .layout = OP_CHANNELS_LAST, .in_place = true, .per_sample = true,
+    .layout = OP_CHANNELS_LAST, .fuses = FUSE_TAIL, .in_place = true, .per_sample = true,
     .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .reference = reference,
     .cases = (const OpCase[]){
         {"4,3,5,6 3 3 3 3", "", CASE_POSITIVE},

@@ -10,7 +10,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
 static void forward(const Call *c) {
   Span p = channels_of(&c->out.shape);
   const float *stats = c->in[1].data;
-  kern->bn_apply(c->out.data, c->in[0].data, stats, stats + p.len, data_or_null(c, 2), data_or_null(c, 3),
+  kern->bn_apply(c->out.data, c->in[0].data, stats, stats + p.len, data_or_null(c, 2), data_or_null(c, 3), &c->epilogue,
                  (float)c->attr[0], p.outer, (int)p.len, p.inner, c->scratch);
 }
 
@@ -46,7 +46,7 @@ const Op op_bn_train = {
     .args = "x stats w? b? | eps=1e-5",
     .doc = "y = (x - mean) / sqrt(var + eps) w + b with stats = bn_stats(x); its gradient is that of the whole, statistics "
            "included; as torch.nn.functional.batch_norm in training",
-    .layout = OP_CHANNELS_LAST, .in_place = true, .per_sample = false,
+    .layout = OP_CHANNELS_LAST, .fuses = FUSE_TAIL, .in_place = true, .per_sample = false,
     .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .reference = reference,
     .cases = (const OpCase[]){
         /* finite differences here would hold the statistics still: the gradient is checked over both ops together */

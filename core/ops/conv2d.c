@@ -63,7 +63,7 @@ const Op op_conv2d = {
     .args = "x w b? | stride=1,1 padding=0,0 dilation=1,1 groups=1",
     .doc = "y[n,k,i,j] = b[k] + sum over c,r,s of w[k,c,r,s] x[n,c, i stride + r dilation - padding, …]; "
            "x (N,C,H,W), w (K,C/groups,R,S), b (K); as torch.nn.functional.conv2d",
-    .layout = OP_CHANNELS_LAST, .fuses = true, .per_sample = true,
+    .layout = OP_CHANNELS_LAST, .fuses = FUSE_MAP, .per_sample = true,
     .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .reference = reference,
     .cases = (const OpCase[]){
         {"2,3,8,8 5,3,3,3 5", "", 0},

@@ -20,7 +20,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
 
 static void forward(const Call *c) {
   ConvShape s = conv_shape(&c->out.shape, &c->in[1].shape, &c->in[0].shape, c->attr);
-  kern->conv2d_dx(c->out.data, c->in[0].data, c->in[1].data, conv_prepared(&c->in[1], CONV_DX, &s), &s, c->scratch);
+  kern->conv2d_dx(c->out.data, c->in[0].data, c->in[1].data, conv_prepared(&c->in[1], CONV_DX, &s), &c->epilogue, &s, c->scratch);
 }
 
 static void grad(Builder *b, Node *n, Node *g, const bool *needs, Node **dx) {
@@ -54,7 +54,7 @@ const Op op_conv2d_dx = {
     .name = "conv2d_dx",
     .args = "dy w | stride=1,1 padding=0,0 dilation=1,1 groups=1 size=1,1",
     .doc = "gradient of conv2d by x: dx[n,c,h,w] = sum over the windows that saw it of dy w; size is x's height and width",
-    .layout = OP_CHANNELS_LAST, .per_sample = true,
+    .layout = OP_CHANNELS_LAST, .fuses = FUSE_TAIL, .per_sample = true,
     .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .reference = reference,
     .cases = (const OpCase[]){
         {"2,5,6,6 5,3,3,3", "size=8", 0},

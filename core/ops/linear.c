@@ -49,7 +49,7 @@ const Op op_linear = {
     .name = "linear",
     .args = "x w b?",
     .doc = "y[…,n] = b[n] + sum over k of x[…,k] w[n,k]; w (out_features, in_features); as torch.nn.functional.linear",
-    .layout = OP_ROW_MAJOR, .fuses = true, .per_sample = true,
+    .layout = OP_ROW_MAJOR, .fuses = FUSE_MAP, .per_sample = true,
     .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .reference = reference,
     .cases = (const OpCase[]){
         {"4,7 3,7 3", "", 0},

@@ -11,7 +11,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
 
 static void forward(const Call *c) {
   ConvShape s = linear_shape(&c->out.shape, c->in[1].shape.dim[0]);
-  kern->conv2d_dx(c->out.data, c->in[0].data, c->in[1].data, conv_prepared(&c->in[1], CONV_DX, &s), &s, c->scratch);
+  kern->conv2d_dx(c->out.data, c->in[0].data, c->in[1].data, conv_prepared(&c->in[1], CONV_DX, &s), &c->epilogue, &s, c->scratch);
 }
 
 static void grad(Builder *b, Node *n, Node *g, const bool *needs, Node **dx) {
@@ -43,7 +43,7 @@ const Op op_linear_dx = {
     .name = "linear_dx",
     .args = "dy w",
     .doc = "gradient of linear by x: dx[…,k] = sum over n of dy[…,n] w[n,k]",
-    .layout = OP_ROW_MAJOR, .per_sample = true,
+    .layout = OP_ROW_MAJOR, .fuses = FUSE_TAIL, .per_sample = true,
     .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .reference = reference,
     .cases = (const OpCase[]){
         {"4,3 3,7", "", 0},

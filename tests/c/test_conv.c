@@ -60,12 +60,13 @@ static const double bounds[] = {-1, INFINITY}; /* errors count by the largest va
 static Epilogue epilogue(int e, const float *scale, const float *shift, const float *residual) {
   Activation act = e < 8 ? ACT_NONE : e < 16 ? ACT_RELU : e == 16 ? ACT_GELU : ACT_CLAMP;
   if (e >= 16) e = 7;
-  return (Epilogue){e & 1 ? scale : NULL, e & 2 ? shift : NULL, e & 4 ? residual : NULL, act, bounds};
+  return (Epilogue){e & 1 ? scale : NULL, e & 2 ? shift : NULL, e & 4 ? residual : NULL, NULL, act, bounds};
 }
 static double ended(const Epilogue *e, double v, int64_t channel, int64_t at) {
   if (e->scale) v *= e->scale[channel];
   if (e->shift) v += e->shift[channel];
   if (e->residual) v += e->residual[at];
+  if (e->gate && e->gate[at] <= 0) v = 0;
   switch (e->act) {
     case ACT_RELU: return fmax(v, 0);
     case ACT_CLAMP: return fmin(fmax(v, bounds[0]), bounds[1]);
@@ -125,7 +126,7 @@ static void run_once(const Run *r, float *out, bool keep) {
   int64_t floats = (int64_t)(bytes / sizeof(float)) + 1;
   float *scratch = buffer(floats, false);
   if (r->pass == CONV_FORWARD) kern->conv2d(out, r->a, r->b, prepared, r->e, r->s, scratch);
-  else if (r->pass == CONV_DX) kern->conv2d_dx(out, r->a, r->b, prepared, r->s, scratch);
+  else if (r->pass == CONV_DX) kern->conv2d_dx(out, r->a, r->b, prepared, r->e, r->s, scratch);
   else kern->conv2d_dw(out, r->a, r->b, r->s, scratch);
   drop(scratch, floats);
   if (kept) drop(prepared, kept);
@@ -152,7 +153,8 @@ static void check_shape(ConvShape s) {
   float *x = buffer(z.x, true), *w = buffer(z.w, true), *dy = buffer(z.y, true), *residual = buffer(z.y, true);
   float *scale = buffer(s.k, true), *shift = buffer(s.k, true);
   double *y = calloc((size_t)z.y, sizeof *y), *dx = calloc((size_t)z.x, sizeof *dx), *dw = calloc((size_t)z.w, sizeof *dw);
-  double *ye = calloc((size_t)z.y, sizeof *ye);
+  double *ye = calloc((size_t)z.y, sizeof *ye), *dxe = calloc((size_t)z.x, sizeof *dxe);
+  float *more = buffer(z.x, true);
   naive(&s, x, w, dy, y, dx, dw);
   for (int i = 0; i < 3; i++) {
     if (!use_isa(i)) continue;
@@ -162,10 +164,15 @@ static void check_shape(ConvShape s) {
       for (int64_t j = 0; j < z.y; j++) ye[j] = ended(&ep, y[j], j % s.k, j);
       check(&(Run){CONV_FORWARD, &s, x, w, &ep}, ye, z.y, "forward");
     }
-    check(&(Run){CONV_DX, &s, dy, w, NULL}, dx, z.x, "dx");
+    for (int e = 0; e < 4; e++) { /* x has both signs: it will do as a gate */
+      Epilogue ep = {.residual = e & 1 ? more : NULL, .gate = e & 2 ? x : NULL, .act = e == 1 ? ACT_RELU : ACT_NONE};
+      for (int64_t j = 0; j < z.x; j++) dxe[j] = ended(&ep, dx[j], 0, j);
+      check(&(Run){CONV_DX, &s, dy, w, &ep}, dxe, z.x, "dx");
+    }
     check(&(Run){CONV_DW, &s, dy, x, NULL}, dw, z.w, "dw");
   }
-  free(y), free(dx), free(dw), free(ye);
+  free(y), free(dx), free(dw), free(ye), free(dxe);
+  drop(more, z.x);
   drop(x, z.x), drop(w, z.w), drop(dy, z.y), drop(residual, z.y), drop(scale, s.k), drop(shift, s.k);
 }
 

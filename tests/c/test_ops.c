@@ -312,7 +312,7 @@ static void check_direct(const Trial *t, int mix, bool in_place) {
   int64_t scratch = op->scratch ? (int64_t)(op->scratch(t->in_shape, t->n_in, t->attr, &t->out_shape) + sizeof(float) - 1) / (int64_t)sizeof(float) : 0;
   float *work = guarded(scratch);
   c.scratch = work;
-  if (op->fuses && t->n_in > 2) c.epilogue.shift = c.in[2].data; /* as the executor hands over a bias */
+  if (op->fuses == FUSE_MAP && t->n_in > 2) c.epilogue.shift = c.in[2].data; /* as the executor hands over a bias */
   op->forward(&c);
   drop_guarded(t, "scratch", work, scratch);
   int64_t count = shape_count(&t->out_shape);
