@@ -1,6 +1,7 @@
 /* The executor: binds a plan to tensors and runs its steps, polling the host between them. */
 #include <stdlib.h>
 #include <string.h>
+#include "clock.h"
 #include "host.h"
 #include "kernels/kernels.h"
 #include "plan.h"
@@ -69,6 +70,33 @@ static void run_step(const Run *r, const Step *s) {
   s->op->forward(&c);
 }
 
+RunRecord *run_record;
+
+static bool record_step(RunRecord *record, StepInfo info, Err *e) {
+  if (record->n == record->cap) {
+    int cap = record->cap ? 2 * record->cap : 256;
+    StepInfo *more = realloc(record->step, (size_t)cap * sizeof *more);
+    if (!more) return err_memory(e, (double)cap * sizeof *more, "a record");
+    record->step = more;
+    record->cap = cap;
+  }
+  record->step[record->n++] = info;
+  return true;
+}
+
+static void record_memory(RunRecord *record, const Plan *p) {
+  int64_t memory = (int64_t)(p->arena + p->output_bytes);
+  if (memory > record->memory) record->memory = memory;
+}
+
+static bool run_recorded(const Run *r, int t, Err *e) {
+  StepInfo info = plan_step(r->p, t, r->node);
+  double begin = clock_seconds();
+  run_step(r, &r->p->step[t]);
+  info.seconds = clock_seconds() - begin;
+  return record_step(run_record, info, e);
+}
+
 bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
   Plan *p = plan_get(node, count, out, n_out, UINT64_MAX, e);
   if (!p || !arena_reserve(p->arena, e)) return false;
@@ -77,8 +105,10 @@ bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
   bool ok = true;
   for (int i = 0; i < n_out && ok; i++) ok = (made[i] = tensor_new(&out[i]->shape, e)) != NULL;
   Run r = {p, node, made};
+  if (run_record) record_memory(run_record, p);
   for (int t = 0; t < p->n_steps && ok; t++) {
     if (host_should_stop()) ok = err_stop(e);
+    else if (run_record) ok = run_recorded(&r, t, e);
     else run_step(&r, &p->step[t]);
   }
   for (int i = 0; i < n_out; i++) {
@@ -89,9 +119,12 @@ bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
   return ok;
 }
 
-bool run_measure(Node **node, int count, Node *const *out, int n_out, uint64_t forward_end, GraphCost *cost, Err *e) {
+static Plan *plan_of(Node **node, int count, Node *const *out, int n_out, uint64_t forward_end, Err *e) {
   Node **todo = malloc((size_t)(n_out + 1) * sizeof *todo); /* a value already known, or asked for twice, costs nothing */
-  if (!todo) return err_memory(e, (double)n_out, "a run");
+  if (!todo) {
+    err_memory(e, (double)n_out, "a run");
+    return NULL;
+  }
   int n = 0;
   uint64_t stamp = graph_stamp();
   for (int i = 0; i < n_out; i++) out[i]->mark = stamp;
@@ -99,7 +132,21 @@ bool run_measure(Node **node, int count, Node *const *out, int n_out, uint64_t f
     if (node[i]->mark == stamp && !node[i]->value) todo[n++] = node[i];
   Plan *p = plan_get(node, count, todo, n, forward_end, e);
   free(todo);
+  return p;
+}
+
+bool run_measure(Node **node, int count, Node *const *out, int n_out, uint64_t forward_end, GraphCost *cost, Err *e) {
+  const Plan *p = plan_of(node, count, out, n_out, forward_end, e);
   if (!p) return false;
   *cost = (GraphCost){(int64_t)p->arena, (int64_t)p->output_bytes, (int64_t)p->saved_bytes, p->n_steps};
   return true;
+}
+
+bool run_steps(Node **node, int count, Node *const *out, int n_out, RunRecord *record, Err *e) {
+  const Plan *p = plan_of(node, count, out, n_out, UINT64_MAX, e);
+  if (!p) return false;
+  record_memory(record, p);
+  bool ok = true;
+  for (int t = 0; t < p->n_steps && ok; t++) ok = record_step(record, plan_step(p, t, node), e);
+  return ok;
 }

@@ -95,6 +95,8 @@ typedef struct Op {
   void (*grad)(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx);
   size_t (*scratch)(const Shape *in, int n_in, const double *attr, const Shape *out); /* bytes; NULL: none */
   int64_t (*macs)(const Shape *in, int n_in, const double *attr, const Shape *out);   /* multiply-adds; NULL: none */
+  /* Which of its algorithms forward takes for these shapes ("winograd 4x4"), a literal; NULL: it has but one. */
+  const char *(*algorithm)(const Shape *in, int n_in, const double *attr, const Shape *out);
   /* The naive truth for tests, in double over row-major logical arrays: in[i] NULL where absent. */
   void (*reference)(const double *const *in, const Shape *in_shape, int n_in, const double *attr, double *out, const Shape *out_shape);
   /* Where the output in layout `to` would be bytes of in[0] in layout `from`: how many elements from its start, else -1. The

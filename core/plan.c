@@ -92,7 +92,7 @@ static int fuse_chain(Draft *d, int i, const int *head, Step *s) {
     s->bn_weight = input_index(bn, 3);
     s->bn_bias = input_index(bn, 4);
     s->bn_eps = bn->attr[0];
-    d->fused_into[at] = user;
+    d->fused_into[at] = s->fused[s->n_fused++] = user;
     at = user;
     user = sole_user(d, at);
   }
@@ -100,7 +100,7 @@ static int fuse_chain(Draft *d, int i, const int *head, Step *s) {
     int a = input_index(d->node[user], 0), b = input_index(d->node[user], 1), other = a == at ? b : a;
     if (a != b && shape_equal(&d->node[other]->shape, &d->node[at]->shape)) {
       s->residual = other;
-      d->fused_into[at] = user;
+      d->fused_into[at] = s->fused[s->n_fused++] = user;
       at = user;
       user = sole_user(d, at);
     }
@@ -108,12 +108,12 @@ static int fuse_chain(Draft *d, int i, const int *head, Step *s) {
   if (user >= 0 && is_free(d, head, user) && !d->node[user]->value && d->node[user]->op->activation) {
     s->act = d->node[user]->op;
     memcpy(s->act_attr, d->node[user]->attr, sizeof s->act_attr);
-    d->fused_into[at] = user;
+    d->fused_into[at] = s->fused[s->n_fused++] = user;
     at = user;
   } else if (user >= 0 && is_free(d, head, user) && is_op(d->node[user], "relu_dx") && input_index(d->node[user], 0) == at &&
              input_index(d->node[user], 1) != at && shape_equal(&d->node[user]->in[1]->shape, &d->node[at]->shape)) {
     s->gate = input_index(d->node[user], 1);
-    d->fused_into[at] = user;
+    d->fused_into[at] = s->fused[s->n_fused++] = user;
     at = user;
   }
   return at;
@@ -279,6 +279,14 @@ static int step_inputs(const Step *s, int *v) {
   return n;
 }
 
+/* The shapes of its inputs, rank -1 where there is none. */
+static void input_shapes(const Plan *p, const Step *s, Shape shape[MAX_IN]) {
+  for (int k = 0; k < MAX_IN; k++) {
+    bool here = k < s->n_in && s->in[k] >= 0;
+    shape[k] = here ? p->value[s->in[k]].shape : (Shape){.rank = -1};
+  }
+}
+
 static bool place(Draft *d, uint64_t forward_end) {
   Plan *p = d->p;
   int in[MAX_IN + FUSED_IN];
@@ -317,11 +325,8 @@ static bool place(Draft *d, uint64_t forward_end) {
         o->offset = arena_take(&a, value_bytes(o));
       }
     }
-    Shape shape[MAX_IN] = {0};
-    for (int k = 0; k < MAX_IN; k++) {
-      shape[k].rank = -1;
-      if (k < s->n_in && s->in[k] >= 0) shape[k] = p->value[s->in[k]].shape;
-    }
+    Shape shape[MAX_IN];
+    input_shapes(p, s, shape);
     const Shape *os = &p->value[s->out].shape;
     s->scratch = round_up(s->op->scratch ? s->op->scratch(shape, s->n_in, s->attr, os) : 0);
     size_t fold = s->bn_mean >= 0 ? round_up(2 * sizeof(float) * (size_t)p->value[s->bn_mean].shape.dim[0]) : 0;
@@ -528,4 +533,27 @@ Plan *plan_get(Node **node, int count, Node *const *out, int n_out, uint64_t for
 done:
   free(wanted);
   return p;
+}
+
+StepInfo plan_step(const Plan *p, int t, Node *const *node) {
+  const Step *s = &p->step[t];
+  const Node *n = node[s->node];
+  StepInfo info = {.op = s->op, .n_fused = s->n_fused, .order = {n->order}, .path = n->path, .shape = p->value[s->out].shape};
+  for (int k = 0; k < s->n_fused; k++) {
+    info.fused[k] = node[s->fused[k]]->op;
+    info.order[k + 1] = node[s->fused[k]]->order;
+  }
+  Shape shape[MAX_IN];
+  input_shapes(p, s, shape);
+  if (s->op->macs) info.macs = s->op->macs(shape, s->n_in, s->attr, &p->value[s->out].shape);
+  if (s->op->algorithm) info.algorithm = s->op->algorithm(shape, s->n_in, s->attr, &p->value[s->out].shape);
+  int value[MAX_IN + FUSED_IN + 1], n_values = step_inputs(s, value);
+  value[n_values++] = s->out;
+  for (int k = 0; k < n_values; k++) {
+    bool again = value[k] < 0; /* or the same bytes under another name */
+    for (int j = 0; j < k && !again; j++)
+      again = value[j] == value[k] || (value[j] >= 0 && root_of(p, value[j]) == root_of(p, value[k]) && !is_shifted(p, value[j]) && !is_shifted(p, value[k]));
+    if (!again) info.bytes += shape_count(&p->value[value[k]].shape) * (int64_t)sizeof(float);
+  }
+  return info;
 }

@@ -2,7 +2,7 @@
  * structure (ops, attributes, shapes, what is wanted), not its numbers, so one plan serves every training step. */
 #ifndef CORE_PLAN_H
 #define CORE_PLAN_H
-#include "graph.h"
+#include "run.h"
 
 typedef enum ValuePlace {
   AT_LEAF,   /* the tensor of a leaf: slot is its node index */
@@ -27,7 +27,8 @@ typedef struct Step {
   double attr[MAX_ATTR];
   int node;        /* index of the node it computes: seed and path come from there */
   int n_in, in[MAX_IN], out; /* values; in: -1 absent */
-  /* fused behind the op (-1: not) */
+  int n_fused, fused[3];     /* nodes computed with it, behind the op, in order; the last one's value is `out` */
+  /* what they take, -1: not */
   int bias, bn_mean, bn_var, bn_weight, bn_bias, residual, gate;
   double bn_eps;
   const Op *act;   /* the activation's op, or NULL */
@@ -50,4 +51,6 @@ typedef struct Plan {
 /* The plan for these nodes (see run.h; out in the order of node), made or found in the cache. NULL with e on failure. Owned by the cache; valid
  * until the next call. node[i]->index is set to i. */
 Plan *plan_get(Node **node, int count, Node *const *out, int n_out, uint64_t forward_end, Err *e);
+/* Step t, of a run over these nodes. */
+StepInfo plan_step(const Plan *p, int t, Node *const *node);
 #endif

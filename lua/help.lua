@@ -235,7 +235,7 @@ Suture is Lua 5.4 with networks in it. An expression shows its value; = in front
   Tab                 completes names, methods, module paths inside strings, files
   Ctrl-C, Ctrl-D      stop what runs or clear the line; leave
 To open   zoo.resnet18{pretrained = true}   open("file.pth")   zoo.list()
-To look   m   m:graph()   m:summary()   m:audit()   m:cost()
+To look   m   m:graph()   m:summary()   m:audit()   m:cost()   m:profile()
 To cut    m:freeze()   m.fc = nn.Linear(512, 2)   m:replace(path, new)   undo()
 To train  data.folder("train", {transform = m})   fit(m, train, {val = val})   evaluate(m, val)
 To keep   m:save("m.safetensors")   :save session.lua]]

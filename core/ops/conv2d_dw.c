@@ -44,6 +44,12 @@ static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *
   return conv_macs(&s);
 }
 
+static const char *algorithm(const Shape *in, int n_in, const double *attr, const Shape *out) {
+  (void)n_in;
+  ConvShape s = conv_shape(&in[1], out, &in[0], attr);
+  return kern->conv2d_algorithm(CONV_DW, &s);
+}
+
 static void reference(const double *const *in, const Shape *in_shape, int n_in, const double *attr, double *out, const Shape *os) {
   (void)n_in;
   ConvShape s = conv_shape(&in_shape[1], os, &in_shape[0], attr);
@@ -56,7 +62,8 @@ const Op op_conv2d_dw = {
     .args = "dy x | stride=1,1 padding=0,0 dilation=1,1 groups=1 kernel=1,1",
     .doc = "gradient of conv2d by w: dw[k,c,r,s] = sum over n,i,j of dy[n,k,i,j] x[n,c, i stride + r dilation - padding, …]",
     .layout = OP_CHANNELS_LAST,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .reference = reference,
+    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .algorithm = algorithm,
+    .reference = reference,
     .cases = (const OpCase[]){
         {"2,5,6,6 2,3,8,8", "kernel=3", 0},
         {"1,16,7,7 1,16,7,7", "padding=1 kernel=3", 0},

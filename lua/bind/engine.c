@@ -1,13 +1,12 @@
 /* suture.core.engine: the clock, threads, memory and the random generator. */
-#include <time.h>
+#include "clock.h"
 #include "tensor.h"
 #include "kernels/kernels.h"
+#include "peak.h"
 
 /* clock() → seconds of a clock that only goes forward. */
 static int engine_clock(lua_State *L) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  lua_pushnumber(L, (double)t.tv_sec + 1e-9 * (double)t.tv_nsec);
+  lua_pushnumber(L, clock_seconds());
   return 1;
 }
 
@@ -30,6 +29,16 @@ static int engine_peak_reset(lua_State *L) {
   (void)L;
   tensor_peak_reset();
   return 0;
+}
+
+/* peak() → the most this machine does with the threads in force: floating-point operations and bytes of memory per second. */
+static int engine_peak(lua_State *L) {
+  Peak p;
+  Err e;
+  if (!peak_measure(&p, &e)) return bind_raise(L, &e);
+  lua_pushnumber(L, p.flops);
+  lua_pushnumber(L, p.bandwidth);
+  return 2;
 }
 
 /* trim(): gives kept memory back to the system. */
@@ -64,7 +73,7 @@ static int engine_raise(lua_State *L) {
 
 static const luaL_Reg functions[] = {
   {"clock", engine_clock}, {"threads", engine_threads}, {"memory", engine_memory}, {"peak_reset", engine_peak_reset},
-  {"trim", engine_trim}, {"seed", engine_seed}, {"draw", engine_draw}, {"raise", engine_raise}, {0, 0}};
+  {"peak", engine_peak}, {"trim", engine_trim}, {"seed", engine_seed}, {"draw", engine_draw}, {"raise", engine_raise}, {0, 0}};
 
 int bind_engine(lua_State *L) {
   kernels_init();

@@ -1,78 +1,99 @@
-/* suture.core.trace: what the planner makes of a graph, without running it. */
+/* suture.core.trace: the steps of a run, planned or timed. */
 #include <stdlib.h>
-#include "plan.h"
+#include "clock.h"
 #include "run.h"
 #include "tensor.h"
+
+static RunRecord record; /* no local of C holds it when Lua jumps */
+
+static void begin_record(void) {
+  free(record.step);
+  record = (RunRecord){0};
+}
 
 static void set_int(lua_State *L, const char *name, int64_t v) {
   lua_pushinteger(L, (lua_Integer)v);
   lua_setfield(L, -2, name);
 }
 
-static void set_bool(lua_State *L, const char *name, bool v) {
-  lua_pushboolean(L, v);
-  lua_setfield(L, -2, name);
-}
-
-static const char *place_name(ValuePlace p) {
-  switch (p) {
-  case AT_LEAF: return "leaf";
-  case AT_OUTPUT: return "output";
-  case AT_ARENA: return "arena";
-  default: return "nothing";
-  }
-}
-
-/* The step on top of the stack as a table: op, order and path of its first node, what is fused behind it, where its result lies. */
-static void push_step(lua_State *L, const Plan *p, const Step *s, Node *const *node) {
-  lua_createtable(L, 0, 10);
+static void push_step(lua_State *L, const StepInfo *s) {
+  lua_createtable(L, 0, 9);
   lua_pushstring(L, s->op->name);
   lua_setfield(L, -2, "op");
-  set_int(L, "order", (int64_t)node[s->node]->order);
-  lua_pushstring(L, node[s->node]->path);
+  lua_pushstring(L, s->algorithm);
+  lua_setfield(L, -2, "algorithm");
+  lua_pushstring(L, s->path);
   lua_setfield(L, -2, "path");
-  set_bool(L, "bn", s->bn_var >= 0);
-  set_bool(L, "add", s->residual >= 0);
-  lua_pushstring(L, s->act ? s->act->name : NULL);
-  lua_setfield(L, -2, "activation");
-  const Value *v = &p->value[s->out];
-  bind_push_shape(L, &v->shape);
+  lua_createtable(L, s->n_fused, 0);
+  lua_createtable(L, s->n_fused + 1, 0);
+  for (int k = 0; k <= s->n_fused; k++) {
+    lua_pushinteger(L, (lua_Integer)s->order[k]);
+    lua_rawseti(L, -2, k + 1);
+    if (k == s->n_fused) break;
+    lua_pushstring(L, s->fused[k]->name);
+    lua_rawseti(L, -3, k + 1);
+  }
+  lua_setfield(L, -3, "orders");
+  lua_setfield(L, -2, "fused");
+  bind_push_shape(L, &s->shape);
   lua_setfield(L, -2, "shape");
-  lua_pushstring(L, place_name(v->place));
-  lua_setfield(L, -2, "place");
-  set_int(L, "bytes", shape_count(&v->shape) * (int64_t)sizeof(float));
-  set_int(L, "scratch", (int64_t)s->scratch);
+  set_int(L, "macs", s->macs);
+  set_int(L, "bytes", s->bytes);
+  lua_pushnumber(L, s->seconds);
+  lua_setfield(L, -2, "seconds");
 }
 
-/* steps(t) → the steps that compute t, in order; and the bytes of the arena they share. */
-static int trace_steps(lua_State *L) {
-  Node *want = bind_check_tensor(L, 1);
-  Err e;
-  int count;
-  if (want->value) {
-    lua_newtable(L);
-    lua_pushinteger(L, 0);
-    return 2;
-  }
-  Node **found = graph_walk(&want, 1, true, &count, &e);
-  if (!found) return bind_raise(L, &e);
-  Node **node = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *node, 0);
-  for (int i = 0; i < count; i++) node[i] = found[i];
-  free(found);
-  const Plan *p = plan_get(node, count, &want, 1, UINT64_MAX, &e); /* kept by the cache; pushes below make no other plan */
-  if (!p) return bind_raise(L, &e);
-  lua_createtable(L, p->n_steps, 0);
-  for (int i = 0; i < p->n_steps; i++) {
-    push_step(L, p, &p->step[i], node);
+/* The record as a list of tables: op, algorithm (nil: it has but one), path, fused {op …}, orders (of the nodes it
+ * computes: op's, then the fused ones'), shape, macs, bytes (inputs and result), seconds. Then the memory a run took. */
+static int push_record(lua_State *L) {
+  lua_createtable(L, record.n, 0);
+  for (int i = 0; i < record.n; i++) {
+    push_step(L, &record.step[i]);
     lua_rawseti(L, -2, i + 1);
   }
-  lua_pushinteger(L, (lua_Integer)p->arena);
+  lua_pushinteger(L, (lua_Integer)record.memory);
+  begin_record();
   return 2;
+}
+
+/* steps{t, …} → the steps that would compute them, in order; bytes of memory. */
+static int trace_steps(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  int n = (int)luaL_len(L, 1), count;
+  Node **want = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *want, 0);
+  for (int i = 0; i < n; i++) {
+    lua_geti(L, 1, i + 1);
+    want[i] = bind_check_tensor(L, -1);
+    lua_pop(L, 1);
+  }
+  Err e;
+  Node **node = graph_walk(want, n, true, &count, &e);
+  if (!node) return bind_raise(L, &e);
+  begin_record();
+  bool ok = run_steps(node, count, want, n, &record, &e);
+  free(node);
+  return ok ? push_record(L) : bind_raise(L, &e);
+}
+
+/* timed(f) → what ran during f(): its steps, in order; bytes of memory; seconds of the whole call. */
+static int trace_timed(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  begin_record();
+  run_record = &record;
+  double begin = clock_seconds();
+  int status = lua_pcall(L, 0, 0, 0);
+  double seconds = clock_seconds() - begin;
+  run_record = NULL;
+  if (status != LUA_OK) return lua_error(L);
+  push_record(L);
+  lua_pushnumber(L, seconds);
+  return 3;
 }
 
 int bind_trace(lua_State *L);
 int bind_trace(lua_State *L) {
-  static const luaL_Reg functions[] = {{"steps", trace_steps}, {0, 0}};
+  static const luaL_Reg functions[] = {{"steps", trace_steps}, {"timed", trace_timed}, {0, 0}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -277,6 +277,12 @@ static int tensor_take(lua_State *L) {
   return 1;
 }
 
+/* forget_forms(t): other forms of a leaf's numbers, prepared for kernels, are let go, as when they change. */
+static int tensor_forget_forms_of(lua_State *L) {
+  tensor_forget_forms(bind_check_value(L, 1));
+  return 0;
+}
+
 /* redraw(t, "normal"|"uniform", a, b) */
 static int tensor_redraw(lua_State *L) {
   static const char *const kinds[] = {"normal", "uniform", NULL};
@@ -380,7 +386,8 @@ static int tensor_cast(lua_State *L) {
 static const luaL_Reg functions[] = {
   {"dtype", tensor_dtype}, {"full", tensor_full}, {"from_list", tensor_from_list}, {"arange", tensor_arange},
   {"random", tensor_random}, {"item", tensor_item}, {"flat", tensor_flat}, {"stats", tensor_stats},
-  {"bytes", tensor_bytes_of}, {"fill", tensor_fill}, {"copy", tensor_copy}, {"take", tensor_take}, {"redraw", tensor_redraw},
+  {"bytes", tensor_bytes_of}, {"fill", tensor_fill}, {"copy", tensor_copy}, {"take", tensor_take}, {"forget_forms", tensor_forget_forms_of},
+  {"redraw", tensor_redraw},
   {"put", tensor_put}, {"count_up", tensor_count_up}, {"check_targets", tensor_check_targets},
   {"clone", tensor_clone}, {"detach", tensor_detach}, {"cast", tensor_cast}, {0, 0}};
 

@@ -2,6 +2,7 @@
 local core = require "suture.core"
 local F = require "suture.functional"
 local measure = require "suture.train.evaluate"
+local mode = require "suture.train.mode"
 local options = require "suture.options"
 local progress = require "suture.train.progress"
 local tensor = require "suture.tensor"
@@ -42,18 +43,7 @@ local function plan(m, ds, opts)
     r.cache, r.memory, r.saved, r.seconds = "nothing trains: m:unfreeze(path) or a new head", 0, 0, 0
     return r
   end
-  -- running statistics move in a training forward pass: they are put back
-  local buffers, copies = {}, {}
-  for b in m:buffers() do buffers[#buffers + 1], copies[#copies + 1] = b, b:clone():detach() end
-  graph.eval(copies)
-  local grads = {}
-  for p in m:parameters() do if p.grad then grads[p] = p.grad end end
-  local seed = core.engine.seed()
-  local back <close> = setmetatable({}, {__close = function()
-    core.rows.copy(buffers, copies)
-    for p in m:parameters() do p.grad = grads[p] end
-    core.engine.seed(seed)
-  end})
+  local back <close> = mode.kept(m)
   local places = {}
   for i = 1, batch do places[i] = i - 1 end
   local start = core.engine.clock()

@@ -2,6 +2,7 @@
 local core = require "suture.core"
 local counts = require "suture.view.counts"
 local fault = require "suture.fault"
+local mode = require "suture.train.mode"
 local nn_trace = require "suture.nn.trace"
 local options = require "suture.options"
 local text = require "suture.view.text"
@@ -11,18 +12,10 @@ local graph, raw = core.graph, core.tensor
 local Cost = {__name = "cost"}
 Cost.__index = Cost
 
--- Memory of a training step as gradients stand, in train mode where m trains; nothing moves.
+-- Memory of a training step as gradients stand; nothing moves.
 local function training(m, args)
   return trace.unseen(function()
-    local modes = {}
-    if not m.training then -- as fit does
-      for sub in m:modules() do
-        modes[sub] = sub.training
-        rawset(sub, "training", true)
-      end
-    end
-    local ok, out = pcall(nn_trace.stilled, m, table.unpack(args))
-    for sub, mode in pairs(modes) do rawset(sub, "training", mode) end
+    local ok, out = pcall(mode.train, m, function() return nn_trace.stilled(m, table.unpack(args)) end)
     if not ok then return nil, (tostring(out):gsub("^%S-:%d+: ", "")) end
     local want = raw.is(out) and out or (type(out) == "table" and (out[1] or select(2, next(out))))
     if not raw.is(want) or not want.requires_grad then return nil end

@@ -24,7 +24,7 @@ local function json_value(v)
 end
 
 local node_fields = {"id", "inputs", "path", "label", "op", "class", "input", "output", "functional", "shape", "params", "frozen_params",
-  "macs", "frozen", "bn_eval", "run", "runs", "parameters"}
+  "macs", "frozen", "bn_eval", "run", "runs", "parameters", "kernel"}
 
 local function json(g)
   local lines = {}

@@ -1,7 +1,7 @@
 --- The graph that runs, as rows with lanes; prints itself, saves itself.
 local fault = require "suture.fault"
+local kernels = require "suture.view.kernels"
 local lanes = require "suture.view.lanes"
-local options = require "suture.options"
 local rows = require "suture.view.rows"
 local suggest = require "suture.suggest"
 local text = require "suture.view.text"
@@ -22,38 +22,7 @@ local function call_at(t, path)
   fault("graph: no module '%s' in %s%s", path, t.class, suggest.hint(path, paths))
 end
 
-local function number_list(...)
-  local list = table.pack(...)
-  for i = 1, list.n do if not math.tointeger(list[i]) then return nil end end
-  return list.n > 0 and {table.unpack(list, 1, list.n)} or nil
-end
-
 local known = {depth = true, input = true, kernels = true, at = true}
-
--- m:graph(…) arguments → options: numbers are a shape, a string is a path, a table holds options or a shape.
-local function arguments(...)
-  local opts, shape = {}, number_list(...)
-  if shape then
-    opts.input = shape
-    return opts
-  end
-  for i = 1, select("#", ...) do
-    local v = select(i, ...)
-    if type(v) == "string" then opts.at = v
-    elseif require("suture.core").tensor.is(v) then opts.input = v
-    elseif type(v) == "table" and getmetatable(v) == nil and v[1] == nil then
-      options.check("graph", v, known)
-      for k, x in pairs(v) do opts[k] = x end
-    elseif type(v) == "table" then opts.input = v
-    elseif v ~= nil then
-      fault("graph: expects an input shape (1, 3, 224, 224), a module's path or options {depth =, input =, at =}, got %s", options.show(v))
-    end
-  end
-  if opts.depth ~= nil and not (math.tointeger(opts.depth) and opts.depth >= 0) then
-    fault("graph: depth expects a whole number, 0 or above, got %s", options.show(opts.depth))
-  end
-  return opts
-end
 
 local function plain_shape(s)
   if not s then return nil end
@@ -62,7 +31,7 @@ end
 
 -- m:graph(…): see view/init.lua.
 local function graph(m, ...)
-  local opts = arguments(...)
+  local opts = trace.arguments("graph", known, ...)
   local t = trace.run(m, opts.input, "graph")
   local within = opts.at and opts.at ~= "" and call_at(t, opts.at) or nil
   local depth = opts.depth
@@ -87,7 +56,10 @@ local function graph(m, ...)
     }
   end
   g.ops = ops
-  if opts.kernels then g.kernels = require("suture.view.kernels")(t) end
+  if opts.kernels and not t.error then
+    g.kernels = kernels(t, within)
+    for _, row in ipairs(list) do g.nodes[row.id].kernel = row.input and "" or g.kernels:of(row) end
+  end
   return g
 end
 
@@ -130,16 +102,17 @@ function Graph.text(g, width)
   local cells = {}
   for i, l in ipairs(drawn) do
     local n = l.row and g.nodes[l.row.id]
-    if not n then cells[i] = {l.text, "", "", "", "", "", ""}
+    if not n then cells[i] = {l.text, "", "", "", "", "", "", ""}
     else
       cells[i] = {
         l.text, n.frozen and (text.unicode() and "❄" or "f") or "", n.path, n.input and n.label or label_of(n), n.shape and text.shape(n.shape) or "",
-        params_of(n), n.macs > 0 and text.short(n.macs) or "",
+        params_of(n), n.macs > 0 and text.short(n.macs) or "", n.kernel or "",
       }
     end
   end
   local columns = {
     {}, {}, {title = "", cut = "left"}, {title = "operation"}, {title = "output"}, {title = "params", align = "right"}, {title = "MACs", align = "right"},
+    {title = "runs as"},
   }
   local lines, w = text.table(cells, columns)
   local function total()
@@ -172,7 +145,7 @@ function Graph.text(g, width)
   if frozen then legend[#legend + 1] = (text.unicode() and "❄" or "f") .. " frozen: nothing in it changes" end
   if functional then legend[#legend + 1] = (text.unicode() and "○" or "o") .. " functional: runs, but is no module" end
   if #legend > 0 then lines[#lines + 1] = table.concat(legend, text.sign "sep") end
-  if g.kernels then lines[#lines + 1] = tostring(g.kernels) end
+  if g.kernels then lines[#lines + 1] = g.kernels:totals() end
   return table.concat(lines, "\n")
 end
 

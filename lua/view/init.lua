@@ -1,4 +1,4 @@
---- Looking at models: the tree, the summary, the graph that runs, the audit, the cost. Each part is loaded when used.
+--- Looking at models: the tree, the summary, the graph that runs, the audit, the cost, the profile. Each part is loaded when used.
 local Module = require "suture.nn.module"
 
 --- m:graph([…]): the graph that runs: one row per operation in order, skip lanes drawn beside, with output shape, parameters
@@ -7,7 +7,7 @@ local Module = require "suture.nn.module"
 --   m:graph(1, 3, 224, 224)      with an input of this shape
 --   m:graph "layer1"             only what runs inside this module
 --   m:graph{depth = 1}           modules at this depth as one row each
---   m:graph{input =, at =, kernels = true}   kernels: also the steps the planner makes of it
+--   m:graph{input =, at =, kernels = true}   kernels: also what runs: operations fused into one step, convolutions' algorithms
 -- Returns an object that prints itself; g.nodes for scripts; g:save "x.svg" (.html, .dot, .json, .txt).
 function Module.graph(m, ...) return require("suture.view.graph")(m, ...) end
 
@@ -25,6 +25,21 @@ function Module.audit(m, ...) return require("suture.view.audit")(m, ...) end
 -- training all of it, and for training what is not frozen today. Nothing is computed.
 -- Returns an object that prints itself: macs, params, trainable, inference_bytes, training_bytes, frontier_bytes …
 function Module.cost(m, ...) return require("suture.view.cost")(m, ...) end
+
+--- m:profile([x][, {runs = 5, train = false, depth =, by =, input =}]): runs m and says where the time goes: one row per step
+-- that ran (what is fused is one step), with its module, algorithm, output, time, rate and share of what the machine can do.
+--   m:profile()               with random numbers in the shape the model knows; in eval, as evaluate and predict run it
+--   m:profile(16, 3, 224, 224), m:profile(x)   with that shape, or with a tensor
+--   train    a training step: forward, loss (cross-entropy of (N, classes), else the mean) and backward (rows marked ←)
+--   depth    modules at this depth as one row each      by = "time"   slowest first      runs   how many, after two to warm up
+-- ms are medians. GFLOP/s counts two for each multiply-add of the plain sum; Winograd does with fewer and may pass the peak.
+-- "moved" is what a step reads and writes, each value once. "of peak" is the time the step would take at the peak rate of
+-- arithmetic or of memory, whichever is longer ("bound"), over the time it took: the roofline of Williams et al., 2009. Peaks
+-- are the best seen in this process with these threads: multiply-adds in registers, and y = a + b over arrays that no cache
+-- holds (data in caches may come faster). m stays as it is: statistics, gradients, modes, the random generator.
+-- Returns a table that prints itself: `rows` ({path, step, op, fused, algorithm, pass, shape, seconds, share, macs, bytes, bound,
+-- of_peak, steps} each), `seconds`, `between` (of them between steps), `macs`, `of_peak`, `memory`, `peak_flops`, `peak_bandwidth` …
+function Module.profile(m, ...) return require("suture.view.profile")(m, ...) end
 
 --- m:activations(x, glob): runs m on x and returns what the modules matching glob gave, by path: a dictionary of tensors
 -- (a list for a module that runs several times or gives several). Modes stay as they are; no gradients are kept.

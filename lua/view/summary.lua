@@ -2,8 +2,6 @@
 -- row_settings depth, var_names).
 local counts = require "suture.view.counts"
 local fault = require "suture.fault"
-local options = require "suture.options"
-local raw = require("suture.core").tensor
 local text = require "suture.view.text"
 local trace = require "suture.view.trace"
 
@@ -12,23 +10,9 @@ Summary.__index = Summary
 
 local function bracket(s) return s and "[" .. table.concat(s, ", ") .. "]" or "--" end
 
-local function arguments(...)
-  local first = ...
-  if math.type(first) or type(first) == "number" then return {input = {...}} end
-  if raw.is(first) or type(first) == "table" and first[1] ~= nil then return {input = first} end
-  if first ~= nil and type(first) ~= "table" then
-    fault("summary: expects options {depth =, input =} or an input shape, got %s", options.show(first))
-  end
-  local opts = options.check("summary", first or {}, {depth = true, input = true})
-  if opts.depth ~= nil and not (math.tointeger(opts.depth) and opts.depth >= 0) then
-    fault("summary: depth expects a whole number, 0 or above, got %s", options.show(opts.depth))
-  end
-  return opts
-end
-
 -- torchinfo counts the memory of outputs for layers that have parameters and no children.
 local function summary(m, ...)
-  local opts = arguments(...)
+  local opts = trace.arguments("summary", {depth = true, input = true}, ...)
   local depth = opts.depth or 3
   local t = trace.run(m, opts.input, "summary")
   if t.error then fault("summary: %s", (t.error:gsub("^%S-:%d+: ", ""))) end

@@ -2,6 +2,7 @@
 local core = require "suture.core"
 local fault = require "suture.fault"
 local nn_trace = require "suture.nn.trace"
+local options = require "suture.options"
 local graph, raw = core.graph, core.tensor
 local is = raw.is
 
@@ -29,17 +30,43 @@ function trace.inputs(m, what, given)
   end
   if is(given) or whole_numbers(given) then return {given} end
   if type(given) == "table" and type(given[1]) == "number" then
-    fault("%s: a shape is made of whole numbers above 0, got %s", what, require("suture.options").show(given))
+    fault("%s: a shape is made of whole numbers above 0, got %s", what, options.show(given))
   end
   if type(given) == "table" and #given > 0 then
     for i, v in ipairs(given) do
       if not is(v) and not whole_numbers(v) then
-        fault("%s: input %d: expects a shape {N, C, H, W} or a tensor, got %s", what, i, require("suture.options").show(v))
+        fault("%s: input %d: expects a shape {N, C, H, W} or a tensor, got %s", what, i, options.show(v))
       end
     end
     return given
   end
-  fault("%s: input expects a shape {N, C, H, W}, a tensor, or a list of them, got %s", what, require("suture.options").show(given))
+  fault("%s: input expects a shape {N, C, H, W}, a tensor, or a list of them, got %s", what, options.show(given))
+end
+
+--- trace.arguments(what, known, …): what a view was called with, as options: whole numbers are a shape, a tensor or list is
+-- an input, a string (where `at` is known) a path, a table the options. known: {name = true}; what: the name in errors.
+function trace.arguments(what, known, ...)
+  local opts, shape, given = {}, {}, table.pack(...)
+  for i = 1, given.n do
+    local v = given[i]
+    if type(v) == "number" then
+      shape[#shape + 1] = v
+      opts.input = shape
+    elseif type(v) == "string" and known.at then opts.at = v
+    elseif is(v) then opts.input = v
+    elseif options.is_options(v) then
+      options.check(what, v, known)
+      for k, x in pairs(v) do opts[k] = x end
+    elseif type(v) == "table" then opts.input = v
+    elseif v ~= nil then
+      fault("%s: expects an input shape (1, 3, 224, 224)%s or options {depth =, input = …}, got %s", what,
+        known.at and ", a module's path" or ", a tensor", options.show(v))
+    end
+  end
+  if opts.depth ~= nil and not (math.tointeger(opts.depth) and opts.depth >= 0) then
+    fault("%s: depth expects a whole number, 0 or above, got %s", what, options.show(opts.depth))
+  end
+  return opts
 end
 
 -- Runs f(…) where nothing it makes is named: nobody will look at the numbers.

@@ -8,7 +8,8 @@
 #include "graph.h"
 #include "host.h"
 #include "kernels/kernels.h"
-#include "plan.h"
+#include "peak.h"
+#include "run.h"
 
 extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats, op_gelu, op_linear, op_permute, op_slice, op_layer_norm;
 static Err err;
@@ -246,6 +247,65 @@ static void test_aliases(void **state) {
   node_unref(x), node_unref(w), node_unref(g), node_unref(y[0]), node_unref(y[1]), node_unref(part[0]), node_unref(part[1]);
 }
 
+/* A run that is recorded tells its steps: what each computes, how, and how long that took; a plan tells the same untimed. */
+static void test_record(void **state) {
+  (void)state;
+  Node *x = LEAF(-1, .01f, 2, 3, 5, 5), *w = LEAF(-.3f, .02f, 3, 3, 3, 3), *mean = LEAF(.1f, .1f, 3), *var = LEAF(.5f, .2f, 3);
+  double conv[MAX_ATTR] = {0};
+  op_defaults(&op_conv2d, conv);
+  assert_true(op_attrs_parse(&op_conv2d, "padding=1,1", conv, &err));
+  Builder b;
+  builder_begin(&b, &err);
+  const char *path = graph_path;
+  graph_path = graph_intern("layer1.conv");
+  Node *c = build(&b, &op_conv2d, conv, 2, (Node *[]){x, w});
+  graph_path = path;
+  Node *n = build(&b, &op_bn_eval, NULL, 3, (Node *[]){c, mean, var}), *y = build2(&b, &op_add, n, x), *s = build1(&b, &op_sum, y);
+  assert_false(b.failed);
+  const uint64_t order[] = {c->order, n->order, y->order};
+  const Op *const fused[] = {&op_bn_eval, &op_add};
+  RunRecord planned = {0}, ran = {0};
+  int count;
+  Node **node = graph_walk(&s, 1, true, &count, &err);
+  assert_true(run_steps(node, count, &s, 1, &planned, &err));
+  free(node);
+  run_record = &ran;
+  assert_true(graph_eval(&s, 1, &err));
+  run_record = NULL;
+  for (int i = 0; i < 2; i++) {
+    const RunRecord *r = i ? &ran : &planned;
+    assert_int_equal(r->n, 2);
+    const StepInfo *step = r->step;
+    assert_ptr_equal(step->op, &op_conv2d);
+    assert_string_equal(step->algorithm, kern->conv2d_algorithm(CONV_FORWARD, &(ConvShape){
+      .n = 2, .h = 5, .w = 5, .c = 3, .k = 3, .r = 3, .s = 3, .oh = 5, .ow = 5, .stride_h = 1, .stride_w = 1, .pad_h = 1, .pad_w = 1,
+      .dilation_h = 1, .dilation_w = 1, .groups = 1}));
+    assert_int_equal(step->n_fused, 2);
+    assert_memory_equal(step->fused, fused, sizeof fused);
+    assert_memory_equal(step->order, order, sizeof order);
+    assert_string_equal(step->path, "layer1.conv");
+    assert_int_equal(step->macs, 2 * 25 * 3 * 3 * 9);
+    assert_int_equal(step->bytes, 4 * (150 + 81 + 3 + 3 + 150)); /* x is also the residual: once */
+    assert_ptr_equal(step[1].op, &op_sum);
+    assert_null(step[1].algorithm);
+    assert_int_equal(step[1].bytes, 4 * 151);
+    assert_true(i ? step->seconds > 0 && step[1].seconds > 0 : step->seconds == 0);
+    assert_true(r->memory >= 4 * 151);
+  }
+  builder_end(&b);
+  free(planned.step), free(ran.step);
+  node_unref(x), node_unref(w), node_unref(mean), node_unref(var);
+}
+
+/* The best of all tries so far: never falls. */
+static void test_peak(void **state) {
+  (void)state;
+  Peak first, second;
+  assert_true(peak_measure(&first, &err) && peak_measure(&second, &err));
+  assert_true(first.flops > 1e8 && first.bandwidth > 1e8);
+  assert_true(second.flops >= first.flops && second.bandwidth >= first.bandwidth);
+}
+
 /* Two convolutions meet in one add (a ResNet's downsampling block): only one of them takes it in. */
 static void test_fusion_of_two_branches(void **state) {
   (void)state;
@@ -329,6 +389,8 @@ int main(void) {
     cmocka_unit_test(test_frontier),
     cmocka_unit_test(test_fusion),
     cmocka_unit_test(test_fusion_of_activations),
+    cmocka_unit_test(test_record),
+    cmocka_unit_test(test_peak),
     cmocka_unit_test(test_fusion_of_two_branches),
     cmocka_unit_test(test_aliases),
     cmocka_unit_test(test_effects),
