@@ -111,6 +111,7 @@ static void all_weights(const Plan *p, float *u, const float *w) {
 /* y of the block's tiles and one panel's channels from its products prod[tile][point][NR]. */
 static void output_block(const Plan *p, float *y, const float *prod, const Epilogue *e, int64_t t0, int64_t tiles,
                          int64_t panel) {
+  int64_t ahead = wino_ahead(min_of(NR, p->co - panel * NR));
   for (int64_t r = 0; r < tiles; r++) {
     int64_t tile = t0 + r;
     int j0 = (int)(tile % p->t.tiles_w) * TILE, i0 = (int)(tile / p->t.tiles_w % p->t.tiles_h) * TILE;
@@ -119,6 +120,11 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
     for (int64_t v = 0; v < NR && panel * NR + v < p->co; v += VW) {
       int64_t ch = panel * NR + v;
       int n = (int)min_of(VW, p->co - ch);
+      if (r + ahead < tiles) {
+        wino_prefetch(y, &p->t, p->oh, p->ow, p->co, 0, 0, tile + ahead, ch, 1);
+        if (e->residual) wino_prefetch(e->residual, &p->t, p->oh, p->ow, p->co, 0, 0, tile + ahead, ch, 0);
+        if (e->gate) wino_prefetch(e->gate, &p->t, p->oh, p->ow, p->co, 0, 0, tile + ahead, ch, 0);
+      }
       const float *from = prod + r * POINTS * NR + v;
       vf d[SIDE], o[TILE], half[TILE][SIDE];
 #pragma GCC unroll 6
