@@ -34,22 +34,51 @@ size_t K(bn_scratch)(int64_t outer, int c, int64_t inner) {
   return bytes > coefficients ? bytes : coefficients;
 }
 
+/* A vector of channels, lanes of them, over n rows: the sums stay in registers, two of each lest every sum wait for the last. */
+INLINE void block_moments(float *mean, float *square, const float *x, int64_t n, int c, const int lanes) {
+  vf a = v_zero(), b = v_zero(), p = v_zero(), q = v_zero();
+  int64_t r = 0;
+  for (; r + 2 <= n; r += 2) a = a + v_load_n(x + r * c, lanes), b = b + v_load_n(x + (r + 1) * c, lanes);
+  if (r < n) a = a + v_load_n(x + r * c, lanes);
+  vf m = (a + b) * v_set(1.0f / (float)n);
+  for (r = 0; r + 2 <= n; r += 2) {
+    vf d = v_load_n(x + r * c, lanes) - m, e = v_load_n(x + (r + 1) * c, lanes) - m;
+    p = v_fma(d, d, p), q = v_fma(e, e, q);
+  }
+  if (r < n) {
+    vf d = v_load_n(x + r * c, lanes) - m;
+    p = v_fma(d, d, p);
+  }
+  v_store_n(mean, m, lanes), v_store_n(square, p + q, lanes);
+}
+
+/* The same for sums of dy * (x - mean) and of dy. */
+INLINE void block_products(float *product, float *plain, const float *dy, const float *x, const float *mean, int64_t n, int c,
+                           const int lanes) {
+  vf a = v_zero(), b = v_zero(), p = v_zero(), q = v_zero(), m = v_load_n(mean, lanes);
+  int64_t r = 0;
+  for (; r + 2 <= n; r += 2) {
+    vf g = v_load_n(dy + r * c, lanes), h = v_load_n(dy + (r + 1) * c, lanes);
+    a = a + g, b = b + h;
+    p = v_fma(g, v_load_n(x + r * c, lanes) - m, p), q = v_fma(h, v_load_n(x + (r + 1) * c, lanes) - m, q);
+  }
+  if (r < n) {
+    vf g = v_load_n(dy + r * c, lanes);
+    a = a + g, p = v_fma(g, v_load_n(x + r * c, lanes) - m, p);
+  }
+  v_store_n(product, p + q, lanes), v_store_n(plain, a + b, lanes);
+}
+
 /* Rows lo … hi of x (…, c): a = mean, b = sum of squares about it. */
 static void piece_moments(Piece p, const float *x, int64_t lo, int64_t hi, int c) {
   for (int j = 0; j < c; j++) p.a[j] = p.b[j] = 0;
   for (int64_t row = lo; row < hi; row += BLOCK) {
     int64_t n = hi - row < BLOCK ? hi - row : BLOCK;
     const float *block = x + row * c;
-    float *restrict mean = p.block_a, *restrict square = p.block_b, per = 1.0f / (float)n;
-    for (int j = 0; j < c; j++) mean[j] = 0;
-    for (int64_t r = 0; r < n; r++)
-      for (int j = 0; j < c; j++) mean[j] += block[r * c + j];
-    for (int j = 0; j < c; j++) mean[j] *= per, square[j] = 0;
-    for (int64_t r = 0; r < n; r++)
-      for (int j = 0; j < c; j++) {
-        float d = block[r * c + j] - mean[j];
-        square[j] += d * d;
-      }
+    float *restrict mean = p.block_a, *restrict square = p.block_b;
+    int v = 0;
+    for (; v + (int)VW <= c; v += VW) block_moments(mean + v, square + v, block + v, n, c, VW);
+    if (v < c) block_moments(mean + v, square + v, block + v, n, c, c - v);
     double before = (double)(row - lo), all = before + (double)n, share = (double)n / all, weight = before * share;
     for (int j = 0; j < c; j++) {
       double delta = mean[j] - p.a[j];
@@ -148,13 +177,9 @@ static void piece_products(Piece p, const float *dy, const float *x, const float
   for (int64_t row = lo; row < hi; row += BLOCK) {
     int64_t n = hi - row < BLOCK ? hi - row : BLOCK;
     float *restrict product = p.block_a, *restrict plain = p.block_b;
-    for (int j = 0; j < c; j++) product[j] = plain[j] = 0;
-    for (int64_t r = row; r < row + n; r++)
-      for (int j = 0; j < c; j++) {
-        float g = dy[r * c + j];
-        product[j] += g * (x[r * c + j] - mean[j]);
-        plain[j] += g;
-      }
+    int v = 0;
+    for (; v + (int)VW <= c; v += VW) block_products(product + v, plain + v, dy + row * c + v, x + row * c + v, mean + v, n, c, VW);
+    if (v < c) block_products(product + v, plain + v, dy + row * c + v, x + row * c + v, mean + v, n, c, c - v);
     for (int j = 0; j < c; j++) p.a[j] += product[j], p.b[j] += plain[j];
   }
 }
