@@ -100,7 +100,8 @@ local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge en
 
 --- Trains m on the dataset `train` and returns how it went.
 -- Only what requires a gradient is trained; frozen parts do not change. What comes before the first trained layer is
--- computed once per sample and kept (a line says so, or why not: where augmentation is random, ask for `cache = K`). Ctrl-C ends at a step's end with what there is.
+-- computed once per sample and kept; a line says so, or why not (where augmentation is random: ask for `cache = K`).
+-- Ctrl-C ends at a step's end with what there is.
 -- Options:
 --   val              a dataset to measure on after each epoch
 --   epochs           a number (10), or "converge": until the validation loss (without val: the training loss) has not
