@@ -68,8 +68,8 @@ void layout_copy(float *dst, Layout to, const float *src, Layout from, const Sha
 
 /* Blocks of BIG bytes and more are kept when they are put back, and handed out again for requests up to a quarter
  * smaller. Larger ones start on a huge-page boundary: a training step then faults hundreds of pages, not tens of thousands. */
-enum { HEAD = 64, KEEP_MAX = 128 };
-static const size_t BIG = 1 << 20, PAGE = 4096, HUGE_PAGE = 2 << 20;
+enum { HEAD = 64, KEEP_MAX = 512 };
+static const size_t BIG = 1 << 17, PAGE = 4096, HUGE_PAGE = 2 << 20;
 typedef struct Block { size_t size; } Block;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -10,6 +10,7 @@ bool image_channels(Image *out, const Image *in, int c, Err *e) {
   if (c == in->c) return image_copy(out, in, e);
   Image im;
   if (!image_new(&im, in->h, in->w, c, e)) return false;
+  im.shrink = in->shrink, im.full_h = in->full_h, im.full_w = in->full_w;
   size_t n = (size_t)in->h * (size_t)in->w;
   for (size_t i = 0; i < n; i++)
     if (c == 1) im.px[i] = (uint8_t)grey(in->px + 3 * i);

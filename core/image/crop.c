@@ -13,6 +13,7 @@ bool image_crop(Image *out, const Image *in, int top, int left, int h, int w, Er
   Image im;
   if (!image_new(&im, h, w, in->c, e)) return false;
   size_t c = (size_t)in->c;
+  if (top < 0 || left < 0 || top + h > in->h || left + w > in->w) memset(im.px, 0, (size_t)h * (size_t)w * c);
   int x0 = left < 0 ? 0 : left, x1 = left + w > in->w ? in->w : left + w;
   if (x1 > x0)
     for (int y = 0; y < h; y++) {
@@ -46,6 +47,7 @@ bool image_orient(Image *out, const Image *in, int orientation, Err *e) {
   if (!image_new(&im, swap ? in->w : in->h, swap ? in->h : in->w, in->c, e)) return false;
   bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  if (in->shrink) im.shrink = in->shrink, im.full_h = swap ? in->full_w : in->full_h, im.full_w = swap ? in->full_h : in->full_w;
   size_t c = (size_t)in->c;
   uint8_t *to = im.px;
   for (int y = 0; y < im.h; y++)
@@ -68,7 +70,10 @@ bool image_rotate(Image *out, const Image *in, double degrees, Err *e) {
   for (int y = 0; y < im.h; y++)
     for (int x = 0; x < im.w; x++, to += c) {
       double dx = x + 0.5 - cx, dy = y + 0.5 - cy, sx = cs * dx - sn * dy + cx, sy = sn * dx + cs * dy + cy;
-      if (sx < 0 || sy < 0 || sx >= in->w || sy >= in->h) continue;
+      if (sx < 0 || sy < 0 || sx >= in->w || sy >= in->h) {
+        memset(to, 0, c);
+        continue;
+      }
       memcpy(to, in->px + ((size_t)sy * (size_t)in->w + (size_t)sx) * c, c);
     }
   *out = im;

@@ -6,39 +6,41 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "tensor.h"
 
 bool image_new(Image *out, int h, int w, int c, Err *e) {
   if (h < 1 || w < 1) return err_set(e, "an image needs at least one pixel, got %d×%d", h, w);
   if ((int64_t)h * w > IMAGE_MAX_PIXELS)
     return err_set(e, "an image of %d×%d pixels is over the limit of %d million", h, w, IMAGE_MAX_PIXELS / 1000000);
   size_t size = (size_t)h * (size_t)w * (size_t)c;
-  uint8_t *px = calloc(size, 1);
-  if (!px) return err_memory(e, (double)size, "an image");
-  *out = (Image){h, w, c, px};
+  uint8_t *px = memory_get(size, "an image", e);
+  if (!px) return false;
+  *out = (Image){.h = h, .w = w, .c = c, .px = px};
   return true;
 }
 
 bool image_copy(Image *out, const Image *in, Err *e) {
   if (!image_new(out, in->h, in->w, in->c, e)) return false;
   memcpy(out->px, in->px, (size_t)in->h * (size_t)in->w * (size_t)in->c);
+  out->shrink = in->shrink, out->full_h = in->full_h, out->full_w = in->full_w;
   return true;
 }
 
 void image_free(Image *im) {
-  free(im->px);
+  memory_put(im->px, (size_t)im->h * (size_t)im->w * (size_t)im->c);
   *im = (Image){0};
 }
 
 /* ---- reading ---- */
 
-bool image_decode(Image *out, const uint8_t *bytes, size_t size, int flags, Err *e) {
+bool image_decode(Image *out, const uint8_t *bytes, size_t size, const Reading *how, Err *e) {
   static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
   int orientation = 1;
   Image im = {0};
   if (size >= 8 && !memcmp(bytes, png, 8)) {
     if (!png_decode(&im, bytes, size, &orientation, e)) return false;
   } else if (size >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) {
-    if (!jpeg_decode(&im, bytes, size, &orientation, e)) return false;
+    if (!jpeg_decode(&im, bytes, size, how ? how : &(Reading){0}, &orientation, e)) return false;
   } else if (!size) {
     return err_set(e, "the file is empty; expected a PNG or JPEG image");
   } else {
@@ -49,7 +51,7 @@ bool image_decode(Image *out, const uint8_t *bytes, size_t size, int flags, Err 
     if (is) return err_set(e, "this is %s; PNG and JPEG are read (convert it first)", is);
     return err_set(e, "not a PNG or JPEG image (starts with bytes %02x %02x)", bytes[0], size > 1 ? bytes[1] : 0);
   }
-  if (orientation == 1 || (flags & READ_AS_STORED)) {
+  if (orientation == 1 || (how && how->as_stored)) {
     *out = im;
     return true;
   }
@@ -86,11 +88,11 @@ static bool slurp(const char *path, uint8_t **bytes, size_t *size, Err *e) {
   return true;
 }
 
-bool image_read(Image *out, const char *path, int flags, Err *e) {
+bool image_read(Image *out, const char *path, const Reading *how, Err *e) {
   uint8_t *bytes = NULL;
   size_t size = 0;
   if (!slurp(path, &bytes, &size, e)) return err_within(e, "%s", path);
-  bool ok = image_decode(out, bytes, size, flags, e);
+  bool ok = image_decode(out, bytes, size, how, e);
   free(bytes);
   return ok || err_within(e, "%s", path);
 }

@@ -3,7 +3,7 @@
  * Everything here computes what Pillow computes, to the bit: decoding is `Image.open(p).convert("RGB")`, resizing is
  * `Image.resize` with its 22-bit fixed-point filters, and geometry rounds as torchvision 0.14 does on PIL images.
  * One difference is wanted: EXIF orientation is applied when a file is read (as PIL.ImageOps.exif_transpose does),
- * where torchvision's loader leaves photographs on their side; READ_AS_STORED gives torchvision's behaviour.
+ * where torchvision's loader leaves photographs on their side; Reading's as_stored gives torchvision's behaviour.
  *
  * Ownership: an Image owns its pixels. Functions that fill `out` replace nothing there: out is written only on
  * success, holds fresh pixels, and is given back with image_free. In and out may not be the same Image. */
@@ -15,29 +15,37 @@
 
 typedef struct Image {
   int h, w, c;  /* c: 1 grey or 3 RGB */
-  uint8_t *px;  /* h*w*c, malloc'ed */
+  uint8_t *px;  /* h*w*c, from memory_get */
+  int shrink;   /* 2, 4, 8: decoded at that fraction of full_h by full_w, which its size stands for; 0: as it is */
+  int full_h, full_w;
 } Image;
 
 /* Pillow's limit (twice MAX_IMAGE_PIXELS): a file that claims more is a decompression bomb, not a photograph. */
 enum { IMAGE_MAX_PIXELS = 178956970 };
 
-bool image_new(Image *out, int h, int w, int c, Err *e); /* pixels are zero (black) */
+bool image_new(Image *out, int h, int w, int c, Err *e); /* pixels are not set */
 bool image_copy(Image *out, const Image *in, Err *e);
 void image_free(Image *im);                               /* harmless on a zeroed or freed Image */
 
 /* --- files (image.c, png.c, jpeg.c, exif.c) --- */
-enum { READ_AS_STORED = 1 /* do not apply EXIF orientation */ };
+/* How to read; NULL: upright and in full. */
+typedef struct Reading {
+  bool as_stored;      /* do not apply EXIF orientation */
+  int least_h, least_w; /* a JPEG may be decoded at 1/2, 1/4 or 1/8 that has at least this size (upright); 0: may not.
+                         * libjpeg then makes the smaller picture from the low frequencies of each block of 8 by 8. One
+                         * that EXIF turns is left as it is unless the fraction divides its size. */
+} Reading;
 
 /* Reads a PNG or JPEG file, known by its first bytes and not by its name, as RGB. Errors name the path. */
-bool image_read(Image *out, const char *path, int flags, Err *e);
+bool image_read(Image *out, const char *path, const Reading *how, Err *e);
 /* The same from memory; errors do not name anything. */
-bool image_decode(Image *out, const uint8_t *bytes, size_t size, int flags, Err *e);
+bool image_decode(Image *out, const uint8_t *bytes, size_t size, const Reading *how, Err *e);
 /* Writes PNG, or JPEG when the name ends in .jpg or .jpeg (quality 1 to 100, 95 if 0; 4:2:0 like Pillow).
  * The file appears whole or not at all. */
 bool image_write(const Image *im, const char *path, int quality, Err *e);
 
 bool png_decode(Image *out, const uint8_t *bytes, size_t size, int *orientation, Err *e);
-bool jpeg_decode(Image *out, const uint8_t *bytes, size_t size, int *orientation, Err *e);
+bool jpeg_decode(Image *out, const uint8_t *bytes, size_t size, const Reading *how, int *orientation, Err *e);
 /* *bytes is malloc'ed. */
 bool png_encode(const Image *im, uint8_t **bytes, size_t *size, Err *e);
 bool jpeg_encode(const Image *im, int quality, uint8_t **bytes, size_t *size, Err *e);
@@ -49,7 +57,8 @@ typedef enum Filter { FILTER_NEAREST, FILTER_BOX, FILTER_BILINEAR, FILTER_BICUBI
 /* "nearest", "box", "bilinear", "bicubic", "lanczos"; -1 for any other name. */
 int filter_named(const char *name);
 
-/* To h by w. PIL's Image.resize: antialiased (the filter widens when shrinking), except for nearest. */
+/* To h by w. PIL's Image.resize: antialiased (the filter widens when shrinking), except for nearest. For an image decoded
+ * at reduced size, that is Image.resize with the box that the full picture is in it, perhaps a part of its last pixels. */
 bool image_resize(Image *out, const Image *in, int h, int w, Filter filter, Err *e);
 /* The size torchvision's Resize(edge) gives: the smaller side becomes edge, the other int(edge * long / short). */
 void resize_shorter(int h, int w, int edge, int *out_h, int *out_w);

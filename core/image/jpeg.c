@@ -93,7 +93,15 @@ static void from_cmyk(uint8_t *rgb, const uint8_t *in, int w) {
   }
 }
 
-static bool read_pixels(Reader *r, const uint8_t *bytes, size_t size) {
+/* The largest of 8, 4, 2 that leaves the size asked for, or 1: the fractions that libjpeg-turbo has fast code for. */
+static int shrink_for(const Reader *r, const Reading *how) {
+  int h = (int)r->j.image_height, w = (int)r->j.image_width, turn = how->as_stored ? 1 : r->orientation, n = how->least_h > 0 ? 8 : 1;
+  int least_h = turn >= 5 ? how->least_w : how->least_h, least_w = turn >= 5 ? how->least_h : how->least_w;
+  while (n > 1 && (h / n < least_h || w / n < least_w || (turn != 1 && (h % n || w % n)))) n /= 2;
+  return n;
+}
+
+static bool read_pixels(Reader *r, const uint8_t *bytes, size_t size, const Reading *how) {
   j_decompress_ptr j = &r->j;
   if (setjmp(r->fail.jump)) return false;
   jpeg_create_decompress(j);
@@ -113,9 +121,13 @@ static bool read_pixels(Reader *r, const uint8_t *bytes, size_t size) {
   else if (j->num_components == 1) j->out_color_space = JCS_GRAYSCALE;
   else if (j->num_components == 3) j->out_color_space = JCS_RGB;
   else return err_set(r->fail.e, "broken JPEG: %d colour components, expected 1, 3 or 4", j->num_components);
+  int shrink = shrink_for(r, how);
+  j->scale_num = 1;
+  j->scale_denom = (unsigned)shrink;
   if (!jpeg_start_decompress(j)) return cut_off(r);
   int w = (int)j->output_width, h = (int)j->output_height, n = j->output_components;
   if (!image_new(&r->im, h, w, 3, r->fail.e)) return false;
+  if (shrink > 1) r->im.shrink = shrink, r->im.full_h = (int)j->image_height, r->im.full_w = (int)j->image_width;
   if (n != 3 && !(r->line = malloc((size_t)w * (size_t)n))) return err_memory(r->fail.e, (double)w * n, "a row of pixels");
   while (j->output_scanline < j->output_height) {
     uint8_t *row = r->im.px + (size_t)j->output_scanline * (size_t)w * 3;
@@ -128,12 +140,12 @@ static bool read_pixels(Reader *r, const uint8_t *bytes, size_t size) {
   return true;
 }
 
-bool jpeg_decode(Image *out, const uint8_t *bytes, size_t size, int *orientation, Err *e) {
+bool jpeg_decode(Image *out, const uint8_t *bytes, size_t size, const Reading *how, int *orientation, Err *e) {
   Reader *r = calloc(1, sizeof *r);
   if (!r) return err_memory(e, sizeof *r, "reading a JPEG");
   r->orientation = 1;
   r->j.err = fail_to(&r->fail, e);
-  bool ok = read_pixels(r, bytes, size);
+  bool ok = read_pixels(r, bytes, size, how);
   jpeg_destroy_decompress(&r->j);
   free(r->line);
   if (ok) {

@@ -11,9 +11,7 @@
  * until it sets `done` (under the lock); then the reader owns it until it moves `read` past p. */
 typedef struct Slot {
   bool done, ok;
-  int h, w, c;
-  float *x;
-  size_t cap; /* floats in x */
+  Image im;
   Err err;
 } Slot;
 
@@ -25,7 +23,7 @@ struct Loader {
 
   int64_t slots;
   Slot *slot;
-  const float **x;      /* of the batch that was given out */
+  const Image **x;      /* of the batch that was given out */
   int32_t *label;
 
   pthread_mutex_t lock; /* guards what follows, and Slot.done */
@@ -43,27 +41,11 @@ enum { BATCHES_AHEAD = 3 }; /* the one in use, one ready, one in work */
 static bool fill(Loader *l, int64_t p, Slot *s) {
   int64_t i = l->order[p];
   Random r = random_keyed(l->set.seed, l->set.epoch, (uint64_t)i);
-  Image raw, im;
-  if (!samples_get(l->samples, i, l->transform.read_flags, &raw, &s->err)) return false;
-  bool ok = transform_image(&im, &raw, &l->transform, l->set.augment ? &r : NULL, &s->err);
-  image_free(&raw);
-  size_t need = 0;
-  if (ok) {
-    need = (size_t)im.h * (size_t)im.w * (size_t)im.c;
-    if (need > s->cap) {
-      free(s->x);
-      s->x = malloc(need * sizeof(float));
-      s->cap = s->x ? need : 0;
-      if (!s->x) ok = err_memory(&s->err, (double)need * sizeof(float), "an image");
-    }
-    if (ok) ok = transform_values(s->x, &im, &l->transform, &s->err);
-    s->h = im.h;
-    s->w = im.w;
-    s->c = im.c;
-    image_free(&im);
-  }
-  if (!ok && l->samples->path) return err_within(&s->err, "%s", l->samples->path[i]);
-  return ok || err_within(&s->err, "image %lld", (long long)i);
+  Reading how = transform_reading(&l->transform, l->set.augment);
+  image_free(&s->im);
+  if (!samples_get(l->samples, i, &how, &s->im, &s->err)) return false;
+  if (transform_image(&s->im, &l->transform, l->set.augment ? &r : NULL, &s->err)) return true;
+  return l->samples->path ? err_within(&s->err, "%s", l->samples->path[i]) : err_within(&s->err, "image %lld", (long long)i);
 }
 
 static void *work(void *arg) {
@@ -190,19 +172,27 @@ bool loader_next(Loader *l, Batch *batch, Err *e) {
       *e = s->err;
       return fail(l);
     }
-    if (s->h != first->h || s->w != first->w || s->c != first->c) {
-      char a[40], b[40];
+    const Image *a = &s->im, *b = &first->im;
+    if (a->h != b->h || a->w != b->w || a->c != b->c) {
+      char name[40], other[40];
       err_set(e, "%s is %d×%d×%d but %s in the same batch is %d×%d×%d · resize = {h, w}, or resize = n with crop = n, makes them equal",
-              name_of(l, from + i, a, sizeof a), s->h, s->w, s->c, name_of(l, from, b, sizeof b), first->h, first->w, first->c);
+              name_of(l, from + i, name, sizeof name), a->h, a->w, a->c, name_of(l, from, other, sizeof other), b->h, b->w, b->c);
       return fail(l);
     }
-    l->x[i] = s->x;
+    l->x[i] = a;
     l->label[i] = l->samples->label[l->order[from + i]];
   }
   l->held = from + n;
   if (!n) return true;
-  Slot *first = &l->slot[from % l->slots];
+  const Image *first = l->x[0];
   *batch = (Batch){n, first->h, first->w, first->c, l->x, l->label, l->order + from};
+  return true;
+}
+
+bool loader_values(const Loader *l, const Batch *b, float *out, Err *e) {
+  size_t each = (size_t)b->h * (size_t)b->w * (size_t)b->c;
+  for (int i = 0; i < b->n; i++)
+    if (!transform_values(out + (size_t)i * each, b->x[i], &l->transform, e)) return false;
   return true;
 }
 
@@ -213,7 +203,7 @@ void loader_free(Loader *l) {
   pthread_cond_broadcast(&l->room);
   pthread_mutex_unlock(&l->lock);
   for (int i = 0; i < l->n_workers; i++) pthread_join(l->worker[i], NULL);
-  for (int64_t i = 0; l->slot && i < l->slots; i++) free(l->slot[i].x);
+  for (int64_t i = 0; l->slot && i < l->slots; i++) image_free(&l->slot[i].im);
   pthread_cond_destroy(&l->room);
   pthread_cond_destroy(&l->ready);
   pthread_mutex_destroy(&l->lock);

@@ -19,7 +19,7 @@ typedef struct LoaderSettings {
 /* What loader_next gives: borrowed, good until the next call. */
 typedef struct Batch {
   int n, h, w, c;
-  const float *const *x;      /* n pictures, (h, w, c) each */
+  const Image *const *x;      /* n pictures of h by w by c, still in bytes */
   const int32_t *label;
   const int64_t *sample;      /* their numbers among the samples */
 } Batch;
@@ -29,6 +29,8 @@ Loader *loader_new(Samples *samples, const int64_t *order, int64_t n, const Tran
 /* The next batch; batch->n is 0 after the last. Polls host_should_stop while it waits. After an error (a broken file,
  * pictures of different sizes) or a stop, the loader gives no more. */
 bool loader_next(Loader *l, Batch *batch, Err *e);
+/* The batch's numbers: out (n, h, w, c) in memory. */
+bool loader_values(const Loader *l, const Batch *batch, float *out, Err *e);
 /* Stops the workers, waiting at most for the picture each is at. */
 void loader_free(Loader *l);
 #endif

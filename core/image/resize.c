@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "kernels/kernels.h"
 
 int filter_named(const char *name) {
   static const char *const names[] = {"nearest", "box", "bilinear", "bicubic", "lanczos"};
@@ -38,22 +39,17 @@ static const struct { double (*weight)(double); double support; } filters[] = {
   [FILTER_BICUBIC] = {bicubic, 2.0}, [FILTER_LANCZOS] = {lanczos, 3.0},
 };
 
-enum { BITS = 32 - 8 - 2 }; /* room for the sum of 8-bit pixels times weights, some negative */
-
-/* For each output position: the first input position, how many, and their weights. */
-typedef struct Taps {
-  int width;   /* weights set aside per output */
-  int *first, *count, *weight;
-} Taps;
-
 static void taps_free(Taps *t) {
   free(t->first);
   free(t->weight);
+  *t = (Taps){0};
 }
 
-static bool taps_new(Taps *t, int in, int out, Filter filter, Err *e) {
-  double scale = (double)(float)in / out, wide = scale < 1.0 ? 1.0 : scale;
+/* in: pixels there are; extent: how many of them the outputs share among themselves, all but a part of the last one. */
+static bool taps_new(Taps *t, int in, double extent, int out, Filter filter, Err *e) {
+  double scale = (double)(float)extent / out, wide = scale < 1.0 ? 1.0 : scale;
   double support = filters[filter].support * wide;
+  t->n = out;
   t->width = (int)ceil(support) * 2 + 1;
   size_t n = (size_t)out * (size_t)t->width;
   t->first = malloc(2 * (size_t)out * sizeof(int));
@@ -74,66 +70,12 @@ static bool taps_new(Taps *t, int in, int out, Filter filter, Err *e) {
     for (int x = 0; x < hi; x++) sum += w[x] = filters[filter].weight((x + lo - centre + 0.5) * inverse);
     for (int x = 0; x < hi; x++) {
       if (sum != 0.0) w[x] /= sum;
-      t->weight[(size_t)i * (size_t)t->width + (size_t)x] = (int)((w[x] < 0 ? -0.5 : 0.5) + w[x] * (1 << BITS));
+      t->weight[(size_t)i * (size_t)t->width + (size_t)x] = (int)((w[x] < 0 ? -0.5 : 0.5) + w[x] * (1 << TAP_BITS));
     }
     t->first[i] = lo;
     t->count[i] = hi;
   }
   free(w);
-  return true;
-}
-
-static inline uint8_t clip8(int v) {
-  v >>= BITS;
-  return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-}
-
-/* out (rows, w, c) from rows `from` … of in. */
-static void across(Image *out, const Image *in, int from, const Taps *t) {
-  for (int y = 0; y < out->h; y++) {
-    const uint8_t *row = in->px + (size_t)(y + from) * (size_t)in->w * (size_t)in->c;
-    uint8_t *to = out->px + (size_t)y * (size_t)out->w * (size_t)out->c;
-    for (int x = 0; x < out->w; x++) {
-      const int *k = t->weight + (size_t)x * (size_t)t->width;
-      const uint8_t *p = row + (size_t)t->first[x] * (size_t)in->c;
-      int n = t->count[x];
-      if (in->c == 3) {
-        int r = 1 << (BITS - 1), g = r, b = r;
-        for (int i = 0; i < n; i++, p += 3) {
-          r += p[0] * k[i];
-          g += p[1] * k[i];
-          b += p[2] * k[i];
-        }
-        *to++ = clip8(r);
-        *to++ = clip8(g);
-        *to++ = clip8(b);
-      } else {
-        int v = 1 << (BITS - 1);
-        for (int i = 0; i < n; i++) v += p[i] * k[i];
-        *to++ = clip8(v);
-      }
-    }
-  }
-}
-
-/* out (h, w, c) from in, whose row 0 is row `from` of the image the taps count in. A row at a time, so that the
- * compiler can work on many pixels at once. */
-static bool down(Image *out, const Image *in, int from, const Taps *t, Err *e) {
-  size_t n = (size_t)out->w * (size_t)out->c;
-  int *sum = malloc(n * sizeof(int));
-  if (!sum) return err_memory(e, (double)n * sizeof(int), "resizing an image");
-  for (int y = 0; y < out->h; y++) {
-    const int *k = t->weight + (size_t)y * (size_t)t->width;
-    for (size_t x = 0; x < n; x++) sum[x] = 1 << (BITS - 1);
-    for (int i = 0; i < t->count[y]; i++) {
-      const uint8_t *row = in->px + (size_t)(t->first[y] + i - from) * n;
-      int w = k[i];
-      for (size_t x = 0; x < n; x++) sum[x] += row[x] * w;
-    }
-    uint8_t *to = out->px + (size_t)y * n;
-    for (size_t x = 0; x < n; x++) to[x] = clip8(sum[x]);
-  }
-  free(sum);
   return true;
 }
 
@@ -159,23 +101,24 @@ static bool nearest(Image *out, const Image *in, Err *e) {
 static bool filtered(Image *out, const Image *in, Filter filter, Err *e) {
   Taps v = {0}, h = {0};
   Image mid = {0};
-  bool ok = taps_new(&v, in->h, out->h, filter, e);
-  bool wide = out->w != in->w, high = out->h != in->h;
+  bool wide = in->shrink || out->w != in->w, high = in->shrink || out->h != in->h;
+  bool ok = taps_new(&v, in->h, in->shrink ? (double)in->full_h / in->shrink : in->h, out->h, filter, e);
   int from = 0;
   const Image *middle = in;
   if (ok && wide) {
-    from = v.first[0];
-    int last = v.first[out->h - 1] + v.count[out->h - 1];
-    if (!high) from = 0, last = in->h;
-    ok = taps_new(&h, in->w, out->w, filter, e);
-    if (ok && !(ok = image_new(&mid, last - from, out->w, in->c, e))) taps_free(&h);
+    int last = high ? v.first[out->h - 1] + v.count[out->h - 1] : in->h;
+    from = high ? v.first[0] : 0;
+    uint8_t *scratch = memory_get(resize_scratch(in->w, out->w, in->c), "resizing an image", e);
+    ok = scratch && taps_new(&h, in->w, in->shrink ? (double)in->full_w / in->shrink : in->w, out->w, filter, e) && image_new(&mid, last - from, out->w, in->c, e);
     if (ok) {
-      across(&mid, in, from, &h);
-      taps_free(&h);
+      size_t row = (size_t)in->w * (size_t)in->c;
+      kern->resize_across(mid.px, in->px + (size_t)from * row, mid.h, in->w, in->c, &h, scratch);
       middle = &mid;
     }
+    taps_free(&h);
+    memory_put(scratch, 0);
   }
-  if (ok && high) ok = down(out, middle, from, &v, e);
+  if (ok && high) kern->resize_down(out->px, middle->px, (size_t)out->w * (size_t)out->c, from, &v);
   else if (ok) memcpy(out->px, middle->px, (size_t)out->h * (size_t)out->w * (size_t)out->c);
   image_free(&mid);
   taps_free(&v);
@@ -183,7 +126,7 @@ static bool filtered(Image *out, const Image *in, Filter filter, Err *e) {
 }
 
 bool image_resize(Image *out, const Image *in, int h, int w, Filter filter, Err *e) {
-  if (h == in->h && w == in->w) return image_copy(out, in, e);
+  if (h == in->h && w == in->w && !in->shrink) return image_copy(out, in, e);
   Image im;
   if (!image_new(&im, h, w, in->c, e)) return false;
   bool ok = filter == FILTER_NEAREST ? nearest(&im, in, e) : filtered(&im, in, filter, e);

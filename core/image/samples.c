@@ -63,8 +63,8 @@ bool samples_grow(Samples *s, int64_t n, uint8_t **px, Err *e) {
   return true;
 }
 
-bool samples_get(const Samples *s, int64_t i, int flags, Image *out, Err *e) {
-  if (s->path) return image_read(out, s->path[i], flags, e);
+bool samples_get(const Samples *s, int64_t i, const Reading *how, Image *out, Err *e) {
+  if (s->path) return image_read(out, s->path[i], how, e);
   size_t each = (size_t)s->h * (size_t)s->w * (size_t)s->c;
   Image im;
   if (!image_new(&im, s->h, s->w, s->c, e)) return false;

@@ -22,7 +22,7 @@ bool samples_add_file(Samples *s, const char *path, int label, Err *e);
 bool samples_grow(Samples *s, int64_t n, uint8_t **px, Err *e);
 
 /* The picture i, decoded; out owns its pixels. Errors name the file. */
-bool samples_get(const Samples *s, int64_t i, int flags, Image *out, Err *e);
+bool samples_get(const Samples *s, int64_t i, const Reading *how, Image *out, Err *e);
 
 /* CIFAR-10's binary version (A. Krizhevsky, cs.toronto.edu/~kriz/cifar.html): records of one label byte and 32×32
  * red, green and blue planes. Adds a file's records. */

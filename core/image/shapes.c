@@ -255,7 +255,7 @@ bool shapes_add(Samples *s, ShapesDomain d, int64_t n, uint64_t seed, int split,
     for (int64_t i = 0; i < n; i++) {
       if (i % 32 == 0 && host_should_stop()) return err_stop(e);
       Random r = random_keyed(seed, (uint64_t)(split * 64 + (int)d), ((uint64_t)k << 40) + (uint64_t)i);
-      Image im = {s->h, s->w, 3, px + (size_t)i * each};
+      Image im = {.h = s->h, .w = s->w, .c = 3, .px = px + (size_t)i * each};
       shapes_draw(&im, d, k, &r);
       s->label[from + i] = k;
     }

@@ -16,6 +16,15 @@ void transform_size(const Transform *t, int h, int w, int *out_h, int *out_w) {
   if (t->crop_h > 0) *out_h = t->crop_h, *out_w = t->crop_w;
 }
 
+Reading transform_reading(const Transform *t, bool random) {
+  enum { MARGIN = 2 };
+  Reading r = {.as_stored = t->as_stored};
+  if (!t->draft || t->filter < FILTER_BILINEAR || (random && t->random_resized)) return r;
+  r.least_h = MARGIN * t->resize_h;
+  r.least_w = MARGIN * (t->resize_w ? t->resize_w : t->resize_h);
+  return r;
+}
+
 /* `im` is replaced by the result of a step that made `next`. */
 static void take(Image *im, Image *next) {
   image_free(im);
@@ -59,8 +68,8 @@ static bool size_steps(Image *im, const Transform *t, Err *e) {
   Image next;
   if (t->resize_h > 0) {
     int h = t->resize_h, w = t->resize_w;
-    if (!w) resize_shorter(im->h, im->w, t->resize_h, &h, &w);
-    if (h != im->h || w != im->w) {
+    if (!w) resize_shorter(im->shrink ? im->full_h : im->h, im->shrink ? im->full_w : im->w, t->resize_h, &h, &w);
+    if (h != im->h || w != im->w || im->shrink) {
       if (!image_resize(&next, im, h, w, t->filter, e)) return err_within(e, "resize");
       take(im, &next);
     }
@@ -103,22 +112,21 @@ static void jitter(Image *im, const Transform *t, Random *r) {
   }
 }
 
-bool transform_image(Image *out, const Image *in, const Transform *t, Random *r, Err *e) {
-  Image im, next;
-  if (!image_channels(&im, in, t->channels ? t->channels : in->c, e)) return false;
-  bool ok;
-  if (r && t->random_resized) ok = random_resized(&im, t, r, e);
-  else ok = size_steps(&im, t, e);
-  if (ok && r && t->rotate > 0) {
-    ok = image_rotate(&next, &im, random_between(r, -t->rotate, t->rotate), e);
-    if (ok) take(&im, &next);
+bool transform_image(Image *im, const Transform *t, Random *r, Err *e) {
+  Image next;
+  if (t->channels && t->channels != im->c) {
+    if (!image_channels(&next, im, t->channels, e)) return false;
+    take(im, &next);
   }
-  ok = ok && crop_steps(&im, t, r, e);
-  if (ok && r && t->flip > 0 && random_unit(r) < t->flip) image_flip(&im);
-  if (ok && r) jitter(&im, t, r);
-  if (ok) *out = im;
-  else image_free(&im);
-  return ok;
+  if (!(r && t->random_resized ? random_resized(im, t, r, e) : size_steps(im, t, e))) return false;
+  if (r && t->rotate > 0) {
+    if (!image_rotate(&next, im, random_between(r, -t->rotate, t->rotate), e)) return false;
+    take(im, &next);
+  }
+  if (!crop_steps(im, t, r, e)) return false;
+  if (r && t->flip > 0 && random_unit(r) < t->flip) image_flip(im);
+  if (r) jitter(im, t, r);
+  return true;
 }
 
 bool transform_values(float *out, const Image *im, const Transform *t, Err *e) {

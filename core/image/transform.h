@@ -10,7 +10,8 @@ typedef struct Transform {
   int resize_h, resize_w;  /* both: Resize((h, w)); only resize_h: Resize(h), the shorter side; none: 0 */
   int crop_h, crop_w;      /* CenterCrop; 0: none */
   Filter filter;
-  int read_flags;          /* READ_AS_STORED */
+  bool as_stored;          /* do not apply EXIF orientation */
+  bool draft;              /* decode JPEG at reduced size where the resize shrinks it by far */
   int n_mean;              /* 0: values stay in 0 … 1; else 1 or 3 of each */
   float mean[3], std[3];
   /* augmentation: only when a Random is given */
@@ -28,8 +29,14 @@ bool transform_random(const Transform *t);
 /* The size of the result for an image of h by w; the same for all images when transform_fixed. */
 void transform_size(const Transform *t, int h, int w, int *out_h, int *out_w);
 bool transform_fixed(const Transform *t);
-/* The picture as the network will see it, in bytes. random NULL: as for validation. */
-bool transform_image(Image *out, const Image *in, const Transform *t, Random *random, Err *e);
+/* How to read a picture for it. A draft is read at twice the size, at least, that the first step makes of it, a resize: on
+ * 396 photographs, made 72 pixels high, it then differs from what the whole picture gives by 0.4 of 255 on average, 1.2 in
+ * the worst picture and 4 in a thousandth of the numbers; at once the size by 1.4, 4.8 and 17. None for filters that pick
+ * whole pixels (nearest, box), nor where a random part of the picture is resized: a small part needs all there is. */
+Reading transform_reading(const Transform *t, bool random);
+/* im becomes the picture as the network will see it, in bytes. random NULL: as for validation. After an error it is some
+ * picture on the way there. */
+bool transform_image(Image *im, const Transform *t, Random *random, Err *e);
 /* The last step: float, (h, w, c) in memory. */
 bool transform_values(float *out, const Image *im, const Transform *t, Err *e);
 #endif

@@ -1,5 +1,5 @@
 /* Vectors of the width this file is compiled for: `vf` holds VW floats (16 on AVX-512, 8 on AVX2, 4 elsewhere).
- * + - * / work on vf as on numbers; a bare number needs v_set. Loads and stores need no alignment. The _n forms touch
+ * `vi` as many 32-bit whole numbers. + - * / work on both as on numbers; a bare number needs v_set. Loads and stores need no alignment. The _n forms touch
  * only the first n floats of memory (0 <= n <= VW) and read zeros beyond. v_fma(a, b, c) is a * b + c, rounded once where
  * the instruction set can. */
 #ifndef KERNELS_SIMD_H
@@ -12,6 +12,7 @@
 #if defined(ISA_avx512)
 #include <immintrin.h>
 typedef __m512 vf;
+typedef int32_t vi __attribute__((vector_size(64)));
 enum { VW = 16 };
 INLINE vf v_load(const float *p) { return _mm512_loadu_ps(p); }
 INLINE void v_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
@@ -25,6 +26,7 @@ INLINE void v_store_part(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, (__mm
 #elif defined(ISA_avx2)
 #include <immintrin.h>
 typedef __m256 vf;
+typedef int32_t vi __attribute__((vector_size(32)));
 enum { VW = 8 };
 INLINE vf v_load(const float *p) { return _mm256_loadu_ps(p); }
 INLINE void v_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
@@ -80,16 +82,43 @@ typedef vi vidx;
 INLINE vf v_permute(vf v, vidx index) { return __builtin_shuffle(v, index); }
 #endif
 INLINE vidx v_index(int n, int j) {
-  typedef int32_t lanes __attribute__((vector_size(4 * VW)));
 #if defined(ISA_avx512)
-  const lanes iota = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const vi iota = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 #elif defined(ISA_avx2)
-  const lanes iota = {0, 1, 2, 3, 4, 5, 6, 7};
+  const vi iota = {0, 1, 2, 3, 4, 5, 6, 7};
 #else
-  const lanes iota = {0, 1, 2, 3};
+  const vi iota = {0, 1, 2, 3};
 #endif
   return (vidx)((iota & -n) + j);
 }
+
+/* Whole numbers, VW of them, 32 bits each: v_bytes widens as many bytes; v_put_bytes stores each as one, clipped to 0 … 255,
+ * from numbers within ± 32767. */
+#if defined(ISA_avx512)
+INLINE vi v_bytes(const uint8_t *p) { return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+INLINE void v_put_bytes(uint8_t *p, vi v) {
+  __m512i up = _mm512_max_epi32((__m512i)v, _mm512_setzero_si512());
+  _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtusepi32_epi8(up));
+}
+#elif defined(ISA_avx2)
+INLINE vi v_bytes(const uint8_t *p) { return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)); }
+INLINE void v_put_bytes(uint8_t *p, vi v) {
+  __m128i h = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+  _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(h, h));
+}
+#else
+INLINE vi v_bytes(const uint8_t *p) {
+  typedef uint8_t bytes __attribute__((vector_size(16)));
+  typedef uint16_t halves __attribute__((vector_size(16)));
+  int32_t four;
+  memcpy(&four, p, 4);
+  halves h = (halves)__builtin_shuffle((bytes)(vi){four}, (bytes){0}, (bytes){0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+  return (vi)__builtin_shuffle(h, (halves){0}, (halves){0, 8, 1, 9, 2, 10, 3, 11});
+}
+INLINE void v_put_bytes(uint8_t *p, vi v) {
+  for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v[i] < 0 ? 0 : v[i] > 255 ? 255 : v[i]);
+}
+#endif
 
 INLINE vf v_zero(void) { return v_set(0.0f); }
 /* max(x, 0) that keeps NaN, as PyTorch's relu does (the second operand comes back when either is NaN) */

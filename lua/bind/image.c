@@ -107,7 +107,7 @@ static Transform check_transform(lua_State *L, int i) {
   int top = lua_gettop(L);
   Transform t = {.channels = (int)number_field(L, i, "channels", 0), .resize_h = (int)number_field(L, i, "resize_h", 0),
     .resize_w = (int)number_field(L, i, "resize_w", 0), .crop_h = (int)number_field(L, i, "crop_h", 0),
-    .crop_w = (int)number_field(L, i, "crop_w", 0), .read_flags = flag_field(L, i, "as_stored") ? READ_AS_STORED : 0,
+    .crop_w = (int)number_field(L, i, "crop_w", 0), .as_stored = flag_field(L, i, "as_stored"), .draft = flag_field(L, i, "draft"),
     .flip = number_field(L, i, "flip", 0), .random_crop = flag_field(L, i, "random_crop"),
     .pad = (int)number_field(L, i, "pad", 0), .random_resized = flag_field(L, i, "random_resized"),
     .scale = {number_field(L, i, "scale_lo", .08), number_field(L, i, "scale_hi", 1)},
@@ -129,9 +129,8 @@ static Transform check_transform(lua_State *L, int i) {
 static int l_read(lua_State *L) {
   Err e;
   const char *path = luaL_checkstring(L, 1);
-  int flags = lua_toboolean(L, 2) ? READ_AS_STORED : 0;
   Image *im = new_picture(L);
-  if (!image_read(im, path, flags, &e)) return bind_raise(L, &e);
+  if (!image_read(im, path, &(Reading){.as_stored = lua_toboolean(L, 2)}, &e)) return bind_raise(L, &e);
   return push_picture(L, im, &(Transform){0}, 3);
 }
 
@@ -151,15 +150,15 @@ static int l_preprocess(lua_State *L) {
   Err e;
   Transform t = check_transform(L, 2);
   int rank = (int)luaL_optinteger(L, 3, 4);
-  Image *in = new_picture(L), *out = new_picture(L);
+  Image *im = new_picture(L);
   if (lua_type(L, 1) == LUA_TSTRING) {
-    const char *path = lua_tostring(L, 1);
-    if (!image_read(in, path, t.read_flags, &e)) return bind_raise(L, &e);
+    Reading how = transform_reading(&t, false);
+    if (!image_read(im, lua_tostring(L, 1), &how, &e)) return bind_raise(L, &e);
   } else {
-    check_picture(L, 1, in);
+    check_picture(L, 1, im);
   }
-  if (!transform_image(out, in, &t, NULL, &e)) return bind_raise(L, &e);
-  return push_picture(L, out, &t, rank);
+  if (!transform_image(im, &t, NULL, &e)) return bind_raise(L, &e);
+  return push_picture(L, im, &t, rank);
 }
 
 /* ---- samples ---- */
@@ -276,10 +275,10 @@ static int l_get(lua_State *L) {
   lua_Integer i = luaL_checkinteger(L, 2);
   luaL_argcheck(L, i >= 0 && i < s->n, 2, "no such sample");
   Transform t = check_transform(L, 3);
-  Image *in = new_picture(L), *out = new_picture(L);
-  if (!samples_get(s, i, t.read_flags, in, &e)) return bind_raise(L, &e);
-  if (!transform_image(out, in, &t, NULL, &e)) return bind_raise(L, &e);
-  return push_picture(L, out, &t, 3);
+  Reading how = transform_reading(&t, false);
+  Image *im = new_picture(L);
+  if (!samples_get(s, i, &how, im, &e) || !transform_image(im, &t, NULL, &e)) return bind_raise(L, &e);
+  return push_picture(L, im, &t, 3);
 }
 
 /* ---- order ---- */
@@ -381,15 +380,12 @@ static int l_next(lua_State *L) {
   if (!b.n) return loader_close(L);
   Shape xs = shape_of(4, (int64_t[]){b.n, b.c, b.h, b.w}), ys = shape_of(1, (int64_t[]){b.n});
   Tensor *x = tensor_new(&xs, &e), *y = x ? tensor_new(&ys, &e) : NULL;
-  if (!y) {
+  if (!y || !loader_values(*l, &b, x->data, &e)) {
     tensor_unref(x);
+    tensor_unref(y);
     return bind_raise(L, &e);
   }
-  size_t each = (size_t)b.h * (size_t)b.w * (size_t)b.c;
-  for (int i = 0; i < b.n; i++) {
-    memcpy(x->data + (size_t)i * each, b.x[i], each * sizeof(float));
-    y->data[i] = (float)b.label[i];
-  }
+  for (int i = 0; i < b.n; i++) y->data[i] = (float)b.label[i];
   y->dtype = DTYPE_I64;
   bind_push_leaf(L, x);
   bind_push_leaf(L, y);

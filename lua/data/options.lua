@@ -117,7 +117,7 @@ local preprocessing = {"resize", "crop", "mean", "std", "interpolation"}
 --- The names that every picture dataset takes.
 options.picture = {
   size = true, resize = true, crop = true, mean = true, std = true, interpolation = true, augment = true, transform = true,
-  channels = true, exif = true,
+  channels = true, exif = true, draft = true,
 }
 
 -- What belongs to a model's weights: m.preprocess, a table or a method that gives one. A plain table is taken as it is.
@@ -182,6 +182,7 @@ function options.read(where, given, usual)
     if t.channels ~= 1 and t.channels ~= 3 then fault("%s: channels is 1 (grey) or 3 (colour), got %d", where, t.channels) end
   end
   if say.exif == false then t.as_stored = true end
+  if say.draft then t.draft = true end
   augment(where, say.augment, t, usual)
   return {say = say, core = t}
 end
@@ -197,6 +198,7 @@ end
 function options.words(o)
   local say, t, parts = o.say, o.core, {}
   if t.channels then parts[#parts + 1] = t.channels == 1 and "to grey" or "to colour" end
+  if t.draft then parts[#parts + 1] = "draft" end
   if say.resize then
     parts[#parts + 1] = "resize " .. text(say.resize) .. (t.filter ~= "bilinear" and " " .. t.filter or "")
   end
@@ -220,7 +222,7 @@ function options.random(t)
   return t.random_crop or t.random_resized or false
 end
 
-local fixed = {"as_stored", "channels", "crop_h", "crop_w", "filter", "mean", "resize_h", "resize_w", "std"}
+local fixed = {"as_stored", "channels", "crop_h", "crop_w", "draft", "filter", "mean", "resize_h", "resize_w", "std"}
 
 --- A transform as one string, equal for equal transforms: of the part that is not random.
 function options.key(t)

@@ -19,7 +19,7 @@ local read = options.named("fit", [[val:any=nil epochs:any=10 batch:count=32
   optimizer:any=sgd lr:rate=nil momentum:rate=nil nesterov:bool=nil weight_decay:rate=nil betas:table=nil eps:rate=nil
   schedule:any=constant step_size:count=nil gamma:rate=0.1 label_smoothing:prob=0 clip:positive=nil
   patience:count=5 min_delta:rate=0 max_epochs:count=200 best:bool=nil
-  cache:any=true seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil]])
+  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil]])
 
 -- Optimizers by name, and the options of fit each takes: what is not given is as optim has it, but for these.
 local adam = {lr = true, betas = true, eps = true, weight_decay = true}
@@ -100,7 +100,8 @@ local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge en
 
 --- Trains m on the dataset `train` and returns how it went.
 -- Only what requires a gradient is trained; frozen parts do not change. What comes before the first trained layer is
--- computed once per sample and kept (a line says so, or why not). Ctrl-C ends at a step's end with what there is.
+-- computed once per sample and kept; a line says so, or why not (where augmentation is random: ask for `cache = K`).
+-- Ctrl-C ends at a step's end with what there is.
 -- Options:
 --   val              a dataset to measure on after each epoch
 --   epochs           a number (10), or "converge": until the validation loss (without val: the training loss) has not
@@ -112,7 +113,9 @@ local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge en
 --   schedule         "cosine", "step" (step_size, gamma 0.1) or function(epoch, epochs) → factor, per epoch
 --   label_smoothing  0        clip   largest norm of all gradients together
 --   best             keep the weights of the best epoch on val (default: with "converge" only)
---   cache            true; false: the frozen part is computed every time; a number: at most that many MB
+--   cache            true; false: the frozen part is computed every time; K: where augmentation is random, K views of each
+--                    sample are kept: epochs 1 to K draw them, and those after take them again in turn
+--   cache_mb         the most that is kept (2048)
 --   seed             of order and augmentation (default: the next of the generator)
 --   threads          of the loader      quiet   nothing is printed      on_epoch   called with each epoch's figures
 -- Returns {history = {{epoch, steps, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, seconds, interrupted, converged}.
@@ -150,20 +153,27 @@ local function fit(m, train, opts)
   local good, best = backup(moving), keep_best and backup(moving)
   local statistics = {table.unpack(moving, trained + 1)}
   local settled = backup(statistics) -- as the last whole step left them
-  local kept, kept_val = trunk.new(train, opts), opts.val and trunk.new(opts.val, opts)
+  local kept, kept_val = trunk.new(train, opts, train.random), opts.val and trunk.new(opts.val, opts, false)
   local r = setmetatable({history = {}, seconds = 0, seed = seed}, Result)
   local least, since = math.huge, 0
   local labels = train:labels()
   local began = core.engine.clock()
 
-  -- One step; returns loss and how many were right. Weights change only at its end, in one piece.
+  -- One step; returns loss and how many were right, or nothing where the kept values do not fit any more. Weights change
+  -- only at its end, in one piece.
   local function step(x, y, places, from_cache, epoch, k)
     optimizer:zero_grad()
     local logits = m(x)
     if epoch == 1 and k == 1 then measure.check_classes("fit", logits, train) end
     local loss = F.cross_entropy(logits, y, {label_smoothing = opts.label_smoothing})
     local right = logits:argmax(1):eq(y):sum()
-    if from_cache then kept:give(loss, x, places) else kept:keep(loss, x, places) end
+    local view = kept:view(epoch)
+    if from_cache then
+      if not kept:give(view, loss, x, places) then return end
+    else
+      if k == 1 then kept:look(loss, x) end
+      kept:keep(view, loss, x, places)
+    end
     if not loss.requires_grad then fault("fit: the loss does not depend on any parameter that trains") end
     loss:backward()
     local value = loss:item()
@@ -199,35 +209,40 @@ local function fit(m, train, opts)
     settled.restore()
   end
 
+  -- The validation loss and accuracy. What is frozen in a training pass is kept here too: what only an evaluating one
+  -- finds frozen (statistics that move between epochs) is not.
   local function validate()
-    local full = kept_val:full()
-    local same = kept.kept and kept.names
-    local loss, correct, count = 0, 0, 0
-    mode.eval(m, function()
-      local function one(x, y, places, give)
-        local logits = m(x)
-        if count == 0 then measure.check_classes("fit: val", logits, opts.val) end
-        if same and kept_val.on and not give then
-          kept_val:keep(logits, x, places)
-          if kept_val.names ~= same then kept_val.on, kept_val.kept = false, nil end
-        elseif give then
-          kept_val:give(logits, x, places)
+    local loss, correct, count, fits = 0, 0, 0, nil
+    local function one(x, y, places, from_cache)
+      local logits = m(x)
+      if count == 0 then measure.check_classes("fit: val", logits, opts.val) end
+      if from_cache then
+        if not kept_val:give(0, logits, x, places) then return false end
+      else
+        if count == 0 then
+          kept_val:look(logits, x)
+          fits = kept_val.names == kept.names
         end
-        local sum = F.cross_entropy(logits, y, {reduction = "sum"})
-        local right = logits:argmax(1):eq(y):sum()
-        graph.eval {sum, right}
-        loss, correct, count = loss + sum:item(), correct + right:item(), count + #places
+        if fits then kept_val:keep(0, logits, x, places) end
       end
-      if full and same then
+      local sum = F.cross_entropy(logits, y, {reduction = "sum"})
+      local right = logits:argmax(1):eq(y):sum()
+      graph.eval {sum, right}
+      loss, correct, count = loss + sum:item(), correct + right:item(), count + #places
+      return true
+    end
+    mode.eval(m, function()
+      local from_cache = kept_val:full(0) and kept_val.names == kept.names
+      if from_cache then
         local truth = opts.val:labels()
         for _, places in ipairs(opts.val:order(batch)) do
-          one(kept_val:stand_in(#places), trunk.labels(truth, places), places, true)
+          from_cache = one(kept_val:stand_in(#places), trunk.labels(truth, places), places, true)
+          if not from_cache then break end
         end
-      else
-        for x, y, places in opts.val:batches(batch, {augment = false, threads = opts.threads}) do
-          if kept_val.on then kept_val:shape(x) end
-          one(x, y, places, false)
-        end
+      end
+      if not from_cache then
+        loss, correct, count = 0, 0, 0
+        for x, y, places in opts.val:batches(batch, {augment = false, threads = opts.threads}) do one(x, y, places, false) end
       end
     end)
     return loss / count, correct / count
@@ -237,7 +252,7 @@ local function fit(m, train, opts)
     local f = factor(epoch - 1)
     for i, g in ipairs(optimizer.param_groups) do g.lr = base[i] * f end
     local order = {shuffle = true, seed = seed, epoch = epoch, threads = opts.threads}
-    local from_cache = kept:full()
+    local from_cache = kept:full(kept:view(epoch))
     local plan = train:order(batch, {shuffle = true, seed = seed, epoch = epoch})
     local line = progress.new(epoch, #plan, opts.quiet)
     local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
@@ -253,11 +268,17 @@ local function fit(m, train, opts)
       if from_cache then
         for _, places in ipairs(plan) do
           local value, right = step(kept:stand_in(#places), trunk.labels(labels, places), places, true, epoch, k + 1)
+          if not value then -- on_epoch froze or thawed something: that pass is forgotten, and this epoch computes all again
+            from_cache = false
+            graph.drop_effects()
+            collectgarbage()
+            break
+          end
           if after(value, right, #places) then break end
         end
-      else
+      end
+      if not from_cache then
         for x, y, places in train:batches(batch, order) do
-          if kept.on then kept:shape(x) end
           local value, right = step(x, y, places, false, epoch, k + 1)
           if after(value, right, #places) then break end
         end
@@ -278,7 +299,7 @@ local function fit(m, train, opts)
     local row = epoch_of(epoch)
     if row.steps == 0 then break end -- Ctrl-C before the first one
     r.history[epoch] = row
-    if epoch == 1 and not opts.quiet and (others or kept.on) then note(kept:text()) end
+    if epoch == 1 and not opts.quiet and (others or not kept.why) then note(kept:text()) end
     if opts.on_epoch then opts.on_epoch(row) end
     if r.interrupted then break end
     local now = row.val_loss or row.loss

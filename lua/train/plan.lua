@@ -17,15 +17,15 @@ local Plan = {__name = "training plan", __tostring = function(r)
   line("cache", "%s", r.cache)
   line("memory", "%.0f MB a step of %d (%.0f MB of it kept for backward)", r.memory / 1e6, r.batch, r.saved / 1e6)
   line("time", "%s an epoch of %d steps%s", progress.seconds_text(r.seconds), r.steps,
-    r.cached_seconds and ("; %s from the second epoch on"):format(progress.seconds_text(r.cached_seconds)) or "")
+    r.cached_seconds and ("; %s from epoch %d on"):format(progress.seconds_text(r.cached_seconds), r.cached_from) or "")
   return table.concat(lines, "\n")
 end}
 
-local read = options.named("plan", "batch:count=32 cache:any=true threads:natural=nil")
+local read = options.named("plan", "batch:count=32 cache:any=true cache_mb:rate=2048 threads:natural=nil")
 
---- plan(m, ds[, {batch = 32, cache = true}]): where backward stops, what would be cached, memory, and seconds per epoch,
--- from one measured step (the model stays as it is). Returns a table that prints itself: `first`, `cache`, `memory`, `saved`,
--- `seconds`, `cached_seconds`, `steps`.
+--- plan(m, ds[, {batch = 32, cache = true, cache_mb = 2048}]): where backward stops, what fit would keep between epochs,
+-- memory, and seconds per epoch, from one measured step (the model stays as it is). Returns a table that prints itself:
+-- `first`, `cache`, `memory`, `saved`, `seconds`, `steps`, and where something is kept `cached_seconds`, `cached_from` (epoch).
 local function plan(m, ds, opts)
   measure.check_model("plan", m)
   measure.check_dataset("plan", ds)
@@ -57,24 +57,14 @@ local function plan(m, ds, opts)
   local loss = loss_of()
   local cost = graph.cost({loss}, true)
   r.memory, r.saved = cost.arena + cost.outputs, cost.saved
-  local values, why = graph.frontier({loss}, x)
   for _, node in ipairs(graph.walk({loss})) do
     if node.requires_grad and node.op then
       r.first = node.path ~= "" and node.path or node.op
       break
     end
   end
-  local cache = trunk.new(ds, opts)
-  if cache.on and #values > 0 then
-    cache.names, cache.numbers = {}, 0
-    for i, v in ipairs(values) do
-      cache.names[i] = graph.path(v) ~= "" and graph.path(v) or graph.op_of(v)
-      cache.numbers = cache.numbers + v:numel() / batch
-    end
-    cache.names, cache.kept = table.concat(cache.names, ", "), {}
-  elseif cache.on then
-    cache.why = why and why ~= "" and why or "nothing before the first trained layer is frozen"
-  end
+  local cache = trunk.new(ds, opts, ds.random)
+  cache:look(loss, x)
   r.cache = cache:text()
   local function timed(give)
     local l = loss_of()
@@ -85,7 +75,7 @@ local function plan(m, ds, opts)
   end
   timed(false)
   r.seconds = math.max(timed(false), loading / 2) * r.steps
-  if cache.kept then r.cached_seconds = timed(true) * r.steps end
+  if not cache.why then r.cached_seconds, r.cached_from = timed(true) * r.steps, cache.views + 1 end
   return r
 end
 

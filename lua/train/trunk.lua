@@ -1,89 +1,97 @@
 --- The frozen trunk: what comes before the first thing that trains is computed once per sample and kept.
 -- The graph says where that is (core/graph.h, graph_frontier): values that depend on the sample alone, through nothing that
 -- requires a gradient, is random, or mixes samples. Later epochs give those values to the traced graph, and what came
--- before them is dead code.
+-- before them is dead code. Where augmentation draws each epoch's pictures anew, several views of a sample may be kept.
 local core = require "suture.core"
 local fault = require "suture.fault"
 local options = require "suture.options"
+local text = require "suture.view.text"
 local graph, rows = core.graph, core.rows
 local trunk = {}
 trunk.__index = trunk
 
-local DEFAULT_MB = 2048
-
 --- The option `cache` as users give it: an error names the function `what`.
 function trunk.check(what, cache)
-  if type(cache) == "boolean" or type(cache) == "number" and cache >= 0 then return end
-  fault("%s: cache expects true, false or a bound in MB, got %s", what, options.show(cache))
+  if type(cache) == "boolean" or math.type(cache) == "integer" and cache > 0 then return end
+  fault("%s: cache expects true, false or how many augmented views of each sample to keep (a whole number above 0), got %s%s", what,
+    options.show(cache), type(cache) == "number" and " · a bound in MB is cache_mb" or "")
 end
 
---- A cache for the samples of ds. opts.cache: true (default), false, or a bound in MB (default 2048).
-function trunk.new(ds, opts)
-  local self = setmetatable({n = #ds, on = opts.cache ~= false, have = {}, count = 0, kept = nil}, trunk)
-  self.bytes = (type(opts.cache) == "number" and opts.cache or DEFAULT_MB) * 1e6
-  if opts.cache == false then self.why = "cache = false"
-  elseif ds.random then self.on, self.why = false, "the augmentation is random: each epoch sees other pictures" end
-  return self
+--- A cache for the samples of ds, which augmentation changes from epoch to epoch when `random`. opts.cache: true, false, or
+-- the number of augmented views; opts.cache_mb: the most that is kept.
+function trunk.new(ds, opts, random)
+  return setmetatable({n = #ds, cache = opts.cache, views = not random and 1 or math.tointeger(opts.cache) or 0, mb = opts.cache_mb,
+    shelves = {}}, trunk)
 end
 
-local function names_of(values)
-  local out = {}
+-- The values at the frozen frontier under `want`, their names as one string, and what stopped it there.
+local function frontier(want, x)
+  local values, why = graph.frontier({want}, x)
+  local names = {}
   for i, v in ipairs(values) do
     local path = graph.path(v)
-    out[i] = path ~= "" and path or graph.op_of(v)
+    names[i] = path ~= "" and path or graph.op_of(v)
   end
-  return table.concat(out, ", ")
+  return values, table.concat(names, ", "), why
 end
 
---- First epoch: keeps the frontier's values under `want` for these places. Call before want is computed.
-function trunk:keep(want, x, places)
-  if not self.on then return end
-  local values, why = graph.frontier({want}, x)
-  if #values == 0 then
-    self.on, self.why = false, why and why ~= "" and why or "nothing before the first trained layer is frozen"
+--- Looks where the frozen part of what makes `want` from the batch x ends, and settles whether its values are kept: sets
+-- `names`, `bytes` a view of all samples takes, and `why` when nothing is kept. What was kept before, from elsewhere, is dropped.
+function trunk:look(want, x)
+  local values, names, why = frontier(want, x)
+  if names == self.names then return end
+  self:clear()
+  self.names, self.bytes, self.like = names, 0, rows.new(x, 1)
+  for _, v in ipairs(values) do self.bytes = self.bytes + 4 * core.tensor.numel(v) // core.tensor.size(v, 0) * self.n end
+  if #values == 0 then self.why = why ~= "" and why or "nothing before the first trained layer is frozen"
+  elseif not self.cache then self.why = "cache = false"
+  elseif self.views == 0 then
+    self.why = ("the augmentation is random, each epoch sees other pictures · cache = K keeps K views of each (%s a view)"):format(text.bytes(self.bytes))
+  elseif self.views * self.bytes > self.mb * 1e6 then
+    self.why = ("%s for %s at %s, the bound is %s: cache_mb = N raises it"):format(text.bytes(self.views * self.bytes), self:what(), names,
+      text.bytes(self.mb * 1e6))
+  end
+end
+
+function trunk:what() return (self.views > 1 and self.views .. " views of " or "") .. self.n .. " samples" end
+
+--- The view that an epoch (from 1) draws or takes.
+function trunk:view(epoch) return (epoch - 1) % math.max(self.views, 1) end
+
+--- Keeps the frontier's values under `want` for these places. Call after look, and before want is computed.
+function trunk:keep(view, want, x, places)
+  if self.why then return end
+  local values, names = frontier(want, x)
+  if names ~= self.names then
+    self.shelves, self.why = {}, "the model takes another way for other samples"
     return
   end
-  local names = names_of(values)
-  if not self.kept then
-    local numbers = 0
-    for _, v in ipairs(values) do numbers = numbers + core.tensor.numel(v) / core.tensor.size(v, 0) end
-    if numbers * 4 * self.n > self.bytes then
-      self.on = false
-      self.why = ("%.1f GB for %d samples at %s, the bound is %.1f GB: cache = MB raises it"):format(numbers * 4 * self.n / 1e9, self.n, names,
-        self.bytes / 1e9)
-      return
-    end
-    self.names, self.numbers, self.kept, self.stopped_by = names, numbers, {}, why
-    for i, v in ipairs(values) do self.kept[i] = rows.new(v, self.n) end
-  elseif names ~= self.names then
-    self.on, self.kept, self.why = false, nil, "the model takes another way for other samples"
-    return
+  local shelf = self.shelves[view]
+  if not shelf then
+    shelf = {have = {}, count = 0}
+    for i, v in ipairs(values) do shelf[i] = rows.new(v, self.n) end
+    self.shelves[view] = shelf
   end
   graph.eval(values)
-  for i, v in ipairs(values) do rows.put(self.kept[i], places, v) end
+  for i, v in ipairs(values) do rows.put(shelf[i], places, v) end
   for _, place in ipairs(places) do
-    if not self.have[place] then self.have[place], self.count = true, self.count + 1 end
+    if not shelf.have[place] then shelf.have[place], shelf.count = true, shelf.count + 1 end
   end
 end
 
 --- Is every sample's value here?
-function trunk:full() return self.on and self.kept ~= nil and self.count == self.n end
+function trunk:full(view) return self.shelves[view] ~= nil and self.shelves[view].count == self.n end
 
---- Gives the kept values to a freshly traced `want`, so that what is before them is not computed.
-function trunk:give(want, x, places)
-  local values = graph.frontier({want}, x)
-  if names_of(values) ~= self.names then
-    self.on, self.kept = false, nil
-    return false
-  end
-  for i, v in ipairs(values) do graph.set_value(v, rows.take(self.kept[i], places)) end
+--- Gives the kept values to a freshly traced `want`, so that what is before them is not computed. False when they are of
+-- another place: something was frozen or thawed since.
+function trunk:give(view, want, x, places)
+  local values, names = frontier(want, x)
+  if names ~= self.names then return false end
+  for i, v in ipairs(values) do graph.set_value(v, rows.take(self.shelves[view][i], places)) end
   return true
 end
 
---- Notes what a batch looks like, for stand_in.
-function trunk:shape(x) self.like = self.like or x end
-
---- A tensor of the batch's shape whose numbers nobody will look at.
+--- A tensor of the shape of a batch of n whose numbers nobody will look at.
 function trunk:stand_in(n)
   self.blank = self.blank or {}
   self.blank[n] = self.blank[n] or rows.new(self.like, n)
@@ -99,13 +107,12 @@ end
 
 --- One line for the user.
 function trunk:text()
-  if self.kept then
-    return ("frozen up to %s: kept for %d samples (%.1f MB), later epochs start there"):format(self.names, self.n, self.numbers * 4 * self.n / 1e6)
-  end
-  return "the frozen part is not kept between epochs: " .. (self.why or "nothing is frozen")
+  if self.why then return "the frozen part is not kept between epochs: " .. self.why end
+  return ("frozen up to %s: kept for %s (%s), %s start there"):format(self.names, self:what(), text.bytes(self.views * self.bytes),
+    self.views > 1 and ("epochs from %d on"):format(self.views + 1) or "later epochs")
 end
 
---- Drops what is kept (the frozen part changed).
-function trunk:clear() self.have, self.count, self.kept = {}, 0, nil end
+--- Drops what is kept.
+function trunk:clear() self.shelves, self.names, self.why = {}, nil, nil end
 
 return trunk

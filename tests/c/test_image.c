@@ -4,12 +4,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "image/image.h"
 #include "image/random.h"
+#include "image/transform.h"
+#include "kernels/kernels.h"
 
 static Err e;
 
@@ -28,7 +31,7 @@ static void png_there_and_back(void **s) {
     uint8_t *bytes;
     size_t size;
     assert_true(png_encode(&im, &bytes, &size, &e));
-    assert_true(image_decode(&back, bytes, size, 0, &e));
+    assert_true(image_decode(&back, bytes, size, NULL, &e));
     assert_int_equal(back.h, 13);
     assert_int_equal(back.w, 31);
     assert_int_equal(back.c, 3);
@@ -36,7 +39,7 @@ static void png_there_and_back(void **s) {
       for (int k = 0; k < 3; k++) assert_int_equal(back.px[3 * i + k], c == 1 ? im.px[i] : im.px[3 * i + k]);
     for (size_t cut = 0; cut + 12 < size; cut += 7) { /* the last chunk alone may be missing */
       Image none;
-      assert_false(image_decode(&none, bytes, cut, 0, &e));
+      assert_false(image_decode(&none, bytes, cut, NULL, &e));
     }
     free(bytes);
     image_free(&im);
@@ -52,11 +55,11 @@ static void jpeg_there_and_back(void **s) {
   uint8_t *bytes;
   size_t size;
   assert_true(jpeg_encode(&im, 95, &bytes, &size, &e));
-  assert_true(image_decode(&back, bytes, size, 0, &e));
+  assert_true(image_decode(&back, bytes, size, NULL, &e));
   for (int i = 0; i < 24 * 40 * 3; i++) assert_in_range(back.px[i] + 20 - im.px[i], 0, 40);
   image_free(&back);
   for (size_t cut = 2; cut < size; cut = cut * 3 / 2) { /* Pillow refuses even a missing end marker */
-    assert_false(image_decode(&back, bytes, size - cut, 0, &e));
+    assert_false(image_decode(&back, bytes, size - cut, NULL, &e));
     assert_true(strstr(e.text, "cut off") || size - cut < 3);
   }
   free(bytes);
@@ -70,28 +73,28 @@ static void files(void **s) {
   Image im = picture(5, 6, 3), back;
   snprintf(path, sizeof path, "%s/a.PNG", dir);
   assert_true(image_write(&im, path, 0, &e));
-  assert_true(image_read(&back, path, 0, &e));
+  assert_true(image_read(&back, path, NULL, &e));
   assert_memory_equal(im.px, back.px, 5 * 6 * 3);
   image_free(&back);
   snprintf(name, sizeof name, "%s/a.jpg", dir); /* content decides, not the name */
   assert_int_equal(rename(path, name), 0);
-  assert_true(image_read(&back, name, 0, &e));
+  assert_true(image_read(&back, name, NULL, &e));
   image_free(&back);
   assert_false(image_write(&im, "picture.tiff", 0, &e));
   assert_non_null(strstr(e.text, ".png"));
   unlink(name);
-  assert_false(image_read(&back, name, 0, &e));
+  assert_false(image_read(&back, name, NULL, &e));
   assert_non_null(strstr(e.text, name));
-  assert_false(image_read(&back, dir, 0, &e));
+  assert_false(image_read(&back, dir, NULL, &e));
   assert_non_null(strstr(e.text, "folder"));
   FILE *f = fopen(name, "wb");
   fputs("GIF89a and so on", f);
   fclose(f);
-  assert_false(image_read(&back, name, 0, &e));
+  assert_false(image_read(&back, name, NULL, &e));
   assert_non_null(strstr(e.text, "GIF"));
   f = fopen(name, "wb");
   fclose(f);
-  assert_false(image_read(&back, name, 0, &e));
+  assert_false(image_read(&back, name, NULL, &e));
   assert_non_null(strstr(e.text, "empty"));
   unlink(name);
   rmdir(dir);
@@ -113,7 +116,7 @@ static void bomb(void **s) {
     for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
   }
   for (int i = 0; i < 4; i++) bytes[29 + i] = (uint8_t)(~crc >> (24 - 8 * i));
-  assert_false(image_decode(&none, bytes, size, 0, &e));
+  assert_false(image_decode(&none, bytes, size, NULL, &e));
   assert_non_null(strstr(e.text, "65536×65536"));
   free(bytes);
   image_free(&im);
@@ -154,6 +157,58 @@ static void resize_as_pillow(void **s) {
     image_free(&out);
   }
   image_free(&im);
+}
+
+static Image turned(const Image *im) { /* rows become columns */
+  Image out;
+  assert_true(image_orient(&out, im, 5, &e));
+  return out;
+}
+
+static void same(const Image *a, const Image *b) {
+  assert_int_equal(a->h, b->h);
+  assert_int_equal(a->w, b->w);
+  assert_memory_equal(a->px, b->px, (size_t)a->h * (size_t)a->w * (size_t)a->c);
+}
+
+/* Along the rows and along the columns the arithmetic is the same, on every instruction set, for rows that fill the vectors
+ * and rows that do not; colours do not mix. */
+static void resize_either_way(void **s) {
+  (void)s;
+  static const int from[][2] = {{1, 1}, {15, 7}, {16, 16}, {17, 33}, {40, 31}, {3, 200}, {64, 48}}, to[] = {1, 5, 16, 21, 64};
+  static const char *const isa[] = {"sse2", "avx2", "avx512"};
+  for (size_t i = 0; i < sizeof from / sizeof *from; i++)
+    for (size_t k = 0; k < sizeof to / sizeof *to; k++)
+      for (int f = FILTER_BOX; f <= FILTER_LANCZOS; f++) {
+        Image im = picture(from[i][0], from[i][1], 3), side = turned(&im), first = {0};
+        for (int set = 0; set < 3; set++) {
+          setenv("SUTURE_ISA", isa[set], 1);
+          kernels_init();
+          Image across, down, grey, one;
+          assert_true(image_resize(&across, &im, im.h, to[k], (Filter)f, &e));
+          assert_true(image_resize(&down, &side, to[k], side.w, (Filter)f, &e));
+          Image back = turned(&down);
+          same(&across, &back);
+          assert_true(image_new(&grey, im.h, im.w, 1, &e));
+          for (int p = 0; p < im.h * im.w; p++) grey.px[p] = im.px[3 * p + 1];
+          assert_true(image_resize(&one, &grey, im.h, to[k], (Filter)f, &e));
+          for (int p = 0; p < one.h * one.w; p++) assert_int_equal(one.px[p], across.px[3 * p + 1]);
+          image_free(&grey);
+          image_free(&one);
+          image_free(&down);
+          image_free(&back);
+          if (!set) first = across;
+          else {
+            same(&first, &across);
+            image_free(&across);
+          }
+        }
+        image_free(&im);
+        image_free(&side);
+        image_free(&first);
+      }
+  unsetenv("SUTURE_ISA");
+  kernels_init();
 }
 
 static void sizes(void **s) {
@@ -215,6 +270,75 @@ static void orientations(void **s) {
   for (size_t n = 0; n < sizeof little; n++) assert_int_equal(exif_orientation(little, n), 1);
 }
 
+/* An orientation put into a JPEG, after its start marker. */
+static void with_orientation(uint8_t **bytes, size_t *size, uint8_t orientation) {
+  const uint8_t exif[] = {0xff, 0xe1, 0, 30, 'E', 'x', 'i', 'f', 0, 0, 'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0};
+  uint8_t *with = malloc(*size + sizeof exif);
+  memcpy(with, *bytes, 2);
+  memcpy(with + 2, exif, sizeof exif);
+  memcpy(with + 2 + sizeof exif, *bytes + 2, *size - 2);
+  free(*bytes);
+  *bytes = with;
+  *size += sizeof exif;
+}
+
+/* A draft has the size of the exact result and nearly its numbers; it is as small as the resize allows. */
+static void drafts(void **s) {
+  (void)s;
+  static const struct { int h, w, c, orientation, resize_h, resize_w, crop, shrink; } cases[] = {
+    {1, 1, 3, 1, 1, 0, 0, 0}, {2, 2, 3, 1, 1, 0, 0, 0}, {7, 5, 3, 1, 1, 0, 0, 2}, {8, 8, 1, 1, 2, 0, 0, 2}, {40, 40, 3, 1, 20, 0, 0, 0},
+    {41, 57, 3, 1, 10, 0, 0, 2}, {401, 299, 3, 1, 70, 0, 64, 2}, {401, 299, 3, 1, 37, 0, 32, 4}, {401, 299, 1, 1, 18, 0, 16, 8},
+    {333, 501, 3, 1, 40, 60, 0, 4}, {333, 501, 3, 1, 40, 130, 0, 0}, {333, 501, 3, 1, 400, 0, 0, 0}, {320, 480, 3, 6, 36, 40, 0, 4},
+    {320, 480, 3, 3, 20, 0, 0, 8}, {321, 480, 3, 6, 36, 40, 0, 0}, {324, 484, 3, 8, 20, 20, 0, 4}, {333, 501, 3, 1, 0, 0, 0, 0}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    int h = cases[i].h, w = cases[i].w, c = cases[i].c;
+    Image im, exact, draft;
+    assert_true(image_new(&im, h, w, c, &e));
+    for (int y = 0; y < h; y++) /* waves and an edge */
+      for (int x = 0; x < w; x++)
+        for (int k = 0; k < c; k++)
+          im.px[(y * w + x) * c + k] = (uint8_t)(128 + 60 * sin(x / (9.0 + k)) + 40 * cos(y / 13.0) + (x + 2 * y > w ? 20 : -20));
+    uint8_t *bytes;
+    size_t size;
+    assert_true(jpeg_encode(&im, 90, &bytes, &size, &e));
+    if (cases[i].orientation != 1) with_orientation(&bytes, &size, (uint8_t)cases[i].orientation);
+    Transform t = {.resize_h = cases[i].resize_h, .resize_w = cases[i].resize_w, .crop_h = cases[i].crop, .crop_w = cases[i].crop,
+      .filter = FILTER_BILINEAR, .draft = true};
+    Reading how = transform_reading(&t, false);
+    assert_true(image_decode(&exact, bytes, size, NULL, &e));
+    assert_int_equal(exact.shrink, 0);
+    assert_true(image_decode(&draft, bytes, size, &how, &e));
+    assert_int_equal(draft.shrink, cases[i].shrink);
+    if (draft.shrink) {
+      assert_int_equal(draft.h, (exact.h + draft.shrink - 1) / draft.shrink);
+      assert_true(draft.full_h == exact.h && draft.full_w == exact.w);
+    }
+    assert_true(transform_image(&exact, &t, NULL, &e) && transform_image(&draft, &t, NULL, &e));
+    assert_int_equal(draft.h, exact.h);
+    assert_int_equal(draft.w, exact.w);
+    assert_int_equal(draft.shrink, 0);
+    int n = exact.h * exact.w * exact.c, sum = 0;
+    for (int p = 0; p < n; p++) {
+      int d = abs(draft.px[p] - exact.px[p]);
+      assert_in_range(d, 0, cases[i].shrink ? 12 : 0);
+      sum += d;
+    }
+    assert_true(sum <= 2 * n);
+    image_free(&im);
+    image_free(&exact);
+    image_free(&draft);
+    free(bytes);
+  }
+  Transform t = {.resize_h = 20, .filter = FILTER_BILINEAR, .draft = true, .random_resized = true, .as_stored = true};
+  assert_int_equal(transform_reading(&t, false).least_w, 40);
+  assert_int_equal(transform_reading(&t, true).least_w, 0);
+  assert_true(transform_reading(&t, true).as_stored);
+  t.filter = FILTER_NEAREST;
+  assert_int_equal(transform_reading(&t, false).least_h, 0);
+  t.filter = FILTER_BILINEAR, t.draft = false;
+  assert_int_equal(transform_reading(&t, false).least_h, 0);
+}
+
 /* torchvision's adjust_* on a PIL image. */
 static void hue_of(Image *im, float shift) { image_hue(im, (double)shift); }
 
@@ -244,7 +368,7 @@ static void colours_as_pillow(void **s) {
 
 static void normalise(void **s) {
   (void)s;
-  Image im = {1, 1, 3, (uint8_t[]){0, 128, 255}};
+  Image im = {.h = 1, .w = 1, .c = 3, .px = (uint8_t[]){0, 128, 255}};
   float out[3];
   image_normalise(out, &im, (float[]){.485f, .456f, .406f}, (float[]){.229f, .224f, .225f});
   assert_true(out[0] == (0.0f - .485f) / .229f);
@@ -255,7 +379,7 @@ static void normalise(void **s) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(png_there_and_back), cmocka_unit_test(jpeg_there_and_back), cmocka_unit_test(files), cmocka_unit_test(bomb),
-    cmocka_unit_test(resize_as_pillow), cmocka_unit_test(sizes), cmocka_unit_test(crop_and_flip), cmocka_unit_test(orientations),
-    cmocka_unit_test(colours_as_pillow), cmocka_unit_test(normalise)};
+    cmocka_unit_test(resize_as_pillow), cmocka_unit_test(resize_either_way), cmocka_unit_test(sizes), cmocka_unit_test(crop_and_flip), cmocka_unit_test(orientations),
+    cmocka_unit_test(drafts), cmocka_unit_test(colours_as_pillow), cmocka_unit_test(normalise)};
   return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }

@@ -316,6 +316,24 @@ describe("real photographs", function()
   local there = os.execute(("test -d '%s'"):format(photos))
   if not there then pending("no " .. photos .. " (SUTURE_SHARED says where)", function() end) return end
 
+  it("differ little when they are decoded as drafts", function()
+    local exact = data.folder(photos, {resize = 72, crop = 64}):take {per_class = 20}
+    local draft = exact:with {draft = true}
+    assert.truthy(tostring(draft):find("draft · resize 72", 1, true))
+    assert.not_equal(exact.key, draft.key)
+    local mean = 0
+    for i = 0, #exact - 1 do
+      local a, b = exact[i][1], draft[i][1]
+      assert.same(shape(a), shape(b))
+      local d = ((a - b) * 255):abs()
+      assert.is_true(d:max():item() < 24 and d:mean():item() < 1.5)
+      mean = mean + d:mean():item() / #exact
+    end
+    assert.is_true(mean > 0 and mean < 0.5)
+    local whole = data.folder(photos, {crop = 64, draft = true}) -- nothing shrinks: nothing is left out
+    assert.equal(0, (whole[0][1] - whole:with {draft = false}[0][1]):abs():max():item())
+  end)
+
   it("come in batches", function()
     local ds = data.folder(photos, {resize = 72, crop = 64, augment = true}):take {per_class = 8}
     assert.same({"ants", "bees"}, ds.classes)

@@ -187,7 +187,10 @@ fit(m, ds, {optimizer = optim.SGD(conv:parameters(), {lr = 1})})   → holds no 
 fit(m, ds, {val = 5})              → fit: val: expects a dataset
 fit(m, ds, {label_smoothing = 2})  → fit: label_smoothing expects a number from 0 to 1, got 2
 fit(m, ds, {clip = 0})             → fit: clip expects a number above 0, got 0
-fit(m, ds, {cache = "x"})          → fit: cache expects true, false or a bound in MB, got "x"
+fit(m, ds, {cache = "x"})          → fit: cache expects true, false or how many augmented views of each sample to keep (a whole number above 0), got "x"
+fit(m, ds, {cache = 0})            → a whole number above 0), got 0 · a bound in MB is cache_mb
+plan(m, ds, {cache = 1.5})         → plan: cache expects true, false or
+fit(m, ds, {cache_mb = -1})        → fit: cache_mb expects a number, 0 or above, got -1
 fit(m, ds, {quiet = 1})            → fit: quiet expects true or false, got 1
 fit(m, ds, {on_epoch = 5})         → fit: on_epoch expects a function, got 5
 fit(m, ds, {seed = 1.5})           → fit: seed expects a whole number, got 1.5

@@ -79,6 +79,80 @@ describe("fit", function()
     assert.near(without[2], with[2], 1e-5)
   end)
 
+  -- fit on `train` with a frozen trunk and a new head; the losses, the model, and how often each dataset was gone over.
+  local function head_only(opts, train, val)
+    suture.seed(5)
+    local m = zoo.cifar_resnet20()
+    m:freeze()
+    m.linear = nn.Linear(64, 8)
+    local passes = {0, 0}
+    for i, ds in ipairs {train, val} do
+      local batches = ds.batches
+      rawset(ds, "batches", function(...)
+        passes[i] = passes[i] + 1
+        return batches(...)
+      end)
+    end
+    local r = suture.fit(m, train, {epochs = opts.epochs, batch = 8, lr = opts.lr or 0.05, seed = 1, cache = opts.cache, quiet = true, val = val})
+    local losses, val_losses = {}, {}
+    for i, row in ipairs(r.history) do losses[i], val_losses[i] = row.loss, row.val_loss end
+    return losses, val_losses, passes, m
+  end
+  local function augmented() return shapes("source", 6):with {augment = {flip = true, rotate = 30, jitter = 0.4}} end
+
+  it("keeps K augmented views of each sample: the pictures that the first K epochs draw", function()
+    local val = function() return shapes("source", 3, "val"):with {augment = true} end
+    local drawn, drawn_val, passes, a = head_only({epochs = 3, cache = false}, augmented(), val())
+    assert.same({3, 3}, passes)
+    local kept, kept_val, passes_kept, b = head_only({epochs = 3, cache = 3}, augmented(), val())
+    assert.same(drawn, kept)
+    assert.same({3, 1}, passes_kept)
+    for i = 1, 3 do assert.near(drawn_val[i], kept_val[i], 1e-5) end
+    assert.is_nil(first_difference(copies(a), copies(b)))
+
+    local long, _, passes_long = head_only({epochs = 7, cache = 2}, augmented(), val())
+    assert.same({2, 1}, passes_long)
+    assert.same({drawn[1], drawn[2]}, {long[1], long[2]})
+    assert.same(long, (head_only({epochs = 7, cache = 2}, augmented(), val())))
+    local still = head_only({epochs = 7, cache = 3, lr = 0}, augmented(), val()) -- nothing learns: a loss tells the view
+    for e = 4, 7 do assert.near(still[e - 3], still[e], 1e-5) end
+    assert.is_true(math.abs(still[1] - still[2]) > 1e-3 and math.abs(still[2] - still[3]) > 1e-3)
+    local _, _, once = head_only({epochs = 4, cache = 3}, shapes("source", 2), val()) -- without augmentation one view is all
+    assert.same({1, 1}, once)
+  end)
+
+  it("computes again what on_epoch thawed", function()
+    local m = nn.Sequential(nn.Conv2d(3, 4, 3, {stride = 2}), nn.ReLU(), nn.Conv2d(4, 4, 3, {stride = 2}), nn.ReLU(), nn.Flatten(), nn.Linear(196, 8))
+    m:freeze()
+    m:unfreeze("5")
+    local r = suture.fit(m, shapes("source", 4), {epochs = 6, batch = 8, lr = 0, quiet = true, val = shapes("source", 3, "val"), on_epoch = function(row)
+      if row.epoch == 2 then m:unfreeze("2") end
+      if row.epoch == 4 then m:freeze("2") end
+    end})
+    for e = 2, 6 do
+      assert.near(r.history[1].loss, r.history[e].loss, 1e-5)
+      assert.near(r.history[1].val_loss, r.history[e].val_loss, 1e-5)
+    end
+  end)
+
+  it("folds the BatchNorm of a frozen trunk while the model trains, and keeps nothing for backward before the frontier", function()
+    local graph = require("suture.core").graph
+    local m = zoo.cifar_resnet20 {num_classes = 8}
+    m:freeze()
+    m.linear = nn.Linear(64, 8)
+    m:train()
+    local x, y = shapes("source", 2):batch {0, 3, 6, 9}
+    local loss = F.cross_entropy(m(x), y)
+    local trunk = graph.frontier({loss}, x)
+    local kept, whole = graph.cost(trunk), graph.cost({loss}, true)
+    -- 19 convolutions, the pool, two shortcuts of a slice and two pads; BatchNorm, add and ReLU ride on the convolutions
+    assert.equal(26, kept.steps)
+    assert.equal(kept.arena, whole.arena)
+    assert.is_true(whole.saved < 4096 and whole.steps <= kept.steps + 6)
+    m:eval()
+    assert.equal(kept.steps, graph.cost(graph.frontier({m(x)}, x)).steps)
+  end)
+
   it("gives the same bits for the same seed at 1 and 2 threads", function()
     local function run(threads)
       suture.threads(threads)
@@ -145,9 +219,15 @@ describe("fit", function()
     m:freeze()
     m.linear = nn.Linear(64, 8)
     suture.fit(m, shapes("source", 1), {epochs = 1})
+    suture.fit(m, augmented(), {epochs = 1})
+    suture.fit(m, augmented(), {epochs = 1, cache = 2})
+    suture.fit(m, augmented(), {epochs = 1, cache = 2, cache_mb = 0.02})
     note.write, progress.finish = write, finish
-    assert.matches("frozen up to .*kept for 8 samples", said[1])
-    assert.equal(1, #said)
+    assert.matches("frozen up to adaptive_avg_pool2d: kept for 8 samples %(2%.05 KB%), later epochs", said[1])
+    assert.matches("not kept.*augmentation is random.*cache = K keeps K views of each %(12%.3 KB a view%)", said[2])
+    assert.matches("kept for 2 views of 48 samples %(24%.6 KB%), epochs from 3 on start there", said[3])
+    assert.matches("24%.6 KB for 2 views of 48 samples at adaptive_avg_pool2d, the bound is 20%.0 KB: cache_mb = N raises it", said[4])
+    assert.equal(4, #said)
   end)
 
   it("is taken back by undo", function()
@@ -199,11 +279,28 @@ describe("measuring", function()
     assert.is_false(m.bn1.training)
   end)
 
+  it("plans what is kept between epochs", function()
+    local m = zoo.cifar_resnet20()
+    m:freeze()
+    m.linear = nn.Linear(64, 8)
+    local ds = shapes("source", 4)
+    assert.equal(2, suture.plan(m, ds).cached_from)
+    local r = suture.plan(m, ds:with {augment = true})
+    assert.is_nil(r.cached_from)
+    assert.matches("cache = K keeps K views", tostring(r))
+    r = suture.plan(m, ds:with {augment = true}, {cache = 4})
+    assert.equal(5, r.cached_from)
+    assert.is_true(r.cached_seconds < r.seconds)
+    assert.matches("kept for 4 views of 32 samples .* epochs from 5 on start there", r.cache)
+    assert.matches("from epoch 5 on", tostring(r))
+  end)
+
   it("plans without changing the model", function()
     local m = zoo.cifar_resnet20 {num_classes = 8}
     local before = copies(m)
     local r = suture.plan(m, shapes("source", 4), {batch = 8})
     assert.is_true(r.seconds > 0 and r.memory > 0)
+    assert.is_nil(r.cached_seconds)
     assert.is_nil(first_difference(before, copies(m)))
   end)
 end)
