@@ -214,6 +214,8 @@ static void one_filter_per_channel(void **unused) {
         for (int dil = 1; dil <= 2; dil++)
           check_shape(SHAPE(3, 12, 21, channels[c], channels[c], kernel[r], kernel[r], stride, kernel[r] / 2 * dil, dil, channels[c]));
   check_shape(SHAPE(40, 3, 2, 20, 20, 3, 3, 1, 1, 1, 20));
+  check_shape(SHAPE(2, 112, 112, 48, 48, 3, 3, 1, 1, 1, 48)); /* more than caches hold */
+  check_shape(SHAPE(2, 150, 112, 60, 60, 3, 3, 2, 1, 1, 60));
   check_shape(SHAPE(1, 5, 5, 4, 4, 2, 2, 3, 3, 1, 4));
 }
 
