@@ -144,11 +144,13 @@ bool K(depthwise_dw_fits)(const ConvShape *s) {
 }
 
 /* The rows of all images are cut in parts, each with its own sums, added in order at the end; channels in blocks whose sums
- * stay in the first cache. There are about TASKS of both, however many threads. */
-enum { TASKS = 16, BLOCK = 128 /* vectors of sums */ };
+ * stay in the first cache. There are about TASKS of both, however many threads, but no part so small that adding up costs
+ * as much as what is added. */
+enum { TASKS = 16, BLOCK = 128 /* vectors of sums */, PART = 512 /* outputs of a channel */ };
 static int64_t block_of(const ConvShape *s) { return max_of(1, BLOCK / (s->r * s->s)) * VW; }
 static int64_t parts_of(const ConvShape *s) {
-  return min_of(ceil_div(TASKS, ceil_div(s->c, block_of(s))), (int64_t)s->n * s->oh);
+  int64_t rows = (int64_t)s->n * s->oh, most = min_of(rows, max_of(2, rows * s->ow / PART));
+  return min_of(most, ceil_div(TASKS, ceil_div(s->c, block_of(s))));
 }
 
 int64_t K(depthwise_dw_sums)(const ConvShape *s) { return parts_of(s) * round_up(s->c, VW) * s->r * s->s; }
@@ -166,7 +168,7 @@ void K(depthwise_dw)(float *dw, const float *dy, const float *x, const ConvShape
     for (int64_t p = piece_at(rows, parts, part); p < piece_at(rows, parts, part + 1); p++)
       add(s, own, dy + p / s->oh * image_y, x + p / s->oh * image_x, (int)(p % s->oh), (int)from, (int)to);
   }
-#pragma omp parallel for schedule(static) if (size > 4096)
+#pragma omp parallel for schedule(static) if (parts * size > 8192)
   for (int64_t ch = 0; ch < s->c; ch += VW)
     for (int t = 0; t < taps; t += VW) { /* a square of (taps, channels), turned */
       vf sum[VW];

@@ -50,6 +50,9 @@ static void turn_weights(float *to, const float *w, const ConvShape *s, bool dx)
   }
 }
 
+/* Neighbours share rows of inputs: a thread takes several, but leaves some for the others. */
+static int rows_at_once(int64_t rows) { return (int)max_of(1, min_of(16, rows / 16)); }
+
 /* How a vector of inputs is found: WIDTH 1: x itself; NARROW: the group's lane j of x; WIDE: channel j of the group. */
 typedef enum Kind { DEPTHWISE, NARROW, WIDE } Kind;
 
@@ -169,8 +172,9 @@ void K(conv_grouped)(float *y, const float *x, const float *w, const float *prep
                   .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h, .dw = s->dilation_w},
             .w = prepared ? prepared : scratch, .taps = s->r * s->s, .width = s->c / s->groups, .tap_h = s->s, .tap_w = 1, .out_step = s->c,
             .ahead = beyond_caches(s) ? (int64_t)s->ow * s->c : 0};
-#pragma omp parallel for schedule(dynamic, 4)
-  for (int64_t p = 0; p < (int64_t)s->n * s->oh; p++) {
+  const int64_t rows = (int64_t)s->n * s->oh;
+#pragma omp parallel for schedule(dynamic, rows_at_once(rows))
+  for (int64_t p = 0; p < rows; p++) {
     int64_t at = p * s->ow * s->c;
     grid_row(&a, y + at, x + p / s->oh * s->h * s->w * s->c, (int)(p % s->oh), e, e->residual ? e->residual + at : NULL);
   }
@@ -178,8 +182,9 @@ void K(conv_grouped)(float *y, const float *x, const float *w, const float *prep
 
 void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const float *prepared, const ConvShape *s, void *scratch) {
   if (!prepared) turn_weights(scratch, w, s, true);
-#pragma omp parallel for schedule(dynamic, 4)
-  for (int64_t p = 0; p < (int64_t)s->n * s->h; p++)
+  const int64_t rows = (int64_t)s->n * s->h;
+#pragma omp parallel for schedule(dynamic, rows_at_once(rows))
+  for (int64_t p = 0; p < rows; p++)
     for (int pw = 0; pw < s->stride_w && pw < s->w; pw++) {
       int h = (int)(p % s->h), ph = h % s->stride_h, r0, rd, s0, sd;
       Rows a = {.g = {.ld = s->k, .c = s->k, .h = s->oh, .w = s->ow, .step_h = 1, .step_w = 1, .gh = s->h,
