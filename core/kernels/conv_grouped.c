@@ -8,9 +8,9 @@
  * where they are wider, and x itself for depthwise. A row of outputs is computed a few pixels at a time with the sums in
  * registers, each weight loaded once for all of them. Nothing is copied: pixels whose taps all lie in the map take the
  * fast loop, the few at the border count their taps. The gradient of x is the same loop over dy, one phase of the pixels
- * of a strided convolution at a time (conv_parts.h). */
+ * of a strided convolution at a time (conv_parts.h). Depthwise with the usual taps has a loop of its own (conv_depthwise.c). */
 #include <omp.h>
-#include "conv_parts.h"
+#include "conv_grouped.h"
 
 #ifdef __SANITIZE_ADDRESS__
 enum { SPAN = 3 }; /* instrumented, the long spans take minutes to compile */
@@ -29,24 +29,29 @@ bool K(conv_grouped_fits)(const ConvShape *s) {
 
 /* Weights in the order of use, [channel / VW][tap][j][VW], zeros beyond c. */
 static void turn_weights(float *to, const float *w, const ConvShape *s, bool dx) {
-  int taps = s->r * s->s, width = s->c / s->groups;
-#pragma omp parallel for schedule(static) if (taps * s->c * width > 4096)
-  for (int ch = 0; ch < (int)round_up(s->c, VW); ch++)
-    for (int t = 0; t < taps; t++)
-      for (int j = 0; j < width; j++) {
-        int first = ch / width * width;
-        int64_t at = dx ? ((int64_t)(first + j) * taps + t) * width + ch - first : ((int64_t)ch * taps + t) * width + j;
-        to[(((int64_t)ch / VW * taps + t) * width + j) * VW + ch % VW] = ch < s->c ? w[at] : 0.0f;
+  int taps = s->r * s->s, width = s->c / s->groups, len = taps * width, run = width < VW ? width : VW;
+#pragma omp parallel for schedule(static) if (len * s->c > 16384)
+  for (int ch = 0; ch < s->c; ch += VW) {
+    float *own = to + (int64_t)ch * len;
+    if (dx && width > 1) /* (tap, j) of the inputs of a group are side by side in filter j of it */
+      for (int q = 0; q < len; q++)
+        for (int l = 0; l < VW; l += run) {
+          int first = (ch + l) / width * width;
+          memcpy(own + q * VW + l, w + (first + q % width) * (int64_t)len + q / width * width + ch + l - first, (size_t)run * sizeof *w);
+        }
+    else
+      for (int q = 0; q < len; q += VW) {
+        vf square[VW];
+        for (int l = 0; l < VW; l++)
+          square[l] = ch + l < s->c ? v_load_n(w + (int64_t)(ch + l) * len + q, (int)min_of(VW, len - q)) : v_zero();
+        v_transpose(square);
+        for (int l = 0; l < VW && q + l < len; l++) v_store(own + (q + l) * VW, square[l]);
       }
+  }
 }
 
-typedef struct Rows {
-  Lattice g;
-  const float *w;         /* turned */
-  int taps, width;
-  int tap0, tap_h, tap_w; /* tap (t, u) is number tap0 + t*tap_h + u*tap_w */
-  int64_t out_step;       /* floats from output pixel to output pixel of this lattice */
-} Rows;
+/* Neighbours share rows of inputs: a thread takes several, but leaves some for the others. */
+static int rows_at_once(int64_t rows) { return (int)max_of(1, min_of(16, rows / 16)); }
 
 /* How a vector of inputs is found: WIDTH 1: x itself; NARROW: the group's lane j of x; WIDE: channel j of the group. */
 typedef enum Kind { DEPTHWISE, NARROW, WIDE } Kind;
@@ -136,6 +141,10 @@ static void grid_row(const Rows *a, float *y, const float *image, int i, const E
   int h = i * g->step_h + g->h0, t0 = 0, t1 = g->th, lo, hi;
   while (t0 < t1 && (h + t0 * g->dh < 0 || h + t0 * g->dh >= g->h)) t0++;
   while (t1 > t0 && (h + (t1 - 1) * g->dh < 0 || h + (t1 - 1) * g->dh >= g->h)) t1--;
+  if (a->width == 1 && K(depthwise_fits)(g)) {
+    K(depthwise_row)(a, y, image, i, t0, t1, e, residual);
+    return;
+  }
   inside(g->w0, g->step_w, (g->tw - 1) * g->dw, g->w, g->gw, &lo, &hi);
   if (g->tw == 0) lo = hi = 0;
   for (int ch = 0; ch < g->ld; ch += VW) {
@@ -149,19 +158,23 @@ static void grid_row(const Rows *a, float *y, const float *image, int i, const E
   }
 }
 
-/* Turning the weights costs next to nothing: it is done anew each time. */
-int64_t K(conv_grouped_prepared)(ConvPass pass, const ConvShape *s) { (void)pass, (void)s; return 0; }
-void K(conv_grouped_prepare)(float *prepared, const float *w, ConvPass pass, const ConvShape *s) { (void)prepared, (void)w, (void)pass, (void)s; }
+int64_t K(conv_grouped_prepared)(ConvPass pass, const ConvShape *s) {
+  (void)pass;
+  return round_up(s->c, VW) * s->r * s->s * (s->c / s->groups);
+}
+void K(conv_grouped_prepare)(float *prepared, const float *w, ConvPass pass, const ConvShape *s) {
+  turn_weights(prepared, w, s, pass == CONV_DX);
+}
 
 void K(conv_grouped)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
-  (void)prepared;
-  float *turned = scratch;
-  turn_weights(turned, w, s, false);
+  if (!prepared) turn_weights(scratch, w, s, false);
   Rows a = {.g = {.ld = s->c, .c = s->c, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h, .step_w = s->stride_w,
                   .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h, .dw = s->dilation_w},
-            .w = turned, .taps = s->r * s->s, .width = s->c / s->groups, .tap_h = s->s, .tap_w = 1, .out_step = s->c};
-#pragma omp parallel for schedule(dynamic, 4)
-  for (int64_t p = 0; p < (int64_t)s->n * s->oh; p++) {
+            .w = prepared ? prepared : scratch, .taps = s->r * s->s, .width = s->c / s->groups, .tap_h = s->s, .tap_w = 1, .out_step = s->c,
+            .ahead = beyond_caches(s) ? (int64_t)s->ow * s->c : 0};
+  const int64_t rows = (int64_t)s->n * s->oh;
+#pragma omp parallel for schedule(dynamic, rows_at_once(rows))
+  for (int64_t p = 0; p < rows; p++) {
     int64_t at = p * s->ow * s->c;
     grid_row(&a, y + at, x + p / s->oh * s->h * s->w * s->c, (int)(p % s->oh), e, e->residual ? e->residual + at : NULL);
     activate_row(y + at, (int64_t)s->ow * s->c, e->act, e->act_attr);
@@ -169,16 +182,16 @@ void K(conv_grouped)(float *y, const float *x, const float *w, const float *prep
 }
 
 void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
-  (void)prepared;
-  float *turned = scratch;
-  turn_weights(turned, w, s, true);
-#pragma omp parallel for schedule(dynamic, 4)
-  for (int64_t p = 0; p < (int64_t)s->n * s->h; p++) {
+  if (!prepared) turn_weights(scratch, w, s, true);
+  const int64_t rows = (int64_t)s->n * s->h;
+#pragma omp parallel for schedule(dynamic, rows_at_once(rows))
+  for (int64_t p = 0; p < rows; p++) {
     for (int pw = 0; pw < s->stride_w && pw < s->w; pw++) {
       int h = (int)(p % s->h), ph = h % s->stride_h, r0, rd, s0, sd;
       Rows a = {.g = {.ld = s->k, .c = s->k, .h = s->oh, .w = s->ow, .step_h = 1, .step_w = 1, .gh = s->h,
                       .gw = (s->w - pw + s->stride_w - 1) / s->stride_w},
-                .w = turned, .taps = s->r * s->s, .width = s->c / s->groups, .out_step = (int64_t)s->stride_w * s->c};
+                .w = prepared ? prepared : scratch, .taps = s->r * s->s, .width = s->c / s->groups, .out_step = (int64_t)s->stride_w * s->c,
+                .ahead = beyond_caches(s) ? (int64_t)s->w * s->c : 0};
       conv_phase_taps(ph, s->pad_h, s->dilation_h, s->stride_h, s->r, &r0, &rd, &a.g.th, &a.g.h0, &a.g.dh);
       conv_phase_taps(pw, s->pad_w, s->dilation_w, s->stride_w, s->s, &s0, &sd, &a.g.tw, &a.g.w0, &a.g.dw);
       a.tap0 = r0 * s->s + s0, a.tap_h = rd * s->s, a.tap_w = sd;

@@ -3,9 +3,10 @@
  *   dw[k][r][s][j] = sum over p of dy[p][k] * x[pixel(p, r, s)][first channel of k's group + j]
  *
  * Vectors run over k; a few taps, or a few j of one tap, are summed at a time in registers over all pixels of an image. The
- * batch is split in a number of parts that depends on the shape alone, each with its own sums, added in order at the end. */
+ * batch is split in a number of parts that depends on the shape alone, each with its own sums, added in order at the end.
+ * Depthwise with the usual taps has a loop of its own (conv_depthwise.c). */
 #include <omp.h>
-#include "conv_parts.h"
+#include "conv_grouped.h"
 
 enum { PARTS_MAX = 32, J_MAX = 8, SUMS_MAX = 12 };
 
@@ -51,7 +52,7 @@ static int64_t parts_of(const ConvShape *s) { return min_of(s->n, PARTS_MAX); }
 static void tap_row(float *to, const ConvShape *s, const float *dy, const float *x, int64_t n0, int64_t n1, int r, int ch) {
   int width = s->c / s->groups, n = (int)min_of(VW, s->c - ch), per = width == 1 ? 1 : width == 4 ? 4 : J_MAX;
   for (int u0 = 0; u0 < s->s;) {
-    int left = s->s - u0, count = width > 4 ? 1 : left >= 7 && per == 1 ? 7 : left >= 5 && per == 1 ? 5 : left >= 3 ? 3 : 1;
+    int left = s->s - u0, count = width <= 4 && left >= 3 ? 3 : 1;
     for (int m0 = 0; m0 < width; m0 += per) {
       vf sum[SUMS_MAX];
       for (int q = 0; q < count * per; q++) sum[q] = v_zero();
@@ -63,8 +64,6 @@ static void tap_row(float *to, const ConvShape *s, const float *dy, const float 
         else if (per == J_MAX) tap_sums(sum, 1, J_MAX, true, s, gi, xi, r, u0, m0, ch, VW);
         else if (per == 4 && count == 3) tap_sums(sum, 3, 4, 4 >= (int)VW, s, gi, xi, r, u0, m0, ch, VW);
         else if (per == 4) tap_sums(sum, 1, 4, 4 >= (int)VW, s, gi, xi, r, u0, m0, ch, VW);
-        else if (count == 7) tap_sums(sum, 7, 1, false, s, gi, xi, r, u0, m0, ch, VW);
-        else if (count == 5) tap_sums(sum, 5, 1, false, s, gi, xi, r, u0, m0, ch, VW);
         else if (count == 3) tap_sums(sum, 3, 1, false, s, gi, xi, r, u0, m0, ch, VW);
         else tap_sums(sum, 1, 1, false, s, gi, xi, r, u0, m0, ch, VW);
       }
@@ -77,6 +76,10 @@ static void tap_row(float *to, const ConvShape *s, const float *dy, const float 
 
 void K(conv_grouped_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch) {
   float *sums = scratch; /* (parts, r, s, width, c) */
+  if (K(depthwise_dw_fits)(s)) {
+    K(depthwise_dw)(dw, dy, x, s, sums);
+    return;
+  }
   int width = s->c / s->groups;
   int64_t parts = parts_of(s), vectors = ceil_div(s->c, VW), row = (int64_t)s->s * width * s->c, size = row * s->r;
 #pragma omp parallel for schedule(dynamic, 4)
@@ -96,6 +99,8 @@ void K(conv_grouped_dw)(float *dw, const float *dy, const float *x, const ConvSh
 }
 
 size_t K(conv_grouped_scratch)(ConvPass pass, const ConvShape *s) {
-  size_t taps = (size_t)s->r * (size_t)s->s * (size_t)(s->c / s->groups);
-  return sizeof(float) * taps * (size_t)(pass == CONV_DW ? parts_of(s) * s->c : round_up(s->c, VW)) + 64;
+  int64_t floats = pass != CONV_DW ? K(conv_grouped_prepared)(pass, s)
+                   : K(depthwise_dw_fits)(s) ? K(depthwise_dw_sums)(s)
+                                             : parts_of(s) * s->c * s->r * s->s * (s->c / s->groups);
+  return (size_t)floats * sizeof(float);
 }

@@ -1,7 +1,7 @@
 /* What the convolution files share: the choice of algorithm, the lattice of pixels a product reads, scratch.
  * Each algorithm is a set of functions with the kernels' own arguments, one file or two per algorithm:
  *   conv_gemm.c, conv_gemm_dw.c   implicit GEMM: any stride, padding, dilation, groups
- *   conv_grouped.c, …_dw.c        depthwise and other narrow groups
+ *   conv_grouped.c, …_dw.c        narrow groups; conv_depthwise.c: one channel a group, for all passes
  *   winograd.c, winograd_dw.c     3x3 at stride 1; compiled for tiles of 4x4 and (winograd_2x2.c, …_dw.c) of 2x2 outputs */
 #ifndef KERNELS_CONV_PARTS_H
 #define KERNELS_CONV_PARTS_H

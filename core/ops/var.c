@@ -1,4 +1,5 @@
 /* var: the variance of x over dims, in two passes: mean, then squares around it (divided by count - 1, or by count). */
+#include <stdlib.h>
 #include "reduction.h"
 
 enum { UNBIASED = KEEP, KEEP_VAR = KEEP + 1 };
@@ -34,15 +35,16 @@ GRAD {
 }
 
 REFERENCE {
-  int64_t count = shape_count(in_shape), outs = shape_count(out_shape), n = reduced_count(in_shape, attr);
-  for (int64_t o = 0; o < outs; o++) {
-    double sum = 0, square = 0;
-    for (int64_t i = 0; i < count; i++)
-      if (reduced_at(in_shape, attr, i) == o) sum += in[0][i];
-    for (int64_t i = 0; i < count; i++)
-      if (reduced_at(in_shape, attr, i) == o) square += (in[0][i] - sum / (double)n) * (in[0][i] - sum / (double)n);
-    out[o] = square / divisor(in_shape, attr);
+  int64_t count = shape_count(in_shape), outs = shape_count(out_shape);
+  double n = (double)reduced_count(in_shape, attr), *mean = calloc((size_t)outs + 1, sizeof *mean);
+  for (int64_t o = 0; o < outs; o++) out[o] = 0;
+  for (int64_t i = 0; i < count; i++) mean[reduced_at(in_shape, attr, i)] += in[0][i] / n;
+  for (int64_t i = 0; i < count; i++) {
+    int64_t o = reduced_at(in_shape, attr, i);
+    out[o] += (in[0][i] - mean[o]) * (in[0][i] - mean[o]);
   }
+  for (int64_t o = 0; o < outs; o++) out[o] /= divisor(in_shape, attr);
+  free(mean);
 }
 
 CASES = {

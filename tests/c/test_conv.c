@@ -1,14 +1,8 @@
 /* Convolutions and matrix products against the sums in their definitions, in double, for every instruction set this CPU
- * has; and the same bits from one thread and from two. Errors are relative to the largest value. */
+ * has and every algorithm that a shape admits; and the same bits from one thread and from two. Errors are relative to the
+ * largest value. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-#include "kernels/kernels.h"
+#include "kernel_test.h"
 
 static uint64_t state = 20261;
 static float draw(void) { /* about normal, from xorshift */
@@ -20,32 +14,26 @@ static float draw(void) { /* about normal, from xorshift */
   return sum * 1.7f;
 }
 
-/* Guard floats around every buffer: nothing may be written there. */
-enum { GUARD = 32 };
 static float *buffer(int64_t n, bool fill) {
-  size_t bytes = ((size_t)(n + 2 * GUARD) * sizeof(float) + 63) / 64 * 64;
-  float *p = aligned_alloc(64, bytes);
-  assert_non_null(p);
-  for (int64_t i = 0; i < n + 2 * GUARD; i++) p[i] = i < GUARD || i >= n + GUARD ? 12345.0f : fill ? draw() : NAN;
-  return p + GUARD;
+  float *p = guarded(n);
+  for (int64_t i = 0; i < n && fill; i++) p[i] = draw();
+  return p;
 }
-static void drop(float *p, int64_t n) {
-  for (int i = 0; i < GUARD; i++) {
-    assert_true(p[-1 - i] == 12345.0f);
-    assert_true(p[n + i] == 12345.0f);
-  }
-  free(p - GUARD);
-}
+static void drop(float *p, int64_t n) { assert_true(guards_held(p, n)); }
 
-static const char *const isas[] = {"sse2", "avx2", "avx512"};
-static bool use_isa(int i) {
-  setenv("SUTURE_ISA", isas[i], 1);
+/* Algorithms to ask for with SUTURE_CONV, by the names conv2d_algorithm has for them: first the one the rule chooses. Where
+ * one is unknown or does not fit the shape the rule stands. */
+static const char *const algorithms[] = {"", "implicit gemm", "grouped", "winograd 4x4", "winograd 2x2"};
+enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
+static bool use_algorithm(int i, ConvPass pass, const ConvShape *s) {
+  setenv("SUTURE_CONV", algorithms[i], 1);
   kernels_init();
-  return !strcmp(kern->isa, isas[i]);
+  return i == 0 || !strcmp(kern->conv2d_algorithm(pass, s), algorithms[i]);
 }
 
+/* Terms are about 1 in size: a sum that cancels has their error. */
 static double worst(const float *got, const double *want, int64_t n) {
-  double top = 1e-30, error = 0;
+  double top = 1, error = 0;
   for (int64_t i = 0; i < n; i++) {
     if (fabs(want[i]) > top) top = fabs(want[i]);
     double d = fabs(got[i] - want[i]);
@@ -132,7 +120,7 @@ static void run_once(const Run *r, float *out, bool keep) {
   if (kept) drop(prepared, kept);
 }
 
-static void check(const Run *r, const double *want, int64_t n, const char *what) {
+static void check_algorithm(const Run *r, const double *want, int64_t n, const char *what) {
   float *one = buffer(n, false), *two = buffer(n, false);
   kernels_threads(1);
   run_once(r, one, false);
@@ -146,9 +134,20 @@ static void check(const Run *r, const double *want, int64_t n, const char *what)
   drop(one, n), drop(two, n);
 }
 
+static void check(const Run *r, const double *want, int64_t n, const char *what) {
+  use_algorithm(0, r->pass, r->s);
+  const char *first = kern->conv2d_algorithm(r->pass, r->s);
+  for (int i = 0; i < ALGORITHMS; i++)
+    if (strcmp(algorithms[i], first) && use_algorithm(i, r->pass, r->s)) check_algorithm(r, want, n, what);
+}
+
 static void check_shape(ConvShape s) {
-  s.oh = (s.h + 2 * s.pad_h - s.dilation_h * (s.r - 1) - 1) / s.stride_h + 1;
-  s.ow = (s.w + 2 * s.pad_w - s.dilation_w * (s.s - 1) - 1) / s.stride_w + 1;
+  static int turn;
+  turn++;
+  int room_h = s.h + 2 * s.pad_h - s.dilation_h * (s.r - 1) - 1, room_w = s.w + 2 * s.pad_w - s.dilation_w * (s.s - 1) - 1;
+  if (room_h < 0 || room_w < 0) return; /* the kernel is larger than the map */
+  s.oh = room_h / s.stride_h + 1;
+  s.ow = room_w / s.stride_w + 1;
   Sizes z = sizes(&s);
   float *x = buffer(z.x, true), *w = buffer(z.w, true), *dy = buffer(z.y, true), *residual = buffer(z.y, true);
   float *scale = buffer(s.k, true), *shift = buffer(s.k, true);
@@ -156,10 +155,10 @@ static void check_shape(ConvShape s) {
   double *ye = calloc((size_t)z.y, sizeof *ye), *dxe = calloc((size_t)z.x, sizeof *dxe);
   float *more = buffer(z.x, true);
   naive(&s, x, w, dy, y, dx, dw);
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < ISAS; i++) {
     if (!use_isa(i)) continue;
     for (int e = 0; e < EPILOGUES; e++) {
-      if (e && e < 15 && z.y > 3000) continue; /* every combination on the small ones */
+      if (e && e < 15 && e != turn % 16) continue; /* the combinations between take turns from shape to shape */
       Epilogue ep = epilogue(e, scale, shift, residual);
       for (int64_t j = 0; j < z.y; j++) ye[j] = ended(&ep, y[j], j % s.k, j);
       check(&(Run){CONV_FORWARD, &s, x, w, &ep}, ye, z.y, "forward");
@@ -179,13 +178,24 @@ static void check_shape(ConvShape s) {
 #define SHAPE(n_, h_, w_, c_, k_, r_, s_, stride, pad, dil, g) (ConvShape){.n = n_, .h = h_, .w = w_, .c = c_, .k = k_, .r = r_, .s = s_, \
   .stride_h = stride, .stride_w = stride, .pad_h = pad, .pad_w = pad, .dilation_h = dil, .dilation_w = dil, .groups = g}
 
+/* Channels that fill no vector, maps of one pixel, every kernel size, padding and stride; dense, depthwise and in groups
+ * between. */
 static void channels_and_maps(void **unused) {
   (void)unused;
   static const int channels[] = {1, 3, 17, 33, 32}, maps[][2] = {{1, 1}, {7, 7}, {13, 9}}, kernel[] = {1, 2, 3, 5, 7};
   for (int c = 0; c < 5; c++)
     for (int m = 0; m < 3; m++)
       for (int r = 0; r < 5; r++)
-        check_shape(SHAPE(m == 1 ? 3 : 1, maps[m][0], maps[m][1], channels[c], channels[(c + m + r) % 5], kernel[r], kernel[r], 1, kernel[r] / 2, 1, 1));
+        for (int other = 0; other < 12; other++) { /* batch, stride and padding; dilation and groups go along */
+          int n = other % 2 ? 3 : 1, stride = 1 + other / 2 % 2, pad = (int[]){kernel[r] / 2, 0, kernel[r]}[other / 4];
+          int in = channels[c], out = channels[(c + m + r + other) % 5], dil = (c + m + r + other / 2) % 3 == 2 ? 2 : 1;
+          check_shape(SHAPE(n, maps[m][0], maps[m][1], in, out, kernel[r], kernel[r], stride, pad, dil, 1));
+          check_shape(SHAPE(n, maps[m][0], maps[m][1], in, in, kernel[r], kernel[r], stride, pad, dil, in));
+          int groups = in % 8 == 0 ? 8 >> other % 3 : in % 3 == 0 ? 3 : 1;
+          if (groups == 1) continue;
+          check_shape(SHAPE(n, maps[m][0], maps[m][1], in, groups * (1 + other), kernel[r], kernel[r], stride, pad, dil, groups));
+          check_shape(SHAPE(n, maps[m][0], maps[m][1], in, in, kernel[r], kernel[r], stride, pad, dil, groups));
+        }
 }
 
 static void strides_and_dilation(void **unused) {
@@ -224,6 +234,8 @@ static void one_filter_per_channel(void **unused) {
         for (int dil = 1; dil <= 2; dil++)
           check_shape(SHAPE(3, 12, 21, channels[c], channels[c], kernel[r], kernel[r], stride, kernel[r] / 2 * dil, dil, channels[c]));
   check_shape(SHAPE(40, 3, 2, 20, 20, 3, 3, 1, 1, 1, 20));
+  check_shape(SHAPE(2, 112, 112, 48, 48, 3, 3, 1, 1, 1, 48)); /* more than caches hold */
+  check_shape(SHAPE(2, 150, 112, 60, 60, 3, 3, 2, 1, 1, 60));
   check_shape(SHAPE(1, 5, 5, 4, 4, 2, 2, 3, 3, 1, 4));
 }
 
@@ -247,7 +259,7 @@ static void products(void **unused) {
   static const int size[][3] = {{1, 1, 1}, {1, 1000, 512}, {17, 33, 65}, {128, 130, 70}, {300, 20, 5}, {3, 4, 0}, {64, 512, 300}};
   for (int z = 0; z < 7; z++)
     for (int t = 0; t < 4; t++)
-      for (int i = 0; i < 3; i++) {
+      for (int i = 0; i < ISAS; i++) {
         if (!use_isa(i)) continue;
         bool ta = t & 1, tb = t & 2;
         int64_t m = size[z][0], n = size[z][1], k = size[z][2], batch = 3, pad = 2;

@@ -1,14 +1,9 @@
-/* What an op's own cases cannot say: batch norm's gradient through its statistics, statistics far from zero, weighted and
- * missing classes, ties and NaN in pools, dropout's draws, optimizers on frozen leaves, errors of the shape rules. */
+/* What an op's own cases cannot say, on each instruction set this CPU has: batch norm's gradient through its statistics,
+ * statistics far from zero, weighted and missing classes, ties and NaN in pools, dropout's draws, optimizers on frozen leaves,
+ * errors of the shape rules. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "kernel_test.h"
 #include "graph.h"
-#include "kernels/kernels.h"
 #include "optim.h"
 
 extern const Op op_bn_stats, op_bn_train, op_cross_entropy, op_max_pool2d, op_dropout, op_conv2d, op_linear, op_avg_pool2d;
@@ -278,11 +273,12 @@ static void test_errors(void **state) {
   refuses(&op_dropout, "p=1.5", "between 0 and 1, but got 1.5", SHAPE(3), none);
 }
 
-int main(void) {
-  kernels_init();
+static int all_tests(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_bn_gradient), cmocka_unit_test(test_bn_statistics_far_from_zero),
       cmocka_unit_test(test_cross_entropy), cmocka_unit_test(test_max_pool_ties_and_nan), cmocka_unit_test(test_dropout),
       cmocka_unit_test(test_optimizer_leaves_frozen_alone), cmocka_unit_test(test_errors)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
+
+int main(void) { return each_isa(all_tests) != 0; }

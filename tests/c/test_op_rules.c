@@ -1,23 +1,9 @@
 /* What the cases of single ops do not reach: argument text, what shape rules say, NaN and infinities, empty tensors, the
  * accuracy of the transcendental kernels far out, and the random fills. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "kernel_test.h"
 #include "graph.h"
-#include "kernels/kernels.h"
 #include "walk.h"
-
-static const char *const isas[] = {"sse2", "avx2", "avx512"};
-static bool use_isa(int i) {
-  setenv("SUTURE_ISA", isas[i], 1);
-  kernels_init();
-  return !strcmp(kern->isa, isas[i]);
-}
 
 static Shape dims(const char *text) {
   Shape s = {.rank = 0};
@@ -140,7 +126,7 @@ static void test_special_values(void **state) {
   float x[N], y[N], nan[N], one[N];
   Walk w = {.rank = 1, .count = N, .dim = {N}, .step = {{1}, {1}, {1}}};
   Reduce all = {.keep = {.count = 1}, .over = w};
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < ISAS; i++) {
     if (!use_isa(i)) continue;
     for (int k = 0; k < N; k++) x[k] = (float)k - 20, nan[k] = NAN, one[k] = 1;
     void (*const keep_nan[])(float *, const float *, int64_t) = {kern->exp, kern->sign, kern->abs};
@@ -204,7 +190,7 @@ static void test_accuracy(void **state) {
   enum { N = 30001 };
   static float x[N], y[N];
   for (int k = 0; k < N; k++) x[k] = (float)(k - 15000) * 1e-3f;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < ISAS; i++) {
     if (!use_isa(i)) continue;
     const struct { void (*fast)(float *, const float *, int64_t); Activation act; double (*slow)(double); bool relative; } rows[] = {
       {kern->exp, 0, exp, true}, {NULL, ACT_TANH, tanh, false}, {NULL, ACT_SIGMOID, libm_sigmoid, false},
@@ -227,7 +213,7 @@ static void test_sum_accuracy(void **state) {
   float *x = malloc(N * sizeof *x), y[2];
   assert_non_null(x);
   for (int i = 0; i < N; i++) x[i] = 0.1f;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < ISAS; i++) {
     if (!use_isa(i)) continue;
     for (int threads = 1; threads <= 2; threads++) {
       kernels_threads(threads);
@@ -249,7 +235,7 @@ static void test_random(void **state) {
   assert_true(x && first);
   for (int kind = 0; kind < 2; kind++) {
     bool have = false;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < ISAS; i++)
       for (int threads = 1; threads <= 2 && use_isa(i); threads++) {
         kernels_threads(threads);
         if (kind) kern->fill_normal(x, N, 42, 1, 2);

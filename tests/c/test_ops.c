@@ -1,25 +1,16 @@
-/* Every op of the registry against its reference, on each instruction set this CPU has (a process each, since plans and
- * kernels are chosen once): one test per op, made from its cases.
+/* Every op of the registry against its reference, on each instruction set this CPU has: one test per op, made from its cases
+ * and from the awkward sizes (sweeps, below) that its shape rule admits.
  *  - forward through the engine, and called directly between guard values in every mix of memory orders and in place,
  *    against the reference in double;
  *  - gradients through the engine against central differences of the reference;
  *  - one thread and two give the same bits.
  * Errors are relative to the largest value. SEED=n in the environment draws other numbers. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <cmocka.h>
+#include "kernel_test.h"
 #include "graph.h"
-#include "kernels/kernels.h"
 
 static const double FORWARD_TOLERANCE = 1e-5, GRAD_TOLERANCE = 1e-3, STEP = 1e-5;
-enum { PROBES = 150 }; /* elements of an input whose gradient is checked */
+enum { PROBES = 150, PROBE_WORK = 1 << 12 }; /* elements of an input whose gradient is checked, and elements computed for it */
 
 static uint64_t seed = 20250601, state;
 static double uniform(void) {
@@ -33,6 +24,7 @@ typedef struct Trial {
   const Op *op;
   const OpCase *row;
   double attr[MAX_ATTR];
+  bool swept; /* a case of the sweeps: few gradients do */
   int n_in;
   Shape in_shape[MAX_IN], out_shape;
   double *in[MAX_IN], *out, *weight; /* weight: dy */
@@ -101,12 +93,10 @@ static void run_reference(const Trial *t, double *out) {
   t->op->reference((const double *const *)t->in, t->in_shape, t->n_in, t->attr, out, &t->out_shape);
 }
 
-static void trial_begin(Trial *t, const Op *op, const OpCase *row) {
+/* Takes the case apart; false with e filled where the op does not admit it. */
+static bool trial_shapes(Trial *t, const Op *op, const OpCase *row, Err *e) {
   *t = (Trial){.op = op, .row = row};
-  state = seed * 0x9e3779b97f4a7c15u + (uint64_t)(row - op->cases) + 1;
-  for (const char *c = op->name; *c; c++) state = state * 31 + (uint64_t)*c;
-  Err e;
-  if (!op_attrs_parse(op, row->attrs, t->attr, &e)) fails(t, "%s", e.text);
+  if (!op_attrs_parse(op, row->attrs, t->attr, e)) return false;
   char text[300], *save = NULL;
   snprintf(text, sizeof text, "%s", row->shapes);
   for (char *w = strtok_r(text, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
@@ -116,7 +106,22 @@ static void trial_begin(Trial *t, const Op *op, const OpCase *row) {
     for (char *p = w; *p; p += *p == ',') s->dim[s->rank++] = strtoll(p, &p, 10);
   }
   for (int i = t->n_in; i < MAX_IN; i++) t->in_shape[i].rank = -1;
-  if (!op->shape(t->in_shape, t->n_in, t->attr, &t->out_shape, &e)) fails(t, "the shape rule says: %s", e.text);
+  OpArg arg[MAX_IN + MAX_ATTR];
+  int inputs = 0;
+  for (int i = 0, n = op_args(op, arg, MAX_IN + MAX_ATTR); i < n; i++) {
+    inputs += arg[i].input; /* they come before the attributes */
+    if (arg[i].input && !arg[i].optional && t->in_shape[i].rank < 0) return err_set(e, "%s is missing", arg[i].name);
+  }
+  if (t->n_in > inputs) return err_set(e, "%d inputs, %d at most", t->n_in, inputs);
+  return op->shape(t->in_shape, t->n_in, t->attr, &t->out_shape, e);
+}
+
+static void trial_begin(Trial *t, const Op *op, const OpCase *row) {
+  Err e;
+  if (!trial_shapes(t, op, row, &e)) fails(t, "%s", e.text);
+  state = seed * 0x9e3779b97f4a7c15u + 1;
+  for (const char *c = op->name; *c; c++) state = state * 31 + (uint64_t)*c;
+  for (const char *c = row->shapes; *c; c++) state = state * 31 + (uint64_t)*c;
   draw(t);
   int64_t count = shape_count(&t->out_shape);
   t->out = get((size_t)count, sizeof(double));
@@ -235,7 +240,8 @@ static void check_grads(const Trial *t) {
   free(engine(t, 2, two));
   for (int i = 0; i < t->n_in; i++) {
     if (!t->in[i] || is_constant(t, i)) continue;
-    int64_t count = shape_count(&t->in_shape[i]), n = count < PROBES ? count : PROBES;
+    int64_t count = shape_count(&t->in_shape[i]), made = shape_count(&t->out_shape), n = count < PROBES ? count : PROBES;
+    if (t->swept && n * (count + made) > PROBE_WORK) n = 1 + PROBE_WORK / (count + made);
     float *got = get((size_t)n, sizeof *got);
     double *want = get((size_t)n, sizeof *want);
     for (int64_t k = 0; k < n; k++) {
@@ -257,19 +263,8 @@ static void check_grads(const Trial *t) {
 
 /* --- called directly, between guards --- */
 
-enum { GUARD = 32 };
-static const float GUARD_VALUE = 12345.0f;
-
-static float *guarded(int64_t n) {
-  float *p = aligned_alloc(64, ((size_t)(n + 2 * GUARD) * sizeof *p + 63) / 64 * 64);
-  assert_non_null(p);
-  for (int64_t i = 0; i < n + 2 * GUARD; i++) p[i] = i < GUARD || i >= n + GUARD ? GUARD_VALUE : NAN;
-  return p + GUARD;
-}
 static void drop_guarded(const Trial *t, const char *what, float *p, int64_t n) {
-  for (int i = 0; i < GUARD; i++)
-    if (p[-1 - i] != GUARD_VALUE || p[n + i] != GUARD_VALUE) fails(t, "%s: wrote outside", what);
-  free(p - GUARD);
+  if (!guards_held(p, n)) fails(t, "%s: wrote outside", what);
 }
 
 /* mix: 0 all channels-last, 1 all row-major, 2 and 3 alternating. */
@@ -342,53 +337,96 @@ static bool mixes(const Trial *t) {
   return t->out_shape.rank == 4;
 }
 
-static void test_op(void **given) {
-  const Op *op = *given;
-  if (!op->cases || !op->cases[0].shapes) fail_msg("op %s has no cases", op->name);
-  for (const OpCase *row = op->cases; row->shapes; row++) {
-    Trial t;
-    trial_begin(&t, op, row);
-    if (!op->reference && !(row->flags & CASE_RANDOM)) fails(&t, "the op has no reference");
-    if (!op->grad && !(row->flags & (CASE_NO_GRAD | CASE_RANDOM))) fails(&t, "the op has no gradient, and the case does not say CASE_NO_GRAD");
-    check_engine(&t);
-    for (int mix = 0; mix < (mixes(&t) ? 4 : 1); mix++) {
-      check_direct(&t, mix, false);
-      if (op->in_place && shape_equal(&t.in_shape[0], &t.out_shape)) check_direct(&t, mix, true);
-    }
-    if (op->grad && op->reference && !(row->flags & (CASE_NO_GRAD | CASE_RANDOM))) check_grads(&t);
-    trial_end(&t);
+static void run_case(const Op *op, const OpCase *row, bool swept) {
+  Trial t;
+  trial_begin(&t, op, row);
+  t.swept = swept;
+  if (!op->reference && !(row->flags & CASE_RANDOM)) fails(&t, "the op has no reference");
+  if (!op->grad && !(row->flags & (CASE_NO_GRAD | CASE_RANDOM))) fails(&t, "the op has no gradient, and the case does not say CASE_NO_GRAD");
+  check_engine(&t);
+  for (int mix = 0; mix < (mixes(&t) ? 4 : 1); mix++) {
+    check_direct(&t, mix, false);
+    if (op->in_place && shape_equal(&t.in_shape[0], &t.out_shape)) check_direct(&t, mix, true);
+  }
+  if (op->grad && op->reference && !(row->flags & (CASE_NO_GRAD | CASE_RANDOM))) check_grads(&t);
+  trial_end(&t);
+}
+
+/* --- awkward sizes --- */
+
+/* Vectors' ends, maps of one pixel, channels that fill no vector; the last is large enough for every kernel to cut it in
+ * pieces for threads. */
+typedef struct Size { int n, c, h, w; } Size;
+static const Size sizes[] = {
+  {1, 1, 1, 1},  {3, 3, 1, 1},  {1, 17, 1, 1},  {3, 33, 1, 1},  {3, 1, 7, 7},   {1, 3, 7, 7},   {3, 17, 7, 7},
+  {1, 33, 7, 7}, {1, 1, 13, 9}, {3, 3, 13, 9},  {1, 17, 13, 9}, {3, 33, 13, 9}, {3, 33, 31, 17},
+};
+enum { SIZES = sizeof sizes / sizeof *sizes };
+
+/* Cases with the letters N, C, H, W for sizes. Each is for all ops that admit it, numbers drawn as for their first case. */
+static const OpCase sweeps[] = {
+  {"N,C,H,W", "", 0}, {"N,C,H,W", "dim=1", 0}, {"N,C,H,W", "dims=1", 0}, {"N,C,H,W", "dims=2,3", 0}, {"N,C,H,W", "dims=0,2,3 keepdim=1", 0},
+  {"N,C,H,W", "dims=0,2,3,1", 0}, {"N,C,H,W", "shape=N,-1", 0}, {"N,C,1,W", "shape=N,C,H,W", 0}, {"N,C,H,W", "start=1 dim=1 step=2", 0},
+  {"N,C,H,W", "pad=1,2,0,3", 0}, {"N,C,H,W", "kernel=1 stride=2", 0}, {"N,C,H,W", "kernel=3 stride=2 padding=1", 0},
+  {"N,C,H,W", "kernel=7 stride=1 padding=3", 0}, {"N,C,H,W", "size=3,5", 0}, {"N,C,3,5", "size=H,W", 0},
+  {"N,C,H,W N,C,H,W", "", 0}, {"N,C,H,W N,C,H,W", "reduction=0", 0}, {"N,C,H,W N,C,H,W", "dim=1", 0}, {"N,C,H,W C,1,1", "", CASE_NO_GRAD},
+  {"N,C,H,W N,C,1,1", "", CASE_NO_GRAD}, {". N,C,H,W", "", CASE_NO_GRAD}, {". N,C,H,W N,C,H,W", "", CASE_NO_GRAD}, {"N,C,H,W N,C,H,W N,C,H,W", "", CASE_NO_GRAD},
+  {"N,C,H,W C,1,1 N,1,1,1", "", CASE_NO_GRAD}, {"N,C,H,W N,H,W", "", CASE_INDEX_LAST}, {"N,C,H,W N,H,W", "reduction=0", CASE_INDEX_LAST},
+  {"N,C,H,W C C C C", "", CASE_POSITIVE}, {"N,C,H,W 2,C C C", "", CASE_POSITIVE | CASE_NO_GRAD},
+  {"N,C,H,W N,C,H,W 2,C", "", CASE_POSITIVE | CASE_NO_GRAD}, {"N,C,H,W N,C,H,W 2,C C 2,C", "", CASE_POSITIVE | CASE_NO_GRAD},
+  {"N,C,H,W N,C,H,W C C C", "", CASE_POSITIVE | CASE_NO_GRAD}, {"N,C,H,W N,C,H,W N,C,H,W", "kernel=1 stride=1", CASE_NO_GRAD},
+  {"N,C,H,W C", "dim=1 size=C", CASE_INDEX_LAST}, {"N,C,H,W 5,W 5", "", 0},
+  {"N,C,H,W N,C,W,H", "", 0}, {"N,C,H,W N,C,H,W", "ta=1", 0}, {"N,C,H,W N,C,H,W", "tb=1", 0}, {"N,C,H,W C,C,1,1 C", "", 0},
+};
+enum { SWEEPS = sizeof sweeps / sizeof *sweeps };
+static int admitted[SWEEPS];
+
+static void fill_letters(char *to, size_t room, const char *text, const Size *s) {
+  to[0] = 0;
+  for (size_t at = 0; *text; text++) {
+    int size = *text == 'N' ? s->n : *text == 'C' ? s->c : *text == 'H' ? s->h : s->w;
+    at += (size_t)snprintf(to + at, room - at, strchr("NCHW", *text) ? "%d" : "%c", strchr("NCHW", *text) ? size : *text);
   }
 }
 
-/* In a process for each instruction set, before any thread exists. */
-static int run_isa(const char *isa) {
-  fflush(NULL);
-  pid_t child = fork();
-  if (child) {
-    int status = 1;
-    waitpid(child, &status, 0);
-    return status != 0;
-  }
-  setenv("SUTURE_ISA", isa, 1);
-  kernels_init();
-  if (strcmp(kern->isa, isa)) {
-    printf("skipped: this CPU has no %s\n", isa);
-    exit(0);
-  }
-  struct CMUnitTest *tests = get((size_t)op_count, sizeof *tests);
+static void test_op(void **given) {
+  const Op *op = *given;
+  if (!op->cases || !op->cases[0].shapes) fail_msg("op %s has no cases", op->name);
+  for (const OpCase *row = op->cases; row->shapes; row++) run_case(op, row, false);
+  for (int i = 0; i < SWEEPS; i++)
+    for (int k = 0; k < SIZES; k++) {
+      if ((sweeps[i].flags ^ op->cases[0].flags) & CASE_INDEX_LAST) continue;
+      char shapes[100], attrs[100];
+      fill_letters(shapes, sizeof shapes, sweeps[i].shapes, &sizes[k]);
+      fill_letters(attrs, sizeof attrs, sweeps[i].attrs, &sizes[k]);
+      OpCase row = {shapes, attrs, sweeps[i].flags | op->cases[0].flags};
+      Trial t;
+      Err e;
+      if (!trial_shapes(&t, op, &row, &e)) continue;
+      run_case(op, &row, true);
+      admitted[i]++;
+    }
+}
+
+static void test_sweeps_are_for_something(void **unused) {
+  (void)unused;
+  for (int i = 0; i < SWEEPS; i++)
+    if (!admitted[i]) fail_msg("no op admits {\"%s\", \"%s\"}", sweeps[i].shapes, sweeps[i].attrs);
+}
+
+static int all_ops(void) {
+  struct CMUnitTest *tests = get((size_t)op_count + 1, sizeof *tests);
   for (int i = 0; i < op_count; i++) tests[i] = (struct CMUnitTest){.name = op_table[i]->name, .test_func = test_op, .initial_state = (void *)(uintptr_t)op_table[i]};
+  tests[op_count] = (struct CMUnitTest)cmocka_unit_test(test_sweeps_are_for_something);
   char group[40];
-  snprintf(group, sizeof group, "ops %s", isa);
-  int failed = _cmocka_run_group_tests(group, tests, (size_t)op_count, NULL, NULL);
+  snprintf(group, sizeof group, "ops %s", kern->isa);
+  int failed = _cmocka_run_group_tests(group, tests, (size_t)op_count + 1, NULL, NULL);
   free(tests);
-  exit(failed != 0);
+  return failed;
 }
 
 int main(void) {
   if (getenv("SEED")) seed = strtoull(getenv("SEED"), NULL, 10);
   printf("test_ops: seed %llu\n", (unsigned long long)seed);
-  int failed = 0;
-  static const char *const isas[] = {"sse2", "avx2", "avx512"};
-  for (int i = 0; i < 3; i++) failed += run_isa(isas[i]);
-  return failed != 0;
+  return each_isa(all_ops) != 0;
 }

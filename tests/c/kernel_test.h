@@ -1,0 +1,75 @@
+/* What the tests of kernels share: each instruction set this CPU has in turn, and memory that tells when something beside it
+ * was touched. */
+#ifndef KERNEL_TEST_H
+#define KERNEL_TEST_H
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "kernels/kernels.h"
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
+
+static const char *const isas[] = {"sse2", "avx2", "avx512"};
+enum { ISAS = 3 };
+
+/* Kernels of the i-th set from here on; false where this CPU has it not. */
+static inline bool use_isa(int i) {
+  setenv("SUTURE_ISA", isas[i], 1);
+  kernels_init();
+  return !strcmp(kern->isa, isas[i]);
+}
+
+/* Runs tests in a process for each set, before any thread exists: plans remember what they chose. The sum of what failed. */
+static inline int each_isa(int (*tests)(void)) {
+  int failed = 0;
+  for (int i = 0; i < ISAS; i++) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child) {
+      int status = 1;
+      waitpid(child, &status, 0);
+      failed += status != 0;
+      continue;
+    }
+    if (!use_isa(i)) {
+      printf("skipped: this CPU has no %s\n", isas[i]);
+      exit(0);
+    }
+    exit(tests() != 0);
+  }
+  return failed;
+}
+
+/* n floats, NaN, between guards. A guard is a NaN too, so that who reads it and uses what it says is seen in the result; with
+ * AddressSanitizer whoever reads it at all is. */
+enum { GUARD = 32 };
+static const uint32_t GUARD_BITS = 0x7fc5a5a5;
+static inline float *guarded(int64_t n) {
+  float *p = aligned_alloc(64, ((size_t)(n + 2 * GUARD) * sizeof *p + 63) / 64 * 64);
+  assert_non_null(p);
+  for (int64_t i = 0; i < n + 2 * GUARD; i++) memcpy(p + i, &GUARD_BITS, sizeof *p);
+  ASAN_POISON_MEMORY_REGION(p, GUARD * sizeof *p);
+  ASAN_POISON_MEMORY_REGION(p + GUARD + n, GUARD * sizeof *p);
+  return p + GUARD;
+}
+
+/* Frees it; whether nothing was written beside it. */
+static inline bool guards_held(float *p, int64_t n) {
+  ASAN_UNPOISON_MEMORY_REGION(p - GUARD, GUARD * sizeof *p);
+  ASAN_UNPOISON_MEMORY_REGION(p + n, GUARD * sizeof *p);
+  bool held = true;
+  for (int i = 0; i < GUARD; i++) held &= !memcmp(p - 1 - i, &GUARD_BITS, sizeof *p) && !memcmp(p + n + i, &GUARD_BITS, sizeof *p);
+  free(p - GUARD);
+  return held;
+}
+#endif
