@@ -72,6 +72,9 @@ $(foreach l,ops:OPS bind:BINDS lualib:LUALIB,$(eval $(call list_rule,$(firstword
 
 $(B)/tests/%: $(B)/tests/c/%.o $(B)/core.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $< $(B)/core.a $(LIBS) -lcmocka
+$(B)/bench/%: $(B)/scripts/bench/%.o $(B)/core.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LIBS)
 
 deps:            ## install the Debian packages that are missing
 	@scripts/deps $(DEBS)
@@ -83,13 +86,16 @@ test:            ## build and run every test but parity
 	@scripts/deps $(DEBS) $(TESTDEBS)
 	@$(MAKE) --no-print-directory -j$$(nproc) all ctests
 	@B=$(B) O=$(O) tests/run $(KINDS)
-ctests: $(CTESTS)
+ctests: $(CTESTS) $(B)/bench/conv
 parity: all      ## compare with PyTorch and torchvision (Debian's python3-torch, python3-torchvision)
 	@tests/parity/run
 asan:            ## the tests under AddressSanitizer (leaks too) and UBSan
 	@$(MAKE) --no-print-directory test SANITIZE=1 B=build/asan CFLAGS="-O1 -g"
-bench: all       ## ratios to PyTorch, same threads, interleaved
-	@scripts/bench
+bench: all       ## ratios to PyTorch and ONNX Runtime; scripts/bench/run --help says more
+	@scripts/bench/run
+peers:           ## install what bench compares with: Debian packages, and ONNX Runtime by npm under build/
+	@scripts/deps python3-torch python3-torchvision libopenblas0-openmp $(if $(shell command -v npm),,nodejs npm)
+	npm install --silent --ignore-scripts --prefix build/peers onnxruntime-node
 install: all     ## binary, Lua module and man page under PREFIX
 	install -Dm755 suture $(DESTDIR)$(PREFIX)/bin/suture
 	install -Dm755 suture.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/suture.so
@@ -99,6 +105,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps demo test ctests parity asan bench install clean help FORCE
+.PHONY: all deps demo test ctests parity asan bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

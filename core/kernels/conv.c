@@ -1,5 +1,5 @@
 /* Which algorithm a convolution takes. The choice depends on the shape alone, so it is the same for every thread count.
- * `scripts/bench conv` measures every algorithm at the shapes of well-known networks and says where this rule is wrong. */
+ * `scripts/bench/run conv` measures every algorithm at the shapes of well-known networks and says where this rule is wrong. */
 #include "conv_parts.h"
 
 typedef enum Algorithm { GEMM, GROUPED, WINOGRAD_4X4, WINOGRAD_2X2 } Algorithm;

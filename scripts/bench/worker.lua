@@ -1,4 +1,5 @@
--- The worker of scripts/bench: reads "make MODEL KIND BATCH" and "run" from standard input, answers seconds.
+-- Suture's worker: reads "make MODEL KIND BATCH" and "run SECONDS" from standard input. To the second it answers the seconds of
+-- each run, as many as begin before SECONDS are over, at least one.
 local run
 
 local function make(model, kind, batch)
@@ -11,12 +12,14 @@ local function make(model, kind, batch)
   end
   net:train()
   local target = {}
-  for i = 1, batch do target[i] = i - 1 end
+  for i = 1, batch do target[i] = (i - 1) % 10 end
   local y, opt = tensor(target), optim.SGD(net:parameters(), {lr = 0.01, momentum = 0.9})
   return function()
     opt:zero_grad()
-    F.cross_entropy(net(x), y):backward()
+    local loss = F.cross_entropy(net(x), y)
+    loss:backward()
     opt:step()
+    return loss:item()
   end
 end
 
@@ -26,9 +29,16 @@ for line in io.lines() do
     run = make(model, kind, tonumber(batch))
     print "ready"
   else
+    local seconds, times = tonumber(line:match "^run (%S+)$"), {}
     local start = suture.clock()
-    run()
-    print(suture.clock() - start)
+    local now = start
+    repeat
+      run()
+      local before = now
+      now = suture.clock()
+      times[#times + 1] = ("%.6f"):format(now - before)
+    until now - start >= seconds
+    print(table.concat(times, " "))
   end
   io.flush()
 end
