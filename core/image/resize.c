@@ -101,15 +101,17 @@ static bool nearest(Image *out, const Image *in, Err *e) {
 static bool filtered(Image *out, const Image *in, Filter filter, Err *e) {
   Taps v = {0}, h = {0};
   Image mid = {0};
+  double full_h = in->shrink ? (double)in->full_h / in->shrink : in->h, full_w = in->shrink ? (double)in->full_w / in->shrink : in->w;
   bool wide = in->shrink || out->w != in->w, high = in->shrink || out->h != in->h;
-  bool ok = taps_new(&v, in->h, in->shrink ? (double)in->full_h / in->shrink : in->h, out->h, filter, e);
+  bool ok = taps_new(&v, in->h, full_h, out->h, filter, e);
   int from = 0;
   const Image *middle = in;
   if (ok && wide) {
     int last = high ? v.first[out->h - 1] + v.count[out->h - 1] : in->h;
     from = high ? v.first[0] : 0;
     uint8_t *scratch = memory_get(resize_scratch(in->w, out->w, in->c), "resizing an image", e);
-    ok = scratch && taps_new(&h, in->w, in->shrink ? (double)in->full_w / in->shrink : in->w, out->w, filter, e) && image_new(&mid, last - from, out->w, in->c, e);
+    ok = scratch && taps_new(&h, in->w, full_w, out->w, filter, e) &&
+         image_new(&mid, last - from, out->w, in->c, e);
     if (ok) {
       size_t row = (size_t)in->w * (size_t)in->c;
       kern->resize_across(mid.px, in->px + (size_t)from * row, mid.h, in->w, in->c, &h, scratch);

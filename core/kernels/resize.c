@@ -68,7 +68,8 @@ void K(resize_across)(uint8_t *out, const uint8_t *in, int rows, int w, int c, c
     for (; i + SIDE <= row; i += SIDE) turn_in(side + i * SIDE, from + i, n, SIDE, row);
     turn_in(side + i * SIDE, from + i, n, row - i, row);
     for (int x = 0; x < t->n; x++)
-      weigh(to + (size_t)x * column, side + (size_t)t->first[x] * column, column, column, t->weight + (size_t)x * (size_t)t->width, t->count[x]);
+      weigh(to + (size_t)x * column, side + (size_t)t->first[x] * column, column, column,
+            t->weight + (size_t)x * (size_t)t->width, t->count[x]);
     for (i = 0; i + SIDE <= to_row; i += SIDE) turn_out(into + i, to + i * SIDE, n, SIDE, to_row);
     turn_out(into + i, to + i * SIDE, n, to_row - i, to_row);
   }

@@ -74,7 +74,7 @@ local function plan(m, ds, opts)
     return core.engine.clock() - at
   end
   timed(false)
-  r.seconds = math.max(timed(false), loading / 2) * r.steps
+  r.seconds = (timed(false) + loading) * r.steps -- the workers that load have no cores of their own
   if not cache.why then r.cached_seconds, r.cached_from = timed(true) * r.steps, cache.views + 1 end
   return r
 end

@@ -46,7 +46,8 @@ function trunk:look(want, x)
   if #values == 0 then self.why = why ~= "" and why or "nothing before the first trained layer is frozen"
   elseif not self.cache then self.why = "cache = false"
   elseif self.views == 0 then
-    self.why = ("the augmentation is random, each epoch sees other pictures · cache = K keeps K views of each (%s a view)"):format(text.bytes(self.bytes))
+    self.why = ("the augmentation is random, each epoch sees other pictures · cache = K keeps K views of each (%s a view)")
+      :format(text.bytes(self.bytes))
   elseif self.views * self.bytes > self.mb * 1e6 then
     self.why = ("%s for %s at %s, the bound is %s: cache_mb = N raises it"):format(text.bytes(self.views * self.bytes), self:what(), names,
       text.bytes(self.mb * 1e6))

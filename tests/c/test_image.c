@@ -272,7 +272,8 @@ static void orientations(void **s) {
 
 /* An orientation put into a JPEG, after its start marker. */
 static void with_orientation(uint8_t **bytes, size_t *size, uint8_t orientation) {
-  const uint8_t exif[] = {0xff, 0xe1, 0, 30, 'E', 'x', 'i', 'f', 0, 0, 'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0};
+  const uint8_t exif[] = {0xff, 0xe1, 0, 30, 'E', 'x', 'i', 'f', 0, 0, 'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0,
+                          0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0};
   uint8_t *with = malloc(*size + sizeof exif);
   memcpy(with, *bytes, 2);
   memcpy(with + 2, exif, sizeof exif);

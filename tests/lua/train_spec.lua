@@ -93,7 +93,7 @@ describe("fit", function()
         return batches(...)
       end)
     end
-    local r = suture.fit(m, train, {epochs = opts.epochs, batch = 8, lr = opts.lr or 0.05, seed = 1, cache = opts.cache, quiet = true, val = val})
+    local r = suture.fit(m, train, {val = val, epochs = opts.epochs, cache = opts.cache, lr = opts.lr or 0.05, batch = 8, seed = 1, quiet = true})
     local losses, val_losses = {}, {}
     for i, row in ipairs(r.history) do losses[i], val_losses[i] = row.loss, row.val_loss end
     return losses, val_losses, passes, m
@@ -122,13 +122,15 @@ describe("fit", function()
   end)
 
   it("computes again what on_epoch thawed", function()
-    local m = nn.Sequential(nn.Conv2d(3, 4, 3, {stride = 2}), nn.ReLU(), nn.Conv2d(4, 4, 3, {stride = 2}), nn.ReLU(), nn.Flatten(), nn.Linear(196, 8))
+    local m = nn.Sequential(nn.Conv2d(3, 4, 3, {stride = 2}), nn.ReLU(), nn.Conv2d(4, 4, 3, {stride = 2}), nn.ReLU(), nn.Flatten(),
+      nn.Linear(196, 8))
     m:freeze()
     m:unfreeze("5")
-    local r = suture.fit(m, shapes("source", 4), {epochs = 6, batch = 8, lr = 0, quiet = true, val = shapes("source", 3, "val"), on_epoch = function(row)
+    local function on_epoch(row)
       if row.epoch == 2 then m:unfreeze("2") end
       if row.epoch == 4 then m:freeze("2") end
-    end})
+    end
+    local r = suture.fit(m, shapes("source", 4), {val = shapes("source", 3, "val"), epochs = 6, batch = 8, lr = 0, quiet = true, on_epoch = on_epoch})
     for e = 2, 6 do
       assert.near(r.history[1].loss, r.history[e].loss, 1e-5)
       assert.near(r.history[1].val_loss, r.history[e].val_loss, 1e-5)
