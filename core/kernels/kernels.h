@@ -22,10 +22,11 @@
 #include "elementwise.h"
 #include "reduce.h"
 #include "optimizer.h"
+#include "attention.h"
 
 #define KERNELS(ROW) \
   CONV_KERNELS(ROW) POOL_KERNELS(ROW) NORM_KERNELS(ROW) LOSS_KERNELS(ROW) MATMUL_KERNELS(ROW) ELEMENTWISE_KERNELS(ROW) \
-  REDUCE_KERNELS(ROW) OPTIMIZER_KERNELS(ROW)
+  REDUCE_KERNELS(ROW) OPTIMIZER_KERNELS(ROW) ATTENTION_KERNELS(ROW)
 
 typedef struct Kernels {
   const char *isa;
