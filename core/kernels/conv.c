@@ -2,7 +2,7 @@
  * `scripts/bench/run conv` measures every algorithm at the shapes of well-known networks and says where this rule is wrong. */
 #include "conv_parts.h"
 
-typedef enum Algorithm { GEMM, GROUPED, WINOGRAD_4X4, WINOGRAD_2X2 } Algorithm;
+typedef enum Algorithm { GEMM, DIRECT, GROUPED, WINOGRAD_4X4, WINOGRAD_2X2 } Algorithm;
 
 #define ENTRY(title, name) {title, K(name), K(name##_dx), K(name##_dw), K(name##_prepared), K(name##_prepare), K(name##_scratch)}
 static const struct {
@@ -15,6 +15,7 @@ static const struct {
   size_t (*scratch)(ConvPass pass, const ConvShape *s);
 } algorithm[] = {
   [GEMM] = ENTRY("implicit gemm", conv_gemm),
+  [DIRECT] = {"direct", K(conv_direct), K(conv_gemm_dx), K(conv_direct_dw), K(conv_direct_prepared), K(conv_direct_prepare), K(conv_direct_scratch)},
   [GROUPED] = ENTRY("grouped", conv_grouped),
   [WINOGRAD_4X4] = ENTRY("winograd 4x4", winograd_4x4),
   [WINOGRAD_2X2] = ENTRY("winograd 2x2", winograd_2x2),
@@ -25,17 +26,23 @@ static bool winograd_fits(const ConvShape *s) {
          s->dilation_w == 1 && s->pad_h <= 2 && s->pad_w <= 2;
 }
 
-static bool fits(Algorithm a, const ConvShape *s) {
-  return a == GEMM ? true : a == GROUPED ? K(conv_grouped_fits)(s) : winograd_fits(s);
+static bool fits(Algorithm a, ConvPass pass, const ConvShape *s) {
+  switch (a) {
+    case GEMM: return true;
+    case DIRECT: return pass != CONV_DX && K(conv_direct_fits)(s);
+    case GROUPED: return K(conv_grouped_fits)(s);
+    default: return winograd_fits(s);
+  }
 }
 
-/* Winograd's F(4x4,3x3) does least arithmetic on maps of 4x4 pixels and more and wins wherever it applies and vectors of
+/* Pictures are read where they lie. Winograd's F(4x4,3x3) does least arithmetic on maps of 4x4 pixels and more and wins wherever it applies and vectors of
  * channels are full, unless tiles are few. Then its weights, 36 numbers for 9, are most of the work: F(2x2,3x3) has 16; and
  * the gradient of the weights, whose sum runs over tiles, is all stores, and the plain product makes a quarter as many sums
  * to store. Maps of 2x2 pixels fill a quarter of a 4x4 tile, those one pixel high or wide too little of any tile. */
 static Algorithm rule(ConvPass pass, const ConvShape *s) {
   enum { FEW_TILES = 8 };
-  if (fits(GROUPED, s)) return GROUPED;
+  if (fits(GROUPED, pass, s)) return GROUPED;
+  if (fits(DIRECT, pass, s) && s->k >= (int)VW) return DIRECT;
   if (!winograd_fits(s) || s->c < CHUNK || s->k < CHUNK) return GEMM;
   int h = pass == CONV_DX ? s->h : s->oh, w = pass == CONV_DX ? s->w : s->ow;
   int64_t tiles_4x4 = ceil_div(h, 4) * ceil_div(w, 4), tiles_2x2 = ceil_div(h, 2) * ceil_div(w, 2);
@@ -46,7 +53,7 @@ static Algorithm rule(ConvPass pass, const ConvShape *s) {
 
 static Algorithm choose(ConvPass pass, const ConvShape *s) {
   for (Algorithm a = GEMM; kernels_conv_wanted && a <= WINOGRAD_2X2; a++)
-    if (!strcmp(kernels_conv_wanted, algorithm[a].name) && fits(a, s)) return a;
+    if (!strcmp(kernels_conv_wanted, algorithm[a].name) && fits(a, pass, s)) return a;
   return rule(pass, s);
 }
 

@@ -1,5 +1,6 @@
 /* What the convolution files share: the choice of algorithm, the lattice of pixels a product reads, scratch.
  * Each algorithm is a set of functions with the kernels' own arguments, one file or two per algorithm:
+ *   conv_direct.c                 few input channels (pictures), but for the gradient of x
  *   conv_gemm.c, conv_gemm_dw.c   implicit GEMM: any stride, padding, dilation, groups
  *   conv_grouped.c, …_dw.c        narrow groups; conv_depthwise.c: one channel a group, for all passes
  *   winograd.c, winograd_dw.c     3x3 at stride 1; compiled for tiles of 4x4 and (winograd_2x2.c, …_dw.c) of 2x2 outputs */
@@ -78,6 +79,8 @@ CONV_ALGORITHM(conv_gemm)
 CONV_ALGORITHM(conv_grouped)
 CONV_ALGORITHM(winograd_4x4)
 CONV_ALGORITHM(winograd_2x2)
+CONV_ALGORITHM(conv_direct) /* but for dx */
+bool K(conv_direct_fits)(const ConvShape *s);
 bool K(conv_grouped_fits)(const ConvShape *s);
 size_t K(conv_gemm_dw_scratch)(const ConvShape *s);
 size_t K(winograd_4x4_dw_scratch)(const ConvShape *s);

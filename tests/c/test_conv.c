@@ -23,7 +23,7 @@ static void drop(float *p, int64_t n) { assert_true(guards_held(p, n)); }
 
 /* Algorithms to ask for with SUTURE_CONV, by the names conv2d_algorithm has for them: first the one the rule chooses. Where
  * one is unknown or does not fit the shape the rule stands. */
-static const char *const algorithms[] = {"", "implicit gemm", "grouped", "winograd 4x4", "winograd 2x2"};
+static const char *const algorithms[] = {"", "implicit gemm", "direct", "grouped", "winograd 4x4", "winograd 2x2"};
 enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
 static bool use_algorithm(int i, ConvPass pass, const ConvShape *s) {
   setenv("SUTURE_CONV", algorithms[i], 1);
