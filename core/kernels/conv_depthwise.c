@@ -57,7 +57,8 @@ INLINE void span(const int tw, const int step, const Rows *a, float *y, const fl
 
 typedef void RowFunction(const Rows *a, float *y, const float *image, int i, int t0, int t1, const Epilogue *e, const float *residual);
 #define ROW_FUNCTION(tw, step) \
-  static void row_##tw##_##step(const Rows *a, float *y, const float *image, int i, int t0, int t1, const Epilogue *e, const float *residual) { \
+  static void row_##tw##_##step(const Rows *a, float *y, const float *image, int i, int t0, int t1, const Epilogue *e, \
+                                const float *residual) { \
     for (int j = 0, c = (int)a->g.ld, ch; j < a->g.gw; j += SPAN) { \
       for (ch = 0; ch + VW <= c; ch += VW) span(tw, step, a, y, image, i, j, t0, t1, ch, VW, e, residual); \
       if (ch < c) span(tw, step, a, y, image, i, j, t0, t1, ch, c - ch, e, residual); \
@@ -174,7 +175,8 @@ void K(depthwise_dw)(float *dw, const float *dy, const float *x, const ConvShape
       vf sum[VW];
       for (int q = 0; q < VW; q++) {
         sum[q] = v_zero();
-        for (int64_t part = 0; part < parts && t + q < taps; part++) sum[q] = sum[q] + v_load(sums + part * size + ch * taps + (t + q) * VW);
+        const float *from = sums + ch * taps + (t + q) * VW;
+        for (int64_t part = 0; part < parts && t + q < taps; part++) sum[q] = sum[q] + v_load(from + part * size);
       }
       v_transpose(sum);
       for (int l = 0; l < VW && ch + l < s->c; l++) v_store_n(dw + (ch + l) * taps + t, sum[l], (int)min_of(VW, taps - t));
