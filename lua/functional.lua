@@ -197,6 +197,32 @@ function F.layer_norm(x, ...)
   return F._layer_norm(given("layer_norm", "x", x), a.normalized_shape, a.weight, a.bias, a.eps)
 end
 
+-- ---- attention ----
+
+local attention_args = signature("scaled_dot_product_attention",
+  "attn_mask:tensor=nil dropout_p:prob=0 is_causal:bool=false scale:num=nil")
+
+--- F.scaled_dot_product_attention(q, k, v[, attn_mask, dropout_p (0), is_causal (false), scale (1/√d)]):
+-- softmax(scale q kᵀ + attn_mask) v over the last two dimensions; q (…, L, d), k (…, S, d), v (…, S, dv). attn_mask stretches to
+-- (…, L, S): numbers are added, and learn; of true and false, true takes part. is_causal: row i sees keys 0 to i. dropout_p drops
+-- probabilities whenever it is above 0. Vaswani et al. 2017, arXiv:1706.03762.
+function F.scaled_dot_product_attention(q, k, v, ...)
+  local what = "scaled_dot_product_attention"
+  local a = attention_args(...)
+  given(what, "q", q) given(what, "k", k) given(what, "v", v)
+  local mask = a.attn_mask
+  if mask and a.is_causal then fault("%s: takes attn_mask or is_causal, not both", what) end
+  if mask and mask.dtype == "bool" then mask = tensor.where(mask, 0, -math.huge) end
+  if a.dropout_p == 0 then return op(what)(q, k, v, mask, {scale = a.scale or 0, causal = a.is_causal}) end
+  local scores = q:matmul(k:transpose(-1, -2)) * (a.scale or raw.size(q, -1) ^ -0.5) -- what is dropped is drawn for all of them
+  if a.is_causal then
+    local l, s = raw.size(q, -2), raw.size(k, -2)
+    mask = tensor.where(tensor.arange(s):le(tensor.arange(l):unsqueeze(1)), 0, -math.huge)
+  end
+  if mask then scores = scores + mask end
+  return F.dropout(scores:softmax(-1), a.dropout_p):matmul(v)
+end
+
 -- ---- losses ----
 
 local function reduced(what, x, reduction)

@@ -135,6 +135,41 @@ INLINE vf v_gate(vf v, vf gate) {
 #endif
 }
 
+/* The sum and the largest of a vector's lanes, in an order that VW decides; of the largest a NaN is no part. */
+#define REDUCE_LANES(name, expr) \
+  INLINE float name(vf v) { \
+    float t[VW]; \
+    v_store(t, v); \
+    _Pragma("GCC unroll 4") \
+    for (int half = VW / 2; half; half /= 2) { \
+      _Pragma("GCC unroll 8") \
+      for (int i = 0; i < half; i++) { \
+        float a = t[i], b = t[i + half]; \
+        t[i] = (expr); \
+      } \
+    } \
+    return t[0]; \
+  }
+REDUCE_LANES(v_sum, a + b)
+REDUCE_LANES(v_largest, a > b ? a : b)
+
+/* e^x for x <= 0, error below 1e-7 relative: Cephes expf as v_exp of vmath.h, with half the work since it need not overflow and
+ * may fuse. Zero below -87, minus infinity too; keeps NaN. */
+INLINE vf v_exp_falling(vf x) {
+  typedef int32_t lanes __attribute__((vector_size(4 * VW)));
+  const vf magic = v_set(12582912.0f);
+  vf t = v_fma(x, v_set(1.44269504088896341f), magic), n = t - magic;
+  vf r = v_fnma(n, v_set(-2.12194440e-4f), v_fnma(n, v_set(0.693359375f), x));
+  vf p = v_fma(v_set(1.9875691500e-4f), r, v_set(1.3981999507e-3f));
+  p = v_fma(p, r, v_set(8.3334519073e-3f));
+  p = v_fma(p, r, v_set(4.1665795894e-2f));
+  p = v_fma(p, r, v_set(1.6666665459e-1f));
+  p = v_fma(p, r, v_set(5.0000001201e-1f));
+  p = v_fma(p, r * r, r) + v_set(1.0f);
+  lanes power = ((lanes)t + (127 - 0x4b400000)) << 23; /* the whole number sits in t's low bits */
+  return (vf)((lanes)(p * (vf)power) & ~(lanes)(x < v_set(-87.0f)));
+}
+
 /* Turns a square of VW rows into its transpose, in registers. */
 #if defined(ISA_avx512)
 INLINE void v_transpose(vf *r) {

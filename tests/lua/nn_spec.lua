@@ -89,6 +89,22 @@ describe("modules", function()
     assert.equal(2, #Wide(2):find(nn.Conv2d) - 1)
   end)
 
+  it("attention with dropout is attention in the mean, and refuses what does not fit", function()
+    suture.seed(3)
+    local q, k, v = suture.randn(2, 5, 4), suture.randn(2, 7, 4), suture.ones(2, 7, 3)
+    local attention = F.scaled_dot_product_attention
+    local plain, dropped = attention(q, k, v, {is_causal = true}), attention(q, k, v, {is_causal = true, dropout_p = 1e-12})
+    assert.is_true((plain - dropped):abs():max():item() < 1e-5)
+    assert.is_true((plain - 1):abs():max():item() < 1e-5)
+    local sum = suture.zeros(2, 5, 3)
+    for _ = 1, 400 do sum = sum + attention(q, k, v, {dropout_p = 0.5}) end
+    assert.is_true((sum / 400 - 1):abs():max():item() < 0.3)
+    assert.is_true((attention(q, k, v, {dropout_p = 0.5}) - 1):abs():max():item() > 0.1)
+    fails("attn_mask or is_causal, not both", attention, q, k, v, {attn_mask = suture.zeros(5, 7), is_causal = true})
+    fails("mask (5, 6) does not stretch to the scores' shape (2, 5, 7)", attention, q, k, v, suture.zeros(5, 6))
+    fails("expects q (…, L, d), k (…, S, d) and v (…, S, dv)", attention, q, v, v)
+  end)
+
   it("say where an error is", function()
     local m = Residual(16)
     fails("conv_block.0: Conv2d expects 16 channels", m, suture.randn(1, 8, 8, 8))

@@ -24,7 +24,7 @@ local function num(k, ...)
   return tensor(t, {dtype = "float32"}):reshape(...)
 end
 a, b, img, w = num(1, 2, 3, 4), num(2, 3, 4), num(3, 2, 4, 9, 7), num(4, 6, 4, 3, 3)
-wg, v, t, s3 = num(5, 8, 2, 3, 3), num(6, 5, 3), tensor {0, 2, 1, 1, 0}, num(7, 4, 3, 5)
+wg, v, t, s3, h = num(5, 8, 2, 3, 3), num(6, 5, 3), tensor {0, 2, 1, 1, 0}, num(7, 4, 3, 5), num(8, 2, 3, 5, 4)
 local function moved(m, x)
   local y = m(x)
   m(x * 2)
@@ -47,7 +47,7 @@ local function out(i, x)
 end
 """
 a, b, img, w = num(1, 2, 3, 4), num(2, 3, 4), num(3, 2, 4, 9, 7), num(4, 6, 4, 3, 3)
-wg, v, t, s3 = num(5, 8, 2, 3, 3), num(6, 5, 3), torch.tensor([0, 2, 1, 1, 0]), num(7, 4, 3, 5)
+wg, v, t, s3, h = num(5, 8, 2, 3, 3), num(6, 5, 3), torch.tensor([0, 2, 1, 1, 0]), num(7, 4, 3, 5), num(8, 2, 3, 5, 4)
 
 
 def moved(m, x):
@@ -63,6 +63,14 @@ def grads(f, *given):
     y = f(*leaves)
     (y * num(9, *y.shape)).sum().backward()
     return [x.grad for x in leaves]
+
+
+def attention(q, k, v, mask=None, scale=None, causal=False):
+    """torch.nn.functional.scaled_dot_product_attention, which torch 2 brought, as its documentation writes it out."""
+    scores = q @ k.transpose(-2, -1) * (scale or 1 / math.sqrt(q.shape[-1]))
+    if causal:
+        mask = torch.zeros(scores.shape[-2:]).masked_fill(torch.ones(scores.shape[-2:]).tril() == 0, -math.inf)
+    return (scores if mask is None else scores + mask).softmax(-1) @ v
 
 
 CASES = [
@@ -176,6 +184,12 @@ CASES = [
      'grads(lambda x,w,b: F.layer_norm(x,(3,4),w,b), a, num(1,3,4), num(2,3,4))'),
     ('grads(function(x,w,b) return F.gelu(F.linear(x,w,b)) end, a, num(1,5,4), num(2,5))',
      'grads(lambda x,w,b: F.gelu(F.linear(x,w,b)), a, num(1,5,4), num(2,5))'),
+    ('F.scaled_dot_product_attention(h,h*2,num(5,2,3,5,7))', 'attention(h,h*2,num(5,2,3,5,7))'),
+    ('F.scaled_dot_product_attention(h,num(4,2,3,9,4),num(5,2,3,9,2),{scale=0.7,is_causal=true})',
+     'attention(h,num(4,2,3,9,4),num(5,2,3,9,2),None,0.7,True)'),
+    ('F.scaled_dot_product_attention(h,h,h,{attn_mask=num(1,3,1,5):gt(-1)})', 'attention(h,h,h,torch.where(num(1,3,1,5)>-1,0.,-math.inf))'),
+    ('grads(F.scaled_dot_product_attention, h, h*2, num(5,2,3,5,7), num(6,3,5,5))',
+     'grads(attention, h, h*2, num(5,2,3,5,7), num(6,3,5,5))'),
     ('nn.Flatten(1,2)(a)', 'nn.Flatten(1,2)(a)'),
     ('a:flatten()', 'a.flatten()'),
     ('a:squeeze()', 'a.squeeze()'),
