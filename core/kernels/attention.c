@@ -198,13 +198,15 @@ typedef struct Back {
 } Back;
 
 static Back back_buffers(Scratch *mem, const AttentionShape *s) {
-  int64_t wide = round_up(s->s, WIDE), s16 = round_up(s->s, CHUNK), d16 = round_up(s->d, CHUNK), dv16 = round_up(s->dv, CHUNK), t = block_rows(s);
+  int64_t wide = round_up(s->s, WIDE), t = block_rows(s);
+  int64_t s16 = round_up(s->s, CHUNK), d16 = round_up(s->d, CHUNK), dv16 = round_up(s->dv, CHUNK);
   return (Back){
     .keys = take(mem, wide * round_up(s->d, 4)), .values = take(mem, wide * round_up(s->dv, 4)),
     .key_rows = take(mem, round_up(s->s, 4) * round_up(s->d, NR)), .scores = take(mem, MR * wide), .products = take(mem, MR * wide),
     .q_band = take(mem, MR * d16), .dy_band = take(mem, MR * dv16), .ds_band = take(mem, MR * s16),
     .q = take(mem, t * d16), .dy = take(mem, t * dv16), .p = take(mem, t * s16), .ds = take(mem, t * s16),
-    .dq = take(mem, MR * round_up(s->d, NR)), .dk = take(mem, s->s * round_up(s->d, NR)), .dv = take(mem, s->s * round_up(s->dv, NR)),
+    .dq = take(mem, MR * round_up(s->d, NR)), .dk = take(mem, s->s * round_up(s->d, NR)),
+    .dv = take(mem, s->s * round_up(s->dv, NR)),
   };
 }
 

@@ -1,6 +1,7 @@
 /* Softmax along one dimension, the largest element subtracted first. */
 #include <math.h>
 #include "kernels.h"
+#include "simd.h"
 #include "vmath.h"
 
 enum { LANES = 16, COLUMNS = 64, SMALL = 1 << 13 };
@@ -11,37 +12,36 @@ static double add_lanes(const float *lane) {
   return sum;
 }
 
-static float row_max(const float *x, int64_t n) {
-  float lane[LANES], m = -INFINITY;
-  int64_t i = 0;
-  for (int l = 0; l < LANES; l++) lane[l] = -INFINITY;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l]; /* a NaN shows in the sum */
-  for (; i < n; i++) m = x[i] > m ? x[i] : m;
-  for (int l = 0; l < LANES; l++) m = lane[l] > m ? lane[l] : m;
-  return m;
+/* The last few of a row, less than a vector, with nothing beyond them. */
+INLINE vf load_rest(const float *x, int64_t n) {
+  float t[VW];
+  for (int l = 0; l < (int)VW; l++) t[l] = l < n ? x[l] : -INFINITY;
+  return v_load(t);
 }
 
+/* Met three times, but in L1 after the first: the largest, the sum of what is below it, the result. */
 static void softmax_row(float *y, const float *x, bool logarithm, int64_t n) {
-  float lane[LANES] = {0}, m = row_max(x, n);
-  int64_t i = 0;
+  int64_t whole = n / VW * VW, i;
+  int rest = (int)(n - whole);
+  vf most = load_rest(x + whole, rest), sum = v_zero();
+  for (i = 0; i < whole; i += VW) most = v_max(v_load(x + i), most); /* a NaN shows in the sum */
+  most = v_set(v_largest(most));
   if (logarithm) {
-    for (; i + LANES <= n; i += LANES)
-      for (int l = 0; l < LANES; l++) lane[l] += v_exp(x[i + l] - m);
-    for (; i < n; i++) lane[i % LANES] += v_exp(x[i] - m);
-    float less = (float)log(add_lanes(lane));
-    for (i = 0; i < n; i++) y[i] = x[i] - m - less;
+    for (i = 0; i < whole; i += VW) sum = sum + v_exp_falling(v_load(x + i) - most);
+    sum = sum + v_exp_falling(load_rest(x + whole, rest) - most);
+    vf less = v_set((float)log(v_sum(sum)));
+    for (i = 0; i < whole; i += VW) v_store(y + i, v_load(x + i) - most - less);
+    v_store_n(y + i, v_load_n(x + i, rest) - most - less, rest);
     return;
   }
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) {
-      float v = v_exp(x[i + l] - m);
-      y[i + l] = v;
-      lane[l] += v;
-    }
-  for (; i < n; i++) lane[i % LANES] += y[i] = v_exp(x[i] - m);
-  float per = (float)(1 / add_lanes(lane));
-  for (i = 0; i < n; i++) y[i] *= per;
+  for (i = 0; i < whole; i += VW) {
+    vf e = v_exp_falling(v_load(x + i) - most);
+    v_store(y + i, e);
+    sum = sum + e;
+  }
+  vf e = v_exp_falling(load_rest(x + i, rest) - most), per = v_set(1 / v_sum(sum + e));
+  for (i = 0; i < whole; i += VW) v_store(y + i, v_load(y + i) * per);
+  v_store_n(y + i, e * per, rest);
 }
 
 /* `count` neighbouring columns of (len, inner). */

@@ -11,7 +11,8 @@ static inline bool attention_fits(const Shape *q, const Shape *k, const Shape *v
   int r = q->rank;
   bool fits = r >= 2 && k->rank == r && v->rank == r && k->dim[r - 1] == q->dim[r - 1] && v->dim[r - 2] == k->dim[r - 2];
   for (int i = 0; fits && i + 2 < r; i++) fits = k->dim[i] == q->dim[i] && v->dim[i] == q->dim[i];
-  if (!fits) return err_set(e, "expects q (…, L, d), k (…, S, d) and v (…, S, dv), got %s, %s and %s", SHAPE_STR(q), SHAPE_STR(k), SHAPE_STR(v));
+  if (!fits)
+    return err_set(e, "expects q (…, L, d), k (…, S, d) and v (…, S, dv), got %s, %s and %s", SHAPE_STR(q), SHAPE_STR(k), SHAPE_STR(v));
   if (!k->dim[r - 2] || !k->dim[r - 1]) return err_set(e, "expects at least one key, got k %s", SHAPE_STR(k));
   if (mask && mask->rank >= 0) {
     Shape scores = *q;
@@ -29,7 +30,8 @@ static inline bool attention_fits(const Shape *q, const Shape *k, const Shape *v
 /* The call in the kernel's words; the mask's data may be filled in later. */
 static inline AttentionShape attention_shape(const Shape *q, const Shape *k, const Shape *v, const Shape *mask, const double *attr) {
   int r = q->rank;
-  AttentionShape s = {.batch = 1, .l = q->dim[r - 2], .s = k->dim[r - 2], .d = q->dim[r - 1], .dv = v->dim[r - 1], .causal = attr[CAUSAL] != 0};
+  AttentionShape s = {.batch = 1, .l = q->dim[r - 2], .s = k->dim[r - 2], .d = q->dim[r - 1], .dv = v->dim[r - 1]};
+  s.causal = attr[CAUSAL] != 0;
   s.scale = (float)(attr[SCALE] != 0 ? attr[SCALE] : 1 / sqrt((double)s.d));
   Shape batch = {.rank = r - 2};
   for (int i = 0; i < r - 2; i++) batch.dim[i] = q->dim[i], s.batch *= q->dim[i];
@@ -48,7 +50,8 @@ static inline AttentionShape attention_shape(const Shape *q, const Shape *k, con
 static inline const Shape *attention_mask(const Shape *in, int n_in, int i) { return given(in, n_in, i) ? &in[i] : NULL; }
 
 /* For references: the probabilities of row i of problem b. */
-static inline void attention_row(double *p, const double *q, const double *k, const double *mask, const AttentionShape *s, int64_t b, int64_t i) {
+static inline void attention_row(double *p, const double *q, const double *k, const double *mask, const AttentionShape *s, int64_t b,
+                                 int64_t i) {
   double largest = -INFINITY, sum = 0;
   int64_t plane = walk_at(&s->mask.batch, 1, b), seen = s->causal && i + 1 < s->s ? i + 1 : s->s;
   for (int64_t j = 0; j < s->s; j++) {
