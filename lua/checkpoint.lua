@@ -307,7 +307,7 @@ function checkpoint.open(path, opts)
   if text then
     local saved, why = json.decode(text)
     if type(saved) ~= "table" or type(saved.model) ~= "table" then fault("%s: the record of how the model was made cannot be read: %s", path, why or "not an object") end
-    if (saved.version or 0) > VERSION then fault("%s was saved by a newer version (record %s, known %d)", path, tostring(saved.version), VERSION) end
+    if (tonumber(saved.version) or 0) > VERSION then fault("%s was saved by a newer version (record %s, known %d)", path, tostring(saved.version), VERSION) end
     check_record(saved.model, "", path)
     local m = nn.init.skip(function() return make(saved.model, "", {path = path, made = {}}) end)
     m:_load(state_of(f), nil, core.tensor.take)
