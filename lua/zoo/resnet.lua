@@ -2,6 +2,7 @@
 -- (1605.07146); the stride of a bottleneck is on its 3 × 3 convolution.
 local fault = require "suture.fault"
 local nn = require "suture.nn"
+local torchvision = require "suture.zoo.common.torchvision"
 
 local function conv3x3(i, o, stride, groups)
   return nn.Conv2d(i, o, 3, {stride = stride, padding = 1, groups = groups, bias = false})
@@ -98,32 +99,34 @@ local function reset(m, zero_init_residual)
   m.fc:reset_parameters()
 end
 
-local IMAGENET = {mean = {0.485, 0.456, 0.406}, std = {0.229, 0.224, 0.225}}
-
-local function set(name, file, also)
+local function variant(block, layers, v1, v2, o)
   return {
-    name = name, file = file, url = "https://download.pytorch.org/models/" .. file, also = also, classes = 1000,
-    resize = name == "IMAGENET1K_V2" and 232 or 256, crop = 224, mean = IMAGENET.mean, std = IMAGENET.std,
-    interpolation = "bilinear", license = "BSD-3-Clause (torchvision)",
+    block = block, layers = layers, groups = o and o.groups or 1, width = o and o.width or 64,
+    weights = {torchvision.set("IMAGENET1K_V1", v1[1], v1), v2 and torchvision.set("IMAGENET1K_V2", v2[1], v2)},
   }
 end
 
-local function variant(block, layers, v1, v2, o)
-  local weights = {set("IMAGENET1K_V1", v1.file or v1, v1.also)}
-  if v2 then weights[2] = set("IMAGENET1K_V2", v2) end
-  return {block = block, layers = layers, weights = weights, groups = o and o.groups or 1, width = o and o.width or 64}
-end
+-- A published file, the share of pictures that it names rightly, its size; V2 weights were made for pictures resized to 232.
+local function v1(file, accuracy, megabytes, also) return {file, accuracy = accuracy, megabytes = megabytes, also = also} end
+local function v2(file, accuracy, megabytes) return {file, accuracy = accuracy, megabytes = megabytes, resize = 232} end
 
 local variants = {
-  resnet18 = variant(BasicBlock, {2, 2, 2, 2}, {file = "resnet18-f37072fd.pth", also = {"resnet18-5c106cde.pth"}}),
-  resnet34 = variant(BasicBlock, {3, 4, 6, 3}, {file = "resnet34-b627a593.pth", also = {"resnet34-333f7ec4.pth"}}),
-  resnet50 = variant(Bottleneck, {3, 4, 6, 3}, {file = "resnet50-0676ba61.pth", also = {"resnet50-19c8e357.pth"}}, "resnet50-11ad3fa6.pth"),
-  resnet101 = variant(Bottleneck, {3, 4, 23, 3}, {file = "resnet101-63fe2227.pth", also = {"resnet101-5d3b4d8f.pth"}}, "resnet101-cd907fc2.pth"),
-  resnet152 = variant(Bottleneck, {3, 8, 36, 3}, {file = "resnet152-394f9c45.pth", also = {"resnet152-b121ed2d.pth"}}, "resnet152-f82ba261.pth"),
-  resnext50_32x4d = variant(Bottleneck, {3, 4, 6, 3}, "resnext50_32x4d-7cdf4587.pth", "resnext50_32x4d-1a0047aa.pth", {groups = 32, width = 4}),
-  resnext101_32x8d = variant(Bottleneck, {3, 4, 23, 3}, "resnext101_32x8d-8ba56ff5.pth", "resnext101_32x8d-110c445d.pth", {groups = 32, width = 8}),
-  wide_resnet50_2 = variant(Bottleneck, {3, 4, 6, 3}, "wide_resnet50_2-95faca4d.pth", "wide_resnet50_2-9ba9bcbe.pth", {width = 128}),
-  wide_resnet101_2 = variant(Bottleneck, {3, 4, 23, 3}, "wide_resnet101_2-32ee1156.pth", "wide_resnet101_2-d733dc28.pth", {width = 128}),
+  resnet18 = variant(BasicBlock, {2, 2, 2, 2}, v1("resnet18-f37072fd.pth", 69.758, 44.7, {"resnet18-5c106cde.pth"})),
+  resnet34 = variant(BasicBlock, {3, 4, 6, 3}, v1("resnet34-b627a593.pth", 73.314, 83.3, {"resnet34-333f7ec4.pth"})),
+  resnet50 = variant(Bottleneck, {3, 4, 6, 3}, v1("resnet50-0676ba61.pth", 76.130, 97.8, {"resnet50-19c8e357.pth"}),
+    v2("resnet50-11ad3fa6.pth", 80.858, 97.8)),
+  resnet101 = variant(Bottleneck, {3, 4, 23, 3}, v1("resnet101-63fe2227.pth", 77.374, 170.5, {"resnet101-5d3b4d8f.pth"}),
+    v2("resnet101-cd907fc2.pth", 81.886, 170.5)),
+  resnet152 = variant(Bottleneck, {3, 8, 36, 3}, v1("resnet152-394f9c45.pth", 78.312, 230.4, {"resnet152-b121ed2d.pth"}),
+    v2("resnet152-f82ba261.pth", 82.284, 230.5)),
+  resnext50_32x4d = variant(Bottleneck, {3, 4, 6, 3}, v1("resnext50_32x4d-7cdf4587.pth", 77.618, 95.8),
+    v2("resnext50_32x4d-1a0047aa.pth", 81.198, 95.8), {groups = 32, width = 4}),
+  resnext101_32x8d = variant(Bottleneck, {3, 4, 23, 3}, v1("resnext101_32x8d-8ba56ff5.pth", 79.312, 339.6),
+    v2("resnext101_32x8d-110c445d.pth", 82.834, 339.7), {groups = 32, width = 8}),
+  wide_resnet50_2 = variant(Bottleneck, {3, 4, 6, 3}, v1("wide_resnet50_2-95faca4d.pth", 78.468, 131.8),
+    v2("wide_resnet50_2-9ba9bcbe.pth", 81.602, 263.1), {width = 128}),
+  wide_resnet101_2 = variant(Bottleneck, {3, 4, 23, 3}, v1("wide_resnet101_2-32ee1156.pth", 78.848, 242.9),
+    v2("wide_resnet101_2-d733dc28.pth", 82.510, 484.7), {width = 128}),
 }
 
 local function build(spec, args)
@@ -154,5 +157,5 @@ end
 
 return {
   variants = variants, parts = {BasicBlock, Bottleneck}, build = build, recognise = recognise, stem = "conv1", head = "fc", classes = 1000, size = 224,
-  mean = IMAGENET.mean, std = IMAGENET.std, options = {zero_init_residual = true},
+  mean = torchvision.mean, std = torchvision.std, options = {zero_init_residual = true},
 }
