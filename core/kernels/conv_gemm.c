@@ -128,6 +128,16 @@ static void pack_all(float *packed, const Product *p, const float *w, const Conv
   }
 }
 
+/* A tile's rows lie far apart, and the prefetcher of the hardware does not follow: what a tile is finished with is asked for while
+ * the one before it is multiplied. */
+INLINE void ask_ahead(const float *y, int n, const TileEnd *e) {
+  for (int j = 0; j < n; j += CHUNK) {
+    __builtin_prefetch(y + j, 1);
+    if (e->residual) __builtin_prefetch(e->residual + (y - e->y0) + j);
+    if (e->gate) __builtin_prefetch(e->gate + (y - e->y0) + j);
+  }
+}
+
 /* Rows [m0, m1) times column panels [q0, q1) of one group block. */
 static void run_piece(const Product *p, const Lattice *g, float *out, const float *packed, const TileEnd *end, int64_t m0,
                       int64_t m1, int64_t q0, int64_t q1, float *block) {
@@ -158,6 +168,13 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
         int64_t r0 = piece_at(rows, bands, b), mr = piece_at(rows, bands, b + 1) - r0;
         float *y[MR];
         for (int64_t r = 0; r < mr; r++) y[r] = row[r0 + r] + n0;
+        if (b + 1 < bands) {
+          int64_t r2 = piece_at(rows, bands, b + 2);
+          for (int64_t r = r0 + mr; r < r2; r++) ask_ahead(row[r] + n0, (int)n, &e);
+        } else if (q + 1 < q1) {
+          int64_t r2 = piece_at(rows, bands, 1);
+          for (int64_t r = 0; r < r2; r++) ask_ahead(row[r] + n0 + NR, (int)n, &e);
+        }
         K(gemm_rows)((int)mr, (int)nv, len, block + r0 * p->depth, b_panel, tile, NR, false);
         K(gemm_finish)(y, tile, NR, (int)mr, (int)n, &e);
       }
