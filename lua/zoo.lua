@@ -5,14 +5,15 @@
 -- One family per file, lua/zoo/<family>.lua, which returns a table:
 --   variants = {name = spec}: a spec is the family's own but for `weights`, the published sets: {name =, file = (with the hash
 --     in its name), url =, classes =, class_names = (a list, or a function that gives it), resize =, crop =, mean =, std =,
---     interpolation =, accuracy = (top 1 in per cent), megabytes =, license =, also = {older file names}}; the first is what
---     pretrained = true means.
+--     interpolation =, accuracy = (top 1 in per cent), megabytes =, license =, also = {older file names}, options = {what the
+--     weights want of build, unless the caller says otherwise}}; the first is what pretrained = true means.
 --   build(spec, args): the model. args: num_classes, in_chans, and the family's own options.
---   options = {name = true}: those. image_size among them is a number always: the option, else what the weights or the family
---     expect.
+--   options = {name = true}: those. image_size among them is a number always: the option, else the published weights' crop, else
+--     the family's size.
 --   classes, size, mean, std: of a model without published weights.
 --   stem, head: the paths of the first convolution, adapted to in_chans, and of the classifier (Linear or 1 × 1 convolution),
---     new where num_classes is not the weights'. head may be a list: the first is the classifier, the others are auxiliary.
+--     new where num_classes is not the weights'. So are those that m.aux_heads lists, and a model made without an auxiliary
+--     branch does not want its tensors.
 --   parts = {the classes it is made of}, for files that say what a model is made of.
 --   recognise(shapes): from the names and shapes of a checkpoint's tensors the variant's name and options, or nil.
 --   rename(name), optional: what a tensor is called here that other files (timm's, older ones) call `name`; nil where it is not
@@ -66,13 +67,23 @@ local function adapt_input(w, channels)
   return require("suture.tensor").cat(parts, 1) * (shape[2] / channels)
 end
 
+local function aux_heads(m) return m.aux_heads or {} end
+
+-- Whether a tensor is of an auxiliary branch that m was made without.
+local function spare(m, name)
+  for _, head in ipairs(aux_heads(m)) do
+    local branch = head:match "^[^.]*"
+    if not m._children[branch] and name:sub(1, #branch + 1) == branch .. "." then return true end
+  end
+end
+
 -- A checkpoint's tensors (ordered) under the family's names and, where it knows how, in m's shapes.
 local function fitted(name, family, m, given)
   local mine, sd, came, adapted = m:state_dict(), ordered.dict(), {}, {}
   for was, t in given do
     local own = was
     if family.rename then own = family.rename(was) end
-    if own then
+    if own and not spare(m, own) then
       if came[own] then fault("%s: the file's %s and %s are both %s here", name, came[own], was, own) end
       came[own] = was
       local want = mine[own] and mine[own].shape
@@ -86,8 +97,6 @@ local function fitted(name, family, m, given)
   return sd
 end
 
-local function heads(family) return type(family.head) == "table" and family.head or {family.head} end
-
 -- Copies published tensors into m: a head of another size is made anew, the first layer is adapted.
 local function load_weights(name, m, family, path)
   local sd = fitted(name, family, m, require("suture.checkpoint").open(path, {state = true}))
@@ -98,7 +107,7 @@ local function load_weights(name, m, family, path)
     sd[stem] = adapt_input(given, own.shape[2])
     note(("%s: %s adapted from %d to %d input channels"):format(name, family.stem, given.shape[2], own.shape[2]))
   end
-  for _, head in ipairs(heads(family)) do
+  for _, head in ipairs {family.head, table.unpack(aux_heads(m))} do
     local w, to = sd[head .. ".weight"], mine[head .. ".weight"]
     if w and to and w.shape[1] ~= to.shape[1] and raw.numel(w) // w.shape[1] == raw.numel(to) // to.shape[1] then
       note(("%s: the head %s is new, for %d classes (the weights have %d)"):format(name, head, to.shape[1], w.shape[1]))
@@ -145,7 +154,8 @@ local function make(name, opts, file)
     if type(opts.weights) ~= "string" then fault("%s: weights expects a path, got %s", name, options.show(opts.weights)) end
     path = opts.weights
   end
-  local set = opts.pretrained and weight_set(name, spec, opts.pretrained) or set_of(spec, path or file or "") or (spec.weights or {})[1]
+  local published = opts.pretrained and weight_set(name, spec, opts.pretrained) or set_of(spec, path or file or "")
+  local set = published or (spec.weights or {})[1]
   local args = {}
   for k, v in pairs(opts) do if not common[k] then args[k] = v end end
   args.num_classes = count(name, "num_classes", opts.num_classes, set and set.classes or family.classes)
@@ -153,10 +163,11 @@ local function make(name, opts, file)
   local usual = set and set.crop or family.size
   local size = usual
   if family.options and family.options.image_size then
-    size = count(name, "image_size", opts.image_size, usual)
+    size = count(name, "image_size", opts.image_size, published and usual or family.size)
     args.image_size = size
   end
   if opts.pretrained then path = path or weights.get(name, set) end
+  for k, v in pairs(path and set and set.options or {}) do if args[k] == nil then args[k] = v end end
   local m
   if path then
     m = init.skip(function() return family.build(spec, args) end)
@@ -213,9 +224,11 @@ local function cost_of(name)
   return table.unpack(costs[name])
 end
 
--- For the table of costs and its test: an architecture's parameters and multiply-adds of one picture, counted.
+-- For the table of costs and its test: an architecture's parameters and multiply-adds of one picture of its first weights' size,
+-- counted.
 function zoo._count(name)
-  local m = init.skip(zoo[name])
+  local family, first = variants[name].family, (variants[name].spec.weights or {})[1]
+  local m = init.skip(zoo[name], {image_size = family.options and family.options.image_size and first and first.crop})
   local macs = 0
   for _, node in ipairs(require("suture.view.trace").run(m, nil, "zoo.list").nodes) do macs = macs + (node.macs or 0) end
   return m:num_parameters(), macs
