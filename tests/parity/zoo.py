@@ -5,7 +5,7 @@ statistics and every gradient. A sample of the smallest unless all are asked for
 The weights are drawn so that what goes wrong anywhere is seen in the logits: BatchNorm's statistics are about what runs through,
 its affine parameters and constant parameters (biases, scales of layers) are drawn too. That rounding is not seen, the last
 normalisation of each residual branch is small (see models.py); where a bound does not hold, training.py has the measure.
-ResNets: models.py."""
+Where every model is asked for, models.py does the ResNets."""
 import functools, inspect, os, sys
 sys.path.insert(0, os.path.dirname(__file__))
 from common import *
@@ -17,9 +17,11 @@ LOGITS, GRADIENTS, LARGEST = 1e-4, 2e-3, 100_000_000
 SIZES = {"vision_transformer": 224, "swin_transformer": 224, "maxvit": 224, "inception": 139}
 WITHOUT = {"inception": ["AuxLogits"]}  # the auxiliary head wants pictures of 299; GoogLeNet's is there
 ARGUMENTS = {"googlenet": {"init_weights": False}, "inception": {"init_weights": False}}
-ALSO = ["efficientnet_v2_s"]  # blocks that the smallest of the family lacks
+ALSO = ["efficientnet_v2_s"]  # blocks that the smallest of the family lacks, where every model is asked for
 # The last normalisation of a residual branch, by the class of the block.
 LAST = {
+    "BasicBlock": lambda m: m.bn2,
+    "Bottleneck": lambda m: m.bn3,
     "MBConv": lambda m: m.block[-1][1],
     "FusedMBConv": lambda m: m.block[-1][1],
     "ResBottleneckBlock": lambda m: m.f.c[1],
@@ -122,18 +124,18 @@ def check(name, training):
         exact = still(net).double()
         with torch.no_grad():
             judge(f"{name} logits in eval", {"logits": torch.from_numpy(np.load(f"{d}/eval.npy"))}, use(exact, x), LOGITS,
-                  lambda: [use(noisy(exact, i), x) for i in range(DRAWS)])
+                  lambda: (use(noisy(exact, i), x) for i in range(DRAWS)))
         if not training:
             return
         suture("tests/parity/zoo.lua", "train", name, d, *without)
         logits, gradients, after = train(exact, x, y)
-        peers = functools.cache(lambda: [train(noisy(exact, i), x, y) for i in range(DRAWS)])
+        peer = functools.cache(lambda i: train(noisy(exact, i), x, y))
         judge(f"{name} logits in train", {"logits": torch.from_numpy(np.load(f"{d}/train.npy"))}, logits, LOGITS,
-              lambda: [p[0] for p in peers()])
+              lambda: (peer(i)[0] for i in range(DRAWS)))
         ours, gradients = without_noise(torch.load(f"{d}/grads.pth"), gradients)
-        judge(f"{name} gradients", ours, gradients, GRADIENTS, lambda: [p[1] for p in peers()])
+        judge(f"{name} gradients", ours, gradients, GRADIENTS, lambda: (peer(i)[1] for i in range(DRAWS)))
         if any("running" in k for k in after):
-            judge(f"{name} running statistics", torch.load(f"{d}/after.pth"), after, LOGITS, lambda: [p[2] for p in peers()])
+            judge(f"{name} running statistics", torch.load(f"{d}/after.pth"), after, LOGITS, lambda: (peer(i)[2] for i in range(DRAWS)))
 
 
 def compare_shapes(names):
@@ -157,14 +159,16 @@ def compare_shapes(names):
 
 def main():
     asked = sys.argv[1:]
-    names = asked or [n for n in suture("tests/parity/zoo.lua", "list").split() if hasattr(torchvision.models, n) and family(n) != "resnet"]
+    names = asked or [n for n in suture("tests/parity/zoo.lua", "list").split() if hasattr(torchvision.models, n)]
+    if ALL and not asked:
+        names = [n for n in names if family(n) != "resnet"]
     counts = compare_shapes(names)
     smallest = {}
     for name in sorted(names, key=counts.get):
         smallest.setdefault(family(name), name)
-    training = list(smallest.values()) + ALSO
+    training = list(smallest.values()) + (ALSO if ALL or asked else [])
     for name in names:
-        if counts[name] <= LARGEST and (ALL or asked or name in smallest.values()):
+        if counts[name] <= LARGEST and (ALL or asked or name in training):
             check(name, name in training)
 
 
