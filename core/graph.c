@@ -588,12 +588,14 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
   bool ok = leaf_gradients(&b, loss, dy, &leaf, &grad, &n);
   if (ok) {
     Node *first = loss;
-    Node **want = malloc((size_t)(n + 1) * sizeof *want);
+    Node **want = malloc((size_t)(n + 1 + effect_count) * sizeof *want);
     ok = want || err_memory(e, (double)n, "a graph");
     if (ok) {
       want[0] = first;
       for (int i = 0; i < n; i++) want[i + 1] = grad[i];
-      ok = graph_eval(want, n + 1, e);
+      /* Statistics of branches that the loss does not look at, too: what they are computed from is let go of now. */
+      memcpy(want + n + 1, effects, (size_t)effect_count * sizeof *want);
+      ok = graph_eval(want, n + 1 + effect_count, e);
     }
     free(want);
   }

@@ -90,7 +90,8 @@ uint64_t graph_seed_get(void);    /* state, for undo and checkpoints */
 /* Computes the values of these nodes (and of named nodes beneath). On error or stop nothing has changed. */
 bool graph_eval(Node *const *want, int n, Err *e);
 /* Adds d(loss)/d(leaf) to leaf->grad for each leaf with requires_grad beneath; loss must have one element (or dy be
- * given, same shape). Computes loss in the same plan. Afterwards the graph beneath loss is let go unless retain. */
+ * given, same shape). Computes loss, and does all effects that are due, in the same plan. Afterwards the graph beneath loss is
+ * let go unless retain. */
 bool graph_backward(Node *loss, Node *dy, bool retain, Err *e);
 /* Gradients of `of` (summed, weighted by dy or ones) with respect to any nodes `wrt`, as nodes owned by the caller
  * (out[i] NULL where there is no path). For Grad-CAM and the like. */

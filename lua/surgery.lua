@@ -190,18 +190,25 @@ function Module.head(m)
   return path, head
 end
 
+-- A layer as a head is, with another number of classes.
+local function fresh(old, classes)
+  if getmetatable(old) == nn.Linear then return nn.Linear(old.in_features, classes, {bias = old.bias ~= nil}) end
+  return nn.Conv2d(old.in_channels, classes, 1, {stride = old.stride, padding = old.padding, bias = old.bias ~= nil})
+end
+
 --- m:reset_head(n): a fresh classifier for n classes in the place of m:head(), with as many inputs and a bias where there
--- was one. Returns the new layer.
+-- was one; those of auxiliary heads (m.aux_heads, a list of paths) too. Returns the new layer.
 function Module.reset_head(m, n)
   local classes = math.tointeger(n)
   if not classes or classes < 1 then fault("reset_head: expects a number of classes above 0, got %s", options.show(n)) end
   local path, old = m:head()
   if path == "" then fault("reset_head: %s is itself the layer; make another: nn.Linear(%s, %d)", class_name(m), tostring(m.in_features), classes) end
-  local new
-  if getmetatable(old) == nn.Linear then new = nn.Linear(old.in_features, classes, {bias = old.bias ~= nil})
-  else new = nn.Conv2d(old.in_channels, classes, 1, {stride = old.stride, padding = old.padding, bias = old.bias ~= nil}) end
+  local new = fresh(old, classes)
   undo.recorded(nil, m, function()
     m:replace(path, new)
+    if m.aux_heads then
+      for aux, head in m:find(m.aux_heads) do m:replace(aux, fresh(head, classes)) end
+    end
     m.classes = nil -- they named the old outputs
   end)
   return new

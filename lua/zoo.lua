@@ -212,7 +212,11 @@ function zoo._register(name_of_family, family)
     -- and checked against the hash in the file's name. weights = PATH: those of a file, timm's names too where they differ.
     -- num_classes: other than the weights' makes a new head. in_chans: input channels (3); the first layer is adapted.
     -- image_size, where the architecture depends on it: other than the weights' adapts them.
-    -- ResNets for ImageNet: zero_init_residual. The model knows m.preprocess, m.input_shape, m.classes where published.
+    -- ResNets for ImageNet: zero_init_residual. MobileNets: width_mult, dropout; V3: reduced_tail, dilated. AlexNet, VGG,
+    -- SqueezeNet, MNASNet: dropout. DenseNets: drop_rate. GoogLeNet, Inception v3: dropout; aux_logits, whether there are
+    -- auxiliary heads, which run in training alone and train with m.aux_weight (default: yes; GoogLeNet with weights: no);
+    -- transform_input, whether pictures are renormalised to what TensorFlow's weights want (default: with weights).
+    -- The model knows m.preprocess, m.input_shape, m.classes where published.
     zoo[name] = function(opts) return make(name, opts) end
   end
 end

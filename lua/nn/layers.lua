@@ -369,14 +369,11 @@ local Identity = layer "Identity"
 function Identity:init() end
 function Identity:forward(x) return x end
 
--- Whether a layer that drops at random does so now: in training, and in the drawing of a graph that trains.
-local function drops(m) return m:is_training() or trace.outline and m.training and not m._frozen end
-
 local function dropout(name, f, doc)
   local cls = layer(name, doc)
   local args = signature(name, "p:prob=0.5 inplace:bool=false")
   function cls:init(...) self.p = args(...).p end
-  function cls:forward(x) return f(x, self.p, drops(self)) end
+  function cls:forward(x) return f(x, self.p, self:_as_in_training()) end
   function cls:extra() return ("%g"):format(self.p) end
 end
 
@@ -394,7 +391,7 @@ function StochasticDepth:init(...)
   local a = depth_args(...)
   self.p, self.mode = a.p, F._stochastic_depth_mode("StochasticDepth", a.mode)
 end
-function StochasticDepth:forward(x) return F.stochastic_depth(x, self.p, self.mode, drops(self)) end
+function StochasticDepth:forward(x) return F.stochastic_depth(x, self.p, self.mode, self:_as_in_training()) end
 function StochasticDepth:extra() return ("%.3g, %s"):format(self.p, self.mode) end
 
 -- ---- losses ----

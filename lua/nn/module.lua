@@ -421,6 +421,10 @@ function Module.eval(m, ...) return set_training(m, "eval", globs(...), false) e
 --- m:is_training(): whether m behaves as in training now: its mode, unless it is frozen.
 function Module.is_training(m) return m.training and not m._frozen and not trace.is_dry() end
 
+-- Whether m does what only training does (drops at random, runs an auxiliary head) now: in training, and in the drawing of a
+-- graph that trains.
+function Module._as_in_training(m) return m:is_training() or trace.outline and m.training and not m._frozen end
+
 --- m:zero_grad(): forgets all gradients.
 function Module.zero_grad(m)
   walk_tensors(m, "_pnames", "_params", function(t) raw.grad(t, nil) end)
@@ -469,15 +473,15 @@ function Module.freeze(m, ...) return freeze(m, "freeze", globs(...), true) end
 --- m:unfreeze([glob, …]): the opposite of freeze; all parameters there require gradients again. Returns m.
 function Module.unfreeze(m, ...) return freeze(m, "unfreeze", globs(...), false) end
 
---- m:freeze_to(path[, input]): freezes every module that runs before `path` in the real graph. input: a tensor or a
--- shape to run with (default m.input_shape). Returns m.
+--- m:freeze_to(path[, input]): freezes every module that runs before `path` in the real graph, that of training. input: a tensor
+-- or a shape to run with (default m.input_shape). Returns m.
 function Module.freeze_to(m, path, input)
   local target = m:_at("freeze_to", path)
   if not is_module(target) then fault("freeze_to: '%s' is no module", path) end
   input = input or m.input_shape
   if not input then fault("freeze_to: needs an input to run with: m:freeze_to(%q, {1, 3, 224, 224}), or set m.input_shape", path) end
   local x = is(input) and input or raw.full(input, 0)
-  local records = trace.record(trace.dry, m, x)
+  local records = require("suture.train.mode").train(m, function() return trace.record(trace.outlined, m, x) end)
   local before, found = {}, false
   for _, r in ipairs(records) do
     if r.module == target then

@@ -97,8 +97,20 @@ function trace.dry(f, ...)
   return done(pcall(f, ...))
 end
 
--- True while a graph is drawn: dropout that training would use is in it, dry or not.
+-- True while a graph is drawn: what only training does (dropout, auxiliary heads) is in it, dry or not.
 trace.outline = false
+
+--- trace.outlined(f, …): calls f(…) dry, as a graph is drawn.
+function trace.outlined(f, ...)
+  local before = trace.outline
+  trace.outline = true
+  local function done(ok, ...)
+    trace.outline = before
+    if not ok then error((...), 0) end
+    return ...
+  end
+  return done(pcall(trace.dry, f, ...))
+end
 
 -- True while only the cost of training is asked: BatchNorm's statistics stay as they are.
 trace.still = false

@@ -20,15 +20,18 @@ local function check_model(what, m)
 end
 evaluate.check_model = check_model
 
---- Compares logits with the classes of a dataset: a clear error where a model has fewer classes than the labels need.
-function evaluate.check_classes(what, logits, ds)
-  local shape = logits.shape
-  if #shape ~= 2 then fault("%s: the model's output has shape %s; (N, classes) is expected", what, tostring(shape)) end
+--- Compares the logits of a list of heads with the classes of a dataset: a clear error where one has fewer classes than the
+-- labels need.
+function evaluate.check_classes(what, heads, ds)
   local most = 0
   for _, y in ipairs(ds:labels()) do if y > most then most = y end end
-  if most >= shape[2] then
-    fault("%s: the dataset has %d classes, the model's head %d · m:reset_head(%d) makes one that fits", what, #ds.classes > 0 and #ds.classes or most + 1,
-      shape[2], math.max(#ds.classes, most + 1))
+  for i, logits in ipairs(heads) do
+    local shape = logits.shape
+    if #shape ~= 2 then fault("%s: the model's output has shape %s; (N, classes) is expected", what, tostring(shape)) end
+    if most >= shape[2] then
+      fault("%s: the dataset has %d classes, the model's %shead %d · m:reset_head(%d) makes one that fits", what,
+        #ds.classes > 0 and #ds.classes or most + 1, i > 1 and "auxiliary " or "", shape[2], math.max(#ds.classes, most + 1))
+    end
   end
 end
 
@@ -57,7 +60,7 @@ function evaluate.evaluate(m, ds, opts)
   opts = read(opts)
   local loss, correct, count = 0, 0, 0
   evaluate.each(m, ds, opts, function(logits, y)
-    if count == 0 then evaluate.check_classes("evaluate", logits, ds) end
+    if count == 0 then evaluate.check_classes("evaluate", {logits}, ds) end
     local sum = F.cross_entropy(logits, y, {reduction = "sum", label_smoothing = opts.label_smoothing})
     local right = logits:argmax(1):eq(y):sum()
     core.graph.eval {sum, right}
@@ -134,7 +137,7 @@ function evaluate.confusion(m, ds, opts)
   local counts, right, count, n = {}, 0, 0, nil
   evaluate.each(m, ds, opts, function(logits, y)
     if not n then
-      evaluate.check_classes("confusion", logits, ds)
+      evaluate.check_classes("confusion", {logits}, ds)
       n = logits.shape[2]
       for i = 1, n do
         counts[i] = {}

@@ -4,6 +4,7 @@ local F = require "suture.functional"
 local tensor = require "suture.tensor"
 local fault = require "suture.fault"
 local interrupt = require "suture.interrupt"
+local losses = require "suture.train.loss"
 local measure = require "suture.train.evaluate"
 local mode = require "suture.train.mode"
 local note = require "suture.note"
@@ -101,6 +102,7 @@ local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge en
 --- Trains m on the dataset `train` and returns how it went.
 -- Only what requires a gradient is trained; frozen parts do not change. What comes before the first trained layer is
 -- computed once per sample and kept; a line says so, or why not (where augmentation is random: ask for `cache = K`).
+-- The loss is the cross entropy; auxiliary heads (GoogLeNet, Inception v3) train too, each one's counts m.aux_weight (0: not).
 -- Ctrl-C ends at a step's end with what there is.
 -- Options:
 --   val              a dataset to measure on after each epoch
@@ -163,10 +165,10 @@ local function fit(m, train, opts)
   -- only at its end, in one piece.
   local function step(x, y, places, from_cache, epoch, k)
     optimizer:zero_grad()
-    local logits = m(x)
-    if epoch == 1 and k == 1 then measure.check_classes("fit", logits, train) end
-    local loss = F.cross_entropy(logits, y, {label_smoothing = opts.label_smoothing})
-    local right = logits:argmax(1):eq(y):sum()
+    local heads = losses.heads(m, x)
+    if epoch == 1 and k == 1 then measure.check_classes("fit", heads, train) end
+    local loss = losses.of(m, heads, y, {label_smoothing = opts.label_smoothing})
+    local right = heads[1]:argmax(1):eq(y):sum()
     local view = kept:view(epoch)
     if from_cache then
       if not kept:give(view, loss, x, places) then return end
@@ -215,7 +217,7 @@ local function fit(m, train, opts)
     local loss, correct, count, fits = 0, 0, 0, nil
     local function one(x, y, places, from_cache)
       local logits = m(x)
-      if count == 0 then measure.check_classes("fit: val", logits, opts.val) end
+      if count == 0 then measure.check_classes("fit: val", {logits}, opts.val) end
       if from_cache then
         if not kept_val:give(0, logits, x, places) then return false end
       else

@@ -1,6 +1,6 @@
 --- plan: what training would take, before it is spent.
 local core = require "suture.core"
-local F = require "suture.functional"
+local losses = require "suture.train.loss"
 local measure = require "suture.train.evaluate"
 local mode = require "suture.train.mode"
 local options = require "suture.options"
@@ -51,9 +51,9 @@ local function plan(m, ds, opts)
   ds:batch(places) -- again, for its time: the first waits for files and fresh memory
   local loading = core.engine.clock() - start
   local function loss_of()
-    local logits = m(x)
-    measure.check_classes("plan", logits, ds)
-    return F.cross_entropy(logits, y)
+    local heads = losses.heads(m, x)
+    measure.check_classes("plan", heads, ds)
+    return losses.of(m, heads, y)
   end
   local loss = loss_of()
   local cost = graph.cost({loss}, true)

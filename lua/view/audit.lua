@@ -1,6 +1,7 @@
 --- Declared against executed.
 local counts = require "suture.view.counts"
 local fault = require "suture.fault"
+local mode = require "suture.train.mode"
 local options = require "suture.options"
 local raw = require("suture.core").tensor
 local rows = require "suture.view.rows"
@@ -10,6 +11,15 @@ local trace = require "suture.view.trace"
 local Audit = {__name = "audit"}
 Audit.__index = Audit
 
+-- Of a model in eval, what only training does: the modules that run in it, and the tensors that are used.
+local function trained(m, input)
+  local runs, used = {}, {}
+  local t = mode.train(m, function() return trace.run(m, input, "audit") end)
+  for _, call in ipairs(t.calls) do runs[call.module] = true end
+  for _, n in ipairs(t.nodes) do if n.tensor then used[n.tensor] = true end end
+  return runs, used
+end
+
 local function is_holder(m) return getmetatable(m).__name == "ModuleList" or getmetatable(m).__name == "ModuleDict" end
 
 -- m:audit(opts): see view/init.lua.
@@ -18,7 +28,7 @@ local function audit(m, opts)
   if opts ~= nil and type(opts) ~= "table" then fault("audit: expects options {input =}, got %s", options.show(opts)) end
   opts = options.check("audit", opts or {}, {input = true})
   local t = trace.run(m, opts.input, "audit")
-  local a = setmetatable({modules = 0, ran = 0, never_run = {}, repeated = {}, functional = {}, no_op = {}, for_nothing = {}, unused = {}, outside = {}, error = t.error}, Audit)
+  local a = setmetatable({modules = 0, ran = 0, never_run = {}, in_training = {}, repeated = {}, functional = {}, no_op = {}, for_nothing = {}, unused = {}, outside = {}, error = t.error}, Audit)
 
   local runs, made = {}, {}
   for _, call in ipairs(t.calls) do runs[call.module] = (runs[call.module] or 0) + 1 end
@@ -29,14 +39,23 @@ local function audit(m, opts)
       call = call.parent
     end
   end
-  local leaf = {}
+  local leaf, trains, learned = {}, {}, {}
+  if not m.training then
+    for sub in m:modules() do
+      if not runs[sub] and not is_holder(sub) then
+        trains, learned = trained(m, opts.input)
+        break
+      end
+    end
+  end
   for path, sub in m:named_modules() do
     if path ~= "" then
       a.modules = a.modules + 1
       local n = runs[sub] or 0
       leaf[sub] = #rawget(sub, "_names") == 0
       if n == 0 then
-        if not is_holder(sub) then a.never_run[#a.never_run + 1] = path end
+        local list = trains[sub] and a.in_training or a.never_run
+        if not is_holder(sub) then list[#list + 1] = path end
       else
         a.ran = a.ran + 1
         if n > 1 then a.repeated[#a.repeated + 1] = {path = path, runs = n} end
@@ -87,8 +106,8 @@ local function audit(m, opts)
     for _, name in ipairs(sub._pnames) do
       local p = sub._params[name]
       local full = path == "" and name or path .. "." .. name
-      if not used[p] then a.unused[#a.unused + 1] = {path = full, numel = raw.numel(p)}
-      elseif not (inside[p] and inside[p][sub]) then a.outside[#a.outside + 1] = full end
+      if not used[p] and not learned[p] then a.unused[#a.unused + 1] = {path = full, numel = raw.numel(p)}
+      elseif used[p] and not (inside[p] and inside[p][sub]) then a.outside[#a.outside + 1] = full end
     end
   end
   a.params = counts.all(m)
@@ -144,6 +163,7 @@ function Audit.__tostring(a)
   parts[#parts + 1] = text.plural(#a.never_run, "module") .. " never run" .. (#a.never_run > 0 and ": " .. some(a.never_run) or "")
   local lines = {table.concat(parts, sep)}
   local function line(n, what, list) if n > 0 then lines[#lines + 1] = what .. ": " .. list end end
+  line(#a.in_training, text.plural(#a.in_training, "module") .. (#a.in_training == 1 and " runs" or " run") .. " only in training", some(a.in_training))
   line(#a.no_op, text.plural(#a.no_op, "module") .. (#a.no_op == 1 and " runs and passes" or " run and pass") .. " on what comes in", some(a.no_op))
   line(#a.for_nothing, text.plural(#a.for_nothing, "module") .. (#a.for_nothing == 1 and " runs" or " run") .. " for nothing, the result is not used", some(a.for_nothing))
   line(#a.outside, text.plural(#a.outside, "parameter tensor") .. " used without the module running", some(a.outside))

@@ -2,6 +2,7 @@
 local core = require "suture.core"
 local counts = require "suture.view.counts"
 local fault = require "suture.fault"
+local losses = require "suture.train.loss"
 local mode = require "suture.train.mode"
 local nn_trace = require "suture.nn.trace"
 local options = require "suture.options"
@@ -15,11 +16,14 @@ Cost.__index = Cost
 -- Memory of a training step as gradients stand; nothing moves.
 local function training(m, args)
   return trace.unseen(function()
-    local ok, out = pcall(mode.train, m, function() return nn_trace.stilled(m, table.unpack(args)) end)
-    if not ok then return nil, (tostring(out):gsub("^%S-:%d+: ", "")) end
+    local ok, heads = pcall(mode.train, m, function() return nn_trace.stilled(losses.heads, m, table.unpack(args)) end)
+    if not ok then return nil, (tostring(heads):gsub("^%S-:%d+: ", "")) end
+    local out = heads[1]
     local want = raw.is(out) and out or (type(out) == "table" and (out[1] or select(2, next(out))))
     if not raw.is(want) or not want.requires_grad then return nil end
-    return graph.cost({want:sum()}, true)
+    local sum = want:sum()
+    for i = 2, #heads do sum = sum + heads[i]:sum() end
+    return graph.cost({sum}, true)
   end)
 end
 

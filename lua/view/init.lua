@@ -16,9 +16,11 @@ function Module.graph(m, ...) return require("suture.view.graph")(m, ...) end
 -- Returns an object that prints itself, with total_params, trainable_params, total_mult_adds …
 function Module.summary(m, ...) return require("suture.view.summary")(m, ...) end
 
---- m:audit([{input =}]): declared against executed: modules that never run or run several times, functional operations that
--- are no module, parameters that are not used or are used without their module running.
--- Returns an object that prints itself, with lists for scripts: never_run, repeated, functional, unused, outside, no_op.
+--- m:audit([{input =}]): declared against executed: modules that never run, run only in training (auxiliary heads, seen from
+-- eval) or run several times, functional operations that are no module, parameters that are not used or are used without their
+-- module running.
+-- Returns an object that prints itself, with lists for scripts: never_run, in_training, repeated, functional, unused, outside,
+-- no_op.
 function Module.audit(m, ...) return require("suture.view.audit")(m, ...) end
 
 --- m:cost([batch (1)[, {input =}]]): multiply-adds, parameters, and activation memory for a batch: for inference, for

@@ -1,9 +1,9 @@
 --- Where the time of a run goes: its steps as they ran, against what the machine can do.
 local core = require "suture.core"
-local F = require "suture.functional"
 local fault = require "suture.fault"
 local interrupt = require "suture.interrupt"
 local kernels = require "suture.view.kernels"
+local losses = require "suture.train.loss"
 local mode = require "suture.train.mode"
 local options = require "suture.options"
 local tensor = require "suture.tensor"
@@ -48,9 +48,10 @@ local function step(m, args)
   for p in m:parameters() do
     if p.requires_grad then raw.forget_forms(p) end -- an optimizer's step in between would have changed it
   end
-  local out = tensors({}, {m(table.unpack(args))})[1]
+  local heads = losses.heads(m, table.unpack(args))
+  local out = tensors({}, heads)[1]
   if not out then fault("profile: the model gives back no tensor") end
-  local loss = #out.shape == 2 and F.cross_entropy(out, raw.full({out.shape[1]}, 0)) or out:mean()
+  local loss = #out.shape == 2 and losses.of(m, {out, table.unpack(heads, 2)}, raw.full({out.shape[1]}, 0)) or out:mean()
   if not loss.requires_grad then fault("profile: nothing trains: no parameter the output depends on requires a gradient · m:unfreeze(path) or a new head") end
   loss:backward()
   return graph.order(loss)

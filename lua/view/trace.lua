@@ -119,12 +119,10 @@ function trace.run(m, given, what)
       t.inputs[i] = graph.order(args[i])
     end
     local seed = core.engine.seed()
-    nn_trace.outline = true
     local results
     local records = nn_trace.record(function()
-      results = table.pack(pcall(nn_trace.dry, m, table.unpack(args)))
+      results = table.pack(pcall(nn_trace.outlined, m, table.unpack(args)))
     end)
-    nn_trace.outline = false
     core.engine.seed(seed)
     local outputs, want = {}, {}
     if results[1] then

@@ -61,6 +61,16 @@ describe("surgery", function()
     assert.is_false(m.conv1.weight.requires_grad)
   end)
 
+  it("resets auxiliary heads with the head, and freezes them with what runs before", function()
+    local google = nn.init.skip(zoo.googlenet)
+    google:reset_head(3)
+    for _, head in ipairs {"fc", "aux1.fc2", "aux2.fc2"} do assert.equal(3, google:at(head).out_features) end
+    google:eval():freeze_to("fc")
+    local trained = {}
+    for name, p in google:named_parameters() do if p.requires_grad then trained[#trained + 1] = name end end
+    assert.same({"fc.weight", "fc.bias"}, trained)
+  end)
+
   it("takes back freezing and modes", function()
     m:train()
     m:freeze("layer1")

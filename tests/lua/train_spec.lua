@@ -32,6 +32,51 @@ describe("fit", function()
     assert.equal(1, suture.evaluate(m, ds).acc)
   end)
 
+  -- A model with an auxiliary head behind its first layer: logits of both in training.
+  local function with_aux()
+    local Two = nn.class "Two"
+    function Two:init()
+      self.first, self.norm, self.head, self.aux = nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 2), nn.Linear(4, 2)
+    end
+    function Two:forward(x)
+      x = self.first(x)
+      if self:is_training() then return self.head(x), self.aux(self.norm(x)) end
+      return self.head(x)
+    end
+    return Two(), data.tensors(suture.tensor {{1.5, 2}, {3, -1}, {0, 1}, {-1, -2}}, suture.tensor {0, 1, 1, 0})
+  end
+
+  it("trains auxiliary heads by their weight", function()
+    local m, ds = with_aux()
+    m.aux_weight = 0.5
+    local x, y = ds:batch {0, 1, 2, 3}
+    local before = copies(m)
+    local main, aux = m(x)
+    local loss = F.cross_entropy(main, y) + 0.5 * F.cross_entropy(aux, y)
+    loss:backward()
+    local grads = {}
+    for name, p in m:named_parameters() do grads[name], p.grad = p.grad, nil end
+    m:load_state_dict(before)
+    local r = suture.fit(m, ds, {epochs = 1, batch = 4, lr = 0.1, momentum = 0, nesterov = false, quiet = true})
+    assert.is_true(math.abs(r.history[1].loss - loss:item()) < 1e-6)
+    for name, p in m:named_parameters() do assert.is_true(p:allclose(before[name] - 0.1 * grads[name], 1e-5, 1e-6), name) end
+    m.aux = nn.Linear(4, 1)
+    local ok, message = pcall(suture.fit, m, ds, {epochs = 1, quiet = true})
+    assert.is_false(ok)
+    assert.matches("auxiliary head 1", message)
+    assert.equal(1, suture.fit(m:freeze("aux", "norm", "first"), ds, {epochs = 1, quiet = true}).history[1].epoch) -- nothing of it trains
+  end)
+
+  it("trains the first result alone of a model without aux_weight, and statistics on the other way move", function()
+    local m, ds = with_aux()
+    local before = copies(m)
+    suture.fit(m, ds, {epochs = 1, batch = 4, quiet = true})
+    local after = copies(m)
+    assert.is_true(equal(before["aux.weight"], after["aux.weight"]))
+    assert.is_false(equal(before["head.weight"], after["head.weight"]))
+    assert.is_false(equal(before["norm.running_mean"], after["norm.running_mean"]))
+  end)
+
   it("leaves frozen tensors and statistics unchanged to the bit, in train mode too", function()
     local m = zoo.cifar_resnet20()
     m:train()

@@ -8,7 +8,8 @@ local function fails(text, f, ...)
   assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text, tostring(message)))
 end
 
--- torchvision 0.14: parameters of each model, and tensors in its state dict.
+-- torchvision 0.14: parameters of each model, tensors in its state dict, and what else a checkpoint says.
+local tensorflow = {aux_logits = true, transform_input = true}
 local published = {
   resnet18 = {11689512, 122}, resnet34 = {21797672, 218}, resnet50 = {25557032, 320}, resnet101 = {44549160, 626},
   resnet152 = {60192808, 932}, resnext50_32x4d = {25028904, 320}, resnext101_32x8d = {88791336, 626},
@@ -24,6 +25,15 @@ local published = {
   regnet_x_8gf = {39572648, 446}, regnet_x_16gf = {54278536, 428}, regnet_x_32gf = {107811560, 446},
   regnet_y_400mf = {4344144, 384}, regnet_y_800mf = {6432512, 340}, regnet_y_1_6gf = {11202430, 626}, regnet_y_3_2gf = {19436338, 494},
   regnet_y_8gf = {39381472, 406}, regnet_y_16gf = {83590140, 428}, regnet_y_32gf = {145046770, 472}, regnet_y_128gf = {644812894, 626},
+  alexnet = {61100840, 16}, vgg11 = {132863336, 22}, vgg11_bn = {132868840, 62}, vgg13 = {133047848, 26},
+  vgg13_bn = {133053736, 76}, vgg16 = {138357544, 32}, vgg16_bn = {138365992, 97}, vgg19 = {143667240, 38},
+  vgg19_bn = {143678248, 118}, squeezenet1_0 = {1248424, 52}, squeezenet1_1 = {1235496, 52}, mobilenet_v2 = {3504872, 314},
+  mobilenet_v3_large = {5483032, 312}, mobilenet_v3_small = {2542856, 244}, densenet121 = {7978856, 727},
+  densenet161 = {28681000, 967}, densenet169 = {14149480, 1015}, densenet201 = {20013928, 1207},
+  googlenet = {13004888, 364, tensorflow}, inception_v3 = {27161264, 580, tensorflow},
+  shufflenet_v2_x0_5 = {1366792, 338}, shufflenet_v2_x1_0 = {2278604, 338}, shufflenet_v2_x1_5 = {3503624, 338},
+  shufflenet_v2_x2_0 = {7393996, 338}, mnasnet0_5 = {2218512, 314}, mnasnet0_75 = {3170208, 314}, mnasnet1_0 = {4383312, 314},
+  mnasnet1_3 = {6282256, 314},
   -- timm's seresnet50 has as many
   se_resnet18 = {11779624, 154}, se_resnet50 = {28088024, 384},
 }
@@ -56,7 +66,9 @@ describe("zoo", function()
       for k, t in m:state_dict() do shapes[k] = t.shape end
       local found, opts = zoo.recognise(shapes)
       assert.equal(name, found)
-      assert.same({num_classes = name:find "cifar" and 10 or 1000, in_chans = 3}, opts)
+      local expected = {num_classes = name:find "cifar" and 10 or 1000, in_chans = 3}
+      for k, v in pairs(counts[3] or {}) do expected[k] = v end
+      assert.same(expected, opts)
       local y = require("suture.nn.trace").dry(m, suture.zeros(m.input_shape))
       assert.equal(opts.num_classes, y.shape[2])
       collectgarbage()
@@ -88,6 +100,19 @@ describe("zoo", function()
     m = zoo.convnext_tiny()
     spread(m.features[5][2].block[3].weight, 0.02)
     assert.is_true(m.features[5][2].layer_scale:eq(suture.tensor(1e-6)):min():item() == 1)
+    m = zoo.densenet121()
+    spread(m.features.denseblock1.denselayer2.conv2.weight, math.sqrt(2 / (128 * 9))) -- the inputs
+    assert.equal(0, m.classifier.bias:abs():max():item())
+    m = zoo.squeezenet1_1()
+    spread(m.features[3].squeeze.weight, math.sqrt(2 / 64))
+    spread(m.classifier[1].weight, 0.01)
+    m = zoo.mnasnet0_5()
+    spread(m.classifier[1].weight, 1 / math.sqrt(1000))
+    spread(m.layers[14].weight, math.sqrt(2 / 1280)) -- the outputs
+    spread(zoo.mobilenet_v3_small().classifier[0].weight, 0.01)
+    m = zoo.inception_v3()
+    spread(m.Mixed_5b.branch5x5_2.conv.weight, 0.1)
+    spread(m.AuxLogits.fc.weight, 0.001)
   end)
 
   it("takes the families' options", function()
@@ -101,9 +126,92 @@ describe("zoo", function()
     assert.is_true(math.abs(m.features[7][2].stochastic_depth.p - 0.17) < 1e-9)
     fails("p expects a number from 0 to 1", zoo.efficientnet_b0, {dropout = 2})
     fails("no option 'layer_scale'", zoo.regnet_x_400mf, {layer_scale = 1})
+    assert.equal(0.1, nn.init.skip(zoo.densenet121, {drop_rate = 0.1}).features.denseblock4.denselayer16.drop_rate)
+    for name, made in pairs {mobilenet_v2 = {width_mult = 1.4}, mobilenet_v3_large = {width_mult = 0.75, reduced_tail = true}} do
+      m = nn.init.skip(zoo[name], made)
+      local shapes = {}
+      for k, t in m:state_dict() do shapes[k] = t.shape end
+      local found, opts = zoo.recognise(shapes)
+      assert.equal(name, found)
+      for k, v in pairs(made) do assert.equal(v, opts[k]) end
+    end
+    assert.equal("(1, 1792, 2, 2)", tostring(nn.init.skip(zoo.mobilenet_v2, {width_mult = 1.4}).features(suture.zeros(1, 3, 64, 64)).shape))
+    assert.equal("(1, 576, 4, 4)", tostring(nn.init.skip(zoo.mobilenet_v3_small, {dilated = true}).features(suture.zeros(1, 3, 64, 64)).shape))
   end)
 
-  for _, name in ipairs {"efficientnet_b0", "regnet_y_400mf", "se_resnet18", "convnext_tiny"} do
+  it("runs auxiliary heads in training alone, in torchvision's order", function()
+    local m = nn.init.skip(zoo.googlenet, {num_classes = 2})
+    for i, head in ipairs {"fc", "aux2.fc2", "aux1.fc2"} do m:at(head).bias:fill_(i) end
+    local x = suture.zeros(2, 3, 32, 32)
+    local function marks(...)
+      local list = {}
+      for i = 1, select("#", ...) do
+        local logits = select(i, ...)
+        list[i] = logits and logits:max():item()
+      end
+      return list
+    end
+    assert.same({1, 2, 3}, marks(m(x)))
+    assert.same({1}, marks(m:eval()(x)))
+    assert.same({1}, marks(m:train():freeze()(x)))
+    m:unfreeze()
+    m.aux1 = nil
+    assert.same({1, 2}, marks(m(x)))
+    assert.equal(1, select("#", require("suture.nn.trace").dry(m, x)))
+    assert.equal(1, select("#", nn.init.skip(zoo.googlenet, {aux_logits = false})(x)))
+  end)
+
+  it("recolours pictures where weights come from a file, and leaves auxiliary heads out unless asked for them", function()
+    local path = os.tmpname()
+    local file = path .. ".pth"
+    local m = zoo.googlenet {num_classes = 3}
+    local names, tensors, dtypes = {}, {}, {} -- a file as PyTorch's, that does not say how the model was made
+    for k, t in m:eval():state_dict() do
+      names[#names + 1], tensors[#tensors + 1], dtypes[#dtypes + 1] = k, t, t.dtype == "int64" and "I64" or "F32"
+    end
+    require("suture.core").file.save_torch(file, names, tensors, dtypes)
+    local plain = zoo.googlenet {weights = file, num_classes = 3, transform_input = false}
+    assert.is_nil(plain.aux1)
+    local x = suture.randn(1, 3, 32, 32)
+    assert.is_true(m(x):equal(plain:eval()(x)))
+    local recoloured = zoo.googlenet {weights = file, num_classes = 3}:eval()
+    local mean, std = suture.tensor(m.preprocess.mean):reshape(1, 3, 1, 1), suture.tensor(m.preprocess.std):reshape(1, 3, 1, 1)
+    assert.is_true(m((x * std + mean - 0.5) / 0.5):allclose(recoloured(x), 1e-4, 1e-5))
+    local note, said = require "suture.note", {}
+    local write = note.write
+    note.write = function(text) said[#said + 1] = text end
+    local five = zoo.googlenet {weights = file, num_classes = 5, aux_logits = true}
+    local opened = suture.open(file)
+    note.write = write
+    assert.equal(4, #said) -- three heads, and what the file is
+    for _, head in ipairs {"fc", "aux1.fc2", "aux2.fc2"} do
+      assert.equal(5, five:at(head).weight.shape[1])
+      assert.is_true(five:at(head).weight:std():item() > 0)
+    end
+    assert.is_true(five.aux1.fc1.weight:equal(m.aux1.fc1.weight))
+    assert.same({true, 3}, {opened.transform_input, opened.aux1.fc2.out_features})
+    os.remove(path)
+    os.remove(file)
+  end)
+
+  it("knows the names of the published DenseNets", function()
+    local family = require "suture.zoo.densenet"
+    for was, now in pairs {
+      ["features.denseblock1.denselayer1.norm.1.weight"] = "features.denseblock1.denselayer1.norm1.weight",
+      ["features.denseblock4.denselayer16.conv.2.weight"] = "features.denseblock4.denselayer16.conv2.weight",
+      ["features.denseblock1.denselayer1.norm2.running_mean"] = "features.denseblock1.denselayer1.norm2.running_mean",
+      ["features.transition1.norm.weight"] = "features.transition1.norm.weight", ["classifier.bias"] = "classifier.bias",
+    } do assert.equal(now, family.rename(was)) end
+  end)
+
+  it("gives SqueezeNet, whose head is a convolution, another number of classes", function()
+    local m = nn.init.skip(zoo.squeezenet1_1, {num_classes = 7})
+    assert.equal("classifier.1", (m:head()))
+    m:reset_head(5)
+    assert.equal("(2, 5)", tostring(m:eval()(suture.zeros(2, 3, 32, 32)).shape))
+  end)
+
+  for _, name in ipairs {"efficientnet_b0", "regnet_y_400mf", "se_resnet18", "convnext_tiny", "shufflenet_v2_x0_5", "mobilenet_v3_small", "googlenet"} do
     it("gives " .. name .. " a new head that learns while the rest is frozen, and comes back from a file", function()
       suture.seed(5)
       local m, ds = zoo[name](), suture.data.shapes {n = 32, size = 48, seed = 3}

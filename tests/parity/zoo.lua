@@ -1,5 +1,6 @@
 -- The zoo's models for tests/parity/zoo.py. `list`: their names. `shapes NAME…`: the names and shapes of their tensors.
--- `run NAME DIR`: loads DIR/start.pth, writes what PyTorch's is compared with; `train NAME DIR`: the same, in training.
+-- `run NAME DIR PART…`: loads DIR/start.pth, writes what PyTorch's is compared with, without these parts of the model; `train
+-- NAME DIR PART…`: the same, in training.
 local file = require("suture.core").file
 local what = arg[1]
 
@@ -31,7 +32,9 @@ local function write(path, tensors)
   file.save_torch(dir .. "/" .. path .. ".pth", names, list, dtypes)
 end
 
-local m = open(dir .. "/start.pth", {model = nn.init.skip(zoo[arg[2]])})
+local m = nn.init.skip(zoo[arg[2]])
+for i = 4, #arg do m[arg[i]] = nil end
+open(dir .. "/start.pth", {model = m})
 local x = load_tensor(dir .. "/x.npy")
 if what == "run" then
   m:eval()

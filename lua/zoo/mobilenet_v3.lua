@@ -1,0 +1,116 @@
+--- MobileNetV3 with torchvision's names: Howard et al. 2019 (arXiv:1905.02244), tables 1 and 2.
+local blocks = require "suture.zoo.common.blocks"
+local nn = require "suture.nn"
+local options = require "suture.options"
+local torchvision = require "suture.zoo.common.torchvision"
+local divisible = blocks.divisible
+
+local function norm(channels) return nn.BatchNorm2d(channels, {eps = 0.001, momentum = 0.01}) end
+local function conv(i, o, kernel, act, opts)
+  opts = opts or {}
+  opts.norm, opts.act = norm, act
+  return blocks.conv_norm_act(i, o, kernel, opts)
+end
+
+local InvertedResidual = nn.class "InvertedResidual"
+
+--- InvertedResidual(inplanes, planes, {kernel =, expanded =, squeeze =, act =, stride =, dilation =}): 1 × 1 to `expanded` channels,
+-- depthwise, channel attention where `squeeze`, 1 × 1 to planes with no activation; what came in is added where it has the same
+-- shape. act: "ReLU" or "Hardswish".
+function InvertedResidual:init(inplanes, planes, o)
+  local act, expanded = nn[o.act], o.expanded
+  self.block = nn.Sequential()
+  if expanded ~= inplanes then self.block:append(conv(inplanes, expanded, 1, act)) end
+  self.block:append(conv(expanded, expanded, o.kernel, act,
+    {stride = o.dilation == 1 and o.stride or 1, groups = expanded, dilation = o.dilation}))
+  if o.squeeze then
+    self.block:append(nn.SqueezeExcitation(expanded, divisible(expanded // 4), {scale_activation = nn.Hardsigmoid}))
+  end
+  self.block:append(conv(expanded, planes, 1, false))
+  self.adds = o.stride == 1 and inplanes == planes
+end
+
+function InvertedResidual:forward(x)
+  if self.adds then return self.block(x) + x end
+  return self.block(x)
+end
+
+local MobileNetV3 = nn.class "MobileNetV3"
+
+function MobileNetV3:init(rows, last, o)
+  local function width(channels) return divisible(channels * o.width_mult) end
+  local i = width(16)
+  self.features = nn.Sequential(conv(o.in_chans, i, 3, nn.Hardswish, {stride = 2}))
+  for r, row in ipairs(rows) do
+    local kernel, expanded, planes, squeeze, act, stride = table.unpack(row)
+    local tail = r > #rows - 3 -- the last three blocks work on a picture 32 times smaller, or on one 16 times smaller, dilated
+    if o.reduced_tail and tail then
+      expanded, planes = r > #rows - 2 and expanded // 2 or expanded, planes // 2
+    end
+    planes = width(planes)
+    self.features:append(InvertedResidual(i, planes, {kernel = kernel, expanded = width(expanded), squeeze = squeeze, act = act,
+      stride = stride, dilation = o.dilated and tail and 2 or 1}))
+    i = planes
+  end
+  self.features:append(conv(i, 6 * i, 1, nn.Hardswish))
+  self.avgpool = nn.AdaptiveAvgPool2d(1)
+  local hidden = width(o.reduced_tail and last // 2 or last)
+  self.classifier = nn.Sequential(nn.Linear(6 * i, hidden), nn.Hardswish(), nn.Dropout(o.dropout), nn.Linear(hidden, o.num_classes))
+end
+
+function MobileNetV3:forward(x) return self.classifier(nn.functional.flatten(self.avgpool(self.features(x)), 1)) end
+
+-- Kernel, expanded channels, channels, channel attention, activation, stride.
+local RE, HS = "ReLU", "Hardswish"
+local variants = {
+  mobilenet_v3_large = {last = 1280, rows = {
+    {3, 16, 16, false, RE, 1}, {3, 64, 24, false, RE, 2}, {3, 72, 24, false, RE, 1}, {5, 72, 40, true, RE, 2}, {5, 120, 40, true, RE, 1},
+    {5, 120, 40, true, RE, 1}, {3, 240, 80, false, HS, 2}, {3, 200, 80, false, HS, 1}, {3, 184, 80, false, HS, 1},
+    {3, 184, 80, false, HS, 1}, {3, 480, 112, true, HS, 1}, {3, 672, 112, true, HS, 1}, {5, 672, 160, true, HS, 2},
+    {5, 960, 160, true, HS, 1}, {5, 960, 160, true, HS, 1},
+  }, weights = {
+    torchvision.set("IMAGENET1K_V1", "mobilenet_v3_large-8738ca79.pth", {accuracy = 74.042, megabytes = 21.1}),
+    torchvision.set("IMAGENET1K_V2", "mobilenet_v3_large-5c1a4163.pth", {accuracy = 75.274, megabytes = 21.1, resize = 232}),
+  }},
+  mobilenet_v3_small = {last = 1024, rows = {
+    {3, 16, 16, true, RE, 2}, {3, 72, 24, false, RE, 2}, {3, 88, 24, false, RE, 1}, {5, 96, 40, true, HS, 2}, {5, 240, 40, true, HS, 1},
+    {5, 240, 40, true, HS, 1}, {5, 120, 48, true, HS, 1}, {5, 144, 48, true, HS, 1}, {5, 288, 96, true, HS, 2},
+    {5, 576, 96, true, HS, 1}, {5, 576, 96, true, HS, 1},
+  }, weights = {torchvision.set("IMAGENET1K_V1", "mobilenet_v3_small-047dcff4.pth", {accuracy = 67.668, megabytes = 9.8})}},
+}
+
+local read = options.named("mobilenet_v3",
+  "num_classes:count in_chans:count dropout:prob=0.2 width_mult:positive=1 reduced_tail:bool=false dilated:bool=false")
+
+local function build(spec, args)
+  local m = nn.init.skip(MobileNetV3, spec.rows, spec.last, read(args))
+  blocks.reset_convolutions(m)
+  for _, linear in m:find(nn.Linear) do
+    nn.init.normal_(linear.weight, 0, 0.01)
+    nn.init.zeros_(linear.bias)
+  end
+  return m
+end
+
+-- width_mult among the paper's and a reduced tail, by the first and the last widths; `dilated` leaves no trace.
+local function recognise(shapes)
+  local stem, first, head = shapes["features.0.0.weight"], shapes["classifier.0.weight"], shapes["classifier.3.weight"]
+  if not (stem and first and head and #head == 2 and shapes["features.1.block.0.0.weight"]) then return nil end
+  for name, spec in pairs(variants) do
+    local last = shapes[("features.%d.0.weight"):format(#spec.rows + 1)]
+    for _, width in ipairs {1, 1.25, 0.75, 0.5, 0.35} do
+      for _, reduced in ipairs {1, 2} do
+        if last and last[2] == divisible(spec.rows[#spec.rows][3] // reduced * width) and stem[1] == divisible(16 * width)
+          and first[1] == divisible(spec.last // reduced * width) then
+          return name, {num_classes = head[1], in_chans = stem[2], width_mult = width ~= 1 and width or nil, reduced_tail = reduced == 2 or nil}
+        end
+      end
+    end
+  end
+end
+
+return {
+  variants = variants, parts = {InvertedResidual}, build = build, recognise = recognise, stem = "features.0.0", head = "classifier.3",
+  classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
+  options = {dropout = true, width_mult = true, reduced_tail = true, dilated = true},
+}
