@@ -20,11 +20,16 @@ local function join(a, b) return a == "" and b or a .. "." .. b end
 
 -- ---- a model as a record ----
 
--- Constructor arguments that JSON can hold; what it cannot (tensors, functions, modules) is left out and `whole` is false.
+-- Constructor arguments that JSON can hold, the library's classes by name ({["nn."] = "SiLU"}); what it cannot (tensors,
+-- functions, modules) is left out and `whole` is false.
 local function plain(v)
   local t = type(v)
   if t == "table" then
-    if getmetatable(v) then return nil, false end
+    if getmetatable(v) then
+      local name = rawget(v, "__name")
+      if name and nn[name] == v then return {["nn."] = name}, true end
+      return nil, false
+    end
     local out, whole = {}, true
     for k, x in pairs(v) do
       local y, ok = plain(x)
@@ -47,7 +52,9 @@ local function arguments(m)
 end
 
 local function zoo() return require "suture.zoo" end
-local function is_container(m) return nn.Sequential and (getmetatable(m) == nn.Sequential or getmetatable(m) == nn.ModuleList) end
+
+-- Modules that are no more than their parts: made empty, then given them.
+local function is_container(m) return getmetatable(m)._container end
 
 -- `seen` has the paths of the modules and parameters that the record already holds: one that is met again is named, so
 -- that what was shared comes back shared.
@@ -151,9 +158,19 @@ local function class_of(spec, where, c)
   return cls
 end
 
+-- What plain made of an argument, back.
+local function argument(v)
+  if v == json.null then return nil end
+  if type(v) ~= "table" then return v end
+  if is_name(v["nn."]) then return nn[v["nn."]] end
+  local out = {}
+  for k, x in pairs(v) do out[k] = argument(x) end
+  return out
+end
+
 local function unpack_arguments(args)
   local list = {}
-  for i, v in ipairs(args) do if v ~= json.null then list[i] = v end end
+  for i, v in ipairs(args) do list[i] = argument(v) end
   return table.unpack(list, 1, #args)
 end
 

@@ -93,6 +93,12 @@ function F.tanh(x) return given("tanh", "x", x):tanh() end
 function F.silu(x) return given("silu", "x", x):silu() end
 function F.hardswish(x) return given("hardswish", "x", x):hardswish() end
 
+--- F.hardsigmoid(x): relu6(x + 3) / 6, straight pieces in place of the sigmoid. Howard et al. 2019, arXiv:1905.02244.
+function F.hardsigmoid(x) return (given("hardsigmoid", "x", x) + 3):clamp(0, 6) / 6 end
+
+--- F.mish(x): x · tanh(softplus(x)). Misra 2019, arXiv:1908.08681.
+function F.mish(x) return given("mish", "x", x) * F.softplus(x):tanh() end
+
 --- F.gelu(x[, {approximate = "none"}]): "tanh" for the approximation.
 function F.gelu(x, ...)
   local approximate = gelu_args(...).approximate
@@ -139,6 +145,23 @@ function F.dropout2d(x, ...)
   given("dropout2d", "x", x)
   if not a.training or a.p == 0 then return x end
   return op "dropout_channels"(x, {p = a.p})
+end
+
+local depth_args = signature("stochastic_depth", "p:prob mode:str training:bool=true")
+
+function F._stochastic_depth_mode(what, mode)
+  if mode ~= "row" and mode ~= "batch" then fault('%s: mode is "row" (each sample alone) or "batch" (all together), got %s', what, options.show(mode)) end
+  return mode
+end
+
+--- F.stochastic_depth(x, p, mode[, training (true)]): x (N, …) dropped whole with probability p, else divided by 1 - p; mode
+-- "row": each sample alone, "batch": all together. Huang et al. 2016, arXiv:1603.09382; as torchvision.ops.stochastic_depth.
+function F.stochastic_depth(x, ...)
+  local a = depth_args(...)
+  given("stochastic_depth", "x", x)
+  F._stochastic_depth_mode("stochastic_depth", a.mode)
+  if not a.training or a.p == 0 then return x end
+  return op "stochastic_depth"(x, {p = a.p, rows = a.mode == "row"})
 end
 
 --- F.flatten(x[, start_dim (0), end_dim (-1)]): dimensions made one.
@@ -195,6 +218,29 @@ local ln_args = signature("layer_norm", "normalized_shape:sizes weight:tensor=ni
 function F.layer_norm(x, ...)
   local a = ln_args(...)
   return F._layer_norm(given("layer_norm", "x", x), a.normalized_shape, a.weight, a.bias, a.eps)
+end
+
+function F._group_norm(x, groups, weight, bias, eps)
+  local rank = raw.rank(x)
+  local channels = rank > 1 and raw.size(x, 1)
+  if not channels or channels % groups ~= 0 then
+    fault("group_norm: expects (N, C, …) with C divisible into %d groups, got %s", groups, raw.shape(x))
+  end
+  local shape, place = raw.shape(x), {}
+  local row = raw.numel(x) // math.max(1, shape[1] * groups)
+  local y = F._layer_norm(x:reshape(shape[1], groups, row), {row}, nil, nil, eps):reshape(table.unpack(shape))
+  for d = 1, rank do place[d] = d == 2 and channels or 1 end
+  if weight then y = y * weight:reshape(table.unpack(place)) end
+  return bias and y + bias:reshape(table.unpack(place)) or y
+end
+
+local gn_args = signature("group_norm", "num_groups:count weight:tensor=nil bias:tensor=nil eps:num=1e-5")
+
+--- F.group_norm(x, num_groups[, weight, bias, eps (1e-5)]): x (N, C, …); the channels of each group are normalised together, by
+-- their own mean and variance in each sample. Wu & He 2018, arXiv:1803.08494.
+function F.group_norm(x, ...)
+  local a = gn_args(...)
+  return F._group_norm(given("group_norm", "x", x), a.num_groups, a.weight, a.bias, a.eps)
 end
 
 -- ---- attention ----

@@ -23,6 +23,7 @@ local kinds = {
   str = {"a string", function(v) if type(v) == "string" then return v end end},
   fn = {"a function", function(v) if type(v) == "function" or type(v) == "table" then return v end end},
   tensor = {"a tensor", function(v) if is_tensor(v) then return v end end},
+  module = {"a module", function(v) if type(v) == "table" and rawget(v, "_children") then return v end end},
   table = {"a table", function(v) if type(v) == "table" then return v end end},
 }
 

@@ -16,7 +16,7 @@ m[0] is the first, m[-1] the last, #m how many; m:append, m:insert, m:remove, m:
 
 local function container(name)
   local cls = class(name, Module, getmetatable(Module).__call)
-  cls._builtin = true
+  cls._builtin, cls._container = true, true
   require("suture")._docs[cls] = docs[name]
   containers[name] = cls
   return cls

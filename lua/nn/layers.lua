@@ -229,6 +229,43 @@ end,
   [[nn.LayerNorm2d(channels[, eps (1e-5), elementwise_affine (true)]): nn.LayerNorm over the channels of (N, C, H, W), at each place
 alone; as torchvision's.]])
 
+local GroupNorm = layer "GroupNorm"
+local group_norm_args = signature("GroupNorm", "num_groups:count num_channels:count eps:num=1e-5 affine:bool=true")
+
+--- nn.GroupNorm(num_groups, num_channels[, eps (1e-5), affine (true)]): over (N, C, …). The channels of each group are normalised
+-- together, by their own mean and variance in each sample, in training as in eval: it needs no batch. Then each channel is
+-- scaled by weight and moved by bias. Wu & He 2018, arXiv:1803.08494.
+function GroupNorm:init(...)
+  local a = group_norm_args(...)
+  if a.num_channels % a.num_groups ~= 0 then
+    fault("GroupNorm: %d channels do not divide into %d groups", a.num_channels, a.num_groups)
+  end
+  for k, v in pairs(a) do self[k] = v end
+  if not a.affine then return end
+  self.weight = Module.Parameter(raw.full({a.num_channels}, 1))
+  self.bias = Module.Parameter(raw.full({a.num_channels}, 0))
+end
+
+function GroupNorm:reset_parameters()
+  if not self.affine then return end
+  raw.fill(self.weight, 1)
+  raw.fill(self.bias, 0)
+end
+
+function GroupNorm:forward(x)
+  if not raw.is(x) or raw.rank(x) < 2 or raw.size(x, 1) ~= self.num_channels then
+    fault("GroupNorm expects (N, %d, …), got %s", self.num_channels, raw.is(x) and tostring(raw.shape(x)) or type(x))
+  end
+  local p = self._params
+  return F._group_norm(x, self.num_groups, p.weight, p.bias, self.eps)
+end
+
+function GroupNorm:extra()
+  local s = ("%d groups of %d channels"):format(self.num_groups, self.num_channels // self.num_groups)
+  if self.eps ~= 1e-5 then s = s .. (", eps %g"):format(self.eps) end
+  return s .. (self.affine and "" or ", no weights")
+end
+
 -- ---- activations ----
 
 -- spec: a signature; the first argument is shown.
@@ -251,6 +288,10 @@ activation("GELU", function(self, x) return F.gelu(x, self.approximate) end, "ap
   'x Φ(x), Φ the normal distribution; {approximate = "tanh"} for the approximation. Hendrycks & Gimpel 2016, arXiv:1606.08415.')
 activation("SiLU", function(_, x) return F.silu(x) end, nil, "x · sigmoid(x).")
 activation("Hardswish", function(_, x) return F.hardswish(x) end, nil, "x · relu6(x + 3) / 6. Howard et al. 2019, arXiv:1905.02244.")
+activation("Hardsigmoid", function(_, x) return F.hardsigmoid(x) end, nil, "relu6(x + 3) / 6. Howard et al. 2019, arXiv:1905.02244.")
+activation("Mish", function(_, x) return F.mish(x) end, nil, "x · tanh(softplus(x)). Misra 2019, arXiv:1908.08681.")
+activation("ELU", function(self, x) return F.elu(x, self.alpha) end, "alpha:num=1 inplace:bool=false",
+  "x where it is positive, alpha (1) · (e^x - 1) elsewhere. Clevert et al. 2015, arXiv:1511.07289.")
 activation("LeakyReLU", function(self, x) return F.leaky_relu(x, self.negative_slope) end, "negative_slope:num=0.01 inplace:bool=false",
   "x where it is positive, negative_slope (0.01) · x elsewhere.")
 activation("Softmax", function(self, x) return F.softmax(x, self.dim) end, "dim:int=-1", "over dimension dim (default: the last).")
@@ -308,25 +349,50 @@ end
 function Flatten:forward(x) return F.flatten(x, self.start_dim, self.end_dim) end
 function Flatten:extra() return (self.start_dim == 1 and self.end_dim == -1) and "" or ("%d … %d"):format(self.start_dim, self.end_dim) end
 
+local Permute = layer "Permute"
+local permute_args = signature("Permute", "dims:table")
+
+--- nn.Permute(dims): the dimensions in another order: nn.Permute{0, 2, 3, 1} makes (N, H, W, C) of (N, C, H, W).
+function Permute:init(...) self.dims = permute_args(...).dims end
+function Permute:forward(x)
+  if not raw.is(x) then fault("Permute expects a tensor, got %s", type(x)) end
+  return x:permute(table.unpack(self.dims))
+end
+function Permute:extra() return table.concat(self.dims, " ") end
+
 local Identity = layer "Identity"
 
 --- nn.Identity(): gives back what it gets; takes and ignores any arguments.
 function Identity:init() end
 function Identity:forward(x) return x end
 
+-- Whether a layer that drops at random does so now: in training, and in the drawing of a graph that trains.
+local function drops(m) return m:is_training() or trace.outline and m.training and not m._frozen end
+
 local function dropout(name, f, doc)
   local cls = layer(name, doc)
   local args = signature(name, "p:prob=0.5 inplace:bool=false")
   function cls:init(...) self.p = args(...).p end
-  function cls:forward(x)
-    return f(x, self.p, self:is_training() or trace.outline and self.training and not self._frozen)
-  end
+  function cls:forward(x) return f(x, self.p, drops(self)) end
   function cls:extra() return ("%g"):format(self.p) end
 end
 
 dropout("Dropout", F.dropout,
   "nn.Dropout([p (0.5)]): in training each element is dropped with probability p, the others divided by 1 - p.")
 dropout("Dropout2d", F.dropout2d, "nn.Dropout2d([p (0.5)]): in training whole channels are dropped, the others divided by 1 - p.")
+
+local StochasticDepth = layer "StochasticDepth"
+local depth_args = signature("StochasticDepth", "p:prob mode:str")
+
+--- nn.StochasticDepth(p, mode): in training the whole of what comes in, a residual branch, is dropped with probability p, else
+-- divided by 1 - p; mode "row": each sample alone, "batch": all together. Off in eval and where frozen. Huang et al. 2016,
+-- arXiv:1603.09382; as torchvision.ops.StochasticDepth.
+function StochasticDepth:init(...)
+  local a = depth_args(...)
+  self.p, self.mode = a.p, F._stochastic_depth_mode("StochasticDepth", a.mode)
+end
+function StochasticDepth:forward(x) return F.stochastic_depth(x, self.p, self.mode, drops(self)) end
+function StochasticDepth:extra() return ("%g, %s"):format(self.p, self.mode) end
 
 -- ---- losses ----
 
