@@ -89,6 +89,8 @@ test:            ## build and run every test but parity
 ctests: $(CTESTS) $(B)/bench/conv
 parity: all      ## compare with PyTorch and torchvision (Debian's python3-torch, python3-torchvision)
 	@tests/parity/run
+parity-all: all  ## the same with every model of the zoo; takes an hour
+	@tests/parity/run --all
 asan:            ## the tests under AddressSanitizer (leaks too) and UBSan
 	@$(MAKE) --no-print-directory test SANITIZE=1 B=build/asan CFLAGS="-O1 -g"
 bench: all       ## ratios to PyTorch and ONNX Runtime; scripts/bench/run --help says more
@@ -103,8 +105,8 @@ install: all     ## binary, Lua module and man page under PREFIX
 clean:           ## remove all that was built
 	rm -rf build suture suture.so
 help:            ## this list
-	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps demo test ctests parity asan bench peers install clean help FORCE
+.PHONY: all deps demo test ctests parity parity-all asan bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -6,6 +6,7 @@ import torch
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SUTURE = os.path.join(TOP, "suture")
 SHARED = os.environ.get("SUTURE_SHARED", os.path.join(TOP, "..", "shared"))
+ALL = os.environ.get("PARITY_ALL") == "1"  # every model, not a sample: make parity-all
 torch.set_num_threads(os.cpu_count())
 
 

@@ -6,19 +6,17 @@ grows a thousandfold on the way, and float32 and float64 of PyTorch itself part 
 not like that, for their branches add little to what they branch from; so the last BatchNorm of each branch is drawn small
 (gamma 0.1 to 0.3). What remains is the kink: a ReLU whose input is within rounding of zero is open here and closed there.
 So gradients are compared twice: as the network is, and with SiLU in ReLU's place, as the five steps are. Where a bound does
-not hold, for a kink or for the chaos that is left in more than a hundred layers, the measure is how far PyTorch's own
-answer goes when every convolution's result moves by ROUNDING of its largest value (twice what its float32 convolutions are
-off by): SLACK times that."""
+not hold, the measure is that of training.py."""
 import copy, functools, os, sys
 sys.path.insert(0, os.path.dirname(__file__))
 from common import *
+from training import *
 import torch.nn as nn
 import torch.nn.functional as F
 import torchvision
 from cifar import CifarResNet
 
 LOGITS, GRADIENTS, STEPS, MOVES = 1e-4, 1e-3, 1e-3, 3e-2
-SLACK, ROUNDING, DRAWS = 3, 5e-7, 5
 
 
 def build(name):
@@ -53,28 +51,6 @@ def smooth(net):
                 setattr(m, name, nn.SiLU())
 
 
-def noisy(net, draw):
-    """The network with every convolution's result moved at random by at most ROUNDING of its largest value."""
-    g = torch.Generator().manual_seed(draw)
-
-    def move(module, args, y):
-        return y + (2 * torch.rand(y.shape, generator=g, dtype=y.dtype) - 1) * ROUNDING * y.detach().abs().max()
-
-    net = copy.deepcopy(net)
-    for m in net.modules():
-        if isinstance(m, nn.Conv2d):
-            m.register_forward_hook(move)
-    return net
-
-
-def one_pass(net, x, y):
-    """→ logits, gradients, state dict after a pass in train mode"""
-    net = copy.deepcopy(net).train()
-    logits = net(x.to(next(net.parameters()).dtype))
-    F.cross_entropy(logits, y).backward()
-    return {"logits": logits.detach()}, {k: p.grad for k, p in net.named_parameters()}, net.state_dict()
-
-
 def five_steps(net, x, y, make):
     net = copy.deepcopy(net).train()
     x, opt = x.to(next(net.parameters()).dtype), make(net.parameters())
@@ -83,20 +59,6 @@ def five_steps(net, x, y, make):
         F.cross_entropy(net(x), y).backward()
         opt.step()
     return net.state_dict()
-
-
-def judge(name, ours, exact, bound, peers=lambda: ()):
-    """Reports the tensor that is farthest from the reference, as a part of what it may be off by. peers(): asked for where
-    something is off by more than the bound."""
-    if list(ours) != list(exact):
-        return report(name, float("inf"), bound, f"names differ: {sorted(set(ours) ^ set(exact))[:4]}")
-    errors = {k: distance(ours[k], e) for k, e in exact.items()}
-    near = peers() if max(errors.values()) > bound else ()
-    found = (0.0, 0.0, bound, "-")
-    for k, error in errors.items():
-        allowed = max([bound] + [SLACK * distance(p[k], exact[k]) for p in near])
-        found = max(found, (error / allowed, error, allowed, k))
-    return report(name, *found[1:])
 
 
 def astray(start, ours, exact):
@@ -142,7 +104,8 @@ def check(name):
         F.relu = relu
 
 
-ALL = [f"cifar_resnet{d}" for d in (20, 32, 44, 56, 110)] + """resnet18 resnet34 resnet50 resnet101 resnet152
+EVERY = [f"cifar_resnet{d}" for d in (20, 32, 44, 56, 110)] + """resnet18 resnet34 resnet50 resnet101 resnet152
     wide_resnet50_2 wide_resnet101_2 resnext50_32x4d resnext101_32x8d""".split()
-for model in sys.argv[1:] or ALL:
+SAMPLE = "cifar_resnet20 resnet18 resnext50_32x4d".split() # a small one of each kind
+for model in sys.argv[1:] or (EVERY if ALL else SAMPLE):
     check(model)

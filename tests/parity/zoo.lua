@@ -1,0 +1,51 @@
+-- The zoo's models for tests/parity/zoo.py. `list`: their names. `shapes NAME…`: the names and shapes of their tensors.
+-- `run NAME DIR`: loads DIR/start.pth, writes what PyTorch's is compared with; `train NAME DIR`: the same, in training.
+local file = require("suture.core").file
+local what = arg[1]
+
+if what == "list" then
+  for name in zoo.list() do print(name) end
+  return
+end
+
+if what == "shapes" then
+  for i = 2, #arg do
+    local m = nn.init.skip(zoo[arg[i]])
+    local learns = {}
+    for name in m:named_parameters() do learns[name] = true end
+    print("model", arg[i])
+    for name, t in m:state_dict() do print(learns[name] and "parameter" or "buffer", name, table.concat(t.shape, " ")) end
+    m = nil
+    collectgarbage()
+  end
+  return
+end
+
+local dir = arg[3]
+
+local function write(path, tensors)
+  local names, list, dtypes = {}, {}, {}
+  for n, t in pairs(tensors) do
+    names[#names + 1], list[#list + 1], dtypes[#dtypes + 1] = n, t, t.dtype == "int64" and "I64" or "F32"
+  end
+  file.save_torch(dir .. "/" .. path .. ".pth", names, list, dtypes)
+end
+
+local m = open(dir .. "/start.pth", {model = nn.init.skip(zoo[arg[2]])})
+local x = load_tensor(dir .. "/x.npy")
+if what == "run" then
+  m:eval()
+  save_tensor(no_grad(function() return m(x) end), dir .. "/eval.npy")
+else
+  m:train()
+  for sub in m:modules() do -- what drops at random
+    if nn[getmetatable(sub).__name] == getmetatable(sub) and sub.p then sub.p = 0 end
+  end
+  local logits = m(x)
+  save_tensor(logits, dir .. "/train.npy")
+  F.cross_entropy(logits, load_tensor(dir .. "/y.npy")):backward()
+  local grads = require("suture.ordered").dict()
+  for n, p in m:named_parameters() do grads[n] = p.grad end
+  write("grads", grads)
+  write("after", m:state_dict())
+end

@@ -1,0 +1,159 @@
+"""Every model of the zoo that torchvision has against torchvision's: names, shapes and order of parameters and buffers; logits
+in eval on the same random weights; and of the smallest of each family, in training without its random parts, logits, running
+statistics and every gradient. A sample of the smallest unless all are asked for; names of models check those.
+
+The weights are drawn at random and then set as training would leave them, so that what goes wrong anywhere is seen in the
+logits: BatchNorm's statistics are about what runs through, its affine parameters and constant parameters (biases, scales of
+layers) are drawn anew, and the last normalisation of each residual branch is small (see models.py). ResNets: models.py."""
+import inspect, os, sys
+sys.path.insert(0, os.path.dirname(__file__))
+from common import *
+from training import *
+import torch.nn as nn
+import torchvision
+
+LOGITS, GRADIENTS, LARGEST = 1e-4, 2e-3, 100_000_000
+SIZES = {"vision_transformer": 224, "swin_transformer": 224, "maxvit": 224, "inception": 96}
+ARGUMENTS = {"googlenet": {"init_weights": False}, "inception": {"init_weights": False}}
+ALSO = ["efficientnet_v2_s"]  # blocks that the smallest of the family lacks
+# The last normalisation of a residual branch, by the class of the block.
+LAST = {
+    "MBConv": lambda m: m.block[-1][1],
+    "FusedMBConv": lambda m: m.block[-1][1],
+    "ResBottleneckBlock": lambda m: m.f.c[1],
+}
+
+
+def family(name):
+    return getattr(torchvision.models, name).__module__.split(".")[-1]
+
+
+def build(name):
+    return getattr(torchvision.models, name)(**ARGUMENTS.get(family(name), {}))
+
+
+def undrawn(f):
+    """f() while torch.nn.init does nothing, for models of which only the shapes are looked at"""
+    saved = {k: v for k, v in vars(nn.init).items() if k.endswith("_") and inspect.isfunction(v) and not k.startswith("_")}
+    for k in saved:
+        setattr(nn.init, k, lambda t, *args, **kwargs: t)
+    try:
+        return f()
+    finally:
+        for k, v in saved.items():
+            setattr(nn.init, k, v)
+
+
+def first(y):
+    return y[0] if isinstance(y, tuple) else y
+
+
+def roughen(net, x):
+    with torch.no_grad():
+        for m in net.modules():
+            for p in m.parameters(recurse=False):
+                if p.numel() > 1 and p.std() == 0:
+                    p.add_(torch.empty_like(p).uniform_(-0.1, 0.1)) if p.max() == 0 else p.uniform_(0.1, 0.3)
+        norms = [m for m in net.modules() if isinstance(m, (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm))]
+        for m in norms:
+            m.weight.uniform_(0.7, 1.3), m.bias.uniform_(-0.2, 0.2)
+        for m in net.modules():
+            if type(m).__name__ in LAST:
+                LAST[type(m).__name__](m).weight.uniform_(0.1, 0.3)
+        batch = [m for m in norms if isinstance(m, nn.BatchNorm2d)]
+        usual = [m.momentum for m in batch]
+        for m in batch:
+            m.momentum = 1.0
+        if batch:
+            net.train()(x)
+        for m, momentum in zip(batch, usual):
+            m.momentum = momentum
+            m.running_mean.add_(m.running_var.sqrt() * torch.empty_like(m.running_mean).uniform_(-0.2, 0.2))
+            m.running_var.mul_(torch.empty_like(m.running_var).uniform_(0.7, 1.3))
+
+
+def still(net):
+    """The network without its random parts"""
+    for m in net.modules():
+        if isinstance(m, (nn.Dropout, nn.Dropout2d, torchvision.ops.StochasticDepth)):
+            m.p = 0.0
+    return net
+
+
+def train(net, x, y):
+    """→ logits, gradients, state dict after a pass in train mode"""
+    net = copy.deepcopy(net).train()
+    logits = first(net(x.to(next(net.parameters()).dtype)))
+    F.cross_entropy(logits, y).backward()
+    grads = {k: p.grad for k, p in net.named_parameters() if p.grad is not None}
+    return {"logits": logits.detach()}, grads, net.state_dict()
+
+
+def without_noise(ours, exact):
+    """Gradients that are nothing but rounding (of a bias before BatchNorm) compare as zeros."""
+    most = max(float(g.norm()) / g.numel() ** 0.5 for g in exact.values())
+    none = [k for k, g in exact.items() if float(g.norm()) / g.numel() ** 0.5 < 1e-6 * most]
+    return [{k: torch.zeros_like(g) if k in none and float(g.double().norm()) / g.numel() ** 0.5 < 1e-4 * most else g for k, g in d.items()}
+            for d in (ours, exact)]
+
+
+def check(name, training):
+    torch.manual_seed(len(name))
+    net = build(name)
+    size = SIZES.get(family(name), 64)
+    x, y = torch.randn(2 if size > 200 else 4, 3, size, size), torch.arange(2 if size > 200 else 4) * 3 + 1
+    roughen(net, x)
+    net.eval()
+    with scratch() as d:
+        torch.save(net.state_dict(), f"{d}/start.pth")
+        np.save(f"{d}/x.npy", x.numpy()), np.save(f"{d}/y.npy", y.numpy())
+        suture("tests/parity/zoo.lua", "run", name, d)
+        with torch.no_grad():
+            report(f"{name} logits in eval", largest(np.load(f"{d}/eval.npy"), net(x).numpy()), LOGITS)
+        if not training:
+            return
+        suture("tests/parity/zoo.lua", "train", name, d)
+        exact = still(net).double()
+        logits, gradients, after = train(exact, x, y)
+        judge(f"{name} logits in train", {"logits": torch.from_numpy(np.load(f"{d}/train.npy"))}, logits, LOGITS,
+              lambda: [train(noisy(exact, i), x, y)[0] for i in range(DRAWS)])
+        ours, gradients = without_noise(torch.load(f"{d}/grads.pth"), gradients)
+        judge(f"{name} gradients", ours, gradients, GRADIENTS, lambda: [train(noisy(exact, i), x, y)[1] for i in range(DRAWS)])
+        if any("running" in k for k in after):
+            judge(f"{name} running statistics", torch.load(f"{d}/after.pth"), after, LOGITS,
+                  lambda: [train(noisy(exact, i), x, y)[2] for i in range(DRAWS)])
+
+
+def compare_shapes(names):
+    """Reports where the tensors of a model differ from torchvision's; returns how many parameters each model has."""
+    ours, counts = {}, {}
+    for line in suture("tests/parity/zoo.lua", "shapes", *names).splitlines():
+        kind, name, *shape = line.split("\t")
+        if kind == "model":
+            tensors = ours.setdefault(name, [])
+        else:
+            tensors.append((kind, name, [int(n) for n in " ".join(shape).split()]))
+    for name in names:
+        net = undrawn(lambda: build(name))
+        learns = dict(net.named_parameters())
+        theirs = [("parameter" if k in learns else "buffer", k, list(t.shape)) for k, t in net.state_dict().items()]
+        counts[name] = sum(p.numel() for p in net.parameters())
+        off = [a for a, b in zip(ours[name], theirs) if a != b] + ours[name][len(theirs):] + theirs[len(ours[name]):]
+        report(f"{name} names, shapes and order", len(off), 0, str(off[:2]) if off else "")
+    return counts
+
+
+def main():
+    asked = sys.argv[1:]
+    names = asked or [n for n in suture("tests/parity/zoo.lua", "list").split() if hasattr(torchvision.models, n) and family(n) != "resnet"]
+    counts = compare_shapes(names)
+    smallest = {}
+    for name in sorted(names, key=counts.get):
+        smallest.setdefault(family(name), name)
+    training = list(smallest.values()) + ALSO
+    for name in names:
+        if counts[name] <= LARGEST and (ALL or asked or name in smallest.values()):
+            check(name, name in training)
+
+
+main()
