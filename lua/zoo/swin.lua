@@ -85,6 +85,8 @@ function ShiftedWindowAttention:forward(x)
   return right > 0 and x:narrow(2, 0, W) or x
 end
 
+local values = tensor {{{false}}, {{false}}, {{true}}} -- among q, k, v
+
 local ShiftedWindowAttentionV2 = nn.class("ShiftedWindowAttentionV2", ShiftedWindowAttention)
 
 --- ShiftedWindowAttentionV2(dim, window_size, shift_size, num_heads): scores are cosines times a learned factor per head, and the
@@ -120,11 +122,11 @@ end
 function ShiftedWindowAttentionV2:attend(x, mask)
   local n, windows, places, C = table.unpack(x.shape)
   local qkv = F.linear(x, self.qkv.weight, self.qkv.bias * self._keep):reshape(n, windows, places, 3, self.num_heads, -1)
-  local q, k, v = table.unpack(qkv:permute(3, 0, 1, 4, 2, 5):unbind(0)) -- each (N, windows, heads, places, d)
-  local function of_length(y, length) return y * (length / (y * y):sum(-1, true):sqrt():clamp(1e-12)) end
-  q, k = of_length(q, self.logit_scale:clamp(nil, math.log(100)):exp()), of_length(k, 1)
-  local y = F.scaled_dot_product_attention(q, k, v, {attn_mask = mask, scale = 1})
-  return y:permute(0, 1, 3, 2, 4):reshape(n, windows, places, C)
+  -- keys get length 1, queries that of their head's scale, values stay
+  local length = (qkv * qkv):sum(-1, true):sqrt():clamp(1e-12)
+  local wanted = tensor.cat({self.logit_scale:clamp(nil, math.log(100)):exp():reshape(1, -1, 1), tensor.ones(2, self.num_heads, 1)}, 0)
+  qkv = qkv * tensor.where(values, 1, wanted / length)
+  return F._packed_attention(qkv:reshape(n, windows, places, 3 * C), self.num_heads, mask, {scale = 1})
 end
 
 -- ---- blocks ----

@@ -318,7 +318,9 @@ describe("audit", function()
       return self.same(F.linear(self.used(x), self.bare.weight, self.bare.bias) * self.scale)
     end
     local a = Odd():audit {1, 4}
-    assert.same({"idle", "bare"}, a.never_run)
+    assert.same({"idle"}, a.never_run)
+    assert.same({"bare"}, a.borrowed)
+    assert.is_truthy(tostring(a):find("bare: its weights are used though the module does not run", 1, true))
     assert.same({"bare.weight", "bare.bias"}, a.outside)
     assert.same({"same"}, a.no_op)
     assert.same({"lost"}, a.for_nothing)

@@ -18,7 +18,7 @@ ARGUMENTS = {"googlenet": {"init_weights": False}, "inception": {"init_weights":
 ALSO = ["efficientnet_v2_s"]  # blocks that the smallest of the family lacks
 # The last normalisation of a residual branch, by the class of the block.
 LAST = {
-    "MBConv": lambda m: m.block[-1][1],
+    "MBConv": lambda m: m.block[-1][1] if hasattr(m, "block") else m.layers.conv_b[1],  # EfficientNet, MaxViT
     "FusedMBConv": lambda m: m.block[-1][1],
     "ResBottleneckBlock": lambda m: m.f.c[1],
 }

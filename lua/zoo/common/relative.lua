@@ -20,7 +20,8 @@ end
 --- relative.bias(table, index): a table (ways, heads) spread over all pairs: (1, heads, places, places).
 function relative.bias(ways, index)
   local places = math.tointeger(math.sqrt(index:numel()))
-  return ways:index_select(0, index:flatten()):reshape(1, places, places, -1):permute(0, 3, 1, 2)
+  if index:dim() > 1 then index = index:flatten() end
+  return tensor._op "index_select"(ways, index, {dim = 0}):reshape(1, places, places, -1):permute(0, 3, 1, 2) -- nobody need look at the index
 end
 
 --- relative.resized(table, shape): a table of one grid for another, bicubically, or nil where it is no table of a square grid with as
