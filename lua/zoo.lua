@@ -133,10 +133,6 @@ local function make(name, opts)
   for k, v in pairs(opts) do if not common[k] then args[k] = v end end
   args.num_classes = count(name, "num_classes", opts.num_classes, classes)
   args.in_chans = count(name, "in_chans", opts.in_chans, 3)
-  local published = opts.pretrained and set
-  if family.options and family.options.image_size then -- a model of one size of picture
-    args.image_size = count(name, "image_size", opts.image_size, published and published.crop or family.sizes and family.sizes[name] or family.size)
-  end
   local m
   if path then
     m = init.skip(function() return family.build(spec, args) end)
@@ -149,7 +145,7 @@ local function make(name, opts)
   local made = {num_classes = args.num_classes, in_chans = args.in_chans}
   for k, v in pairs(args) do made[k] = v end
   rawset(m, "_zoo", {name = name, opts = made})
-  local size = args.image_size or set and set.crop or family.size
+  local size = set and set.crop or family.size
   m.input_shape = setmetatable({1, args.in_chans, size, size}, raw.shape_metatable())
   if args.in_chans == 3 then
     m.preprocess = {resize = set and set.resize, crop = set and set.resize and set.crop, mean = set and set.mean or family.mean,
