@@ -67,7 +67,7 @@ void layout_copy(float *dst, Layout to, const float *src, Layout from, const Sha
 /* --- memory --- */
 
 /* Blocks of BIG bytes and more are kept when they are put back, and handed out again for requests up to a quarter
- * smaller. Larger ones start on a huge-page boundary: a training step then faults hundreds of pages, not tens of thousands. */
+ * smaller. Those that fill a huge page start on its boundary: a training step then faults hundreds of pages, not tens of thousands. */
 enum { HEAD = 64, KEEP_MAX = 512 };
 static const size_t BIG = 1 << 17, PAGE = 4096, HUGE_PAGE = 2 << 20;
 typedef struct Block { size_t size; } Block;
@@ -97,23 +97,26 @@ static bool is_mapped(size_t size) {
 #endif
 }
 
-/* A block straight from the system, whose pages read as zeros until they are touched. */
+/* A block straight from the system, whose pages read as zeros until they are touched. The head of one that fills a huge page lies
+ * in a small page before it: a tensor that nobody writes costs 4 kB. */
 static Block *map_block(size_t size) {
-  size_t spare = size >= 2 * HUGE_PAGE ? HUGE_PAGE : 0;
-  char *p = mmap(NULL, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED || !spare) return p == MAP_FAILED ? NULL : (Block *)(void *)p;
-  size_t before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
-  if (before) munmap(p, before);
-  if (before < spare) munmap(p + before + size, spare - before);
-  madvise(p + before, size, MADV_HUGEPAGE);
-  return (Block *)(void *)(p + before);
+  size_t before = size >= HUGE_PAGE ? PAGE : 0, spare = before ? HUGE_PAGE : 0;
+  char *p = mmap(NULL, before + size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED || !before) return p == MAP_FAILED ? NULL : (Block *)(void *)p;
+  size_t skip = (HUGE_PAGE - ((uintptr_t)p + before) % HUGE_PAGE) % HUGE_PAGE;
+  if (skip) munmap(p, skip);
+  if (skip < spare) munmap(p + skip + before + size, spare - skip);
+  char *data = p + skip + before;
+  madvise(data, size, MADV_HUGEPAGE);
+  return (Block *)(void *)(data - HEAD);
 }
 
 static Block *new_block(size_t size) { return is_mapped(size) ? map_block(size) : aligned_alloc(64, size); }
 
 static void free_block(Block *b) {
-  if (is_mapped(b->size)) munmap(b, b->size);
-  else free(b);
+  if (!is_mapped(b->size)) free(b);
+  else if (b->size < HUGE_PAGE) munmap(b, b->size);
+  else munmap((char *)b + HEAD - PAGE, PAGE + b->size);
 }
 
 void memory_trim(void) {

@@ -306,7 +306,7 @@ end
 
 --- Opens a file of weights and returns the model, in eval mode when the file is a published checkpoint.
 -- PATH: .safetensors, or .pth/.pt/.th of any of PyTorch's three containers; what it is is seen from its bytes. The
--- architecture comes from what m:save wrote, else from the names and shapes of the tensors. Options: `model` = a model to
+-- architecture comes from what m:save wrote, else from the names (torchvision's, timm's) and shapes of the tensors. Options: `model` = a model to
 -- load into instead; `strict` (true) = all names must match; `state = true`: no model, but the tensors as they are, a table
 -- by name in the file's order. Errors list missing, unexpected and misshapen names together.
 function checkpoint.open(path, opts)
@@ -342,8 +342,8 @@ function checkpoint.open(path, opts)
     fault("%s: %d tensors (%s …) are of no architecture in the zoo · open(PATH, {model = m}) loads them into a model of yours, open(PATH, {state = true}) gives them as they are",
       path, #f.entries, table.concat(first, ", "))
   end
-  local m = nn.init.skip(function() return zoo()[name](made) end)
-  m:_load(state_of(f), {strict = opts.strict}, core.tensor.take)
+  local m = nn.init.skip(zoo()._make, name, made, path)
+  m:_load(zoo()._fitted(name, m, state_of(f)), {strict = opts.strict}, core.tensor.take)
   m:eval()
   note(("%s: %s%s"):format(path:match "[^/]*$", name, made and made.num_classes and (", %d classes"):format(made.num_classes) or ""))
   return m

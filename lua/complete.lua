@@ -106,7 +106,8 @@ local function in_string(text, quote, start)
     local list, word, suffix = module_path(owner, written)
     return #text - #word + 1, list, suffix or quote
   end
-  if call:find "%f[%w_]zoo%.list$" and fields.global "zoo" then
+  local asks = call:match "%f[%w_]zoo%.(%a+)$"
+  if (asks == "list" or asks == "weights" or asks == "get") and fields.global "zoo" then
     return start, matching(fields.of(fields.global "zoo"), written, function(v) return callable(v) or v == false end), quote
   end
   local list, word = file_names(written)

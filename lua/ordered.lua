@@ -64,8 +64,12 @@ end
 local List = {__name = "list"}
 List.__index = List
 
--- A list without repeats: list[1], #list, ipairs, `for x in list do`.
-function ordered.list(items) return setmetatable(items or {}, List) end
+-- A list without repeats: list[1], #list, ipairs, `for x in list do`. show: how it is printed, a function from the list to text.
+function ordered.list(items, show)
+  items = items or {}
+  items._show = show
+  return setmetatable(items, List)
+end
 
 function List.__call(list, _, x)
   if x == nil then return list[1] end
@@ -79,6 +83,8 @@ function List.__call(list, _, x)
 end
 
 function List.__tostring(list)
+  local show = rawget(list, "_show")
+  if show then return show(list) end
   local lines = {}
   for i, x in ipairs(list) do
     lines[i] = type(x) == "userdata" and ("tensor %s%s"):format(x.shape, x.requires_grad and "" or "  no gradient") or tostring(x)

@@ -24,6 +24,12 @@ function term.paint(style, text, fd)
   return "\27[" .. sgr[style] .. "m" .. text .. "\27[0m"
 end
 
+--- A bar of 12 columns, done/total of it full, in colour where it may be; `fd` as above. An empty total is a full bar.
+function term.bar(done, total, fd)
+  local full = total > 0 and math.min(12, 12 * done // total) or 12
+  return term.paint("green", ("━"):rep(full), fd) .. term.paint("dim", ("━"):rep(12 - full), fd)
+end
+
 --- Columns that `text` takes: characters of UTF-8, colour codes not counted.
 function term.columns(text)
   text = text:gsub("\27%[[%d;]*m", "")

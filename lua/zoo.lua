@@ -1,8 +1,26 @@
---- zoo: published architectures by name. zoo.resnet18{pretrained = true}; zoo.list("resnet*") names them.
--- One family per file, lua/zoo/<family>.lua, which returns {variants = {name = spec}, parts = {classes it is made of}, build = f,
--- recognise = f}. A spec
--- has `weights`, the published sets: {name =, file = (hash in the name), url =, classes =, resize =, crop =, mean =, std =,
--- interpolation =, license =, also = {older file names}}; the first is what pretrained = true means.
+--- zoo: published architectures by name. zoo.list("resnet*") shows them, zoo.weights "resnet50" their published weights.
+-- zoo.resnet18() is a new model, zoo.resnet18{pretrained = true} has published weights, which are fetched if they are not there
+-- (zoo.get only does that), zoo.resnet18{pretrained = true, num_classes = 2} has them with a new head.
+
+-- One family per file, lua/zoo/<family>.lua, which returns a table:
+--   variants = {name = spec}: a spec is the family's own but for `weights`, the published sets: {name =, file = (with the hash
+--     in its name), url =, classes =, class_names = (a list, or a function that gives it), resize =, crop =, mean =, std =,
+--     interpolation =, accuracy = (top 1 in per cent), megabytes =, license =, also = {older file names}, options = {what the
+--     weights want of build, unless the caller says otherwise}}; the first is what pretrained = true means.
+--   build(spec, args): the model. args: num_classes, in_chans, and the family's own options.
+--   options = {name = true}: those. image_size among them is a number always: the option, else the published weights' crop, else
+--     the family's size.
+--   classes, size, mean, std: of a model without published weights.
+--   stem, head: the paths of the first convolution, adapted to in_chans, and of the classifier (Linear or 1 × 1 convolution),
+--     new where num_classes is not the weights'. So are those that m.aux_heads lists, and a model made without an auxiliary
+--     branch does not want its tensors.
+--   parts = {the classes it is made of}, for files that say what a model is made of.
+--   recognise(shapes): from the names and shapes of a checkpoint's tensors the variant's name and options, or nil.
+--   rename(name), optional: what a tensor is called here that other files (timm's, older ones) call `name`; nil where it is not
+--     needed. Names that are right come back as they are. recognise sees names from here only.
+--   adapt(name, given, shape), optional: `given` made to fit `shape` (position embeddings for another image size, axes of
+--     length 1), or nil where it cannot be. It is asked for every tensor whose shape is not the model's.
+-- What a variant costs is in lua/zoo/common/costs.lua, which scripts/costs.lua writes.
 local core = require "suture.core"
 local fault = require "suture.fault"
 local glob = require "suture.nn.glob"
@@ -10,6 +28,8 @@ local init = require "suture.nn.init"
 local note = require "suture.note"
 local options = require "suture.options"
 local ordered = require "suture.ordered"
+local text = require "suture.view.text"
+local weights = require "suture.weights"
 local raw = core.tensor
 
 local zoo = {}
@@ -19,35 +39,7 @@ local order = {}
 local parts = {}     -- family's name → its classes by name
 local family_of = setmetatable({}, {__mode = "k"}) -- class → family's name
 
--- ---- weights on disk ----
-
-local function folders()
-  local home = os.getenv "HOME" or "."
-  local cache = os.getenv "XDG_CACHE_HOME" or home .. "/.cache"
-  local list = {}
-  local mine = os.getenv "SUTURE_WEIGHTS"
-  if mine and mine ~= "" then list[1] = mine end
-  list[#list + 1] = cache .. "/suture"
-  list[#list + 1] = (os.getenv "TORCH_HOME" or cache .. "/torch") .. "/hub/checkpoints"
-  return list
-end
-
--- The path of a published set of weights, or an error that says what is looked for and where.
-local function find_weights(name, set)
-  local tried = folders()
-  for _, folder in ipairs(tried) do
-    for _, file in ipairs {set.file, table.unpack(set.also or {})} do
-      local path = folder .. "/" .. file
-      local f = io.open(path, "rb")
-      if f then
-        f:close()
-        return path
-      end
-    end
-  end
-  fault("%s: no file %s in %s · get it from %s and put it into %s (or name a file: weights = PATH)", name, set.file,
-    table.concat(tried, ", "), set.url, tried[1])
-end
+-- ---- weights ----
 
 local function weight_set(name, spec, wanted)
   local sets = spec.weights or {}
@@ -55,7 +47,7 @@ local function weight_set(name, spec, wanted)
   if wanted == true then return sets[1] end
   local names = {}
   for i, set in ipairs(sets) do
-    if set.name == wanted then return set end
+    if type(wanted) == "string" and set.name:lower() == wanted:lower() then return set end
     names[i] = set.name
   end
   fault("%s: pretrained is true or one of %s, got %s", name, table.concat(names, ", "), options.show(wanted))
@@ -75,27 +67,57 @@ local function adapt_input(w, channels)
   return require("suture.tensor").cat(parts, 1) * (shape[2] / channels)
 end
 
--- Copies published tensors into m: a head of another size stays as it was made, the first layer is adapted.
-local function load_weights(name, m, family, path)
-  local sd = require("suture.checkpoint").open(path, {state = true})
-  local mine = m:state_dict()
-  local stem, head = family.stem .. ".weight", family.head
-  local given = sd[stem]
-  if given and mine[stem] and #given.shape == 4 and given.shape[2] ~= mine[stem].shape[2] then
-    sd[stem] = adapt_input(given, mine[stem].shape[2])
-    note(("%s: %s adapted from %d to %d input channels"):format(name, family.stem, given.shape[2], mine[stem].shape[2]))
+local function aux_heads(m) return m.aux_heads or {} end
+
+-- Whether a tensor is of an auxiliary branch that m was made without.
+local function spare(m, name)
+  for _, head in ipairs(aux_heads(m)) do
+    local branch = head:match "^[^.]*"
+    if not m._children[branch] and name:sub(1, #branch + 1) == branch .. "." then return true end
   end
-  local fresh = false
-  local w = sd[head .. ".weight"]
-  if w and mine[head .. ".weight"] and w.shape ~= mine[head .. ".weight"].shape then
-    note(("%s: the head %s is new, for %d classes (the weights have %d)"):format(name, head, mine[head .. ".weight"].shape[1], w.shape[1]))
-    for _, part in ipairs {"weight", "bias"} do
-      if sd[head .. "." .. part] then sd[head .. "." .. part] = mine[head .. "." .. part] end
+end
+
+-- A checkpoint's tensors (ordered) under the family's names and, where it knows how, in m's shapes.
+local function fitted(name, family, m, given)
+  local mine, sd, came, adapted = m:state_dict(), ordered.dict(), {}, {}
+  for was, t in given do
+    local own = was
+    if family.rename then own = family.rename(was) end
+    if own and not spare(m, own) then
+      if came[own] then fault("%s: the file's %s and %s are both %s here", name, came[own], was, own) end
+      came[own] = was
+      local want = mine[own] and mine[own].shape
+      local fit = want and want ~= t.shape and family.adapt and family.adapt(own, t, want)
+      if fit and raw.numel(fit) ~= raw.numel(t) then adapted[#adapted + 1] = ("%s adapted from %s to %s"):format(own, t.shape, want) end
+      sd[own] = fit or t
     end
-    fresh = true
+  end
+  local more = #adapted > 1 and (", and %d more"):format(#adapted - 1) or ""
+  if #adapted > 0 then note(("%s: %s%s"):format(name, adapted[1], more)) end
+  return sd
+end
+
+-- Copies published tensors into m: a head of another size is made anew, the first layer is adapted.
+local function load_weights(name, m, family, path)
+  local sd = fitted(name, family, m, require("suture.checkpoint").open(path, {state = true}))
+  local mine = m:state_dict()
+  local stem = family.stem .. ".weight"
+  local given, own = sd[stem], mine[stem]
+  if given and own and #given.shape == 4 and given.shape[2] ~= own.shape[2] then
+    sd[stem] = adapt_input(given, own.shape[2])
+    note(("%s: %s adapted from %d to %d input channels"):format(name, family.stem, given.shape[2], own.shape[2]))
+  end
+  for _, head in ipairs {family.head, table.unpack(aux_heads(m))} do
+    local w, to = sd[head .. ".weight"], mine[head .. ".weight"]
+    if w and to and w.shape[1] ~= to.shape[1] and raw.numel(w) // w.shape[1] == raw.numel(to) // to.shape[1] then
+      note(("%s: the head %s is new, for %d classes (the weights have %d)"):format(name, head, to.shape[1], w.shape[1]))
+      m:at(head):reset_parameters()
+      for _, part in ipairs {"weight", "bias"} do
+        if sd[head .. "." .. part] then sd[head .. "." .. part] = mine[head .. "." .. part] end
+      end
+    end
   end
   m:load_state_dict(sd)
-  return fresh
 end
 
 -- ---- models ----
@@ -109,7 +131,16 @@ local function count(name, key, v, default)
   return n
 end
 
-local function make(name, opts)
+-- The published set that a file is, by its name; nil for other files.
+local function set_of(spec, path)
+  local file = path:match "[^/]*$"
+  for _, set in ipairs(spec.weights or {}) do
+    for _, known in ipairs {set.file, table.unpack(set.also or {})} do if known == file then return set end end
+  end
+end
+
+-- file: where the numbers will come from, for a model that is not to load them itself.
+local function make(name, opts, file)
   local entry = variants[name]
   local family, spec = entry.family, entry.spec
   if opts ~= nil and type(opts) ~= "table" then fault("%s: expects options in a table, as zoo.%s{pretrained = true}, got %s", name, name, type(opts)) end
@@ -118,45 +149,46 @@ local function make(name, opts)
   for k in pairs(common) do known[k] = true end
   for k in pairs(family.options or {}) do known[k] = true end
   options.check("zoo." .. name, opts, known)
-  local set = spec.weights and spec.weights[1]
   local path
   if opts.weights ~= nil and opts.weights ~= false then
     if type(opts.weights) ~= "string" then fault("%s: weights expects a path, got %s", name, options.show(opts.weights)) end
     path = opts.weights
   end
-  if opts.pretrained then
-    set = weight_set(name, spec, opts.pretrained)
-    path = path or find_weights(name, set)
-  end
-  local classes = set and set.classes or family.classes
+  local published = opts.pretrained and weight_set(name, spec, opts.pretrained) or set_of(spec, path or file or "")
+  local set = published or (spec.weights or {})[1]
   local args = {}
   for k, v in pairs(opts) do if not common[k] then args[k] = v end end
-  args.num_classes = count(name, "num_classes", opts.num_classes, classes)
+  args.num_classes = count(name, "num_classes", opts.num_classes, set and set.classes or family.classes)
   args.in_chans = count(name, "in_chans", opts.in_chans, 3)
+  local usual = set and set.crop or family.size
+  local size = usual
+  if family.options and family.options.image_size then
+    size = count(name, "image_size", opts.image_size, published and usual or family.size)
+    args.image_size = size
+  end
+  if opts.pretrained then path = path or weights.get(name, set) end
+  for k, v in pairs(path and set and set.options or {}) do if args[k] == nil then args[k] = v end end
   local m
   if path then
     m = init.skip(function() return family.build(spec, args) end)
-    local head = m:at(family.head)
-    if args.num_classes ~= classes then head:reset_parameters() end
-    if load_weights(name, m, family, path) and args.num_classes == classes then head:reset_parameters() end
+    load_weights(name, m, family, path)
   else
     m = family.build(spec, args)
   end
-  local made = {num_classes = args.num_classes, in_chans = args.in_chans}
-  for k, v in pairs(args) do made[k] = v end
-  rawset(m, "_zoo", {name = name, opts = made})
-  local size = set and set.crop or family.size
+  rawset(m, "_zoo", {name = name, opts = args})
   m.input_shape = setmetatable({1, args.in_chans, size, size}, raw.shape_metatable())
   if args.in_chans == 3 then
-    m.preprocess = {resize = set and set.resize, crop = set and set.resize and set.crop, mean = set and set.mean or family.mean,
+    local resize = set and set.resize
+    m.preprocess = {resize = resize and resize * size // usual, crop = resize and size, mean = set and set.mean or family.mean,
       std = set and set.std or family.std, interpolation = set and set.interpolation or "bilinear"}
   end
-  if set and set.class_names and args.num_classes == set.classes then m.classes = {table.unpack(set.class_names)} end
+  local names = set and args.num_classes == set.classes and set.class_names
+  if names then m.classes = {table.unpack(type(names) == "function" and names() or names)} end
   return m
 end
 
--- Registers a family of models.
-local function register(name_of_family, family)
+-- Registers a family of models, as described at the head of this file.
+function zoo._register(name_of_family, family)
   families[#families + 1] = family
   parts[name_of_family] = {}
   for _, cls in ipairs(family.parts or {}) do
@@ -175,37 +207,108 @@ local function register(name_of_family, family)
     variants[name] = {family = family, spec = family.variants[name]}
     order[#order + 1] = name
     --- zoo.NAME{pretrained =, weights =, num_classes =, in_chans =, …}: a model of a published architecture, in training mode.
-    -- pretrained = true: the published weights, looked for in $SUTURE_WEIGHTS, ~/.cache/suture and
-    -- ~/.cache/torch/hub/checkpoints (or the name of a set, as "IMAGENET1K_V2"). weights = PATH: those of a file.
+    -- pretrained = true: the published weights, or the name of a set, as "imagenet1k_v2" (zoo.list and zoo.weights name them);
+    -- looked for in $SUTURE_WEIGHTS, ~/.cache/suture and ~/.cache/torch/hub/checkpoints, else fetched into the first of them
+    -- and checked against the hash in the file's name. weights = PATH: those of a file, timm's names too where they differ.
     -- num_classes: other than the weights' makes a new head. in_chans: input channels (3); the first layer is adapted.
+    -- image_size, where the architecture depends on it: other than the weights' adapts them.
     -- ResNets for ImageNet: zero_init_residual. The model knows m.preprocess, m.input_shape, m.classes where published.
     zoo[name] = function(opts) return make(name, opts) end
   end
 end
 
---- zoo.list([glob]): the names of the architectures, as a list; zoo.list("*18").
+-- Parameters and multiply-adds of one picture: published facts of the architecture, else counted.
+local costs = {}
+local function cost_of(name)
+  costs[name] = costs[name] or require("suture.zoo.common.costs")[name] or {zoo._count(name)}
+  return table.unpack(costs[name])
+end
+
+-- For the table of costs and its test: an architecture's parameters and multiply-adds of one picture of its first weights' size,
+-- counted.
+function zoo._count(name)
+  local family, first = variants[name].family, (variants[name].spec.weights or {})[1]
+  local m = init.skip(zoo[name], {image_size = family.options and family.options.image_size and first and first.crop})
+  local macs = 0
+  for _, node in ipairs(require("suture.view.trace").run(m, nil, "zoo.list").nodes) do macs = macs + (node.macs or 0) end
+  return m:num_parameters(), macs
+end
+
+local function listed(list)
+  local rows = {}
+  for i, name in ipairs(list) do
+    local entry = variants[name]
+    local params, macs = cost_of(name)
+    local sets = {}
+    for k, set in ipairs(entry.spec.weights or {}) do
+      sets[k] = set.accuracy and ("%s %.1f"):format(set.name, set.accuracy) or set.name
+    end
+    local first = entry.spec.weights and entry.spec.weights[1]
+    local size = first and first.crop or entry.family.size
+    rows[i] = {name, text.short(params), text.short(macs), ("%d"):format(size), table.concat(sets, text.sign "sep")}
+  end
+  return table.concat(text.table(rows, {{title = "name"}, {title = "parameters", align = "right"}, {title = "MACs", align = "right"},
+    {title = "input", align = "right"}, {title = "weights (top-1 %)"}}), "\n")
+end
+
+--- zoo.list([glob]): the names of the architectures, as a list; zoo.list("*18"). It shows itself as a table: parameters,
+-- multiply-adds of one picture, pixels of the picture's sides, and the published sets of weights, each with the share of
+-- ImageNet's (the CIFAR ResNets: CIFAR-10's) pictures that it names rightly, as published, in per cent.
 function zoo.list(pattern)
   local match = pattern ~= nil and glob(pattern, "zoo.list")
   local out = {}
   for _, name in ipairs(order) do if not match or match(name) then out[#out + 1] = name end end
-  return ordered.list(out)
+  return ordered.list(out, listed)
 end
 
---- zoo.weights(name): the published sets of weights of an architecture: {{name =, file =, url =, classes =, …} …}.
-function zoo.weights(name)
-  local entry = variants[name]
+local function known(name)
+  local entry = type(name) == "string" and variants[name]
   if not entry then fault("zoo: no architecture '%s'%s", tostring(name), require("suture.suggest").hint(tostring(name), order)) end
-  return entry.spec.weights or {}
+  return entry
 end
+
+local function sets_shown(sets)
+  local rows = {}
+  for i, set in ipairs(sets) do
+    local input = (set.resize and set.resize .. text.sign "arrow" or "") .. set.crop
+    rows[i] = {set.name, set.accuracy and ("%.3f"):format(set.accuracy), ("%d"):format(set.classes), input, set.interpolation,
+      set.megabytes and ("%.1f MB"):format(set.megabytes), set.file, set.license}
+  end
+  return table.concat(text.table(rows, {{title = "name"}, {title = "top-1 %", align = "right"}, {title = "classes", align = "right"},
+    {title = "input", align = "right"}, {title = "resized"}, {title = "size", align = "right"}, {title = "file"},
+    {title = "licence"}}), "\n")
+end
+
+--- zoo.weights(name): the published sets of weights of an architecture, as a list: {name =, file =, url =, classes =, crop =,
+-- resize =, interpolation =, mean =, std =, accuracy = (top 1, per cent), megabytes =, license =} each; it shows itself as a
+-- table. The first is what pretrained = true means.
+function zoo.weights(name)
+  local sets = known(name).spec.weights or {}
+  return ordered.list(table.move(sets, 1, #sets, 1, {}), sets_shown)
+end
+
+--- zoo.get(name[, set]): the path of the file of an architecture's published weights (the first set, or the one named),
+-- fetched if it is not there: what `suture get NAME SET` does.
+function zoo.get(name, set) return weights.get(name, weight_set(name, known(name).spec, set == nil or set)) end
 
 --- zoo.recognise(shapes): from the names and shapes of a checkpoint's tensors, the architecture's name and the options
 -- that make it, or nil.
 function zoo.recognise(shapes)
   for _, family in ipairs(families) do
-    local name, opts = family.recognise(shapes)
+    local own = shapes
+    if family.rename then
+      own = {}
+      for name, shape in pairs(shapes) do own[family.rename(name) or name] = shape end
+    end
+    local name, opts = family.recognise(own)
     if name then return name, opts end
   end
 end
+
+-- For open: the model that recognise named, for the numbers of a file; and the file's tensors (ordered) as that model's: renamed
+-- and adapted where they must be.
+zoo._make = make
+function zoo._fitted(name, m, given) return fitted(name, variants[name].family, m, given) end
 
 -- For files that say what a model is made of: whether there is such an architecture; the family that a class of blocks belongs
 -- to, nil for other classes; and the class back from both names, nil when there is none.
@@ -220,7 +323,7 @@ end})
 local embedded = require "suture.embedded"
 for _, path in ipairs(embedded.list()) do
   local family = path:match "^lua/zoo/([%w_]+)%.lua$"
-  if family then register(family, require("suture.zoo." .. family)) end
+  if family then zoo._register(family, require("suture.zoo." .. family)) end
 end
 
 return zoo

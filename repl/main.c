@@ -13,10 +13,12 @@ typedef struct Options {
   bool interactive, quiet, verbose, chunks; /* chunks: a -e was given */
   long threads;                             /* 0: as the engine finds best */
   int script;                               /* index of the script in argv, argc if none */
+  bool get;                                 /* the word there is no script, but the command */
 } Options;
 
 static const char help_text[] =
   "usage: suture [options] [SCRIPT [ARGS] | -]\n"
+  "       suture [options] get NAME [SET]\n"
   "  -e CHUNK       run the Lua code CHUNK\n"
   "  -l MOD         require MOD into the global MOD (-l NAME=MOD: into NAME)\n"
   "  -i             give a prompt after the script\n"
@@ -26,6 +28,7 @@ static const char help_text[] =
   "  -h, --help     this text\n"
   "  --version      name and version\n"
   "  -              run standard input as a script\n"
+  "  get NAME [SET] fetch the published weights of an architecture, and print the path of the file (./get: a script)\n"
   "Without SCRIPT or -e, suture gives a prompt, or runs standard input when that is no terminal.\n";
 
 static int usage(const char *fmt, const char *what) {
@@ -78,6 +81,11 @@ static bool parse(char **argv, Options *o, int *status) {
     }
   }
   o->script = i;
+  o->get = argv[i] && strcmp(argv[i], "get") == 0 && strcmp(argv[i - 1], "--") != 0;
+  if (o->get && (!argv[i + 1] || (argv[i + 2] && argv[i + 3]))) {
+    *status = usage("%s takes the name of an architecture, and of a set of weights if not the first", "get");
+    return false;
+  }
   return true;
 }
 
@@ -181,6 +189,27 @@ static int run_script(lua_State *L, const char *path, char **args) {
   return run(L, status, n);
 }
 
+/* print(require("suture.zoo").get(...)), with no place in a script that an error could name */
+static int get(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "suture.zoo");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "get");
+  lua_replace(L, -2);
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, 1);
+  puts(lua_tostring(L, -1));
+  return 0;
+}
+
+/* get NAME [SET]: what is wrong is the user's or the network's, so there is no traceback. */
+static int run_get(lua_State *L, char **args) {
+  int n = 0;
+  lua_pushcfunction(L, get);
+  for (; args[n]; n++) lua_pushstring(L, args[n]);
+  return interrupt_call(L, n, 0, 0) == LUA_OK ? OK : fail(L);
+}
+
 static void set_arg(lua_State *L, int argc, char **argv, int script) {
   if (script == argc) script = 0;
   lua_createtable(L, argc - script, script + 1);
@@ -282,6 +311,7 @@ static int run_all(lua_State *L, int argc, char **argv, const Options *o) {
   if (status == OK) status = run_options(L, argv, o);
   if (status != OK && !o->interactive) return status;
   lua_settop(L, 0);
+  if (o->get) return run_get(L, argv + o->script + 1);
   if (o->script < argc) {
     const char *path = argv[o->script];
     status = run_script(L, strcmp(path, "-") == 0 && strcmp(argv[o->script - 1], "--") != 0 ? NULL : path,

@@ -26,6 +26,23 @@ char *name_text(const char *s, size_t n, char *buf) {
   return buf;
 }
 
+/* ---- the bytes ---- */
+
+const unsigned char *archive_bytes(Archive *a, const unsigned char *at, uint64_t n, Err *e) {
+  ArchiveFile *f = a->file;
+  if (f->fd < 0 || n > PIECE || at < f->bytes || (uint64_t)(at - f->bytes) > f->size - n) return at;
+  if (!f->piece && !(f->piece = malloc(PIECE))) return at;
+  for (uint64_t have = 0; have < n;) {
+    ssize_t got = pread(f->fd, f->piece + have, n - have, at - f->bytes + (off_t)have);
+    if (got > 0) have += (uint64_t)got;
+    else if (!got || errno != EINTR) {
+      err_set(e, "cannot read: %s", got ? strerror(errno) : "the file has become shorter");
+      return NULL;
+    }
+  }
+  return f->piece;
+}
+
 /* ---- filling ---- */
 
 /* Makes room for one more in a growing array of `cap` elements; false when out of memory. */
@@ -216,6 +233,7 @@ static bool start(const char *path, Archive **out, Err *e) {
     return err_memory(e, sizeof *a + sizeof *f, "an open file");
   }
   f->path = name;
+  f->fd = -1;
   a->file = f;
   *out = a;
   return true;
@@ -255,19 +273,16 @@ bool archive_open(const char *path, Archive **out, Err *e) {
   else if (!S_ISREG(st.st_mode)) err_set(e, "%s: is not a regular file", path);
   else if (st.st_size && (map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
     err_set(e, "%s: cannot map %lld bytes: %s", path, (long long)st.st_size, strerror(errno));
-  else ok = true;
-  close(fd);
-  if (!ok) return false;
-  if (!start(path, &a, e)) {
-    if (map) munmap(map, (size_t)st.st_size);
+  else ok = start(path, &a, e);
+  if (!ok) {
+    if (map && map != MAP_FAILED) munmap(map, (size_t)st.st_size);
+    close(fd);
     return false;
   }
-#ifdef MADV_POPULATE_READ
-  if (map) madvise(map, (size_t)st.st_size, MADV_POPULATE_READ); /* one call in place of a fault for every 64 kB */
-#endif
   a->file->bytes = map;
   a->file->size = (uint64_t)st.st_size;
   a->file->mapped = map != NULL;
+  a->file->fd = fd;
   return finish(a, out, e);
 }
 
@@ -279,6 +294,8 @@ void archive_close(Archive *a) {
     if (f->storage[i].unpacked) free((void *)f->storage[i].data);
   free(f->storage);
   if (f->mapped) munmap((void *)f->bytes, f->size);
+  if (f->fd >= 0) close(f->fd);
+  free(f->piece);
   free((void *)f->path);
   free(f);
   for (int i = 0; i < a->count; i++) free(a->entry[i].name);

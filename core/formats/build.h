@@ -18,6 +18,8 @@ typedef struct ArchiveFile {
   const unsigned char *bytes;  /* the whole file */
   uint64_t size;
   bool mapped;                 /* munmap at close */
+  int fd;                      /* the file, -1: none, only bytes */
+  unsigned char *piece;        /* where archive_bytes reads to */
   bool big_endian;             /* numbers are stored most significant byte first */
   Storage *storage;
   int storage_count, storage_cap;
@@ -33,8 +35,16 @@ bool torch_stream_parse(Archive *a, Err *e);
 bool torch_tar_parse(Archive *a, Err *e);
 bool npy_parse(Archive *a, Err *e);
 
+/* The n bytes at `at`, which lies in the file or in what was unpacked, until the next call. Up to PIECE of them are read into
+ * one place again and again: a mapping has a small page for every 4 kB to set up and to take down, which costs several times
+ * the reading. NULL when the file cannot be read. */
+enum { PIECE = 1 << 18 };
+const unsigned char *archive_bytes(Archive *a, const unsigned char *at, uint64_t n, Err *e);
+
 /* Makes the bytes of a zip member available, and checks its checksum; nothing to do from the second time on. */
 bool torch_zip_load(Archive *a, Storage *s, Err *e);
+/* For who has read all of a member: compares the checksum of its bytes. */
+bool torch_zip_verify(Archive *a, Storage *s, uint32_t crc, Err *e);
 void torch_zip_close(Archive *a);
 /* Whether the bytes begin like a tar archive (magic or header checksum). */
 bool torch_tar_sniff(const unsigned char *p, uint64_t n);

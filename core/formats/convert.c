@@ -5,6 +5,7 @@
  * of a float32. */
 #include "build.h"
 #include "host.h"
+#include <libdeflate.h>
 #include <string.h>
 
 static float from_half(uint16_t h) {
@@ -84,50 +85,86 @@ static Row *const rows[2][NUM_TYPES] = {
      row_u64_swap, row_u32_swap, row_u16_swap, row_u8, row_bool},
 };
 
-bool archive_read(Archive *a, const ArchiveEntry *t, Layout to, float *out, Err *e) {
-  ArchiveFile *f = a->file;
-  int64_t count = shape_count(&t->shape);
-  if (!count) return true;
-  Storage *s = &f->storage[t->storage];
-  if (s->member >= 0 && !torch_zip_load(a, s, e)) {
-    if (e->kind == ERR_USER) err_within(e, "%s: tensor '%s'", f->path, NAME_STR(t->name, strlen(t->name)));
-    return false;
-  }
-  const unsigned char *src = s->data + t->offset;
-  int64_t size = (int64_t)numtype_size(t->type);
+/* Dimensions in the order of the output, outermost first; step: bytes in the file from one index to the next. */
+typedef struct Walk {
+  int rank;
+  int64_t dim[MAX_RANK + 1], step[MAX_RANK + 1];
+} Walk;
 
-  /* dimensions in the order of the output, those of one element left out, neighbours that run on merged into one */
+/* Those of one element left out, neighbours that run on merged into one */
+static Walk walk_of(const ArchiveEntry *t, Layout to) {
   static const int channels_last[] = {0, 2, 3, 1};
-  int64_t dim[MAX_RANK + 1] = {1}, step[MAX_RANK + 1] = {0};
-  int rank = 0;
+  int64_t size = (int64_t)numtype_size(t->type);
+  Walk w = {.dim = {1}, .step = {size}};
   for (int i = 0; i < t->shape.rank; i++) {
     int d = to == CHANNELS_LAST && t->shape.rank == 4 ? channels_last[i] : i;
     int64_t n = t->shape.dim[d], bytes = t->stride[d] * size;
     if (n == 1) continue;
-    if (rank && step[rank - 1] == bytes * n) {
-      dim[rank - 1] *= n;
-      step[rank - 1] = bytes;
+    if (w.rank && w.step[w.rank - 1] == bytes * n) {
+      w.dim[w.rank - 1] *= n;
+      w.step[w.rank - 1] = bytes;
     } else {
-      dim[rank] = n;
-      step[rank++] = bytes;
+      w.dim[w.rank] = n;
+      w.step[w.rank++] = bytes;
     }
   }
-  if (!rank) rank = 1; /* one number */
-  if (rank == 1 && t->type == NUM_F32 && step[0] == size && !f->big_endian) {
-    memcpy(out, src, (size_t)count * 4);
-    return true;
-  }
-  Row *row = rows[f->big_endian][t->type];
-  int64_t n = dim[rank - 1], at[MAX_RANK + 1] = {0}, since_poll = 0;
-  for (float *end = out + count; out < end; out += n) {
+  if (!w.rank) w.rank = 1; /* one number */
+  return w;
+}
+
+/* Bytes from the first element of indices first … of the walk's dimension `from` and below to behind the last */
+static int64_t reach(const Walk *w, int from, int64_t first, int64_t size) {
+  int64_t bytes = size + (first - 1) * w->step[from];
+  for (int i = from + 1; i < w->rank; i++) bytes += (w->dim[i] - 1) * w->step[i];
+  return bytes;
+}
+
+/* The first n indices of the outermost dimension */
+static float *convert(float *out, const unsigned char *src, const Walk *w, int64_t n, Row *row) {
+  int64_t at[MAX_RANK + 1] = {0}, inner = w->rank == 1 ? n : w->dim[w->rank - 1];
+  for (;;) {
     const unsigned char *p = src;
-    for (int i = 0; i < rank - 1; i++) p += at[i] * step[i];
-    row(out, p, n, step[rank - 1]);
-    for (int i = rank - 2; i >= 0 && ++at[i] == dim[i]; i--) at[i] = 0;
-    if ((since_poll += n + 8) > 1 << 22) {
-      since_poll = 0;
-      if (host_should_stop()) return err_stop(e);
-    }
+    for (int i = 0; i < w->rank - 1; i++) p += at[i] * w->step[i];
+    row(out, p, inner, w->step[w->rank - 1]);
+    out += inner;
+    int i = w->rank - 2;
+    for (; i > 0 && ++at[i] == w->dim[i]; i--) at[i] = 0;
+    if (i < 0 || (i == 0 && ++at[0] == n)) return out;
   }
-  return true;
+}
+
+/* Goes along the outermost dimension in steps of at most PIECE bytes. A zip's checksum is worked out on the way where the entry is
+ * all of a member, as weights are. */
+static bool read_entry(Archive *a, const ArchiveEntry *t, Layout to, float *out, Err *e) {
+  Storage *s = &a->file->storage[t->storage];
+  Walk w = walk_of(t, to);
+  int64_t size = (int64_t)numtype_size(t->type), slice = w.rank > 1 ? reach(&w, 0, 1, size) : size;
+  bool ordered = w.step[0] >= slice;
+  int64_t each = !ordered ? w.dim[0] : slice >= PIECE ? 1 : (PIECE - slice) / w.step[0] + 1;
+  bool whole = s->member >= 0 && s->data && !s->verified && ordered && w.step[0] == slice && !t->offset &&
+               (uint64_t)(slice * w.dim[0]) == s->size;
+  if (s->member >= 0 && !whole && !torch_zip_load(a, s, e)) return false;
+  Row *row = rows[a->file->big_endian][t->type];
+  bool same = w.rank == 1 && t->type == NUM_F32 && w.step[0] == size && !a->file->big_endian;
+  const unsigned char *src = s->data + t->offset;
+  uint32_t crc = 0;
+  for (int64_t i = 0, n; i < w.dim[0]; i += n) {
+    n = w.dim[0] - i < each ? w.dim[0] - i : each;
+    int64_t bytes = reach(&w, 0, n, size);
+    const unsigned char *p = archive_bytes(a, src + i * w.step[0], (uint64_t)bytes, e);
+    if (!p) return false;
+    if (whole) crc = libdeflate_crc32(crc, p, (size_t)bytes);
+    if (same) {
+      memcpy(out, p, (size_t)bytes);
+      out += n;
+    } else out = convert(out, p, &w, n, row);
+    if (host_should_stop()) return err_stop(e);
+  }
+  return !whole || torch_zip_verify(a, s, crc, e);
+}
+
+bool archive_read(Archive *a, const ArchiveEntry *entry, Layout to, float *out, Err *e) {
+  if (!shape_count(&entry->shape) || read_entry(a, entry, to, out, e)) return true;
+  if (e->kind == ERR_USER) err_within(e, "%s: tensor '%s'", a->file->path, NAME_STR(entry->name, strlen(entry->name)));
+  return false;
 }

@@ -64,24 +64,29 @@ static unsigned char *unpack(Archive *a, int64_t member, uint64_t size, Err *e) 
   return NULL;
 }
 
+bool torch_zip_verify(Archive *a, Storage *s, uint32_t crc, Err *e) {
+  zip_stat_t st;
+  if (zip_stat_index(a->file->zip, (zip_uint64_t)s->member, 0, &st) || !(st.valid & ZIP_STAT_CRC) || st.crc != crc)
+    return err_set(e, "zip member '%s' is damaged: CRC error: download or save the file again",
+                   zip_get_name(a->file->zip, (zip_uint64_t)s->member, 0));
+  return s->verified = true;
+}
+
 bool torch_zip_load(Archive *a, Storage *s, Err *e) {
   if (s->verified) return true;
   if (!s->data) {
     if (!(s->data = unpack(a, s->member, s->size, e))) return false;
-    s->unpacked = true;
-  } else {
-    zip_stat_t st;
-    uint32_t crc = 0;
-    for (uint64_t at = 0, n; at < s->size; at += n) {
-      n = s->size - at < 1 << 24 ? s->size - at : 1 << 24;
-      crc = libdeflate_crc32(crc, s->data + at, n);
-      if (host_should_stop()) return err_stop(e);
-    }
-    if (zip_stat_index(a->file->zip, (zip_uint64_t)s->member, 0, &st) || !(st.valid & ZIP_STAT_CRC) || st.crc != crc)
-      return err_set(e, "zip member '%s' is damaged: CRC error: download or save the file again",
-                     zip_get_name(a->file->zip, (zip_uint64_t)s->member, 0));
+    return s->unpacked = s->verified = true;
   }
-  return s->verified = true;
+  uint32_t crc = 0;
+  for (uint64_t at = 0, n; at < s->size; at += n) {
+    n = s->size - at < PIECE ? s->size - at : PIECE;
+    const unsigned char *p = archive_bytes(a, s->data + at, n, e);
+    if (!p) return false;
+    crc = libdeflate_crc32(crc, p, n);
+    if (host_should_stop()) return err_stop(e);
+  }
+  return torch_zip_verify(a, s, crc, e);
 }
 
 /* ---- where members lie ---- */

@@ -84,12 +84,12 @@ function evaluate.predict(m, x, k)
   if not core.tensor.is(x) then fault("predict: expects a tensor or the path of a picture, got %s", options.show(x)) end
   k = k == nil and 5 or math.type(k) == "integer" and k > 0 and k or fault("predict: expects how many classes to name, a whole number above 0, got %s", options.show(k))
   if #x.shape == 3 then x = x:unsqueeze(0) end
-  local names = m.classes or {}
   local out = {}
   mode.eval(m, function()
     tensor.no_grad(function()
       local logits = m(x)
       if #logits.shape ~= 2 then fault("predict: the model's output has shape %s; (N, classes) is expected", tostring(logits.shape)) end
+      local names = m.classes and #m.classes == logits.shape[2] and m.classes or {} -- those of an older head name nothing
       for i, row in ipairs(F.softmax(logits, 1):tolist()) do
         local order = {}
         for c = 1, #row do order[c] = c end

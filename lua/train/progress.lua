@@ -4,8 +4,6 @@ local clock = require("suture.core").engine.clock
 local progress = {}
 progress.__index = progress
 
-local WIDTH = 12
-
 --- A line for one epoch of `steps` steps. quiet: nothing is shown.
 function progress.new(epoch, steps, quiet)
   return setmetatable({epoch = epoch, steps = steps, quiet = quiet, bar = not quiet and term.tty(2), start = clock(), drawn = 0}, progress)
@@ -21,10 +19,7 @@ progress.seconds_text = seconds_text
 
 function progress:text(done, r)
   local parts = {("epoch %-2d "):format(self.epoch)}
-  if self.bar then
-    local full = self.steps > 0 and WIDTH * done // self.steps or WIDTH
-    parts[#parts + 1] = term.paint("green", ("━"):rep(full), 2) .. term.paint("dim", ("━"):rep(WIDTH - full), 2)
-  end
+  if self.bar then parts[#parts + 1] = term.bar(done, self.steps, 2) end
   parts[#parts + 1] = ("%d/%d"):format(done, self.steps)
   if r.loss then parts[#parts + 1] = (" loss %.4g  acc %.3f"):format(r.loss, r.acc) end
   if r.val_loss then parts[#parts + 1] = (" val %.4g %.3f"):format(r.val_loss, r.val_acc) end

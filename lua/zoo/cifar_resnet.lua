@@ -60,14 +60,16 @@ local CLASSES = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
 local MEAN, STD = {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}
 
 local variants = {}
-for depth, file in pairs {
-  [20] = "resnet20-12fca82f.th", [32] = "resnet32-d509ac18.th", [44] = "resnet44-014dd654.th", [56] = "resnet56-4bfd9763.th",
-  [110] = "resnet110-1d1ed7c2.th",
+for depth, set in pairs { -- file, accuracy (100 - test error as published), megabytes
+  [20] = {"resnet20-12fca82f.th", 91.73, 1.0}, [32] = {"resnet32-d509ac18.th", 92.63, 1.8}, [44] = {"resnet44-014dd654.th", 93.10, 2.6},
+  [56] = {"resnet56-4bfd9763.th", 93.39, 3.3}, [110] = {"resnet110-1d1ed7c2.th", 93.68, 6.7},
 } do
+  local file = set[1]
   variants["cifar_resnet" .. depth] = {
     blocks = (depth - 2) // 6,
     weights = {{
-      name = "CIFAR10", file = file, classes = 10, class_names = CLASSES, crop = 32, mean = MEAN, std = STD, interpolation = "bilinear",
+      name = "CIFAR10", file = file, accuracy = set[2], megabytes = set[3], classes = 10, class_names = CLASSES,
+      crop = 32, mean = MEAN, std = STD, interpolation = "bilinear",
       url = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models/" .. file,
       license = "BSD-2-Clause (Y. Idelbayev)",
     }},

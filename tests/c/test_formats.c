@@ -1,5 +1,6 @@
 /* The file formats: what is written is read back, what is broken is refused with words. */
 #include "formats_samples.h"
+#include <fcntl.h>
 #include <dirent.h>
 #include <math.h>
 #include <signal.h>
@@ -478,6 +479,51 @@ static void test_open_is_quick(void **state) {
   free(big);
 }
 
+/* Numbers larger than the piece in which files are read: each in its place in both layouts, and one changed byte in the middle of a
+ * zip's member is found, as is a file that becomes shorter while it is open. */
+static void test_pieces(void **state) {
+  (void)state;
+  const Shape conv = {4, {37, 301, 3, 5}}, wide = {4, {2, 70000, 1, 2}}, row = {1, {300007}};
+  const Shape *shapes[] = {&conv, &wide, &row};
+  for (int k = 0; k < 3; k++) {
+    int64_t n = shape_count(shapes[k]);
+    float *x = malloc((size_t)n * sizeof *x), *y = malloc((size_t)n * sizeof *y), *want = malloc((size_t)n * sizeof *want);
+    for (int64_t i = 0; i < n; i++) x[i] = (float)i;
+    SaveTensor t = {"x", NUM_F32, *shapes[k], ROW_MAJOR, x};
+    assert_true(safetensors_save("pieces.safetensors", &t, 1, NULL, 0, &e) && torch_save("pieces.pth", &t, 1, NULL, 0, &e));
+    for (int zip = 0; zip < 2; zip++)
+      for (int last = 0; last < 2; last++) {
+        Layout to = last && shapes[k]->rank == 4 ? CHANNELS_LAST : ROW_MAJOR;
+        Archive *a;
+        assert_true(archive_open(zip ? "pieces.pth" : "pieces.safetensors", &a, &e));
+        memset(y, 0, (size_t)n * sizeof *y);
+        assert_true(archive_read(a, a->entry, to, y, &e));
+        layout_copy(want, to, x, ROW_MAJOR, shapes[k]);
+        assert_memory_equal(y, want, (size_t)n * sizeof *y);
+        archive_close(a);
+      }
+    int fd = open("pieces.pth", O_RDWR);
+    off_t size = lseek(fd, 0, SEEK_END);
+    assert_int_equal(pwrite(fd, "?", 1, size / 2), 1);
+    Archive *a;
+    assert_true(archive_open("pieces.pth", &a, &e));
+    assert_false(archive_read(a, a->entry, ROW_MAJOR, y, &e));
+    assert_non_null(strstr(e.text, "CRC error"));
+    archive_close(a);
+    assert_true(archive_open("pieces.safetensors", &a, &e));
+    assert_int_equal(truncate("pieces.safetensors", 1000), 0);
+    if (k != 1) { /* whose rows are larger than a piece: read where they lie */
+      assert_false(archive_read(a, a->entry, ROW_MAJOR, y, &e));
+      assert_non_null(strstr(e.text, "become shorter"));
+    }
+    archive_close(a);
+    close(fd);
+    free(x);
+    free(y);
+    free(want);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_real_stream), /* before the folder is changed: SUTURE_SHARED may be relative */
@@ -489,7 +535,7 @@ int main(void) {
       cmocka_unit_test(test_number_types), cmocka_unit_test(test_safetensors_rules), cmocka_unit_test(test_other_files),
       cmocka_unit_test(test_npy_orders), cmocka_unit_test(test_pickle), cmocka_unit_test(test_shared_values_end),
       cmocka_unit_test(test_save_fails_clean), cmocka_unit_test(test_save_keeps_links_and_modes),
-      cmocka_unit_test(test_open_fails), cmocka_unit_test(test_open_is_quick),
+      cmocka_unit_test(test_open_fails), cmocka_unit_test(test_open_is_quick), cmocka_unit_test(test_pieces),
   };
   int failed = cmocka_run_group_tests_name("formats: published files", tests, NULL, NULL);
   return failed + cmocka_run_group_tests_name("formats", more, enter_temp_folder, leave_temp_folder);

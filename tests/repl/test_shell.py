@@ -164,6 +164,7 @@ class Shell(unittest.TestCase):
         time.sleep(0.2)
         t.send("print('ali' .. 've')\r")
         t.expect("\nalive")
+        t.prompt()
         t.send("\x04")
         self.assertEqual(t.close(), 0)
 
