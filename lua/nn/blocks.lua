@@ -36,8 +36,6 @@ function SqueezeExcitation:forward(x)
   return self.scale_activation(scale) * x
 end
 
-function SqueezeExcitation:extra() return ("%d → %d"):format(self.fc1.in_channels, self.fc1.out_channels) end
-
 local GAP = block "GAP"
 
 --- nn.GAP(): global average pooling, (N, C, H, W) → (N, C): what stands between the last convolution and a linear head.

@@ -277,7 +277,10 @@ local function activation(name, f, spec, doc)
     for k, v in pairs(args(...)) do self[k] = v end
   end
   cls.forward = f
-  function cls:extra() return first and self[first] ~= nil and tostring(self[first]) or "" end
+  function cls:extra()
+    local v = first and self[first]
+    return v and v ~= "none" and tostring(v) or ""
+  end
 end
 
 activation("ReLU", function(_, x) return F.relu(x) end, nil, "max(x, 0). `inplace` is accepted and changes nothing: the planner decides.")
@@ -392,7 +395,7 @@ function StochasticDepth:init(...)
   self.p, self.mode = a.p, F._stochastic_depth_mode("StochasticDepth", a.mode)
 end
 function StochasticDepth:forward(x) return F.stochastic_depth(x, self.p, self.mode, drops(self)) end
-function StochasticDepth:extra() return ("%g, %s"):format(self.p, self.mode) end
+function StochasticDepth:extra() return ("%.3g, %s"):format(self.p, self.mode) end
 
 -- ---- losses ----
 

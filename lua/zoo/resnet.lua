@@ -1,5 +1,6 @@
 --- ResNets for ImageNet, with torchvision's names: He et al. 2015 (arXiv:1512.03385), ResNeXt (1611.05431), wide ResNets
 -- (1605.07146); the stride of a bottleneck is on its 3 × 3 convolution.
+local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.fault"
 local nn = require "suture.nn"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -29,10 +30,13 @@ function BasicBlock:init(inplanes, planes, stride, groups, base_width)
   shortcut(self, inplanes, planes, stride)
 end
 
+-- What is added to the shortcut.
+function BasicBlock:residual(x)
+  return self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+end
+
 function BasicBlock:forward(x)
-  local y = self.relu(self.bn1(self.conv1(x)))
-  y = self.bn2(self.conv2(y))
-  local downsample = self.downsample
+  local y, downsample = self:residual(x), self.downsample
   return self.relu(y + (downsample and downsample(x) or x))
 end
 
@@ -53,13 +57,11 @@ function Bottleneck:init(inplanes, planes, stride, groups, base_width)
   shortcut(self, inplanes, out, stride)
 end
 
-function Bottleneck:forward(x)
+function Bottleneck:residual(x)
   local y = self.relu(self.bn1(self.conv1(x)))
-  y = self.relu(self.bn2(self.conv2(y)))
-  y = self.bn3(self.conv3(y))
-  local downsample = self.downsample
-  return self.relu(y + (downsample and downsample(x) or x))
+  return self.bn3(self.conv3(self.relu(self.bn2(self.conv2(y)))))
 end
+Bottleneck.forward = BasicBlock.forward
 
 local ResNet = nn.class "ResNet"
 
@@ -91,10 +93,7 @@ end
 local function reset(m, zero_init_residual)
   for sub in m:modules() do
     if getmetatable(sub) == nn.Conv2d then nn.init.kaiming_normal_(sub.weight, {mode = "fan_out", nonlinearity = "relu"}) end
-    if zero_init_residual then
-      if getmetatable(sub) == Bottleneck then nn.init.zeros_(sub.bn3.weight)
-      elseif getmetatable(sub) == BasicBlock then nn.init.zeros_(sub.bn2.weight) end
-    end
+    if zero_init_residual and getmetatable(sub).expansion then nn.init.zeros_((sub.bn3 or sub.bn2).weight) end
   end
   m.fc:reset_parameters()
 end
@@ -102,7 +101,7 @@ end
 local function variant(block, layers, v1, v2, o)
   return {
     block = block, layers = layers, groups = o and o.groups or 1, width = o and o.width or 64,
-    weights = {torchvision.set("IMAGENET1K_V1", v1[1], v1), v2 and torchvision.set("IMAGENET1K_V2", v2[1], v2)},
+    weights = v1 and {torchvision.set("IMAGENET1K_V1", v1[1], v1), v2 and torchvision.set("IMAGENET1K_V2", v2[1], v2)},
   }
 end
 
@@ -136,26 +135,30 @@ local function build(spec, args)
   return m
 end
 
-local function recognise(shapes)
-  local stem, head = shapes["conv1.weight"], shapes["fc.weight"]
-  if not (stem and head and #stem == 4 and #head == 2 and stem[1] == 64 and stem[3] == 7 and shapes["layer4.0.conv1.weight"]) then return nil end
-  local block = shapes["layer1.0.conv3.weight"] and Bottleneck or BasicBlock
-  local layers = {}
-  for i = 1, 4 do
-    layers[i] = 0
-    while shapes[("layer%d.%d.conv1.weight"):format(i, layers[i])] do layers[i] = layers[i] + 1 end
-  end
-  local first, second = shapes["layer1.0.conv1.weight"], shapes["layer1.0.conv2.weight"]
-  for name, spec in pairs(variants) do
-    local width = spec.block == Bottleneck and spec.width * spec.groups or 64
-    if spec.block == block and table.concat(spec.layers, " ") == table.concat(layers, " ")
-      and first[1] == width and second[2] == width // spec.groups then
-      return name, {num_classes = head[1], in_chans = stem[2]}
+-- A family of these networks: variants, and the classes of their blocks.
+local function family(variants, parts)
+  local function recognise(shapes)
+    local stem, head = shapes["conv1.weight"], shapes["fc.weight"]
+    if not (stem and head and #stem == 4 and #head == 2 and stem[1] == 64 and stem[3] == 7 and shapes["layer4.0.conv1.weight"]) then return nil end
+    local expansion, squeezes = shapes["layer1.0.conv3.weight"] and 4 or 1, shapes["layer1.0.se.fc1.weight"] ~= nil
+    local layers = {}
+    for i = 1, 4 do layers[i] = blocks.count(shapes, ("layer%d.%%d.conv1.weight"):format(i)) end
+    local first, second = shapes["layer1.0.conv1.weight"], shapes["layer1.0.conv2.weight"]
+    for name, spec in pairs(variants) do
+      local width = expansion == 4 and spec.width * spec.groups or 64
+      if spec.block.expansion == expansion and (spec.block.reduction ~= nil) == squeezes
+        and table.concat(spec.layers, " ") == table.concat(layers, " ") and first[1] == width and second[2] == width // spec.groups then
+        return name, {num_classes = head[1], in_chans = stem[2]}
+      end
     end
   end
+
+  return {
+    variants = variants, parts = parts, build = build, recognise = recognise, stem = "conv1", head = "fc", classes = 1000, size = 224,
+    mean = torchvision.mean, std = torchvision.std, options = {zero_init_residual = true},
+  }
 end
 
-return {
-  variants = variants, parts = {BasicBlock, Bottleneck}, build = build, recognise = recognise, stem = "conv1", head = "fc", classes = 1000, size = 224,
-  mean = torchvision.mean, std = torchvision.std, options = {zero_init_residual = true},
-}
+local resnet = family(variants, {BasicBlock, Bottleneck})
+resnet.family, resnet.variant, resnet.BasicBlock, resnet.Bottleneck = family, variant, BasicBlock, Bottleneck -- for zoo/se_resnet.lua
+return resnet

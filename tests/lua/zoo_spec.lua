@@ -16,7 +16,24 @@ local published = {
   -- He et al. 2015, table 6, and the published files
   cifar_resnet20 = {269722, 116}, cifar_resnet32 = {464154, 188}, cifar_resnet44 = {658586, 260}, cifar_resnet56 = {853018, 332},
   cifar_resnet110 = {1727962, 656},
+  convnext_tiny = {28589128, 182}, convnext_small = {50223688, 344}, convnext_base = {88591464, 344}, convnext_large = {197767336, 344},
+  efficientnet_b0 = {5288548, 360}, efficientnet_b1 = {7794184, 508}, efficientnet_b2 = {9109994, 508}, efficientnet_b3 = {12233232, 574},
+  efficientnet_b4 = {19341616, 706}, efficientnet_b5 = {30389784, 854}, efficientnet_b6 = {43040704, 986}, efficientnet_b7 = {66347960, 1200},
+  efficientnet_v2_s = {21458488, 782}, efficientnet_v2_m = {54139356, 1120}, efficientnet_v2_l = {118515272, 1548},
+  regnet_x_400mf = {5495976, 428}, regnet_x_800mf = {7259656, 320}, regnet_x_1_6gf = {9190136, 356}, regnet_x_3_2gf = {15296552, 482},
+  regnet_x_8gf = {39572648, 446}, regnet_x_16gf = {54278536, 428}, regnet_x_32gf = {107811560, 446},
+  regnet_y_400mf = {4344144, 384}, regnet_y_800mf = {6432512, 340}, regnet_y_1_6gf = {11202430, 626}, regnet_y_3_2gf = {19436338, 494},
+  regnet_y_8gf = {39381472, 406}, regnet_y_16gf = {83590140, 428}, regnet_y_32gf = {145046770, 472}, regnet_y_128gf = {644812894, 626},
+  -- timm's seresnet50 has as many
+  se_resnet18 = {11779624, 154}, se_resnet50 = {28088024, 384},
 }
+-- From small to large: memory that was never written to costs nothing, but what one model gives back is cleared for the next.
+local by_size = {}
+for name in pairs(published) do by_size[#by_size + 1] = name end
+table.sort(by_size, function(a, b)
+  if published[a][1] ~= published[b][1] then return published[a][1] < published[b][1] end
+  return a < b
+end)
 
 describe("zoo", function()
   it("lists by glob", function()
@@ -25,11 +42,12 @@ describe("zoo", function()
       assert.is_truthy(published[name], name)
       n = n + 1
     end
-    assert.equal(14, n)
+    assert.equal(#by_size, n)
     assert.same({"cifar_resnet20"}, {table.unpack(zoo.list "*20")})
   end)
 
-  for name, counts in pairs(published) do
+  for _, name in ipairs(by_size) do
+    local counts = published[name]
     it("makes " .. name .. " with the published names and shapes", function()
       local m = nn.init.skip(zoo[name])
       assert.equal(counts[1], m:num_parameters())
@@ -51,13 +69,62 @@ describe("zoo", function()
     assert.same({name = "cifar_resnet20", opts = {num_classes = 7, in_chans = 1}}, m._zoo)
   end)
 
+  local function spread(t, std) assert.is_true(math.abs(t:std():item() - std) < 0.03 * std, ("%g for %g"):format(t:std():item(), std)) end
+
   it("starts as torchvision does", function()
     suture.seed(1)
     local m = zoo.resnet18 {zero_init_residual = true}
     assert.equal(0, m.layer1[0].bn2.weight:abs():max():item())
-    local std = math.sqrt(2 / (128 * 9))
-    assert.is_true(math.abs(m.layer2[1].conv1.weight:std():item() - std) < 0.02 * std)
+    spread(m.layer2[1].conv1.weight, math.sqrt(2 / (128 * 9)))
+    assert.equal(0, zoo.se_resnet18 {zero_init_residual = true}.layer1[0].bn2.weight:abs():max():item())
+    m = zoo.efficientnet_b0()
+    spread(m.features[4][1].block[1][0].weight, math.sqrt(2 / (480 * 9)))
+    spread(m.classifier[1].weight, 1 / math.sqrt(1000) / math.sqrt(3))
+    assert.equal(0, m.features[4][1].block[2].fc1.bias:abs():max():item())
+    assert.equal(1e-5, m.features[0][1].eps)
+    m = zoo.regnet_y_400mf()
+    spread(m.fc.weight, 0.01)
+    spread(m.trunk_output.block4["block4-0"].f.b[0].weight, math.sqrt(2 / (440 * 9)))
+    m = zoo.convnext_tiny()
+    spread(m.features[5][2].block[3].weight, 0.02)
+    assert.is_true(m.features[5][2].layer_scale:eq(suture.tensor(1e-6)):min():item() == 1)
   end)
+
+  it("takes the families' options", function()
+    local m = nn.init.skip(zoo.efficientnet_b5, {dropout = 0.1, stochastic_depth_prob = 0.39})
+    assert.equal(0.1, m.classifier[0].p)
+    assert.equal(0, m.features[1][0].stochastic_depth.p)
+    assert.is_true(math.abs(m.features[7][2].stochastic_depth.p - 0.38) < 1e-9) -- block 38 of 39
+    assert.same({1e-3, 0.01}, {m.features[0][1].eps, m.features[0][1].momentum})
+    m = nn.init.skip(zoo.convnext_tiny, {layer_scale = 0.5, stochastic_depth_prob = 0.17})
+    assert.equal(0.5, m.features[1][0].layer_scale:max():item())
+    assert.is_true(math.abs(m.features[7][2].stochastic_depth.p - 0.17) < 1e-9)
+    fails("p expects a number from 0 to 1", zoo.efficientnet_b0, {dropout = 2})
+    fails("no option 'layer_scale'", zoo.regnet_x_400mf, {layer_scale = 1})
+  end)
+
+  for _, name in ipairs {"efficientnet_b0", "regnet_y_400mf", "se_resnet18", "convnext_tiny"} do
+    it("gives " .. name .. " a new head that learns while the rest is frozen, and comes back from a file", function()
+      suture.seed(5)
+      local m, ds = zoo[name](), suture.data.shapes {n = 32, size = 48, seed = 3}
+      local usual = {}
+      for _, bn in pairs(m:find(nn.BatchNorm2d)) do usual[bn], bn.momentum = bn.momentum, 1 end
+      suture.no_grad(function() for x in ds:batches(64) do return m(x):sum():item() end end) -- the statistics are this batch's
+      for bn, momentum in pairs(usual) do bn.momentum = momentum end
+      m:freeze()
+      m:reset_head(#ds.classes)
+      local r = suture.fit(m, ds, {epochs = 2, batch = 16, lr = 5e-3, optimizer = "adam", quiet = true})
+      assert.is_true(r.history[2].loss < 0.95 * r.history[1].loss, ("loss %g, then %g"):format(r.history[1].loss, r.history[2].loss))
+      local path = os.tmpname()
+      m:eval():save(path .. ".safetensors")
+      local again = suture.open(path .. ".safetensors")
+      os.remove(path)
+      os.remove(path .. ".safetensors")
+      local x = suture.randn(2, 3, 48, 48)
+      assert.equal(tostring(m), tostring(again))
+      assert.is_true(m(x):equal(again(x)))
+    end)
+  end
 
   it("names the file, its address and the folder when weights are missing", function()
     local getenv = os.getenv

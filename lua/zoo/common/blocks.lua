@@ -39,4 +39,11 @@ function blocks.reset_convolutions(m)
   end
 end
 
+--- blocks.count(shapes, name): how many tensors of a checkpoint are called name:format(0), name:format(1) … without a gap.
+function blocks.count(shapes, name)
+  local n = 0
+  while shapes[name:format(n)] do n = n + 1 end
+  return n
+end
+
 return blocks
