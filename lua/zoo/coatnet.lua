@@ -214,7 +214,7 @@ end
 local function timm(file, accuracy, resize)
   return {{
     name = "sw_in1k", file = file, url = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights-maxx/" .. file,
-    classes = 1000, resize = resize, crop = 224, interpolation = "bicubic", mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5},
+    classes = 1000, class_names = function() return require "suture.zoo.common.imagenet" end, resize = resize, crop = 224, interpolation = "bicubic", mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5},
     accuracy = accuracy, license = "Apache-2.0 (timm)",
   }}
 end
@@ -249,7 +249,7 @@ local variants = {
 }
 
 local function build(spec, args)
-  local o = {num_classes = args.num_classes, in_chans = args.in_chans, image_size = args.image_size or 224,
+  local o = {num_classes = args.num_classes, in_chans = args.in_chans, image_size = args.image_size,
     depths = args.depths or spec.depths, stochastic_depth_prob = args.stochastic_depth_prob or 0}
   local m = nn.init.skip(function() return CoAtNet(spec, o) end)
   reset(m)

@@ -104,6 +104,10 @@ end
 local MaxVit = nn.class "MaxVit"
 
 function MaxVit:init(spec, o)
+  local last = o.image_size / 32 -- places across at the end
+  if last % o.partition_size ~= 0 then
+    fault("maxvit: image_size is a multiple of 32 times partition_size, %d, got %d", 32 * o.partition_size, o.image_size)
+  end
   self.stem = nn.Sequential(conv(o.in_chans, spec.stem, 3, {stride = 2}), blocks.conv_norm_act(spec.stem, spec.stem, 3, {norm = false, act = false}))
   self.blocks = nn.ModuleList()
   local total, nth, i = -1, 0, spec.stem
@@ -145,7 +149,7 @@ local variants = {
 }
 
 local function build(spec, args)
-  local o = {num_classes = args.num_classes, in_chans = args.in_chans, depths = args.depths or spec.depths,
+  local o = {num_classes = args.num_classes, in_chans = args.in_chans, depths = args.depths or spec.depths, image_size = args.image_size,
     partition_size = args.partition_size or spec.partition_size, stochastic_depth_prob = args.stochastic_depth_prob or spec.stochastic_depth_prob}
   local m = nn.init.skip(function() return MaxVit(spec, o) end)
   reset(m)
@@ -164,7 +168,9 @@ local function recognise(shapes)
   local size = ((math.tointeger(math.sqrt(ways[1])) or 0) + 1) // 2
   for name, spec in pairs(variants) do
     if spec.stem == stem[1] and spec.widths[4] == head[2] and table.concat(spec.depths, " ") == table.concat(depths, " ") then
-      return name, {num_classes = head[1], in_chans = stem[2], partition_size = size ~= spec.partition_size and size or nil}
+      local o = {num_classes = head[1], in_chans = stem[2]}
+      if size ~= spec.partition_size then o.partition_size, o.image_size = size, 32 * size end
+      return name, o
     end
   end
 end
@@ -172,5 +178,5 @@ end
 return {
   variants = variants, parts = {MBConv, RelativeAttention, PartitionAttentionLayer, MaxVitLayer, MaxVitBlock, MaxVit}, build = build,
   recognise = recognise, stem = "stem.0.0", head = "classifier.5", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
-  options = {depths = true, partition_size = true, stochastic_depth_prob = true},
+  options = {image_size = true, depths = true, partition_size = true, stochastic_depth_prob = true},
 }

@@ -106,7 +106,7 @@ local variants = {
 }
 
 local function build(spec, args)
-  local o = {num_classes = args.num_classes, in_chans = args.in_chans, image_size = args.image_size or 224, dropout = args.dropout,
+  local o = {num_classes = args.num_classes, in_chans = args.in_chans, image_size = args.image_size, dropout = args.dropout,
     attention_dropout = args.attention_dropout, num_layers = args.num_layers or spec.layers}
   local m = nn.init.skip(function() return VisionTransformer(spec, o) end)
   reset(m)
@@ -151,12 +151,10 @@ local function adapt(name, given, wanted)
 end
 
 local function recognise(shapes)
-  local known = {}
-  for name, shape in pairs(shapes) do known[rename(name)] = shape end
-  local stem, pos, head = known["conv_proj.weight"], known["encoder.pos_embedding"], known["heads.head.weight"]
+  local stem, pos, head = shapes["conv_proj.weight"], shapes["encoder.pos_embedding"], shapes["heads.head.weight"]
   if not (stem and pos and head and #stem == 4 and #pos == 3 and #head == 2) then return nil end
   local layers = 0
-  while known[("encoder.layers.encoder_layer_%d.ln_1.weight"):format(layers)] do layers = layers + 1 end
+  while shapes[("encoder.layers.encoder_layer_%d.ln_1.weight"):format(layers)] do layers = layers + 1 end
   local grid = math.tointeger(math.sqrt(pos[2] - 1))
   for name, spec in pairs(variants) do
     if spec.patch_size == stem[3] and spec.hidden_dim == stem[1] and spec.layers == layers and grid then
