@@ -75,7 +75,8 @@ function MultiheadAttention:forward(query, key, value, opts)
   key = key or query
   value = value or key
   local own = rawequal(query, key) and rawequal(key, value)
-  for name, x in pairs {query = query, key = key, value = value} do
+  for i, x in ipairs {query, key, value} do
+    local name = ({"query", "key", "value"})[i]
     if not raw.is(x) or raw.rank(x) ~= 3 or raw.size(x, 2) ~= e then
       fault("%s expects %s of shape %s, got %s", what, name, self.batch_first and ("(N, L, %d)"):format(e) or ("(L, N, %d)"):format(e),
         raw.is(x) and tostring(raw.shape(x)) or type(x))
@@ -135,8 +136,8 @@ function EncoderLayer:init(...)
   self.dropout = layers.Dropout(a.dropout)
   self.linear2 = layers.Linear(a.dim_feedforward, a.d_model)
   self.norm_first, self.activation = a.norm_first, f
-  self.norm1, self.norm2 = layers.LayerNorm(a.d_model, a.layer_norm_eps), layers.LayerNorm(a.d_model, a.layer_norm_eps)
-  self.dropout1, self.dropout2 = layers.Dropout(a.dropout), layers.Dropout(a.dropout)
+  for i = 1, 2 do self["norm" .. i] = layers.LayerNorm(a.d_model, a.layer_norm_eps) end
+  for i = 1, 2 do self["dropout" .. i] = layers.Dropout(a.dropout) end
 end
 
 function EncoderLayer:forward(x, src_mask, src_key_padding_mask)
