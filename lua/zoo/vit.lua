@@ -157,9 +157,10 @@ local function recognise(shapes)
   while shapes[("encoder.layers.encoder_layer_%d.ln_1.weight"):format(layers)] do layers = layers + 1 end
   local grid = math.tointeger(math.sqrt(pos[2] - 1))
   for name, spec in pairs(variants) do
-    if spec.patch_size == stem[3] and spec.hidden_dim == stem[1] and spec.layers == layers and grid then
+    if spec.patch_size == stem[3] and spec.hidden_dim == stem[1] and grid then
       local size = grid * spec.patch_size
-      return name, {num_classes = head[1], in_chans = stem[2], image_size = size ~= 224 and size or nil}
+      return name, {num_classes = head[1], in_chans = stem[2], image_size = size ~= 224 and size or nil,
+        num_layers = layers ~= spec.layers and layers or nil}
     end
   end
 end

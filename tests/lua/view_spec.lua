@@ -330,7 +330,7 @@ describe("audit", function()
     local kinds = {}
     for _, f in ipairs(a.functional) do kinds[f.op] = f.count end
     assert.same({linear = 1, mul = 1}, kinds)
-    assert.matches("2 modules never run: idle bare", tostring(a))
+    assert.matches("1 module never run: idle", tostring(a))
   end)
 end)
 

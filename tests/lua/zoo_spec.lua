@@ -191,6 +191,9 @@ describe("zoo", function()
       local same = zoo.vit_b_32 {weights = path, image_size = 96, num_layers = 1, num_classes = 5}:eval()
       local x = suture.randn(1, 3, 96, 96)
       assert.is_true(m(x):equal(same(x)))
+      local found = suture.open(path)
+      assert.same({name = "vit_b_32", opts = {image_size = 96, num_layers = 1, num_classes = 5, in_chans = 3}}, found._zoo)
+      assert.is_true(m(x):equal(found:eval()(x)))
       local larger = zoo.vit_b_32 {weights = path, image_size = 160, num_layers = 1, num_classes = 5}
       local pos, was = larger.encoder.pos_embedding, m.encoder.pos_embedding
       assert.is_true(pos[0][0]:equal(was[0][0]))

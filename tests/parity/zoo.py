@@ -6,7 +6,7 @@ The weights are drawn so that what goes wrong anywhere is seen in the logits: Ba
 its affine parameters and constant parameters (biases, scales of layers) are drawn too. That rounding is not seen, the last
 normalisation of each residual branch is small (see models.py); where a bound does not hold, training.py has the measure.
 ResNets: models.py."""
-import inspect, os, sys
+import functools, inspect, os, sys
 sys.path.insert(0, os.path.dirname(__file__))
 from common import *
 from training import *
@@ -15,7 +15,8 @@ import torchvision
 
 LOGITS, GRADIENTS, LARGEST = 1e-4, 2e-3, 100_000_000
 SIZES = {"vision_transformer": 224, "swin_transformer": 224, "maxvit": 224, "inception": 96}
-ARGUMENTS = {"googlenet": {"init_weights": False}, "inception": {"init_weights": False}}
+ARGUMENTS = {"googlenet": {"init_weights": False}, "inception": {"init_weights": False},
+             "maxvit": {"norm_layer": functools.partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)}}  # as since torchvision 0.15
 ALSO = ["efficientnet_v2_s"]  # blocks that the smallest of the family lacks
 # The last normalisation of a residual branch, by the class of the block.
 LAST = {
