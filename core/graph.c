@@ -296,6 +296,24 @@ fail:
   return NULL;
 }
 
+/* Does x's row i take more than row i of what it is made of? Known of inputs that depend on the batch (index is set): an input of
+ * fewer dims than the result is broadcast or looked into, and its first dim is not the result's. */
+static bool across_samples(const Node *x) {
+  Shape in[MAX_IN];
+  for (int k = 0; k < x->n_in; k++) {
+    in[k] = x->in[k] ? x->in[k]->shape : (Shape){.rank = -1};
+    if (x->n_in > 1 && x->in[k] && x->in[k]->index && in[k].rank < x->shape.rank) return true;
+  }
+  return !op_keeps_samples(x->op, in, x->n_in, x->attr);
+}
+
+/* What a value is of which it only is another view. */
+static Node *seen_through(Node *x) {
+  extern const Op op_reshape, op_permute;
+  while (x->op == &op_reshape || x->op == &op_permute) x = x->in[0];
+  return x;
+}
+
 Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, Err *e) {
   int total;
   Node **node = graph_walk(want, n, false, &total, e);
@@ -313,7 +331,7 @@ Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *w
         if (x->in[k]->index == 2) later = true;
       }
     if (kind && x != input) {
-      bool across = !x->op->per_sample, moves = x->requires_grad, random = x->op->random;
+      bool across = across_samples(x), moves = x->requires_grad, random = x->op->random;
       if (!later && !moves && (across || random) && !*why)
         snprintf(why, SHAPE_TEXT, "%s at %s", random ? "randomness" : "a value across samples", *x->path ? x->path : x->op->name);
       if (later || moves || across || random || x->shape.rank < 1 || x->shape.dim[0] != input->shape.dim[0]) kind = 2;
@@ -336,6 +354,7 @@ Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *w
         for (int j = 0; j < n; j++)
           if (want[j] == node[i]) x = node[i], used_later = true;
       }
+      if (used_later && x->index == 1) x = seen_through(x);
       if (used_later && x->index == 1 && x != input && x->mark != stamp) {
         x->mark = stamp;
         out[(*count)++] = x;

@@ -24,8 +24,8 @@ SHAPE_RULE {
   return true;
 }
 
-/* Rows of a are samples only while they are rows: in a batch, or untransposed in front of one matrix. */
-KEEPS_SAMPLES { return (in[0].rank > 2 || !attr[0]) && (in[1].rank == 2 || (in[1].rank > 2 && in[0].rank == in[1].rank)); }
+/* Samples are the first dim of a batch of matrices, against a batch or one matrix. Of two matrices either could hold them. */
+KEEPS_SAMPLES { return in[0].rank > 2 && (in[1].rank == 2 || in[0].rank == in[1].rank); }
 
 FORWARD {
   const Shape *a = &c->in[0].shape, *b = &c->in[1].shape, *y = &c->out.shape;

@@ -13,7 +13,7 @@ extern const Op op_add, op_sub, op_mul, op_div, op_pow, op_eq, op_gt, op_ge, op_
 #define SHAPE_RULE static bool shape(const Shape *in UNUSED, int n_in UNUSED, const double *attr UNUSED, Shape *out, Err *e UNUSED)
 #define FORWARD static void forward(const Call *c)
 #define GRAD static void grad(Builder *b UNUSED, Node *n UNUSED, Node *dy UNUSED, const bool *needs UNUSED, Node **dx)
-#define KEEPS_SAMPLES static bool keeps_samples(const Shape *in UNUSED, int n_in UNUSED, const double *attr)
+#define KEEPS_SAMPLES static bool keeps_samples(const Shape *in UNUSED, int n_in UNUSED, const double *attr UNUSED)
 #define REFERENCE \
   static void reference(const double *const *in UNUSED, const Shape *in_shape UNUSED, int n_in UNUSED, const double *attr UNUSED, double *out, \
                         const Shape *out_shape)

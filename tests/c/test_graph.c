@@ -140,8 +140,23 @@ static void test_frontier(void **state) {
   assert_ptr_equal(cut[0], h);
   assert_non_null(strstr(why, "across samples"));
   free(cut);
+  double last[MAX_ATTR] = {0, 2, 3, 1, ATTR_END}, back[MAX_ATTR] = {0, 3, 1, 2, ATTR_END}, ln[] = {1, 1e-5};
+  Node *p = build_a(&b, &op_permute, 1, &h, 8, last); /* the way of LayerNorm over channels, there and back */
+  Node *norm = build_a(&b, &op_layer_norm, 1, &p, 2, ln);
+  Node *q = build_a(&b, &op_permute, 1, &norm, 8, back);
+  y = build2(&b, &op_conv2d, q, w2);
+  cut = graph_frontier(&y, 1, x, &count, why, &err);
+  assert_int_equal(count, 1);
+  assert_ptr_equal(cut[0], norm); /* a view of it is made anew */
+  free(cut);
+  Node *rows = LEAF(-1, .1f, 4, 3), *square = LEAF(.1f, .1f, 4, 4), *moves = LEAF(.2f, .1f, 4, 3);
+  moves->requires_grad = true;
+  Node *mixed = build2(&b, &op_mul, build2(&b, &op_matmul, square, rows), moves); /* the batch is the second matrix */
+  cut = graph_frontier(&mixed, 1, rows, &count, why, &err);
+  assert_int_equal(count, 0);
+  free(cut);
   builder_end(&b);
-  node_unref(x), node_unref(w), node_unref(w2);
+  node_unref(x), node_unref(w), node_unref(w2), node_unref(rows), node_unref(square), node_unref(moves);
 }
 
 /* conv + bn_eval + add + relu is one step, and its numbers are those of the four. */

@@ -232,6 +232,28 @@ describe("fit", function()
     assert.equal(4, #said)
   end)
 
+  it("keeps a trunk of attention and layer normalisation, and learns from it what it would learn without", function()
+    local Attention = nn.class "SomeAttention" -- samples stay apart through turns, products of matrices and softmax
+    function Attention:init(c) self.norm, self.qkv = nn.LayerNorm(c), nn.Linear(c, 3 * c) end
+    function Attention:forward(x)
+      local n, l, c = table.unpack(x.shape)
+      local y = self.qkv(self.norm(x)):reshape(n, l, 3, c)
+      local q, k, v = y:select(2, 0), y:select(2, 1), y:select(2, 2)
+      return x + q:matmul(k:transpose(1, 2)):softmax(2):matmul(v)
+    end
+    local histories = {}
+    for i, cache in ipairs {true, false} do
+      suture.seed(2)
+      local m = nn.Sequential(nn.Conv2d(3, 6, 8, {stride = 8}), nn.LayerNorm2d(6), nn.Permute {0, 2, 3, 1}, nn.Flatten(1, 2), Attention(6),
+        nn.Flatten(), nn.Linear(96, 8))
+      m:freeze()
+      m[6]:unfreeze()
+      histories[i] = suture.fit(m, shapes("source", 4), {epochs = 3, batch = 8, lr = 0.1, cache = cache, quiet = true}).history
+      assert.matches("frozen up to 4: kept", tostring(suture.plan(m, shapes("source", 4))))
+    end
+    for epoch = 1, 3 do assert.equal(histories[2][epoch].loss, histories[1][epoch].loss) end
+  end)
+
   it("is taken back by undo", function()
     local m = zoo.cifar_resnet20 {num_classes = 8}
     local before = copies(m)
