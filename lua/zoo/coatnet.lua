@@ -214,7 +214,8 @@ end
 local function timm(file, accuracy, resize)
   return {{
     name = "sw_in1k", file = file, url = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights-maxx/" .. file,
-    classes = 1000, class_names = function() return require "suture.zoo.common.imagenet" end, resize = resize, crop = 224, interpolation = "bicubic", mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5},
+    classes = 1000, class_names = function() return require "suture.zoo.common.imagenet" end,
+    resize = resize, crop = 224, interpolation = "bicubic", mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5},
     accuracy = accuracy, license = "Apache-2.0 (timm)",
   }}
 end
@@ -263,7 +264,8 @@ local function recognise(shapes)
   local depths = {}
   for s = 1, 4 do
     depths[s] = 0
-    while shapes[("stages.%d.blocks.%d.conv1_1x1.weight"):format(s - 1, depths[s])] or shapes[("stages.%d.blocks.%d.attn.qkv.weight"):format(s - 1, depths[s])] do
+    local block = ("stages.%d.blocks.%%d.%s.weight"):format(s - 1, s <= 2 and "conv1_1x1" or "attn.qkv")
+    while shapes[block:format(depths[s])] do
       depths[s] = depths[s] + 1
     end
   end

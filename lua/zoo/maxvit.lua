@@ -11,7 +11,9 @@ local F = nn.functional
 -- Statistics that follow by a hundredth: torchvision's since 0.15; before, and in the training of its weights, by 0.99.
 local function norm(channels) return nn.BatchNorm2d(channels, {eps = 1e-3, momentum = 0.01}) end
 
-local function conv(i, o, kernel, opts) return blocks.conv_norm_act(i, o, kernel, {norm = norm, act = nn.GELU, stride = opts and opts.stride, groups = opts and opts.groups}) end
+local function conv(i, o, kernel, stride, groups)
+  return blocks.conv_norm_act(i, o, kernel, {norm = norm, act = nn.GELU, stride = stride, groups = groups})
+end
 
 local MBConv = nn.class "MBConv"
 
@@ -29,7 +31,7 @@ function MBConv:init(i, o, stride, drop)
   self.layers = nn.Sequential {
     {"pre_norm", norm(i)},
     {"conv_a", conv(i, mid, 1)},
-    {"conv_b", conv(mid, mid, 3, {stride = stride, groups = mid})},
+    {"conv_b", conv(mid, mid, 3, stride, mid)},
     {"squeeze_excitation", nn.SqueezeExcitation(mid, o // 4, nn.SiLU)},
     {"conv_c", nn.Conv2d(mid, o, 1)},
   }
@@ -108,14 +110,15 @@ function MaxVit:init(spec, o)
   if last % o.partition_size ~= 0 then
     fault("maxvit: image_size is a multiple of 32 times partition_size, %d, got %d", 32 * o.partition_size, o.image_size)
   end
-  self.stem = nn.Sequential(conv(o.in_chans, spec.stem, 3, {stride = 2}), blocks.conv_norm_act(spec.stem, spec.stem, 3, {norm = false, act = false}))
+  self.stem = nn.Sequential(conv(o.in_chans, spec.stem, 3, 2), blocks.conv_norm_act(spec.stem, spec.stem, 3, {norm = false, act = false}))
   self.blocks = nn.ModuleList()
   local total, nth, i = -1, 0, spec.stem
   for _, n in ipairs(o.depths) do total = total + n end
   for s, n in ipairs(o.depths) do
     local layers = {}
     for l = 1, n do
-      layers[l] = MaxVitLayer(i, spec.widths[s], l == 1 and 2 or 1, spec.head_dim, o.partition_size, o.stochastic_depth_prob * nth / math.max(1, total))
+      local drop = o.stochastic_depth_prob * nth / math.max(1, total)
+      layers[l] = MaxVitLayer(i, spec.widths[s], l == 1 and 2 or 1, spec.head_dim, o.partition_size, drop)
       i, nth = spec.widths[s], nth + 1
     end
     self.blocks:append(MaxVitBlock(layers))
@@ -145,7 +148,8 @@ end
 
 local variants = {
   maxvit_t = {stem = 64, widths = {64, 128, 256, 512}, depths = {2, 2, 5, 2}, head_dim = 32, partition_size = 7, stochastic_depth_prob = 0.2,
-    weights = {torchvision.set("IMAGENET1K_V1", "maxvit_t-bc5ab103.pth", {accuracy = 83.700, megabytes = 118.8, resize = 224, interpolation = "bicubic"})}},
+    weights = {torchvision.set("IMAGENET1K_V1", "maxvit_t-bc5ab103.pth",
+      {accuracy = 83.700, megabytes = 118.8, resize = 224, interpolation = "bicubic"})}},
 }
 
 local function build(spec, args)

@@ -56,7 +56,8 @@ end
 function VisionTransformer:forward(x)
   local n, _, h, w = table.unpack(x.shape)
   if h ~= self.image_size or w ~= self.image_size then
-    fault("this VisionTransformer expects pictures of %d×%d, got %s: image_size = %d makes one that fits", self.image_size, self.image_size, x.shape, h)
+    fault("this VisionTransformer expects pictures of %d×%d, got %s: image_size = %d makes one that fits",
+      self.image_size, self.image_size, x.shape, h)
   end
   x = self.conv_proj(x):permute(0, 2, 3, 1):flatten(1, 2) -- (N, patches, hidden)
   x = tensor.cat({self.class_token:expand(n, -1, -1), x}, 1)
