@@ -269,6 +269,12 @@ function F.scaled_dot_product_attention(q, k, v, ...)
   return F.dropout(scores:softmax(-1), a.dropout_p):matmul(v)
 end
 
+-- The same of qkv (…, L, 3 · heads · d), as one linear map makes queries, keys and values: all q, all k, all v, or with interleaved
+-- q, k, v of each head in turn. → (…, L, heads · d). mask: numbers that stretch to (…, heads, L, L), or nil.
+function F._packed_attention(qkv, heads, mask, opts)
+  return op "packed_attention"(qkv, mask, {heads = heads, scale = opts and opts.scale or 0, interleaved = opts and opts.interleaved or false})
+end
+
 -- ---- losses ----
 
 local function reduced(what, x, reduction)

@@ -2,7 +2,7 @@
 local Module = require "suture.nn.module"
 local nn = {Module = Module, class = Module.class, Parameter = Module.Parameter}
 
-for _, part in ipairs {"suture.nn.layers", "suture.nn.containers", "suture.nn.blocks"} do
+for _, part in ipairs {"suture.nn.layers", "suture.nn.containers", "suture.nn.blocks", "suture.nn.attention"} do
   for name, value in pairs(require(part)) do
     if name:sub(1, 1) ~= "_" then nn[name] = value end
   end

@@ -176,7 +176,7 @@ end
 function Module.head(m)
   local t = surgery.try(m)
   local path, head
-  if t then
+  if t and not t.error then
     local output = {} -- among those, one whose result nothing but the output uses would be found last
     for _, call in ipairs(t.calls) do
       if is_head(call.module) and not call.failed then path, head = call.path, call.module end
@@ -201,7 +201,7 @@ end
 function Module.reset_head(m, n)
   local classes = math.tointeger(n)
   if not classes or classes < 1 then fault("reset_head: expects a number of classes above 0, got %s", options.show(n)) end
-  local path, old = m:head()
+  local path, old = Module.head(m) -- m.head may be a module
   if path == "" then fault("reset_head: %s is itself the layer; make another: nn.Linear(%s, %d)", class_name(m), tostring(m.in_features), classes) end
   local new = fresh(old, classes)
   undo.recorded(nil, m, function()

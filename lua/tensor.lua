@@ -469,6 +469,20 @@ function T.ceil(x) return -op "floor"(-want("ceil", x)) end
 --- x:flip(d, …): the order along these dimensions turned round.
 function T.flip(x, ...) return op "flip"(x, {dims = axes("flip", x, type(...) == "table" and ... or {...})}) end
 
+--- x:roll(shifts[, dims]): the elements moved by so many places along a dimension, or along each of a list; what leaves at one end
+-- comes in at the other. Without dims over all elements in order.
+function T.roll(x, shifts, dims)
+  if type(shifts) ~= "table" then shifts = {shifts} end
+  for _, s in ipairs(shifts) do whole("roll", "a shift", s) end
+  if dims == nil then return want("roll", x):flatten():roll(shifts, 0):reshape(x.shape) end
+  if type(dims) ~= "table" then dims = {dims} end
+  local at = {}
+  for i, d in ipairs(dims) do at[i] = axis("roll", x, d) end
+  if #at ~= #shifts then fault("roll: expects a shift per dimension, got %d shifts and %d dimensions", #shifts, #at) end
+  return op "roll"(x, {shifts = shifts, dims = at})
+end
+tensor.roll = T.roll
+
 --- x:index_select(dim, index): the elements of one dimension that the vector index (a tensor or a list) names, from 0.
 function T.index_select(x, dim, index)
   dim = axis("index_select", x, dim)
@@ -638,6 +652,14 @@ end
 function T.chunk(x, k, dim)
   dim, k = axis("chunk", x, dim or 0), whole("chunk", "k", k, 1)
   return x:split(math.ceil(raw.size(x, dim) / k), dim)
+end
+
+--- x:unbind(dim): a list of the elements along a dimension (default 0), which goes away.
+function T.unbind(x, dim)
+  dim = axis("unbind", x, dim or 0)
+  local out = {}
+  for i = 0, raw.size(x, dim) - 1 do out[i + 1] = x:select(dim, i) end
+  return out
 end
 
 -- ---- reductions ----

@@ -17,23 +17,23 @@ enum { PIECES_WANTED = 16, ROWS_LEAST = 4 * MR, BLOCK_FLOATS = 32 * 1024, WIDE =
 
 /* --- packing --- */
 
-/* Rows of x (rows, n) as the columns of panels [n in fours][width], zeros beyond: the right operand of a . x^T. */
-static void pack_columns(float *to, const float *x, int64_t rows, int64_t n) {
+/* Rows of x (rows, n), ld apart, as the columns of panels [n in fours][width], zeros beyond: the right operand of a . x^T. */
+static void pack_columns(float *to, const float *x, int64_t ld, int64_t rows, int64_t n) {
   int64_t depth = round_up(n, 4);
   for (int64_t r0 = 0; r0 < rows; r0 += NR) {
     int64_t width = min_of(NR, round_up(rows - r0, VW));
     for (int64_t k = 0; k < depth; k += VW)
       for (int64_t r = 0; r < width; r += VW) {
-        const float *from = x + (r0 + r) * n + k;
+        const float *from = x + (r0 + r) * ld + k;
         float *panel = to + k * width + r;
         int64_t left = rows - r0 - r, deep = depth - k;
         vf t[VW];
         if (left >= VW && n - k >= VW) {
 #pragma GCC unroll 16
-          for (int i = 0; i < (int)VW; i++) t[i] = v_load(from + i * n);
+          for (int i = 0; i < (int)VW; i++) t[i] = v_load(from + i * ld);
         } else {
 #pragma GCC unroll 16
-          for (int i = 0; i < (int)VW; i++) t[i] = i < left ? v_load_n(from + i * n, (int)min_of(VW, n - k)) : v_zero();
+          for (int i = 0; i < (int)VW; i++) t[i] = i < left ? v_load_n(from + i * ld, (int)min_of(VW, n - k)) : v_zero();
         }
         v_transpose(t);
 #pragma GCC unroll 16
@@ -44,24 +44,24 @@ static void pack_columns(float *to, const float *x, int64_t rows, int64_t n) {
   }
 }
 
-/* x (rows, n) in panels of columns [rows in fours][width], zeros beyond: the right operand of a . x. */
-static void pack_rows(float *to, const float *x, int64_t rows, int64_t n) {
+/* x (rows, n), rows ld apart, in panels of columns [rows in fours][width], zeros beyond: the right operand of a . x. */
+static void pack_rows(float *to, const float *x, int64_t ld, int64_t rows, int64_t n) {
   for (int64_t n0 = 0; n0 < n; n0 += NR) {
     int64_t width = min_of(NR, round_up(n - n0, VW));
     for (int64_t r = 0; r < round_up(rows, 4); r++, to += width)
       for (int64_t j = 0; j < width; j += VW)
-        v_store(to + j, r < rows ? v_load_n(x + r * n + n0 + j, (int)max_of(0, min_of(VW, n - n0 - j))) : v_zero());
+        v_store(to + j, r < rows ? v_load_n(x + r * ld + n0 + j, (int)max_of(0, min_of(VW, n - n0 - j))) : v_zero());
   }
 }
 
-/* x (rows, n) times scale as a chunked block (gemm.h). */
-static void pack_chunks(float *to, const float *x, int64_t rows, int64_t n, float scale) {
+/* x (rows, n), rows ld apart, times scale as a chunked block (gemm.h). */
+static void pack_chunks(float *to, const float *x, int64_t ld, int64_t rows, int64_t n, float scale) {
   for (int64_t j = 0; j < n; j += CHUNK)
     for (int64_t r = 0; r < rows; r++)
 #pragma GCC unroll 4
       for (int v = 0; v < (int)CHUNK; v += VW, to += VW) {
         int64_t left = n - j - v;
-        const float *from = x + r * n + j + v;
+        const float *from = x + r * ld + j + v;
         v_store(to, (left >= VW ? v_load(from) : v_load_n(from, (int)max_of(0, left))) * v_set(scale));
       }
 }
@@ -143,17 +143,19 @@ void K(attention)(float *y, const float *q, const float *k, const float *v, cons
     int64_t b = item / pieces, first = piece_at(s->l, pieces, item % pieces), rows = piece_at(s->l, pieces, item % pieces + 1) - first;
     int64_t bands = ceil_div(rows, MR);
     const float *plane = s->mask.data ? s->mask.data + walk_at(&s->mask.batch, 1, b) : NULL;
-    pack_columns(at.keys, k + b * s->s * s->d, s->s, s->d);
-    pack_rows(at.values, v + b * s->s * s->dv, s->s, s->dv);
+    const float *qb = q + attention_at(&s->q, s, b);
+    float *yb = y + attention_at(&s->y, s, b);
+    pack_columns(at.keys, k + attention_at(&s->k, s, b), s->k.row, s->s, s->d);
+    pack_rows(at.values, v + attention_at(&s->v, s, b), s->v.row, s->s, s->dv);
     for (int64_t band = 0; band < bands; band++) {
       int64_t r0 = first + piece_at(rows, bands, band), mr = first + piece_at(rows, bands, band + 1) - r0;
       float sum[MR];
-      pack_chunks(at.rows, q + (b * s->l + r0) * s->d, mr, s->d, s->scale);
+      pack_chunks(at.rows, qb + r0 * s->q.row, s->q.row, mr, s->d, s->scale);
       multiply(at.scores, lds, at.rows, at.keys, mr, s->s, s->d);
       for (int64_t r = 0; r < mr; r++)
         sum[r] = exponentials(at.chunks + r * CHUNK, mr * CHUNK, at.scores + r * lds, s, mask_row(s, plane, r0 + r), r0 + r);
       multiply(at.out, ldv, at.chunks, at.values, mr, s->dv, s->s);
-      for (int64_t r = 0; r < mr; r++) store_scaled(y + (b * s->l + r0 + r) * s->dv, at.out + r * ldv, s->dv, 1 / sum[r]);
+      for (int64_t r = 0; r < mr; r++) store_scaled(yb + (r0 + r) * s->y.row, at.out + r * ldv, s->dv, 1 / sum[r]);
     }
   }
 }
@@ -240,20 +242,20 @@ static void problem_dx(float *dq, float *dk, float *dv, float *dplane, const flo
                        const AttentionShape *s, int64_t b, const Back *at) {
   int64_t wide = round_up(s->s, WIDE), ldd = round_up(s->d, NR), ldv = round_up(s->dv, NR);
   const float *plane = s->mask.data ? s->mask.data + walk_at(&s->mask.batch, 1, b) : NULL;
-  q += b * s->l * s->d, dy += b * s->l * s->dv, k += b * s->s * s->d, v += b * s->s * s->dv;
-  dq += b * s->l * s->d, dk += b * s->s * s->d, dv += b * s->s * s->dv;
-  pack_columns(at->keys, k, s->s, s->d);
-  pack_columns(at->values, v, s->s, s->dv);
-  pack_rows(at->key_rows, k, s->s, s->d);
+  int64_t at_q = attention_at(&s->q, s, b), at_k = attention_at(&s->k, s, b), at_v = attention_at(&s->v, s, b);
+  q += at_q, dq += at_q, k += at_k, dk += at_k, v += at_v, dv += at_v, dy += attention_at(&s->y, s, b);
+  pack_columns(at->keys, k, s->k.row, s->s, s->d);
+  pack_columns(at->values, v, s->v.row, s->s, s->dv);
+  pack_rows(at->key_rows, k, s->k.row, s->s, s->d);
   int64_t blocks = ceil_div(s->l, block_rows(s));
   for (int64_t block = 0; block < blocks; block++) {
     int64_t t0 = piece_at(s->l, blocks, block), t = piece_at(s->l, blocks, block + 1) - t0, bands = ceil_div(t, MR), step = t * CHUNK;
-    pack_chunks(at->q, q + t0 * s->d, t, s->d, s->scale);
-    pack_chunks(at->dy, dy + t0 * s->dv, t, s->dv, 1);
+    pack_chunks(at->q, q + t0 * s->q.row, s->q.row, t, s->d, s->scale);
+    pack_chunks(at->dy, dy + t0 * s->y.row, s->y.row, t, s->dv, 1);
     for (int64_t band = 0; band < bands; band++) {
       int64_t b0 = piece_at(t, bands, band), mr = piece_at(t, bands, band + 1) - b0, r0 = t0 + b0;
-      pack_chunks(at->q_band, q + r0 * s->d, mr, s->d, s->scale);
-      pack_chunks(at->dy_band, dy + r0 * s->dv, mr, s->dv, 1);
+      pack_chunks(at->q_band, q + r0 * s->q.row, s->q.row, mr, s->d, s->scale);
+      pack_chunks(at->dy_band, dy + r0 * s->y.row, s->y.row, mr, s->dv, 1);
       multiply(at->scores, wide, at->q_band, at->keys, mr, s->s, s->d);
       multiply(at->products, wide, at->dy_band, at->values, mr, s->s, s->dv);
       for (int64_t r = 0; r < mr; r++) {
@@ -269,15 +271,15 @@ static void problem_dx(float *dq, float *dk, float *dv, float *dplane, const flo
         }
       }
       multiply(at->dq, ldd, at->ds_band, at->key_rows, mr, s->d, s->s);
-      for (int64_t r = 0; r < mr; r++) store_scaled(dq + (r0 + r) * s->d, at->dq + r * ldd, s->d, s->scale);
+      for (int64_t r = 0; r < mr; r++) store_scaled(dq + (r0 + r) * s->q.row, at->dq + r * ldd, s->d, s->scale);
     }
     multiply_rows(at->dv, ldv, at->p, at->dy, s->s, s->dv, t, block > 0);
     multiply_rows(at->dk, ldd, at->ds, at->q, s->s, s->d, t, block > 0);
   }
   if (!blocks) memset(at->dk, 0, sizeof(float) * (size_t)(s->s * ldd)), memset(at->dv, 0, sizeof(float) * (size_t)(s->s * ldv));
   for (int64_t j = 0; j < s->s; j++) {
-    store_scaled(dk + j * s->d, at->dk + j * ldd, s->d, 1);
-    store_scaled(dv + j * s->dv, at->dv + j * ldv, s->dv, 1);
+    store_scaled(dk + j * s->k.row, at->dk + j * ldd, s->d, 1);
+    store_scaled(dv + j * s->v.row, at->dv + j * ldv, s->dv, 1);
   }
 }
 

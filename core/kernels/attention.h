@@ -16,16 +16,28 @@ typedef struct AttentionMask {
   int64_t plane;        /* floats of one problem's share, as stored */
 } AttentionMask;
 
+/* Where a problem's rows lie, in floats: those of one head of a sample, whose heads may lie side by side. */
+typedef struct AttentionRows {
+  int64_t sample, head, row;
+} AttentionRows;
+
 typedef struct AttentionShape {
   int64_t batch, l, s, d, dv; /* q: (batch, l, d), k: (batch, s, d), v: (batch, s, dv), y: (batch, l, dv) */
+  int64_t heads;              /* problem b is head b % heads of sample b / heads */
+  AttentionRows q, k, v, y;   /* and their gradients */
   float scale;
   bool causal;                /* row i sees keys 0 … i */
   AttentionMask mask;
 } AttentionShape;
 
+/* Where the rows of problem b begin. */
+static inline int64_t attention_at(const AttentionRows *r, const AttentionShape *s, int64_t b) {
+  return b / s->heads * r->sample + b % s->heads * r->head;
+}
+
 #define ATTENTION_KERNELS(ROW) \
   ROW(void, attention, (float *y, const float *q, const float *k, const float *v, const AttentionShape *s, void *scratch)) \
-  /* Of y weighted by dy: (batch, l, dv). The scores are computed again. dmask has the mask's shape; NULL: not wanted */ \
+  /* Of y weighted by dy, which lies as y does. The scores are computed again. dmask has the mask's shape; NULL: not wanted */ \
   ROW(void, attention_dx, (float *dq, float *dk, float *dv, float *dmask, const float *dy, const float *q, const float *k, \
                            const float *v, const AttentionShape *s, void *scratch)) \
   /* bytes of scratch with the threads now in force; dmask: whether it is wanted (of attention_dx) */ \

@@ -6,7 +6,7 @@
 
 extern const Op op_add, op_sub, op_mul, op_div, op_pow, op_eq, op_gt, op_ge, op_lt, op_le, op_neg, op_exp, op_log, op_sign, op_sin, op_cos,
   op_sigmoid, op_tanh, op_where, op_sum, op_mean, op_prod, op_reshape, op_permute, op_expand, op_slice, op_slice_dx, op_pad, op_concat,
-  op_index_select, op_index_add, op_flip, op_matmul, op_layout, op_relu_dx, op_sigmoid_dx, op_tanh_dx, op_silu_dx, op_gelu_dx,
+  op_index_select, op_index_add, op_flip, op_roll, op_matmul, op_layout, op_relu_dx, op_sigmoid_dx, op_tanh_dx, op_silu_dx, op_gelu_dx,
   op_hardswish_dx;
 
 #define UNUSED __attribute__((unused))

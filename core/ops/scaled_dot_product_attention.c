@@ -48,17 +48,7 @@ static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *
 
 REFERENCE {
   AttentionShape s = attention_shape(&in_shape[0], &in_shape[1], &in_shape[2], attention_mask(in_shape, n_in, 3), attr);
-  double *p = malloc((size_t)s.s * sizeof *p);
-  for (int64_t row = 0; row < s.batch * s.l; row++) {
-    int64_t b = row / s.l;
-    attention_row(p, in[0], in[1], n_in > 3 ? in[3] : NULL, &s, b, row % s.l);
-    for (int64_t c = 0; c < s.dv; c++) {
-      double y = 0;
-      for (int64_t j = 0; j < s.s; j++) y += p[j] * in[2][(b * s.s + j) * s.dv + c];
-      out[row * s.dv + c] = y;
-    }
-  }
-  free(p);
+  attention_reference(out, in[0], in[1], in[2], n_in > 3 ? in[3] : NULL, &s);
   (void)out_shape;
 }
 

@@ -31,35 +31,10 @@ static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *
 }
 
 REFERENCE {
-  const Shape *mask = attention_mask(in_shape, n_in, 4);
-  AttentionShape s = attention_shape(&in_shape[1], &in_shape[2], &in_shape[3], mask, attr);
-  const double *dy = in[0], *q = in[1], *k = in[2], *v = in[3];
-  double *p = malloc((size_t)s.s * sizeof *p), *dp = malloc((size_t)s.s * sizeof *dp);
+  AttentionShape s = attention_shape(&in_shape[1], &in_shape[2], &in_shape[3], attention_mask(in_shape, n_in, 4), attr);
   double *dq = out, *dk = dq + s.batch * s.l * s.d, *dv = dk + s.batch * s.s * s.d, *dmask = dv + s.batch * s.s * s.dv;
   memset(out, 0, (size_t)shape_count(out_shape) * sizeof *out);
-  for (int64_t row = 0; row < s.batch * s.l; row++) {
-    int64_t b = row / s.l, i = row % s.l;
-    double level = 0;
-    attention_row(p, q, k, mask ? in[4] : NULL, &s, b, i);
-    for (int64_t j = 0; j < s.s; j++) {
-      dp[j] = 0;
-      for (int64_t c = 0; c < s.dv; c++) {
-        dp[j] += dy[row * s.dv + c] * v[(b * s.s + j) * s.dv + c];
-        dv[(b * s.s + j) * s.dv + c] += p[j] * dy[row * s.dv + c];
-      }
-      level += p[j] * dp[j];
-    }
-    for (int64_t j = 0; j < s.s; j++) {
-      double ds = p[j] * (dp[j] - level);
-      if (attr[MASK_GRAD] != 0) dmask[walk_at(&s.mask.batch, 1, b) + i * s.mask.row + j * s.mask.column] += ds;
-      for (int64_t c = 0; c < s.d; c++) {
-        dq[row * s.d + c] += s.scale * ds * k[(b * s.s + j) * s.d + c];
-        dk[(b * s.s + j) * s.d + c] += s.scale * ds * q[row * s.d + c];
-      }
-    }
-  }
-  free(p);
-  free(dp);
+  attention_dx_reference(dq, dk, dv, attr[MASK_GRAD] != 0 ? dmask : NULL, in[0], in[1], in[2], in[3], n_in > 4 ? in[4] : NULL, &s);
 }
 
 CASES = {

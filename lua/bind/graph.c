@@ -127,8 +127,9 @@ static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) 
 
 /* Layers and their losses work on fractions: whole numbers there are a mistake, as in PyTorch. */
 static bool takes(const Op *op, const Node *x, Err *e) {
-  static const char *const fractions = " conv2d linear bn_eval bn_stats bn_train layer_norm scaled_dot_product_attention softmax log_softmax cross_entropy nll_loss "
-                                       "avg_pool2d max_pool2d adaptive_avg_pool2d dropout dropout_channels stochastic_depth gelu silu hardswish "
+  static const char *const fractions = " conv2d linear bn_eval bn_stats bn_train layer_norm scaled_dot_product_attention packed_attention "
+                                       "softmax log_softmax cross_entropy nll_loss avg_pool2d max_pool2d adaptive_avg_pool2d dropout "
+                                       "dropout_channels stochastic_depth gelu silu hardswish "
                                        "softplus elu leaky_relu binary_cross_entropy binary_cross_entropy_with_logits ";
   char name[64];
   snprintf(name, sizeof name, " %s ", op->name);

@@ -289,6 +289,7 @@ activation("Sigmoid", function(_, x) return F.sigmoid(x) end, nil, "1 / (1 + e^-
 activation("Tanh", function(_, x) return F.tanh(x) end, nil, "the hyperbolic tangent.")
 activation("GELU", function(self, x) return F.gelu(x, self.approximate) end, "approximate:str=none",
   'x Φ(x), Φ the normal distribution; {approximate = "tanh"} for the approximation. Hendrycks & Gimpel 2016, arXiv:1606.08415.')
+function layers.GELU:extra() return self.approximate == "none" and "" or self.approximate end
 activation("SiLU", function(_, x) return F.silu(x) end, nil, "x · sigmoid(x).")
 activation("Hardswish", function(_, x) return F.hardswish(x) end, nil, "x · relu6(x + 3) / 6. Howard et al. 2019, arXiv:1905.02244.")
 activation("Hardsigmoid", function(_, x) return F.hardsigmoid(x) end, nil, "relu6(x + 3) / 6. Howard et al. 2019, arXiv:1905.02244.")

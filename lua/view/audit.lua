@@ -28,7 +28,7 @@ local function audit(m, opts)
   if opts ~= nil and type(opts) ~= "table" then fault("audit: expects options {input =}, got %s", options.show(opts)) end
   opts = options.check("audit", opts or {}, {input = true})
   local t = trace.run(m, opts.input, "audit")
-  local a = setmetatable({modules = 0, ran = 0, never_run = {}, in_training = {}, repeated = {}, functional = {}, no_op = {}, for_nothing = {}, unused = {}, outside = {}, error = t.error}, Audit)
+  local a = setmetatable({modules = 0, ran = 0, never_run = {}, in_training = {}, repeated = {}, functional = {}, no_op = {}, for_nothing = {}, unused = {}, outside = {}, borrowed = {}, error = t.error}, Audit)
 
   local runs, made = {}, {}
   for _, call in ipairs(t.calls) do runs[call.module] = (runs[call.module] or 0) + 1 end
@@ -107,7 +107,19 @@ local function audit(m, opts)
       local p = sub._params[name]
       local full = path == "" and name or path .. "." .. name
       if not used[p] and not learned[p] then a.unused[#a.unused + 1] = {path = full, numel = raw.numel(p)}
-      elseif used[p] and not (inside[p] and inside[p][sub]) then a.outside[#a.outside + 1] = full end
+      elseif used[p] and not (inside[p] and inside[p][sub]) then
+        a.outside[#a.outside + 1] = full
+        if not runs[sub] and a.borrowed[#a.borrowed] ~= path then a.borrowed[#a.borrowed + 1] = path end
+      end
+    end
+  end
+  -- What never runs while its weights are used is told as that.
+  for _, path in ipairs(a.borrowed) do
+    for i, never in ipairs(a.never_run) do
+      if never == path then
+        table.remove(a.never_run, i)
+        break
+      end
     end
   end
   a.params = counts.all(m)
@@ -166,7 +178,15 @@ function Audit.__tostring(a)
   line(#a.in_training, text.plural(#a.in_training, "module") .. (#a.in_training == 1 and " runs" or " run") .. " only in training", some(a.in_training))
   line(#a.no_op, text.plural(#a.no_op, "module") .. (#a.no_op == 1 and " runs and passes" or " run and pass") .. " on what comes in", some(a.no_op))
   line(#a.for_nothing, text.plural(#a.for_nothing, "module") .. (#a.for_nothing == 1 and " runs" or " run") .. " for nothing, the result is not used", some(a.for_nothing))
-  line(#a.outside, text.plural(#a.outside, "parameter tensor") .. " used without the module running", some(a.outside))
+  if #a.borrowed > 0 then
+    lines[#lines + 1] = ("%s: %s weights are used though the %s not run"):format(some(a.borrowed), #a.borrowed == 1 and "its" or "their",
+      #a.borrowed == 1 and "module does" or ("%d modules do"):format(#a.borrowed))
+  end
+  local taken = {}
+  for _, path in ipairs(a.borrowed) do taken[path] = true end
+  local rest = {}
+  for _, full in ipairs(a.outside) do if not taken[full:match "^(.*)%.[^.]+$" or ""] then rest[#rest + 1] = full end end
+  line(#rest, text.plural(#rest, "parameter tensor") .. " used in other modules than its own", some(rest))
   if #a.unused > 0 then
     local n = 0
     for _, p in ipairs(a.unused) do n = n + p.numel end

@@ -20,7 +20,7 @@ function Module.summary(m, ...) return require("suture.view.summary")(m, ...) en
 -- eval) or run several times, functional operations that are no module, parameters that are not used or are used without their
 -- module running.
 -- Returns an object that prints itself, with lists for scripts: never_run, in_training, repeated, functional, unused, outside,
--- no_op.
+-- no_op, borrowed (modules that do not run though their weights are used; these are not in never_run).
 function Module.audit(m, ...) return require("suture.view.audit")(m, ...) end
 
 --- m:cost([batch (1)[, {input =}]]): multiply-adds, parameters, and activation memory for a batch: for inference, for

@@ -11,8 +11,8 @@ local default_of = {
 
 -- "flatten" and the like: what the graph's few shape ops were asked for.
 local function op_name(n, t)
-  if n.op ~= "reshape" then return n.op end
-  local x = t.by[n.inputs[1]]
+  local x = t.by[n.inputs[1] or 0] -- none where somebody looked at the numbers on the way
+  if n.op ~= "reshape" or not x then return n.op end
   local from, to = x.shape, n.shape
   if #to < #from then
     local i = 1

@@ -318,7 +318,9 @@ describe("audit", function()
       return self.same(F.linear(self.used(x), self.bare.weight, self.bare.bias) * self.scale)
     end
     local a = Odd():audit {1, 4}
-    assert.same({"idle", "bare"}, a.never_run)
+    assert.same({"idle"}, a.never_run)
+    assert.same({"bare"}, a.borrowed)
+    assert.is_truthy(tostring(a):find("bare: its weights are used though the module does not run", 1, true))
     assert.same({"bare.weight", "bare.bias"}, a.outside)
     assert.same({"same"}, a.no_op)
     assert.same({"lost"}, a.for_nothing)
@@ -328,7 +330,7 @@ describe("audit", function()
     local kinds = {}
     for _, f in ipairs(a.functional) do kinds[f.op] = f.count end
     assert.same({linear = 1, mul = 1}, kinds)
-    assert.matches("2 modules never run: idle bare", tostring(a))
+    assert.matches("1 module never run: idle", tostring(a))
   end)
 
   it("tells what runs only in training from what never runs", function()

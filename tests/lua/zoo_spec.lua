@@ -34,6 +34,13 @@ local published = {
   shufflenet_v2_x0_5 = {1366792, 338}, shufflenet_v2_x1_0 = {2278604, 338}, shufflenet_v2_x1_5 = {3503624, 338},
   shufflenet_v2_x2_0 = {7393996, 338}, mnasnet0_5 = {2218512, 314}, mnasnet0_75 = {3170208, 314}, mnasnet1_0 = {4383312, 314},
   mnasnet1_3 = {6282256, 314},
+  vit_b_16 = {86567656, 152}, vit_b_32 = {88224232, 152}, vit_l_16 = {304326632, 296}, vit_l_32 = {306535400, 296},
+  vit_h_14 = {632045800, 392}, maxvit_t = {30919624, 582}, swin_t = {28288354, 185}, swin_s = {49606258, 353}, swin_b = {87768224, 353},
+  swin_v2_t = {28351570, 233}, swin_v2_s = {49737442, 449}, swin_v2_b = {87930848, 449},
+  -- timm's, and the paper's (Dai et al. 2021, table 3 and the numbers with its results: 25, 42, 75, 168 and 275 million)
+  coatnet_nano_rw_224 = {15141244, 295}, coatnet_0_rw_224 = {27435562, 242}, coatnet_1_rw_224 = {41721502, 399},
+  coatnet_0 = {25036820, 227}, coatnet_1 = {42225776, 413}, coatnet_2 = {74684744, 411}, coatnet_3 = {166966264, 411},
+  coatnet_4 = {275425288, 731},
   -- timm's seresnet50 has as many
   se_resnet18 = {11779624, 154}, se_resnet50 = {28088024, 384},
 }
@@ -113,6 +120,22 @@ describe("zoo", function()
     m = zoo.inception_v3()
     spread(m.Mixed_5b.branch5x5_2.conv.weight, 0.1)
     spread(m.AuxLogits.fc.weight, 0.001)
+    m = zoo.vit_b_32 {num_layers = 1, image_size = 64}
+    local block = m.encoder.layers[0]
+    spread(m.conv_proj.weight, math.sqrt(1 / (3 * 32 * 32)))
+    spread(block.self_attention.in_proj_weight, math.sqrt(2 / (768 + 3 * 768)))
+    spread(block.mlp[3].weight, math.sqrt(2 / (768 + 3072)))
+    spread(block.mlp[0].bias, 1e-6)
+    assert.same({0, 0}, {m.heads.head.weight:abs():max():item(), block.self_attention.out_proj.bias:abs():max():item()})
+    m = zoo.swin_v2_t {depths = {1, 1, 1, 1}}
+    spread(m.features[5][0].attn.qkv.weight, 0.02)
+    assert.equal(0, m.features[5][0].attn.qkv.bias:abs():max():item())
+    assert.is_true(math.abs(m.features[1][0].attn.logit_scale:mean():item() - math.log(10)) < 1e-6)
+    m = zoo.maxvit_t {depths = {1, 1, 1, 1}}
+    spread(m.blocks[3].layers[0].layers.grid_attention.mlp_layer[1].weight, 0.02)
+    m = zoo.coatnet_0 {depths = {1, 1, 1, 1}}
+    spread(m.stages[1].blocks[0].conv1_1x1.weight, math.sqrt(2 / 768))
+    spread(m.stages[3].blocks[0].mlp.fc1.weight, math.sqrt(2 / (768 + 3072)))
   end)
 
   it("takes the families' options", function()
@@ -126,6 +149,17 @@ describe("zoo", function()
     assert.is_true(math.abs(m.features[7][2].stochastic_depth.p - 0.17) < 1e-9)
     fails("p expects a number from 0 to 1", zoo.efficientnet_b0, {dropout = 2})
     fails("no option 'layer_scale'", zoo.regnet_x_400mf, {layer_scale = 1})
+    m = nn.init.skip(zoo.vit_b_16, {image_size = 64, num_layers = 2, dropout = 0.1, attention_dropout = 0.2})
+    assert.same({"(1, 3, 64, 64)", "(1, 17, 768)", 2}, {tostring(m.input_shape), tostring(m.encoder.pos_embedding.shape), #m.encoder.layers})
+    assert.same({0.1, 0.2}, {m.encoder.dropout.p, m.encoder.layers[1].self_attention.dropout})
+    fails("expects pictures of 64×64, got (1, 3, 32, 32): image_size = 32", m, suture.zeros(1, 3, 32, 32))
+    fails("does not divide into patches of 16", zoo.vit_b_16, {image_size = 100})
+    m = nn.init.skip(zoo.swin_t, {stochastic_depth_prob = 0.11})
+    assert.is_true(math.abs(m.features[7][1].stochastic_depth.p - 0.11) < 1e-9)
+    assert.equal("(2, 1000)", tostring(require("suture.nn.trace").dry(m, suture.zeros(2, 3, 97, 65)).shape)) -- filled up where windows do not fit
+    fails("which do not divide 16×16: image_size", nn.init.skip(zoo.maxvit_t), suture.zeros(1, 3, 64, 64))
+    fails("a multiple of 32 times partition_size, 224, got 64", zoo.maxvit_t, {image_size = 64})
+    fails("image_size is a multiple of 32", zoo.coatnet_0, {image_size = 100})
     assert.equal(0.1, nn.init.skip(zoo.densenet121, {drop_rate = 0.1}).features.denseblock4.denselayer16.drop_rate)
     for name, made in pairs {mobilenet_v2 = {width_mult = 1.4}, mobilenet_v3_large = {width_mult = 0.75, reduced_tail = true}} do
       m = nn.init.skip(zoo[name], made)
@@ -211,10 +245,17 @@ describe("zoo", function()
     assert.equal("(2, 5)", tostring(m:eval()(suture.zeros(2, 3, 32, 32)).shape))
   end)
 
-  for _, name in ipairs {"efficientnet_b0", "regnet_y_400mf", "se_resnet18", "convnext_tiny", "shufflenet_v2_x0_5", "mobilenet_v3_small", "googlenet"} do
+  local small = {
+    {"efficientnet_b0"}, {"regnet_y_400mf"}, {"se_resnet18"}, {"convnext_tiny"}, {"shufflenet_v2_x0_5"}, {"mobilenet_v3_small"},
+    {"googlenet"}, {"vit_b_16", {image_size = 48, num_layers = 2}},
+    {"swin_t", {depths = {1, 1, 2, 1}}}, {"swin_v2_t", {depths = {1, 1, 2, 1}}}, {"maxvit_t", {depths = {1, 1, 1, 1}, image_size = 64, partition_size = 2}, 64},
+    {"coatnet_0_rw_224", {depths = {1, 1, 2, 1}, image_size = 64}, 64},
+  }
+  for _, made in ipairs(small) do
+    local name, opts, size = made[1], made[2], made[3] or 48
     it("gives " .. name .. " a new head that learns while the rest is frozen, and comes back from a file", function()
       suture.seed(5)
-      local m, ds = zoo[name](), suture.data.shapes {n = 32, size = 48, seed = 3}
+      local m, ds = zoo[name](opts), suture.data.shapes {n = 32, size = size, seed = 3}
       local usual = {}
       for _, bn in pairs(m:find(nn.BatchNorm2d)) do usual[bn], bn.momentum = bn.momentum, 1 end
       suture.no_grad(function() for x in ds:batches(64) do return m(x):sum():item() end end) -- the statistics are this batch's
@@ -228,11 +269,50 @@ describe("zoo", function()
       local again = suture.open(path .. ".safetensors")
       os.remove(path)
       os.remove(path .. ".safetensors")
-      local x = suture.randn(2, 3, 48, 48)
+      local x = suture.randn(2, 3, size, size)
       assert.equal(tostring(m), tostring(again))
       assert.is_true(m(x):equal(again(x)))
     end)
   end
+
+  it("knows ViT's names in timm and in older files, and adapts positions to pictures of another size", function()
+    suture.seed(4)
+    local m = zoo.vit_b_32 {image_size = 96, num_layers = 1, num_classes = 5}:eval()
+    for _, p in ipairs(m:parameters()) do if p:dim() == 3 then p:normal_() end end
+    local theirs, older = require("suture.ordered").dict(), require("suture.ordered").dict()
+    for k, t in m:state_dict() do
+      local timm = k:gsub("^class_token", "cls_token"):gsub("^encoder%.pos_embedding", "pos_embed"):gsub("^conv_proj", "patch_embed.proj")
+        :gsub("^encoder%.layers%.encoder_layer_(%d+)", "blocks.%1"):gsub("ln_(%d)", "norm%1"):gsub("self_attention%.in_proj_", "attn.qkv.")
+        :gsub("self_attention%.out_proj", "attn.proj"):gsub("mlp%.0", "mlp.fc1"):gsub("mlp%.3", "mlp.fc2"):gsub("^encoder%.ln", "norm"):gsub("^heads%.", "")
+      theirs[timm] = t
+      older[(k:gsub("mlp%.0", "mlp.linear_1"):gsub("mlp%.3", "mlp.linear_2"))] = t
+    end
+    assert.is_truthy(theirs["blocks.0.attn.qkv.weight"] and theirs["head.bias"] and older["encoder.layers.encoder_layer_0.mlp.linear_2.bias"])
+    local file = require("suture").core.file
+    local path = os.tmpname()
+    local note = require "suture.note"
+    local write = note.write
+    note.write = function() end
+    for _, sd in ipairs {theirs, older} do
+      local names, list, dtypes = {}, {}, {}
+      for k, t in sd do names[#names + 1], list[#list + 1], dtypes[#dtypes + 1] = k, t, "F32" end
+      file.save_torch(path, names, list, dtypes)
+      local same = zoo.vit_b_32 {weights = path, image_size = 96, num_layers = 1, num_classes = 5}:eval()
+      local x = suture.randn(1, 3, 96, 96)
+      assert.is_true(m(x):equal(same(x)))
+      local found = suture.open(path)
+      assert.same({name = "vit_b_32", opts = {image_size = 96, num_layers = 1, num_classes = 5, in_chans = 3}}, found._zoo)
+      assert.is_true(m(x):equal(found:eval()(x)))
+      local larger = zoo.vit_b_32 {weights = path, image_size = 160, num_layers = 1, num_classes = 5}
+      local pos, was = larger.encoder.pos_embedding, m.encoder.pos_embedding
+      assert.is_true(pos[0][0]:equal(was[0][0]))
+      for _, corner in ipairs {{1, 1}, {5, 3}, {21, 7}, {25, 9}} do -- the corners of the grid stay
+        assert.is_true(pos[0][corner[1]]:allclose(was[0][corner[2]], 1e-5, 1e-5))
+      end
+    end
+    note.write = write
+    os.remove(path)
+  end)
 
   it("names the file, its address and the folder when weights are missing", function()
     local getenv = os.getenv

@@ -6,6 +6,7 @@ from common import *
 import torch.nn.functional as F
 from torch import nn
 from torchvision.models.convnext import LayerNorm2d
+from torchvision.models.vision_transformer import interpolate_embeddings
 
 warnings.simplefilter("ignore")
 BOUND = 1e-5
@@ -30,6 +31,12 @@ local function moved(m, x)
   m(x * 2)
   return {y, m.running_mean, m.running_var}
 end
+local function filled(m)
+  for i, p in ipairs(m:parameters()) do p:copy_(num(10 + i, table.unpack(p.shape)) * 0.2) end
+  return m:eval()
+end
+local resized = require "suture.zoo.common.resample".bicubic
+local positions = require "suture.zoo.vit".adapt
 local function grads(f, ...)
   local leaves = {}
   for i, x in ipairs {...} do leaves[i] = x:clone():requires_grad_() end
@@ -55,6 +62,18 @@ def moved(m, x):
     y = m(x)
     m(x * 2)
     return [y, m.running_mean, m.running_var]
+
+
+def filled(m):
+    """A layer in eval with numbers of its own for parameters."""
+    with torch.no_grad():
+        for i, p in enumerate(m.parameters()):
+            p.copy_(num(11 + i, *p.shape) * 0.2)
+    return m.eval()
+
+
+def resized(x, h, w):
+    return F.interpolate(x.permute(2, 0, 1)[None], size=(h, w), mode="bicubic", align_corners=True)[0].permute(1, 2, 0)
 
 
 def grads(f, *given):
@@ -190,6 +209,27 @@ CASES = [
     ('F.scaled_dot_product_attention(h,h,h,{attn_mask=num(1,3,1,5):gt(-1)})', 'attention(h,h,h,torch.where(num(1,3,1,5)>-1,0.,-math.inf))'),
     ('grads(F.scaled_dot_product_attention, h, h*2, num(5,2,3,5,7), num(6,3,5,5))',
      'grads(attention, h, h*2, num(5,2,3,5,7), num(6,3,5,5))'),
+    ('{filled(nn.MultiheadAttention(4,2))(a)}', 'filled(nn.MultiheadAttention(4,2))(a,a,a)'),
+    ('{filled(nn.MultiheadAttention(4,2,{bias=false,batch_first=true}))(a,num(3,2,5,4),num(4,2,5,4),{average_attn_weights=false})}',
+     'filled(nn.MultiheadAttention(4,2,bias=False,batch_first=True))(a,num(3,2,5,4),num(4,2,5,4),average_attn_weights=False)'),
+    ('{filled(nn.MultiheadAttention(4,2,{batch_first=true}))(a,{attn_mask=num(4,3,3):gt(1.5),key_padding_mask=num(7,2,3):gt(1.7)})}',
+     'filled(nn.MultiheadAttention(4,2,batch_first=True))(a,a,a,attn_mask=num(4,3,3)>1.5,key_padding_mask=num(7,2,3)>1.7)'),
+    ('{filled(nn.MultiheadAttention(4,2))(a,{attn_mask=num(4,6,2,2)})}', 'filled(nn.MultiheadAttention(4,2))(a,a,a,attn_mask=num(4,6,2,2))'),
+    ('grads(function(x,y) return (filled(nn.MultiheadAttention(4,2))(x,y)) end, a, num(1,5,3,4))',
+     'grads(lambda x,y: filled(nn.MultiheadAttention(4,2))(x,y,y)[0], a, num(1,5,3,4))'),
+    ('grads(function(x) return (filled(nn.MultiheadAttention(4,2,{batch_first=true}))(x,{need_weights=false})) end, a)',
+     'grads(lambda x: filled(nn.MultiheadAttention(4,2,batch_first=True))(x,x,x,need_weights=False)[0], a)'),
+    ('filled(nn.TransformerEncoderLayer(4,2,9))(a)', 'filled(nn.TransformerEncoderLayer(4,2,9))(a)'),
+    ("filled(nn.TransformerEncoderLayer(4,2,9,{activation='gelu',norm_first=true,batch_first=true,layer_norm_eps=1e-3}))(a,num(4,3,3))",
+     "filled(nn.TransformerEncoderLayer(4,2,9,0,'gelu',1e-3,True,True)).train()(a,num(4,3,3))"),  # in train: another path in PyTorch
+    ('resized(num(1,7,7,3),12,12)', 'resized(num(1,7,7,3),12,12)'),
+    ('resized(num(1,7,6,3),4,9)', 'resized(num(1,7,6,3),4,9)'),
+    ('positions("encoder.pos_embedding",num(1,1,50,6),{1,145,6})',
+     'interpolate_embeddings(192,16,{"encoder.pos_embedding":num(1,1,50,6)})["encoder.pos_embedding"]'),
+    ('a:roll({1,-5},{0,-1})', 'a.roll((1,-5),(0,-1))'),
+    ('a:roll(-7)', 'a.roll(-7)'),
+    ('grads(function(x) return x:roll({2,1},{1,2}) end, a)', 'grads(lambda x: x.roll((2,1),(1,2)), a)'),
+    ('a:unbind(1)', 'a.unbind(1)'),
     ('nn.Flatten(1,2)(a)', 'nn.Flatten(1,2)(a)'),
     ('a:flatten()', 'a.flatten()'),
     ('a:squeeze()', 'a.squeeze()'),

@@ -16,13 +16,14 @@ import torchvision
 LOGITS, GRADIENTS, LARGEST = 1e-4, 2e-3, 100_000_000
 SIZES = {"vision_transformer": 224, "swin_transformer": 224, "maxvit": 224, "inception": 139}
 WITHOUT = {"inception": ["AuxLogits"]}  # the auxiliary head wants pictures of 299; GoogLeNet's is there
-ARGUMENTS = {"googlenet": {"init_weights": False}, "inception": {"init_weights": False}}
+ARGUMENTS = {"googlenet": {"init_weights": False}, "inception": {"init_weights": False},
+             "maxvit": {"norm_layer": functools.partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)}}  # as since torchvision 0.15
 ALSO = ["efficientnet_v2_s"]  # blocks that the smallest of the family lacks, where every model is asked for
 # The last normalisation of a residual branch, by the class of the block.
 LAST = {
     "BasicBlock": lambda m: m.bn2,
     "Bottleneck": lambda m: m.bn3,
-    "MBConv": lambda m: m.block[-1][1],
+    "MBConv": lambda m: m.block[-1][1] if hasattr(m, "block") else m.layers.conv_b[1],  # EfficientNet, MaxViT
     "FusedMBConv": lambda m: m.block[-1][1],
     "ResBottleneckBlock": lambda m: m.f.c[1],
     "_InvertedResidual": lambda m: m.layers[-1],
