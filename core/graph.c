@@ -594,7 +594,7 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
       want[0] = first;
       for (int i = 0; i < n; i++) want[i + 1] = grad[i];
       /* Statistics of branches that the loss does not look at, too: what they are computed from is let go of now. */
-      memcpy(want + n + 1, effects, (size_t)effect_count * sizeof *want);
+      for (int i = 0; i < effect_count; i++) want[n + 1 + i] = effects[i];
       ok = graph_eval(want, n + 1 + effect_count, e);
     }
     free(want);
