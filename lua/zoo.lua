@@ -216,6 +216,8 @@ function zoo._register(name_of_family, family)
     -- SqueezeNet, MNASNet: dropout. DenseNets: drop_rate. GoogLeNet, Inception v3: dropout; aux_logits, whether there are
     -- auxiliary heads, which run in training alone and train with m.aux_weight (default: yes; GoogLeNet with weights: no);
     -- transform_input, whether pictures are renormalised to what TensorFlow's weights want (default: with weights).
+    -- EfficientNets: dropout, stochastic_depth_prob. ConvNeXts: stochastic_depth_prob, layer_scale. ViTs: num_layers, dropout,
+    -- attention_dropout. Swins: depths, stochastic_depth_prob; CoAtNets and MaxViT too, MaxViT also partition_size.
     -- The model knows m.preprocess, m.input_shape, m.classes where published.
     zoo[name] = function(opts) return make(name, opts) end
   end
