@@ -168,13 +168,10 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
         int64_t r0 = piece_at(rows, bands, b), mr = piece_at(rows, bands, b + 1) - r0;
         float *y[MR];
         for (int64_t r = 0; r < mr; r++) y[r] = row[r0 + r] + n0;
-        if (b + 1 < bands) {
-          int64_t r2 = piece_at(rows, bands, b + 2);
-          for (int64_t r = r0 + mr; r < r2; r++) ask_ahead(row[r] + n0, (int)n, &e);
-        } else if (q + 1 < q1) {
-          int64_t r2 = piece_at(rows, bands, 1);
-          for (int64_t r = 0; r < r2; r++) ask_ahead(row[r] + n0 + NR, (int)n, &e);
-        }
+        int64_t next = b + 1 < bands ? b + 1 : 0, n1 = next ? n0 : n0 + NR; /* the tile after this one */
+        if (next || q + 1 < q1)
+          for (int64_t r = piece_at(rows, bands, next), r1 = piece_at(rows, bands, next + 1); r < r1; r++)
+            ask_ahead(row[r] + n1, (int)min_of(NR, p->n - n1), &e);
         K(gemm_rows)((int)mr, (int)nv, len, block + r0 * p->depth, b_panel, tile, NR, false);
         K(gemm_finish)(y, tile, NR, (int)mr, (int)n, &e);
       }

@@ -26,12 +26,7 @@ GRAD {
   if (!needs[0] && !learns) return;
   double attr[] = {n->attr[PACKED_HEADS], n->attr[PACKED_SCALE], n->attr[PACKED_INTERLEAVED], learns};
   Node *all = build_a(b, &op_packed_attention_dx, 3, (Node *[]){dy, n->in[0], mask}, 4, attr);
-  int64_t at = 0;
-  for (int i = 0; i < (learns ? 2 : 1); i++) {
-    int64_t end = at + shape_count(&n->in[i]->shape);
-    if (needs[i]) dx[i] = build_shape(b, &op_reshape, build_a(b, &op_slice, 1, &all, 4, (double[]){0, (double)at, (double)end, 1}), &n->in[i]->shape);
-    at = end;
-  }
+  attention_gradients(b, n, n->n_in, all, needs, dx);
 }
 
 static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape *out UNUSED) {

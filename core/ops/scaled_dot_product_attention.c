@@ -18,7 +18,7 @@ FORWARD {
   kern->attention(c->out.data, in[0].data, in[1].data, in[2].data, &s, c->scratch);
 }
 
-/* One node computes all gradients, one after the other in memory; each is a part of it. */
+/* One node computes all gradients, one after the other in memory. */
 GRAD {
   Node *mask = input_or_null(n, 3);
   bool any = false;
@@ -26,14 +26,7 @@ GRAD {
   if (!any) return;
   double attr[] = {n->attr[SCALE], n->attr[CAUSAL], mask && needs[3]};
   Node *all = build_a(b, &op_scaled_dot_product_attention_dx, 5, (Node *[]){dy, n->in[0], n->in[1], n->in[2], mask}, 3, attr);
-  int64_t at = 0;
-  for (int i = 0; i < n->n_in; i++) {
-    if (!n->in[i] || (i == 3 && !needs[3])) continue;
-    int64_t end = at + shape_count(&n->in[i]->shape);
-    Node *part = needs[i] ? build_a(b, &op_slice, 1, &all, 4, (double[]){0, (double)at, (double)end, 1}) : NULL;
-    if (part) dx[i] = build_shape(b, &op_reshape, part, &n->in[i]->shape);
-    at = end;
-  }
+  attention_gradients(b, n, n->n_in, all, needs, dx);
 }
 
 static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape *out UNUSED) {

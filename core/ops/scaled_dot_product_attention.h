@@ -62,6 +62,18 @@ static inline AttentionShape attention_shape(const Shape *q, const Shape *k, con
 }
 static inline const Shape *attention_mask(const Shape *in, int n_in, int i) { return given(in, n_in, i) ? &in[i] : NULL; }
 
+/* The gradients of n's first `count` inputs lie one after the other in one vector, those that are given: each is a part of it. */
+static inline void attention_gradients(Builder *b, const Node *n, int count, Node *all, const bool *needs, Node **dx) {
+  int64_t at = 0;
+  for (int i = 0; i < count; i++) {
+    if (!n->in[i]) continue;
+    int64_t end = at + shape_count(&n->in[i]->shape);
+    Node *part = needs[i] ? build_a(b, &op_slice, 1, &all, 4, (double[]){0, (double)at, (double)end, 1}) : NULL;
+    if (part) dx[i] = build_shape(b, &op_reshape, part, &n->in[i]->shape);
+    at = end;
+  }
+}
+
 /* --- references --- */
 
 /* The probabilities of row i of problem b. */

@@ -11,10 +11,7 @@ local signature = options.signature
 
 local attention = {}
 
-local function block(name)
-  attention[name] = layers._layer(name)
-  return attention[name]
-end
+local block = require "suture.nn.builtin" (attention)
 
 local MultiheadAttention = block "MultiheadAttention"
 local mha_args = signature("MultiheadAttention", "embed_dim:count num_heads:count dropout:prob=0 bias:bool=true batch_first:bool=false")
@@ -173,13 +170,7 @@ function PatchEmbed:forward(x)
   if not raw.is(x) or raw.rank(x) ~= 4 or raw.size(x, 2) ~= size[1] or raw.size(x, 3) ~= size[2] then
     fault("PatchEmbed expects pictures of %d×%d, got %s", size[1], size[2], raw.is(x) and tostring(raw.shape(x)) or type(x))
   end
-  return attention._rows(self.proj(x))
-end
-
---- attention._rows(x): (N, C, H, W) as (N, H · W, C): no copy, for convolutions leave their channels last.
-function attention._rows(x)
-  local shape = raw.shape(x)
-  return x:permute(0, 2, 3, 1):reshape(shape[1], shape[3] * shape[4], shape[2])
+  return self.proj(x):permute(0, 2, 3, 1):flatten(1, 2) -- no copy, for convolutions leave their channels last
 end
 
 function PatchEmbed:extra() return ("%d×%d in patches of %d×%d"):format(self.img_size[1], self.img_size[2], self.patch_size[1], self.patch_size[2]) end

@@ -9,10 +9,7 @@ local signature = require("suture.options").signature
 
 local blocks = {}
 
-local function block(name)
-  blocks[name] = layers._layer(name)
-  return blocks[name]
-end
+local block = require "suture.nn.builtin" (blocks)
 
 local SqueezeExcitation = block "SqueezeExcitation"
 local squeeze_args = signature("SqueezeExcitation", "input_channels:count squeeze_channels:count activation:fn=nil "

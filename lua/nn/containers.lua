@@ -1,11 +1,11 @@
 --- Modules made of modules, counted from 0: Sequential runs them in order, ModuleList holds them.
 local Module = require "suture.nn.module"
-local class = require "suture.class"
 local fault = require "suture.fault"
 local trace = require "suture.nn.trace"
 local is_module = Module.is_module
 
 local containers = {}
+local builtin = require "suture.nn.builtin" (containers)
 
 local docs = {
   Sequential = [[nn.Sequential(a, b, …): runs modules one after another; also nn.Sequential{a, b} and nn.Sequential{{"conv", a}, {"act", b}}.
@@ -15,10 +15,8 @@ m[0] is the first, m[-1] the last, #m how many; m:append, m:insert, m:remove, m:
 }
 
 local function container(name)
-  local cls = class(name, Module, getmetatable(Module).__call)
-  cls._builtin, cls._container = true, true
-  require("suture")._docs[cls] = docs[name]
-  containers[name] = cls
+  local cls = builtin(name, docs[name])
+  cls._container = true
   return cls
 end
 

@@ -2,7 +2,6 @@
 -- nn.Conv2d(3, 64, 7, {stride = 2, padding = 3, bias = false}).
 local Module = require "suture.nn.module"
 local F = require "suture.functional"
-local class = require "suture.class"
 local fault = require "suture.fault"
 local graph = require("suture.core").graph
 local init = require "suture.nn.init"
@@ -12,16 +11,7 @@ local trace = require "suture.nn.trace"
 
 local layers = {}
 
--- A layer of the library. Its `extra()` gives the constructor's values as the module tree shows them. doc: its help text,
--- for classes whose init has no comment of its own.
-local function layer(name, doc)
-  local cls = class(name, Module, getmetatable(Module).__call)
-  cls._builtin = true
-  layers[name] = cls
-  if doc then require("suture")._docs[cls] = doc end
-  return cls
-end
-layers._layer = layer
+local layer = require "suture.nn.builtin" (layers)
 
 local function parameter(shape) return Module.Parameter(raw.full(shape, 0)) end
 
@@ -100,6 +90,17 @@ function Linear:extra() return ("%d → %d%s"):format(self.in_features, self.out
 
 -- ---- normalisation ----
 
+-- What a normalisation scales and moves by: weight and bias of that shape, 1 and 0.
+local function make_affine(m, shape)
+  m.weight = Module.Parameter(raw.full(shape, 1))
+  m.bias = Module.Parameter(raw.full(shape, 0))
+end
+
+local function reset_affine(m)
+  raw.fill(m.weight, 1)
+  raw.fill(m.bias, 0)
+end
+
 local function batch_norm(name, ranks, wanted, doc)
   local BN = layer(name, doc)
   BN._is_batchnorm = true
@@ -113,10 +114,7 @@ local function batch_norm(name, ranks, wanted, doc)
     end
     self.momentum = a.momentum
     self.affine, self.track_running_stats = a.affine, a.track_running_stats
-    if a.affine then
-      self.weight = Module.Parameter(raw.full({a.num_features}, 1))
-      self.bias = Module.Parameter(raw.full({a.num_features}, 0))
-    end
+    if a.affine then make_affine(self, {a.num_features}) end
     if a.track_running_stats then
       self:register_buffer("running_mean", raw.full({a.num_features}, 0))
       self:register_buffer("running_var", raw.full({a.num_features}, 1))
@@ -134,10 +132,7 @@ local function batch_norm(name, ranks, wanted, doc)
 
   function BN:reset_parameters()
     self:reset_running_stats()
-    if self.affine then
-      raw.fill(self.weight, 1)
-      raw.fill(self.bias, 0)
-    end
+    if self.affine then reset_affine(self) end
   end
 
   function BN:is_training() return self.training and not self._frozen and not self._bn_eval and not trace.is_dry() end
@@ -195,15 +190,11 @@ local function layer_norm(name, f, doc)
   function LN:init(...)
     local a = args(...)
     self.normalized_shape, self.eps, self.elementwise_affine = a.normalized_shape, a.eps, a.elementwise_affine
-    if not a.elementwise_affine then return end
-    self.weight = Module.Parameter(raw.full(a.normalized_shape, 1))
-    self.bias = Module.Parameter(raw.full(a.normalized_shape, 0))
+    if a.elementwise_affine then make_affine(self, a.normalized_shape) end
   end
 
   function LN:reset_parameters()
-    if not self.elementwise_affine then return end
-    raw.fill(self.weight, 1)
-    raw.fill(self.bias, 0)
+    if self.elementwise_affine then reset_affine(self) end
   end
 
   function LN:forward(x)
@@ -241,15 +232,11 @@ function GroupNorm:init(...)
     fault("GroupNorm: %d channels do not divide into %d groups", a.num_channels, a.num_groups)
   end
   for k, v in pairs(a) do self[k] = v end
-  if not a.affine then return end
-  self.weight = Module.Parameter(raw.full({a.num_channels}, 1))
-  self.bias = Module.Parameter(raw.full({a.num_channels}, 0))
+  if a.affine then make_affine(self, {a.num_channels}) end
 end
 
 function GroupNorm:reset_parameters()
-  if not self.affine then return end
-  raw.fill(self.weight, 1)
-  raw.fill(self.bias, 0)
+  if self.affine then reset_affine(self) end
 end
 
 function GroupNorm:forward(x)

@@ -1,5 +1,6 @@
 --- ResNets for 32 × 32 images, with the names of Y. Idelbayev's pytorch_resnet_cifar10: He et al. 2015 (arXiv:1512.03385),
 -- section 4.2. 3 × 3 stem of 16, stages of 16, 32 and 64 channels, shortcuts without parameters (option A), head `linear`.
+local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
 local F = nn.functional
 
@@ -34,13 +35,13 @@ end
 
 local CifarResNet = nn.class "CifarResNet"
 
-function CifarResNet:init(blocks, o)
+function CifarResNet:init(count, o)
   self.conv1 = nn.Conv2d(o.in_chans, 16, 3, {padding = 1, bias = false})
   self.bn1 = nn.BatchNorm2d(16)
   local inplanes = 16
   for i, planes in ipairs {16, 32, 64} do
     local stage = nn.Sequential()
-    for b = 0, blocks - 1 do
+    for b = 0, count - 1 do
       stage:append(BasicBlock(inplanes, planes, b == 0 and i > 1 and 2 or 1))
       inplanes = planes
     end
@@ -89,10 +90,9 @@ end
 local function recognise(shapes)
   local stem, head = shapes["conv1.weight"], shapes["linear.weight"]
   if not (stem and head and #stem == 4 and #head == 2 and stem[1] == 16 and stem[3] == 3 and head[2] == 64) then return nil end
-  local blocks = 0
-  while shapes[("layer3.%d.conv1.weight"):format(blocks)] do blocks = blocks + 1 end
+  local count = blocks.count(shapes, "layer3.%d.conv1.weight")
   for name, spec in pairs(variants) do
-    if spec.blocks == blocks and not shapes["layer4.0.conv1.weight"] then return name, {num_classes = head[1], in_chans = stem[2]} end
+    if spec.blocks == count and not shapes["layer4.0.conv1.weight"] then return name, {num_classes = head[1], in_chans = stem[2]} end
   end
 end
 

@@ -2,6 +2,7 @@
 -- residual blocks (MBConv) and two of transformer blocks whose scores get a learned number for each way between two places.
 -- coatnet_0 … coatnet_4 are the paper's (its table 3: L blocks of width D per stage); coatnet_*_rw_224 are timm's, which has
 -- weights for them, and differ in what `variants` says. Names are timm's. All linear maps are 1 × 1 convolutions.
+local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.fault"
 local nn = require "suture.nn"
 local relative = require "suture.zoo.common.relative"
@@ -160,14 +161,14 @@ function CoAtNet:init(spec, o)
   if o.image_size % 32 ~= 0 then fault("coatnet: image_size is a multiple of 32, got %d", o.image_size) end
   self.image_size = o.image_size
   self.stem = Stem(o.in_chans, spec.stem[1], spec.stem[2], spec.act)
-  local blocks = 0
-  for _, n in ipairs(o.depths) do blocks = blocks + n end
+  local total = 0
+  for _, n in ipairs(o.depths) do total = total + n end
   local i, nth, size, stages = spec.stem[2], 0, o.image_size // 2, {}
   for s, n in ipairs(o.depths) do
     local list, width = {}, spec.widths[s]
     size = size // 2
     for b = 1, n do
-      local c = setmetatable({drop_path = o.stochastic_depth_prob * nth / math.max(1, blocks - 1)}, {__index = spec})
+      local c = setmetatable({drop_path = o.stochastic_depth_prob * nth / math.max(1, total - 1)}, {__index = spec})
       local stride = b == 1 and 2 or 1
       list[b] = s <= 2 and MbConvBlock(i, width, stride, c) or TransformerBlock2d(i, width, stride, size, c)
       i, nth = width, nth + 1
@@ -263,11 +264,7 @@ local function recognise(shapes)
   if not (stem and head and first and table_shape and #head == 2) then return nil end
   local depths = {}
   for s = 1, 4 do
-    depths[s] = 0
-    local block = ("stages.%d.blocks.%%d.%s.weight"):format(s - 1, s <= 2 and "conv1_1x1" or "attn.qkv")
-    while shapes[block:format(depths[s])] do
-      depths[s] = depths[s] + 1
-    end
+    depths[s] = blocks.count(shapes, ("stages.%d.blocks.%%d.%s.weight"):format(s - 1, s <= 2 and "conv1_1x1" or "attn.qkv"))
   end
   local bias, early = shapes["stages.0.blocks.0.conv3_1x1.bias"] ~= nil, shapes["stages.0.blocks.0.se_early.fc1.weight"] ~= nil
   for name, spec in pairs(variants) do

@@ -1,5 +1,6 @@
 --- DenseNets with torchvision's names: Huang et al. 2016 (arXiv:1608.06993), the form with bottlenecks and compression
 -- (DenseNet-BC, table 1).
+local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
 local options = require "suture.options"
 local tensor = require "suture.tensor"
@@ -97,10 +98,7 @@ local function recognise(shapes)
   local stem, head = shapes["features.conv0.weight"], shapes["classifier.weight"]
   if not (stem and head and #stem == 4 and #head == 2) then return nil end
   local layers = {}
-  for i = 1, 4 do
-    layers[i] = 0
-    while shapes[("features.denseblock%d.denselayer%d.conv1.weight"):format(i, layers[i] + 1)] do layers[i] = layers[i] + 1 end
-  end
+  for i = 1, 4 do layers[i] = blocks.count(shapes, ("features.denseblock%d.denselayer%%d.conv1.weight"):format(i), 1) end
   local grown = shapes["features.denseblock1.denselayer1.conv2.weight"]
   for name, spec in pairs(variants) do
     if table.concat(spec.layers, " ") == table.concat(layers, " ") and stem[1] == spec.width and grown[1] == spec.growth_rate then

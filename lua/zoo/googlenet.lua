@@ -90,14 +90,9 @@ end
 local read = options.named("googlenet", "num_classes:count in_chans:count aux_logits:bool=true transform_input:bool=false "
   .. "dropout:prob=0.2 dropout_aux:prob=0.7")
 
--- torchvision cuts its normal distribution off at ± 2, which is 200 standard deviations.
 local function build(_, args)
   local m = nn.init.skip(GoogLeNet, read(args))
-  for sub in m:modules() do
-    local class = getmetatable(sub)
-    if class == nn.Linear then sub:reset_parameters() end -- for its bias
-    if class == nn.Conv2d or class == nn.Linear then nn.init.normal_(sub.weight, 0, 0.01) end
-  end
+  inception.draw(m, function() return 0.01 end)
   return m
 end
 

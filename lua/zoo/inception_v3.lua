@@ -165,14 +165,9 @@ end
 
 local read = options.named("inception_v3", "num_classes:count in_chans:count aux_logits:bool=true transform_input:bool=false dropout:prob=0.5")
 
--- torchvision cuts its normal distribution off at ± 2, which is 20 standard deviations and more.
 local function build(_, args)
   local m = nn.init.skip(Inception3, read(args))
-  for path, sub in m:named_modules() do
-    local class = getmetatable(sub)
-    if class == nn.Linear then sub:reset_parameters() end -- for its bias
-    if class == nn.Conv2d or class == nn.Linear then nn.init.normal_(sub.weight, 0, path == "AuxLogits.fc" and 0.001 or 0.1) end
-  end
+  inception.draw(m, function(path) return path == "AuxLogits.fc" and 0.001 or 0.1 end)
   return m
 end
 

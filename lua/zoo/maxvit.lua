@@ -165,10 +165,7 @@ local function recognise(shapes)
   local ways = shapes["blocks.0.layers.0.layers.window_attention.attn_layer.1.relative_position_bias_table"]
   if not (stem and head and ways and #head == 2) then return nil end
   local depths = {}
-  for s = 1, 4 do
-    depths[s] = 0
-    while shapes[("blocks.%d.layers.%d.layers.MBconv.layers.conv_c.weight"):format(s - 1, depths[s])] do depths[s] = depths[s] + 1 end
-  end
+  for s = 1, 4 do depths[s] = blocks.count(shapes, ("blocks.%d.layers.%%d.layers.MBconv.layers.conv_c.weight"):format(s - 1)) end
   local size = ((math.tointeger(math.sqrt(ways[1])) or 0) + 1) // 2
   for name, spec in pairs(variants) do
     if spec.stem == stem[1] and spec.widths[4] == head[2] and table.concat(spec.depths, " ") == table.concat(depths, " ") then

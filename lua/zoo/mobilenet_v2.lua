@@ -55,8 +55,7 @@ local read = options.named("mobilenet_v2", "num_classes:count in_chans:count dro
 local function build(_, args)
   local m = nn.init.skip(MobileNetV2, read(args))
   blocks.reset_convolutions(m)
-  nn.init.normal_(m.classifier[1].weight, 0, 0.01)
-  nn.init.zeros_(m.classifier[1].bias)
+  blocks.reset_linear(m.classifier[1])
   return m
 end
 

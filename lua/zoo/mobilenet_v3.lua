@@ -85,10 +85,7 @@ local read = options.named("mobilenet_v3",
 local function build(spec, args)
   local m = nn.init.skip(MobileNetV3, spec.rows, spec.last, read(args))
   blocks.reset_convolutions(m)
-  for _, linear in m:find(nn.Linear) do
-    nn.init.normal_(linear.weight, 0, 0.01)
-    nn.init.zeros_(linear.bias)
-  end
+  for _, linear in m:find(nn.Linear) do blocks.reset_linear(linear) end
   return m
 end
 

@@ -127,8 +127,7 @@ local variants = {
 local function build(spec, args)
   local m = nn.init.skip(function() return RegNet(spec, args) end)
   blocks.reset_convolutions(m)
-  nn.init.normal_(m.fc.weight, 0, 0.01)
-  nn.init.zeros_(m.fc.bias)
+  blocks.reset_linear(m.fc)
   return m
 end
 

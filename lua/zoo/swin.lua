@@ -1,6 +1,7 @@
 --- Swin transformers, with torchvision's names: Liu et al. 2021 (arXiv:2103.14030) and 2022 (V2, arXiv:2111.09883). Rows of patches
 -- attend within windows, every other block within windows moved by half their size, so that neighbours meet; between stages four
 -- places become one. Inside, pictures are (N, H, W, C).
+local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
 local relative = require "suture.zoo.common.relative"
 local tensor = require "suture.tensor"
@@ -188,13 +189,13 @@ local SwinTransformer = nn.class "SwinTransformer"
 function SwinTransformer:init(spec, o)
   local dim, block, merging = spec.dim, SwinTransformerBlock, PatchMerging
   if spec.v2 then block, merging = SwinTransformerBlockV2, PatchMergingV2 end
-  local blocks, nth = -1, 0
-  for _, n in ipairs(o.depths) do blocks = blocks + n end
+  local total, nth = -1, 0
+  for _, n in ipairs(o.depths) do total = total + n end
   self.features = nn.Sequential(nn.Sequential(nn.Conv2d(o.in_chans, dim, 4, {stride = 4}), nn.Permute {0, 2, 3, 1}, nn.LayerNorm(dim)))
   for s, n in ipairs(o.depths) do
     local stage = nn.Sequential()
     for b = 0, n - 1 do
-      stage:append(block(dim, spec.heads[s], spec.window, b % 2 == 0 and 0 or spec.window // 2, o.stochastic_depth_prob * nth / math.max(1, blocks)))
+      stage:append(block(dim, spec.heads[s], spec.window, b % 2 == 0 and 0 or spec.window // 2, o.stochastic_depth_prob * nth / math.max(1, total)))
       nth = nth + 1
     end
     self.features:append(stage)
@@ -255,10 +256,7 @@ local function recognise(shapes)
   local stem, head = shapes["features.0.0.weight"], shapes["head.weight"]
   if not (stem and head and #stem == 4 and #head == 2 and shapes["features.1.0.attn.relative_position_index"]) then return nil end
   local depths, v2 = {}, shapes["features.1.0.attn.logit_scale"] ~= nil
-  for s = 1, 4 do
-    depths[s] = 0
-    while shapes[("features.%d.%d.norm1.weight"):format(2 * s - 1, depths[s])] do depths[s] = depths[s] + 1 end
-  end
+  for s = 1, 4 do depths[s] = blocks.count(shapes, ("features.%d.%%d.norm1.weight"):format(2 * s - 1)) end
   for name, spec in pairs(variants) do
     if spec.dim == stem[1] and (spec.v2 or false) == v2 and table.concat(spec.depths, " ") == table.concat(depths, " ") then
       return name, {num_classes = head[1], in_chans = stem[2]}

@@ -52,10 +52,7 @@ local read = options.named("vgg", "num_classes:count in_chans:count dropout:prob
 local function build(spec, args)
   local m = nn.init.skip(VGG, spec.depths, spec.batch_norm, read(args))
   blocks.reset_convolutions(m)
-  for _, linear in m:find(nn.Linear) do
-    nn.init.normal_(linear.weight, 0, 0.01)
-    nn.init.zeros_(linear.bias)
-  end
+  for _, linear in m:find(nn.Linear) do blocks.reset_linear(linear) end
   return m
 end
 

@@ -1,6 +1,7 @@
 --- Vision transformers, with torchvision's names: Dosovitskiy et al. 2020 (arXiv:2010.11929). A picture is cut into patches, each
 -- patch a row of numbers; a class token joins them, positions are added, and encoder layers let every row look at all others.
 -- The class token's row is what the head reads.
+local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.fault"
 local nn = require "suture.nn"
 local resample = require "suture.zoo.common.resample"
@@ -154,8 +155,7 @@ end
 local function recognise(shapes)
   local stem, pos, head = shapes["conv_proj.weight"], shapes["encoder.pos_embedding"], shapes["heads.head.weight"]
   if not (stem and pos and head and #stem == 4 and #pos == 3 and #head == 2) then return nil end
-  local layers = 0
-  while shapes[("encoder.layers.encoder_layer_%d.ln_1.weight"):format(layers)] do layers = layers + 1 end
+  local layers = blocks.count(shapes, "encoder.layers.encoder_layer_%d.ln_1.weight")
   local grid = math.tointeger(math.sqrt(pos[2] - 1))
   for name, spec in pairs(variants) do
     if spec.patch_size == stem[3] and spec.hidden_dim == stem[1] and grid then

@@ -52,6 +52,15 @@ table.sort(by_size, function(a, b)
   return a < b
 end)
 
+-- A file as PyTorch's, that does not say how the model was made.
+local function torch_file(path, tensors)
+  local names, list, dtypes = {}, {}, {}
+  for k, t in tensors do
+    names[#names + 1], list[#list + 1], dtypes[#dtypes + 1] = k, t, t.dtype == "int64" and "I64" or "F32"
+  end
+  require("suture.core").file.save_torch(path, names, list, dtypes)
+end
+
 describe("zoo", function()
   it("lists by glob", function()
     local n = 0
@@ -199,11 +208,7 @@ describe("zoo", function()
     local path = os.tmpname()
     local file = path .. ".pth"
     local m = zoo.googlenet {num_classes = 3}
-    local names, tensors, dtypes = {}, {}, {} -- a file as PyTorch's, that does not say how the model was made
-    for k, t in m:eval():state_dict() do
-      names[#names + 1], tensors[#tensors + 1], dtypes[#dtypes + 1] = k, t, t.dtype == "int64" and "I64" or "F32"
-    end
-    require("suture.core").file.save_torch(file, names, tensors, dtypes)
+    torch_file(file, m:eval():state_dict())
     local plain = zoo.googlenet {weights = file, num_classes = 3, transform_input = false}
     assert.is_nil(plain.aux1)
     local x = suture.randn(1, 3, 32, 32)
@@ -288,15 +293,12 @@ describe("zoo", function()
       older[(k:gsub("mlp%.0", "mlp.linear_1"):gsub("mlp%.3", "mlp.linear_2"))] = t
     end
     assert.is_truthy(theirs["blocks.0.attn.qkv.weight"] and theirs["head.bias"] and older["encoder.layers.encoder_layer_0.mlp.linear_2.bias"])
-    local file = require("suture").core.file
     local path = os.tmpname()
     local note = require "suture.note"
     local write = note.write
     note.write = function() end
     for _, sd in ipairs {theirs, older} do
-      local names, list, dtypes = {}, {}, {}
-      for k, t in sd do names[#names + 1], list[#list + 1], dtypes[#dtypes + 1] = k, t, "F32" end
-      file.save_torch(path, names, list, dtypes)
+      torch_file(path, sd)
       local same = zoo.vit_b_32 {weights = path, image_size = 96, num_layers = 1, num_classes = 5}:eval()
       local x = suture.randn(1, 3, 96, 96)
       assert.is_true(m(x):equal(same(x)))

@@ -1,15 +1,9 @@
 -- One zoo model for tests/parity/models.py: loads DIR/start.pth, writes what PyTorch's is compared with.
 local name, dir = arg[1], arg[2]
-local file = require("suture.core").file
 local m = zoo[name]()
 
-local function write(path, tensors)
-  local names, list, dtypes = {}, {}, {}
-  for n, t in pairs(tensors) do
-    names[#names + 1], list[#list + 1], dtypes[#dtypes + 1] = n, t, t.dtype == "int64" and "I64" or "F32"
-  end
-  file.save_torch(dir .. "/" .. path .. ".pth", names, list, dtypes)
-end
+local save = dofile "tests/parity/write.lua"
+local function write(name, tensors) save(dir .. "/" .. name .. ".pth", tensors) end
 
 local function start() return open(dir .. "/start.pth", {model = m}) end
 

@@ -1,7 +1,6 @@
 -- The zoo's models for tests/parity/zoo.py. `list`: their names. `shapes NAME…`: the names and shapes of their tensors.
 -- `run NAME DIR PART…`: loads DIR/start.pth, writes what PyTorch's is compared with, without these parts of the model; `train
 -- NAME DIR PART…`: the same, in training.
-local file = require("suture.core").file
 local what = arg[1]
 
 if what == "list" then
@@ -24,13 +23,8 @@ end
 
 local dir = arg[3]
 
-local function write(path, tensors)
-  local names, list, dtypes = {}, {}, {}
-  for n, t in pairs(tensors) do
-    names[#names + 1], list[#list + 1], dtypes[#dtypes + 1] = n, t, t.dtype == "int64" and "I64" or "F32"
-  end
-  file.save_torch(dir .. "/" .. path .. ".pth", names, list, dtypes)
-end
+local save = dofile "tests/parity/write.lua"
+local function write(name, tensors) save(dir .. "/" .. name .. ".pth", tensors) end
 
 local m = nn.init.skip(zoo[arg[2]])
 for i = 4, #arg do m[arg[i]] = nil end

@@ -39,10 +39,17 @@ function blocks.reset_convolutions(m)
   end
 end
 
---- blocks.count(shapes, name): how many tensors of a checkpoint are called name:format(0), name:format(1) … without a gap.
-function blocks.count(shapes, name)
+--- blocks.reset_linear(linear): a normal distribution of deviation 0.01, bias 0, as classifiers of convolutional networks begin.
+function blocks.reset_linear(linear)
+  nn.init.normal_(linear.weight, 0, 0.01)
+  nn.init.zeros_(linear.bias)
+end
+
+--- blocks.count(shapes, name[, first (0)]): how many tensors of a checkpoint are called name:format(first), name:format(first + 1) …
+-- without a gap.
+function blocks.count(shapes, name, first)
   local n = 0
-  while shapes[name:format(n)] do n = n + 1 end
+  while shapes[name:format((first or 0) + n)] do n = n + 1 end
   return n
 end
 

@@ -29,4 +29,14 @@ local shift = per_channel(function(mean) return (mean - 0.5) / 0.5 end)
 -- 0.5 and 0.5: what weights that come from TensorFlow were made for.
 function inception.recolour(x) return x * scale + shift end
 
+--- inception.draw(m, deviation): normal distributions for the weights of convolutions and linear maps, deviation(path) wide; biases as
+-- layers begin. torchvision cuts them off at ± 2, which is 20 standard deviations and more.
+function inception.draw(m, deviation)
+  for path, sub in m:named_modules() do
+    local class = getmetatable(sub)
+    if class == nn.Linear then sub:reset_parameters() end -- for its bias
+    if class == nn.Conv2d or class == nn.Linear then nn.init.normal_(sub.weight, 0, deviation(path)) end
+  end
+end
+
 return inception
