@@ -70,7 +70,7 @@ static void pack_chunks(float *to, const float *x, int64_t ld, int64_t rows, int
 static void multiply(float *c, int64_t ldc, const float *a, const float *b, int64_t mr, int64_t n, int64_t k) {
   int64_t depth = round_up(k, 4);
   for (int64_t n0 = 0; n0 < n; n0 += NR, b += depth * NR)
-    K(gemm_rows)((int)mr, (int)ceil_div(min_of(NR, n - n0), VW), depth, a, b, c + n0, ldc, false);
+    K(gemm_rows)((int)mr, (int)ceil_div(min_of(NR, n - n0), VW), depth, a, b, c + n0, ldc, false, NULL);
 }
 
 /* c (m, n) [+]= a^T . b over t rows, both chunked. */

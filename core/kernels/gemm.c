@@ -5,7 +5,7 @@
 #include "gemm.h"
 
 INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc,
-                      bool add) {
+                      bool add, const float *ahead) {
   vf acc[MR][2];
 #pragma GCC unroll 16
   for (int i = 0; i < mr; i++)
@@ -13,7 +13,12 @@ INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, con
     for (int v = 0; v < nv; v++) acc[i][v] = add ? v_load(c + i * ldc + v * VW) : v_zero();
   while (k > 0) {
     int64_t n = k < CHUNK ? k : CHUNK;
-    for (int64_t q = 0; q < n; q += 4, a += 4, b += 4 * nv * VW)
+    for (int64_t q = 0; q < n; q += 4, a += 4, b += 4 * nv * VW) {
+      if (ahead) {
+#pragma GCC unroll 4
+        for (int l = 0; l < nv * (int)VW * 2; l += CHUNK) __builtin_prefetch(ahead + l, 0, 2);
+        ahead += nv * VW * 2;
+      }
 #pragma GCC unroll 4
       for (int u = 0; u < 4; u++) {
         vf bv[2];
@@ -26,6 +31,7 @@ INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, con
           for (int v = 0; v < nv; v++) acc[i][v] = v_fma(x, bv[v], acc[i][v]);
         }
       }
+    }
     a += (mr - 1) * CHUNK;
     k -= CHUNK;
   }
@@ -73,10 +79,10 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
 #endif
 
 #define ROWS_DEFINE(m) \
-  static void rows_##m##_1(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add) { \
-    rows_tile(m, 1, k, a, b, c, ldc, add); } \
-  static void rows_##m##_2(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add) { \
-    rows_tile(m, 2, k, a, b, c, ldc, add); }
+  static void rows_##m##_1(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) { \
+    rows_tile(m, 1, k, a, b, c, ldc, add, ahead); } \
+  static void rows_##m##_2(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) { \
+    rows_tile(m, 2, k, a, b, c, ldc, add, ahead); }
 ROWS_LIST(ROWS_DEFINE)
 
 #define OUTER_DEFINE(m) \
@@ -86,12 +92,12 @@ ROWS_LIST(ROWS_DEFINE)
     outer_tile(m, 2, t, a, b, rb, c, ldc, add); }
 OUTER_LIST(OUTER_DEFINE)
 
-void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add) {
-  static void (*const tile[])(int64_t, const float *, const float *, float *, int64_t, bool) = {
+void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) {
+  static void (*const tile[])(int64_t, const float *, const float *, float *, int64_t, bool, const float *) = {
 #define ROWS_ENTRY(m) rows_##m##_1, rows_##m##_2,
     ROWS_LIST(ROWS_ENTRY)
   };
-  tile[2 * (mr - 1) + nv - 1](k, a, b, c, ldc, add);
+  tile[2 * (mr - 1) + nv - 1](k, a, b, c, ldc, add, ahead);
 }
 
 void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add) {
@@ -102,12 +108,11 @@ void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, in
   tile[2 * (mr - 1) + nv - 1](t, a, b, rows_b, c, ldc, add);
 }
 
-void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {
-  const bool relu = e->act == ACT_RELU;
+void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {
+  const bool relu = e->act == ACT_RELU, late = e->act > ACT_RELU; /* late: when the whole tile is ready, in one loop */
   for (int i = 0; i < rows; i++) {
-    float *yi = y[i];
-    const float *ti = tile + i * ld_tile, *ri = e->residual ? e->residual + (yi - e->y0) : NULL;
-    const float *gi = e->gate ? e->gate + (yi - e->y0) : NULL;
+    float *yi = y[i], *ti = tile + i * ld_tile, *to = late ? ti : yi;
+    const float *ri = e->residual ? e->residual + (yi - e->y0) : NULL, *gi = e->gate ? e->gate + (yi - e->y0) : NULL;
     int j = 0;
     for (; j + VW <= n; j += VW) {
       vf v = v_load(ti + j);
@@ -117,14 +122,19 @@ void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int row
       if (ri) v = v + v_load(ri + j);
       if (relu) v = v_relu(v);
       if (gi) v = v_gate(v, v_load(gi + j));
-      v_store(yi + j, v);
+      v_store(to + j, v);
     }
     if (j < n) {
       vf v = v_load(ti + j);
       if (e->add) v = v + v_load_n(yi + j, n - j);
       EPILOGUE(v, e->scale, e->shift, ri ? ri + j : NULL, gi ? gi + j : NULL, relu, j, n - j);
-      v_store_n(yi + j, v, n - j);
+      v_store_n(to + j, v, n - j);
     }
-    activate_row(yi, n, e->act, e->act_attr);
+  }
+  if (!late) return;
+  if (n == ld_tile) activate_row(tile, rows * ld_tile, e->act, e->act_attr);
+  for (int i = 0; i < rows; i++) {
+    if (n < ld_tile) activate_row(tile + i * ld_tile, n, e->act, e->act_attr);
+    memcpy(y[i], tile + i * ld_tile, (size_t)n * sizeof(float));
   }
 }

@@ -25,13 +25,14 @@ enum {
   OR = VW == 16 ? 8 : 4,                         /* most rows of a gemm_outer tile; divides CHUNK */
 };
 
-/* k is a multiple of 4 (pad a and b with zeros); 1 <= mr <= MR; nv 1 or 2; ldc in floats. add: c is added to. */
-void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add);
+/* k is a multiple of 4 (pad a and b with zeros); 1 <= mr <= MR; nv 1 or 2; ldc in floats. add: c is added to.
+ * ahead: k * nv*VW / 2 floats that are wanted soon and may be far away, asked for on the way; or NULL. */
+void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead);
 /* t rows; a points at its first row's first used column inside a chunk; b at a chunk, or a vector inside it; rows_b: rows
  * of the block b is in (distance to the next chunk). */
 void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add);
 
-/* The epilogue (op.h) of rows of n columns, y[i] the rows' addresses. add: what y holds is added to the tile first. */
+/* The epilogue (op.h) of rows of n columns, y[i] the rows' addresses; the tile is used up. add: what y holds is added to the tile first. */
 typedef struct TileEnd {
   const float *scale, *shift; /* (n), NULL: 1, 0 */
   const float *residual, *gate, *y0; /* the elements for y0[j] are residual[j], gate[j] */
@@ -39,7 +40,7 @@ typedef struct TileEnd {
   Activation act;
   const double *act_attr;
 } TileEnd;
-void K(gemm_finish)(float *const *y, const float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
+void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
 
 /* One vector's worth of an epilogue at channel ch: r, g the addresses of residual and gate for it, or NULL. Of activations
  * ReLU is done here, in registers; a kernel does the others with activate_row once a row of its results is stored, which is

@@ -1,5 +1,6 @@
-/* Transcendental functions without branches or calls, which the compiler turns into vector code inside plain loops; the
- * same operations in the same order on every instruction set (C11 mode contracts nothing), so the same bits. */
+/* Transcendental functions without branches or calls, which the compiler turns into vector code inside plain loops. What draws
+ * random numbers gives the same bits on every instruction set (C11 mode contracts nothing); activations are rounded once less
+ * where a multiply-add is one instruction: their chains of operations are what a loop of them waits for. */
 #ifndef KERNELS_VMATH_H
 #define KERNELS_VMATH_H
 #include <stdint.h>
@@ -15,6 +16,13 @@ static inline float v_float(uint32_t u) {
   memcpy(&x, &u, 4);
   return x;
 }
+static inline float v_mad(float a, float b, float c) { /* a * b + c */
+#ifdef __FMA__
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
 static inline float v_power2(int32_t n) { return v_float((uint32_t)(n + 127) << 23); } /* n in -126 … 127 */
 
 /* e^x, error below 1e-7 relative: Cephes expf (Moshier), argument reduced by n ln 2 in two parts. Overflows to inf,
@@ -23,16 +31,16 @@ static inline float v_exp(float x) {
   const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number held in the low bits */
   x = x < -104.0f ? -104.0f : x;
   x = x > 89.0f ? 89.0f : x;
-  float t = x * 1.44269504088896341f + magic, n = t - magic;
+  float t = v_mad(x, 1.44269504088896341f, magic), n = t - magic;
   int32_t k = (int32_t)(v_bits(t) - v_bits(magic));
-  float r = x - n * 0.693359375f - n * -2.12194440e-4f;
+  float r = v_mad(n, 2.12194440e-4f, v_mad(n, -0.693359375f, x));
   float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
+  p = v_mad(p, r, 1.3981999507e-3f);
+  p = v_mad(p, r, 8.3334519073e-3f);
+  p = v_mad(p, r, 4.1665795894e-2f);
+  p = v_mad(p, r, 1.6666665459e-1f);
+  p = v_mad(p, r, 5.0000001201e-1f);
+  p = v_mad(p, r * r, r + 1.0f);
   int32_t half = k >> 1;
   return p * v_power2(half) * v_power2(k - half); /* in two steps, for the ends of the range */
 }
@@ -45,16 +53,16 @@ static inline float v_tanh(float x) {
   x = x > 7.90531110763549805f ? 7.90531110763549805f : x;
   float q = x * x;
   float a = -2.76076847742355e-16f;
-  a = a * q + 2.00018790482477e-13f;
-  a = a * q + -8.60467152213735e-11f;
-  a = a * q + 5.12229709037114e-08f;
-  a = a * q + 1.48572235717979e-05f;
-  a = a * q + 6.37261928875436e-04f;
-  a = a * q + 4.89352455891786e-03f;
+  a = v_mad(a, q, 2.00018790482477e-13f);
+  a = v_mad(a, q, -8.60467152213735e-11f);
+  a = v_mad(a, q, 5.12229709037114e-08f);
+  a = v_mad(a, q, 1.48572235717979e-05f);
+  a = v_mad(a, q, 6.37261928875436e-04f);
+  a = v_mad(a, q, 4.89352455891786e-03f);
   float b = 1.19825839466702e-06f;
-  b = b * q + 1.18534705686654e-04f;
-  b = b * q + 2.26843463243900e-03f;
-  b = b * q + 4.89352518554385e-03f;
+  b = v_mad(b, q, 1.18534705686654e-04f);
+  b = v_mad(b, q, 2.26843463243900e-03f);
+  b = v_mad(b, q, 4.89352518554385e-03f);
   return x * a / b;
 }
 
@@ -64,17 +72,17 @@ static inline float v_erf(float x) {
   x = x > 4.0f ? 4.0f : x;
   float q = x * x;
   float a = -2.72614225801306e-10f;
-  a = a * q + 2.77068142495902e-08f;
-  a = a * q + -2.10102402082508e-06f;
-  a = a * q + -5.69250639462346e-05f;
-  a = a * q + -7.34990630326855e-04f;
-  a = a * q + -2.95459980854025e-03f;
-  a = a * q + -1.60960333262415e-02f;
+  a = v_mad(a, q, 2.77068142495902e-08f);
+  a = v_mad(a, q, -2.10102402082508e-06f);
+  a = v_mad(a, q, -5.69250639462346e-05f);
+  a = v_mad(a, q, -7.34990630326855e-04f);
+  a = v_mad(a, q, -2.95459980854025e-03f);
+  a = v_mad(a, q, -1.60960333262415e-02f);
   float b = -1.45660718464996e-05f;
-  b = b * q + -2.13374055278905e-04f;
-  b = b * q + -1.68282697438203e-03f;
-  b = b * q + -7.37332916720468e-03f;
-  b = b * q + -1.42647390514189e-02f;
+  b = v_mad(b, q, -2.13374055278905e-04f);
+  b = v_mad(b, q, -1.68282697438203e-03f);
+  b = v_mad(b, q, -7.37332916720468e-03f);
+  b = v_mad(b, q, -1.42647390514189e-02f);
   return x * a / b;
 }
 

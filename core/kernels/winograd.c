@@ -112,11 +112,15 @@ static void all_weights(const Plan *p, float *u, const float *w) {
 static void output_block(const Plan *p, float *y, const float *prod, const Epilogue *e, int64_t t0, int64_t tiles,
                          int64_t panel) {
   int64_t ahead = wino_ahead(min_of(NR, p->co - panel * NR));
+  const bool late = e->act > ACT_RELU; /* in one loop, when the whole tile is ready */
+  float ready[TILE][TILE][NR] __attribute__((aligned(64)));
+  if (late) memset(ready, 0, sizeof ready);
   for (int64_t r = 0; r < tiles; r++) {
     int64_t tile = t0 + r;
     int j0 = (int)(tile % p->t.tiles_w) * TILE, i0 = (int)(tile / p->t.tiles_w % p->t.tiles_h) * TILE;
     int64_t image = tile / p->t.tiles_w / p->t.tiles_h;
     int rows = (int)min_of(TILE, p->oh - i0), cols = (int)min_of(TILE, p->ow - j0);
+    int64_t width = min_of(NR, p->co - panel * NR), y0 = ((image * p->oh + i0) * p->ow + j0) * p->co + panel * NR;
     for (int64_t v = 0; v < NR && panel * NR + v < p->co; v += VW) {
       int64_t ch = panel * NR + v;
       int n = (int)min_of(VW, p->co - ch);
@@ -138,14 +142,18 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
       vf scale = e->scale ? v_load_n(e->scale + ch, n) : v_set(1.0f), shift = e->shift ? v_load_n(e->shift + ch, n) : v_zero();
       bool affine = e->scale || e->shift, relu = e->act == ACT_RELU;
       for (int a = 0; a < rows; a++) {
-        int64_t at = ((image * p->oh + i0 + a) * p->ow + j0) * p->co + ch;
+        int64_t at = y0 + (int64_t)a * p->ow * p->co + v;
         wino_output(half[a], o);
 #pragma GCC unroll 6
         for (int b = 0; b < TILE; b++, at += p->co) {
           if (b >= cols) break;
           vf out = o[b];
           if (affine) out = v_fma(out, scale, shift);
-          if (n == VW) {
+          if (late) {
+            if (e->residual) out = out + v_load_n(e->residual + at, n);
+            if (e->gate) out = v_gate(out, v_load_n(e->gate + at, n));
+            v_store(ready[a][b] + v, out);
+          } else if (n == VW) {
             if (e->residual) out = out + v_load(e->residual + at);
             if (relu) out = v_relu(out);
             if (e->gate) out = v_gate(out, v_load(e->gate + at));
@@ -159,9 +167,11 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
         }
       }
     }
-    for (int a = 0; a < rows; a++)
-      for (int b = 0; b < cols; b++)
-        activate_row(y + ((image * p->oh + i0 + a) * p->ow + j0 + b) * p->co + panel * NR, min_of(NR, p->co - panel * NR), e->act, e->act_attr);
+    if (late) {
+      activate_row(ready[0][0], rows * TILE * NR, e->act, e->act_attr);
+      for (int a = 0; a < rows; a++)
+        for (int b = 0; b < cols; b++) memcpy(y + y0 + ((int64_t)a * p->ow + b) * p->co, ready[a][b], (size_t)width * sizeof(float));
+    }
   }
 }
 
@@ -172,8 +182,9 @@ static void multiply(const Plan *p, float *prod, const float *v, const float *u,
   for (int q = 0; q < POINTS; q++)
     for (int64_t b = 0; b < bands; b++) {
       int64_t r0 = piece_at(tiles, bands, b), mr = piece_at(tiles, bands, b + 1) - r0;
+      const float *ahead = bands > 1 && b < 2 && q + 1 < POINTS ? u + (q + 1) * p->u_step + b * (c1 - c0) * nv * VW / 2 : NULL;
       K(gemm_rows)((int)mr, nv, c1 - c0, v + q * v_step(p, tiles) + r0 * p->depth + c0 * mr, u + q * p->u_step,
-                   prod + (r0 * POINTS + q) * NR, (int64_t)POINTS * NR, c0 > 0);
+                   prod + (r0 * POINTS + q) * NR, (int64_t)POINTS * NR, c0 > 0, ahead);
     }
 }
 

@@ -44,12 +44,12 @@ end
 local function dot(g)
   local out = {"digraph model {", '  rankdir = TB; node [shape = box, style = "rounded,filled", fillcolor = white, fontname = "sans-serif", fontsize = 10];'}
   local function esc(s) return (s:gsub('[\\"]', "\\%0")) end
-  for _, n in ipairs(g.nodes) do
+  for _, n in ipairs(g.drawn) do
     local style = n.input and "#e8f4e8" or n.frozen and "#dbe9f6" or n.functional and "#f4f0e0" or "white"
     local label = esc(n.path) .. (n.label ~= "" and "\\n" .. esc(n.label) or "") .. "\\n" .. shape_text(n.shape)
     out[#out + 1] = ('  n%d [label = "%s", fillcolor = "%s"];'):format(n.id, label, style)
   end
-  for _, n in ipairs(g.nodes) do
+  for _, n in ipairs(g.drawn) do
     for _, i in ipairs(n.inputs) do out[#out + 1] = ("  n%d -> n%d;"):format(i, n.id) end
   end
   out[#out + 1] = "}\n"
@@ -65,7 +65,7 @@ local function xml(s) return (s:gsub("[&<>\"]", {["&"] = "&amp;", ["<"] = "&lt;"
 
 local function svg(g)
   local by, outputs = {}, {}
-  for i, n in ipairs(g.nodes) do
+  for i, n in ipairs(g.drawn) do
     by[i] = {id = n.id, inputs = n.inputs}
     if n.output then outputs[n.id] = true end
   end
@@ -79,7 +79,7 @@ local function svg(g)
   end
   local text_x = LEFT + width * LANE + 8
   local path_w, label_w, shape_w = 0, 0, 0
-  for _, n in ipairs(g.nodes) do
+  for _, n in ipairs(g.drawn) do
     path_w = math.max(path_w, text.columns(n.path))
     label_w = math.max(label_w, text.columns(n.label) + (n.run > 1 and 10 or 0) + (n.bn_eval and 5 or 0))
     shape_w = math.max(shape_w, text.columns(shape_text(n.shape)))
@@ -97,7 +97,7 @@ local function svg(g)
     ('<text x="%d" y="24" font-size="15" font-weight="bold">%s</text>'):format(LEFT, xml(g.class)),
     ('<text x="%g" y="24" fill="#555">output</text><text x="%g" y="24" text-anchor="end" fill="#555">params</text><text x="%g" y="24" text-anchor="end" fill="#555">MACs</text>'):format(x_shape, x_params, total - 16),
   }
-  for _, n in ipairs(g.nodes) do -- edges below nodes: straight down, or along the lane that is free of nodes and in at the end
+  for _, n in ipairs(g.drawn) do -- edges below nodes: straight down, or along the lane that is free of nodes and in at the end
     local x2, y2 = xy(n.id)
     for _, i in ipairs(n.inputs) do
       local x1, y1 = xy(i)
@@ -105,7 +105,9 @@ local function svg(g)
       local lane = math.max(lane_of[i], lane_of[n.id])
       if far then
         local taken = {} -- lanes with nodes between the two
-        for id = i + 1, n.id - 1 do taken[lane_of[id]] = true end
+        for id = i + 1, n.id - 1 do
+          if lane_of[id] then taken[lane_of[id]] = true end
+        end
         while taken[lane] do lane = lane + 1 end
       end
       local x = LEFT + (lane - 1) * LANE
@@ -119,7 +121,7 @@ local function svg(g)
       out[#out + 1] = ('<path d="%s" fill="none" stroke="%s" stroke-width="1.6"/>'):format(d, colour)
     end
   end
-  for _, n in ipairs(g.nodes) do
+  for _, n in ipairs(g.drawn) do
     local x, y = xy(n.id)
     local fill = n.functional and "white" or n.frozen and "#8db9e0" or n.input and "#4f8a4f" or "#333"
     out[#out + 1] = ('<circle cx="%g" cy="%g" r="5" fill="%s" stroke="%s" stroke-width="1.5"><title>%s</title></circle>'):format(x, y, fill,

@@ -1,7 +1,9 @@
 --- The graph that runs, as rows with lanes; prints itself, saves itself.
 local fault = require "suture.fault"
+local fold = require "suture.view.fold"
 local kernels = require "suture.view.kernels"
 local lanes = require "suture.view.lanes"
+local options = require "suture.options"
 local rows = require "suture.view.rows"
 local suggest = require "suture.suggest"
 local text = require "suture.view.text"
@@ -22,7 +24,9 @@ local function call_at(t, path)
   fault("graph: no module '%s' in %s%s", path, t.class, suggest.hint(path, paths))
 end
 
-local known = {depth = true, input = true, kernels = true, at = true}
+local known = {depth = true, input = true, kernels = true, at = true, fold = true}
+
+local MANY = 100 -- rows; of graphs with more, repeats are folded unless said otherwise
 
 local function plain_shape(s)
   if not s then return nil end
@@ -32,6 +36,9 @@ end
 -- m:graph(…): see view/init.lua.
 local function graph(m, ...)
   local opts = trace.arguments("graph", known, ...)
+  if opts.fold ~= nil and type(opts.fold) ~= "boolean" then
+    fault("graph: fold expects true or false, got %s", options.show(opts.fold))
+  end
   local t = trace.run(m, opts.input, "graph")
   local within = opts.at and opts.at ~= "" and call_at(t, opts.at) or nil
   local depth = opts.depth
@@ -60,6 +67,13 @@ local function graph(m, ...)
     g.kernels = kernels(t, within)
     for _, row in ipairs(list) do g.nodes[row.id].kernel = row.input and "" or g.kernels:of(row) end
   end
+  local drawn = (opts.fold or opts.fold == nil and #list > MANY) and fold(list, outputs)
+  g.drawn, g.folded = g.nodes, drawn ~= nil and drawn ~= false
+  if g.folded then
+    g.drawn = {}
+    for i, d in ipairs(drawn) do g.drawn[i] = type(d) == "table" and d or g.nodes[d] end
+    for _, d in ipairs(g.drawn) do d.output = outputs[d.id] or false end
+  end
   return g
 end
 
@@ -82,6 +96,7 @@ function Graph.totals(g)
   local parts = {
     text.plural(g.ops, "row"), text.plural(g.params, "parameter"), text.short(g.macs) .. " MACs",
   }
+  if g.folded then parts[1] = ("%s, folded to %d"):format(parts[1], #g.drawn - #g.inputs) end
   if g.frozen_params > 0 then parts[2] = ("%s (%s do not train)"):format(parts[2], text.count(g.frozen_params)) end
   return table.concat(parts, text.sign "sep")
 end
@@ -91,17 +106,20 @@ function Graph.text(g, width)
   width = width or text.width()
   local frozen, functional = false, false
   local by = {}
-  for i, n in ipairs(g.nodes) do
+  for i, n in ipairs(g.drawn) do
     by[i] = {id = n.id, inputs = n.inputs, mark = n.functional and "functional" or "op"}
     frozen = frozen or n.frozen
     functional = functional or n.functional
   end
   local outputs = {}
-  for _, n in ipairs(g.nodes) do if n.output then outputs[n.id] = true end end
-  local drawn = lanes(by, outputs)
+  local by_id = {}
+  for _, n in ipairs(g.drawn) do
+    by_id[n.id] = n
+    if n.output then outputs[n.id] = true end
+  end
   local cells = {}
-  for i, l in ipairs(drawn) do
-    local n = l.row and g.nodes[l.row.id]
+  for i, l in ipairs(lanes(by, outputs)) do
+    local n = l.row and by_id[l.row.id]
     if not n then cells[i] = {l.text, "", "", "", "", "", "", ""}
     else
       cells[i] = {
@@ -144,6 +162,7 @@ function Graph.text(g, width)
   local legend = {}
   if frozen then legend[#legend + 1] = (text.unicode() and "❄" or "f") .. " frozen: nothing in it changes" end
   if functional then legend[#legend + 1] = (text.unicode() and "○" or "o") .. " functional: runs, but is no module" end
+  if g.folded then legend[#legend + 1] = text.sign "times" .. " so many alike, in a row (fold = false draws each)" end
   if #legend > 0 then lines[#lines + 1] = table.concat(legend, text.sign "sep") end
   if g.kernels then lines[#lines + 1] = g.kernels:totals() end
   return table.concat(lines, "\n")

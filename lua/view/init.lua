@@ -7,8 +7,9 @@ local Module = require "suture.nn.module"
 --   m:graph(1, 3, 224, 224)      with an input of this shape
 --   m:graph "layer1"             only what runs inside this module
 --   m:graph{depth = 1}           modules at this depth as one row each
+--   m:graph{fold = true}         repeats as one row ("Bottleneck × 4"): so from 100 rows on; fold = false draws every row
 --   m:graph{input =, at =, kernels = true}   kernels: also what runs: operations fused into one step, convolutions' algorithms
--- Returns an object that prints itself; g.nodes for scripts; g:save "x.svg" (.html, .dot, .json, .txt).
+-- Returns an object that prints itself; g.nodes for scripts (every row, folded or not); g:save "x.svg" (.html, .dot, .json, .txt).
 function Module.graph(m, ...) return require("suture.view.graph")(m, ...) end
 
 --- m:summary([{depth = 3, input =}]): torchinfo's table: layers, input and output shapes, parameters (in parentheses: they
