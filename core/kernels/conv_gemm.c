@@ -13,7 +13,8 @@
 #include <omp.h>
 #include "conv_parts.h"
 
-enum { BLOCK_FLOATS = 64 * 1024, DEPTH_MAX = 1024, ROWS_MAX = 16 * MR, PIECES_WANTED = 16 };
+enum { BLOCK_FLOATS = 64 * 1024, DEPTH_MAX = 1024, ROWS_MAX = 16 * MR, PIECES_WANTED = 16,
+       TILES_AHEAD = VW == 16 ? 1 : 3 };
 
 typedef struct Product {
   Lattice g;
@@ -129,7 +130,7 @@ static void pack_all(float *packed, const Product *p, const float *w, const Conv
 }
 
 /* A tile's rows lie far apart, and the prefetcher of the hardware does not follow: what a tile is finished with is asked for while
- * the one before it is multiplied. */
+ * one before it is multiplied, the third where tiles are small. */
 INLINE void ask_ahead(const float *y, int n, const TileEnd *e) {
   for (int j = 0; j < n; j += CHUNK) {
     __builtin_prefetch(y + j, 1);
@@ -168,8 +169,8 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
         int64_t r0 = piece_at(rows, bands, b), mr = piece_at(rows, bands, b + 1) - r0;
         float *y[MR];
         for (int64_t r = 0; r < mr; r++) y[r] = row[r0 + r] + n0;
-        int64_t next = b + 1 < bands ? b + 1 : 0, n1 = next ? n0 : n0 + NR; /* the tile after this one */
-        if (next || q + 1 < q1)
+        int64_t next = b + TILES_AHEAD < bands ? b + TILES_AHEAD : b + TILES_AHEAD - bands, n1 = next > b ? n0 : n0 + NR;
+        if (next < bands && (next > b || q + 1 < q1))
           for (int64_t r = piece_at(rows, bands, next), r1 = piece_at(rows, bands, next + 1); r < r1; r++)
             ask_ahead(row[r] + n1, (int)min_of(NR, p->n - n1), &e);
         const float *ahead = bands > 1 && b < 2 && q + 1 < q1 ? b_panel + NR * p->depth + b * len * nv * VW / 2 : NULL;
