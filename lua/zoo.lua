@@ -16,8 +16,10 @@
 --     branch does not want its tensors.
 --   parts = {the classes it is made of}, for files that say what a model is made of.
 --   recognise(shapes): from the names and shapes of a checkpoint's tensors the variant's name and options, or nil.
---   rename(name), optional: what a tensor is called here that other files (timm's, older ones) call `name`; nil where it is not
---     needed. Names that are right come back as they are. recognise sees names from here only.
+--   rename(name, all), optional: what a tensor is called here that other files (timm's, older ones) call `name`; nil where it is
+--     not needed. Names that are right come back as they are. all: what the file has, by its own names. recognise sees names from
+--     here only.
+--   derived, optional: a Lua pattern for names of buffers that follow from the options; files may lack them.
 --   adapt(name, given, shape), optional: `given` made to fit `shape` (position embeddings for another image size, axes of
 --     length 1), or nil where it cannot be. It is asked for every tensor whose shape is not the model's.
 -- What a variant costs is in lua/zoo/common/costs.lua, which scripts/costs.lua writes.
@@ -82,7 +84,7 @@ local function fitted(name, family, m, given)
   local mine, sd, came, adapted = m:state_dict(), ordered.dict(), {}, {}
   for was, t in given do
     local own = was
-    if family.rename then own = family.rename(was) end
+    if family.rename then own = family.rename(was, given) end
     if own and not spare(m, own) then
       if came[own] then fault("%s: the file's %s and %s are both %s here", name, came[own], was, own) end
       came[own] = was
@@ -90,6 +92,11 @@ local function fitted(name, family, m, given)
       local fit = want and want ~= t.shape and family.adapt and family.adapt(own, t, want)
       if fit and raw.numel(fit) ~= raw.numel(t) then adapted[#adapted + 1] = ("%s adapted from %s to %s"):format(own, t.shape, want) end
       sd[own] = fit or t
+    end
+  end
+  if family.derived then
+    for own, t in mine do
+      if not sd[own] and own:find(family.derived) then sd[own] = t end
     end
   end
   local more = #adapted > 1 and (", and %d more"):format(#adapted - 1) or ""
@@ -304,7 +311,7 @@ function zoo.recognise(shapes)
     local own = shapes
     if family.rename then
       own = {}
-      for name, shape in pairs(shapes) do own[family.rename(name) or name] = shape end
+      for name, shape in pairs(shapes) do own[family.rename(name, shapes) or name] = shape end
     end
     local name, opts = family.recognise(own)
     if name then return name, opts end

@@ -1,6 +1,7 @@
 --- ConvNeXts, with torchvision's names: Liu et al. 2022 (arXiv:2201.03545), a ResNet modernised step by step after the
 -- vision transformers: patches at the stem, depthwise 7 × 7, LayerNorm, GELU, an inverted bottleneck of linear layers.
 local blocks = require "suture.zoo.common.blocks"
+local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local torchvision = require "suture.zoo.common.torchvision"
 local ones = require("suture.tensor").ones
@@ -81,6 +82,30 @@ local function build(spec, args)
   return m
 end
 
+-- Names in timm (convnext.py), and in the paper's own files.
+local function stage_of(step) return function(s, rest) return ("features.%d.%s"):format(2 * s + step, rest) end end
+local theirs = {
+  {"^stem%.(.+)$", "features.0.%1"}, {"^stages%.(%d)%.blocks%.(.+)$", stage_of(1)}, {"^stages%.(%d)%.downsample%.(.+)$", stage_of(0)},
+  {"^head%.norm%.(.+)$", "classifier.0.%1"}, {"^head%.fc%.(.+)$", "classifier.2.%1"},
+  {"^downsample_layers%.(%d)%.(.+)$", stage_of(0)}, {"^stages%.(%d)%.(%d.+)$", stage_of(1)}, {"^norm%.(%w+)$", "classifier.0.%1"},
+  {"^head%.(%w+)$", "classifier.2.%1"},
+}
+local parts = { -- of a block
+  gamma = "layer_scale", conv_dw = "block.0", dwconv = "block.0", norm = "block.2", ["mlp.fc1"] = "block.3", pwconv1 = "block.3",
+  ["mlp.fc2"] = "block.5", pwconv2 = "block.5",
+}
+local function rename(name)
+  local new = names.first(name, theirs)
+  if not new then return name end
+  local block, rest = new:match "^(features%.%d%.%d+)%.(.+)$"
+  if not block then return new end
+  local part, kind = rest:match "^(.+)(%.%a+)$"
+  if not part then part, kind = rest, "" end
+  return parts[part] and block .. "." .. parts[part] .. kind or new
+end
+
+local function adapt(_, given, wanted) return names.squeezed(given, wanted) end
+
 local function recognise(shapes)
   local stem, head = shapes["features.0.0.weight"], shapes["classifier.2.weight"]
   if not (stem and head and #stem == 4 and #head == 2 and shapes["features.1.0.layer_scale"]) then return nil end
@@ -92,6 +117,6 @@ local function recognise(shapes)
 end
 
 return {
-  variants = variants, parts = {CNBlock}, build = build, recognise = recognise, stem = "features.0.0", head = "classifier.2",
+  variants = variants, parts = {CNBlock}, build = build, recognise = recognise, rename = rename, adapt = adapt, stem = "features.0.0", head = "classifier.2",
   classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std, options = {stochastic_depth_prob = true, layer_scale = true},
 }

@@ -2,6 +2,7 @@
 -- Inverted residuals (MobileNetV2) with channel attention; B1 to B7 are B0 made wider, deeper and finer by one rule, V2 begins
 -- with blocks in which expansion and depthwise convolution are one.
 local blocks = require "suture.zoo.common.blocks"
+local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local torchvision = require "suture.zoo.common.torchvision"
 
@@ -166,6 +167,24 @@ local function build(spec, args)
   return m
 end
 
+-- Names in timm (efficientnet.py) of B0 to B7. Those it calls tf_efficientnet_… fill up borders another way, which no name tells.
+local theirs = {
+  {"^conv_stem%.", "features.0.0."}, {"^bn1%.", "features.0.1."}, {"^conv_head%.", "features.8.0."}, {"^bn2%.", "features.8.1."},
+  {"^classifier%.(%a+)$", "classifier.1.%1"},
+}
+local parts = { -- of the blocks that do not expand, and of the others
+  {conv_dw = "0.0", bn1 = "0.1", ["se.conv_reduce"] = "1.fc1", ["se.conv_expand"] = "1.fc2", conv_pw = "2.0", bn2 = "2.1"},
+  {conv_pw = "0.0", bn1 = "0.1", conv_dw = "1.0", bn2 = "1.1", ["se.conv_reduce"] = "2.fc1", ["se.conv_expand"] = "2.fc2", conv_pwl = "3.0",
+    bn3 = "3.1"},
+}
+local function rename(name, all)
+  if not all["conv_stem.weight"] then return name end
+  local s, b, part, kind = name:match "^blocks%.(%d)%.(%d+)%.(.+)(%.[%a_]+)$"
+  local place = s and parts[s == "0" and 1 or 2][part]
+  if place then return ("features.%d.%s.block.%s%s"):format(s + 1, b, place, kind) end
+  return names.first(name, theirs) or name
+end
+
 local function recognise(shapes)
   local stem, head = shapes["features.0.0.weight"], shapes["classifier.1.weight"]
   if not (stem and head and #stem == 4 and #head == 2 and shapes["features.1.0.block.0.0.weight"]) then return nil end
@@ -179,6 +198,6 @@ local function recognise(shapes)
 end
 
 return {
-  variants = variants, parts = {MBConv, FusedMBConv}, build = build, recognise = recognise, stem = "features.0.0", head = "classifier.1",
+  variants = variants, parts = {MBConv, FusedMBConv}, build = build, recognise = recognise, rename = rename, stem = "features.0.0", head = "classifier.1",
   classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std, options = {dropout = true, stochastic_depth_prob = true},
 }

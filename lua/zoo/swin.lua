@@ -2,6 +2,7 @@
 -- attend within windows, every other block within windows moved by half their size, so that neighbours meet; between stages four
 -- places become one. Inside, pictures are (N, H, W, C).
 local blocks = require "suture.zoo.common.blocks"
+local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local relative = require "suture.zoo.common.relative"
 local tensor = require "suture.tensor"
@@ -252,9 +253,27 @@ local function build(spec, args)
   return m
 end
 
+-- Names in timm (swin_transformer.py) and in the paper's own files. What halves a picture opens a stage in newer ones, closes the one
+-- before in older ones.
+local theirs = {
+  {"^patch_embed%.proj%.", "features.0.0."}, {"^patch_embed%.norm%.", "features.0.2."}, {"^head%.fc%.", "head."},
+  {"^layers%.(%d)%.blocks%.", function(s) return ("features.%d."):format(2 * s + 1) end},
+}
+local function rename(name, all)
+  if name:find "%.attn_mask$" then return nil end
+  local s, rest = name:match "^layers%.(%d)%.downsample%.(.+)$"
+  if s then return ("features.%d.%s"):format(2 * s + (all["layers.0.downsample.norm.weight"] and 2 or 0), rest) end
+  local new = names.first(name, theirs)
+  return new and new:gsub("%.mlp%.fc1%.", ".mlp.0."):gsub("%.mlp%.fc2%.", ".mlp.3.") or name
+end
+
+local function adapt(name, given, wanted)
+  if name:find "relative_position_index$" and #wanted == 1 and given:numel() == wanted[1] then return given:flatten() end
+end
+
 local function recognise(shapes)
   local stem, head = shapes["features.0.0.weight"], shapes["head.weight"]
-  if not (stem and head and #stem == 4 and #head == 2 and shapes["features.1.0.attn.relative_position_index"]) then return nil end
+  if not (stem and head and #stem == 4 and #head == 2 and shapes["features.1.0.attn.qkv.weight"] and shapes["features.1.0.norm1.weight"]) then return nil end
   local depths, v2 = {}, shapes["features.1.0.attn.logit_scale"] ~= nil
   for s = 1, 4 do depths[s] = blocks.count(shapes, ("features.%d.%%d.norm1.weight"):format(2 * s - 1)) end
   for name, spec in pairs(variants) do
@@ -266,7 +285,8 @@ end
 
 return {
   variants = variants, parts = {ShiftedWindowAttention, ShiftedWindowAttentionV2, SwinTransformerBlock, SwinTransformerBlockV2, PatchMerging,
-    PatchMergingV2, SwinTransformer}, build = build, recognise = recognise,
+    PatchMergingV2, SwinTransformer}, build = build, recognise = recognise, rename = rename, adapt = adapt,
+  derived = "%.relative_position_index$",
   stem = "features.0.0", head = "head", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
   options = {depths = true, stochastic_depth_prob = true},
 }

@@ -3,6 +3,7 @@
 -- The class token's row is what the head reads.
 local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.fault"
+local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local resample = require "suture.zoo.common.resample"
 local tensor = require "suture.tensor"
@@ -117,29 +118,22 @@ end
 
 -- Names of older checkpoints, and of timm's vision_transformer.py.
 local timm = {
-  ["^cls_token$"] = "class_token", ["^pos_embed$"] = "encoder.pos_embedding", ["^patch_embed%.proj%.(%w+)$"] = "conv_proj.%1",
-  ["^norm%.(%w+)$"] = "encoder.ln.%1", ["^head%.(%w+)$"] = "heads.head.%1",
+  {"^cls_token$", "class_token"}, {"^pos_embed$", "encoder.pos_embedding"}, {"^patch_embed%.proj%.(%w+)$", "conv_proj.%1"},
+  {"^norm%.(%w+)$", "encoder.ln.%1"}, {"^head%.(%w+)$", "heads.head.%1"},
 }
 local timm_block = {
-  ["^norm(%d)%.(%w+)$"] = "ln_%1.%2", ["^attn%.qkv%.(%w+)$"] = "self_attention.in_proj_%1", ["^attn%.proj%.(%w+)$"] = "self_attention.out_proj.%1",
-  ["^mlp%.fc1%.(%w+)$"] = "mlp.0.%1", ["^mlp%.fc2%.(%w+)$"] = "mlp.3.%1",
+  {"^norm(%d)%.(%w+)$", "ln_%1.%2"}, {"^attn%.qkv%.(%w+)$", "self_attention.in_proj_%1"}, {"^attn%.proj%.(%w+)$", "self_attention.out_proj.%1"},
+  {"^mlp%.fc1%.(%w+)$", "mlp.0.%1"}, {"^mlp%.fc2%.(%w+)$", "mlp.3.%1"},
 }
-
-local function first_match(name, patterns)
-  for pattern, to in pairs(patterns) do
-    local new, n = name:gsub(pattern, to)
-    if n > 0 then return new end
-  end
-end
 
 local function rename(name)
   local block, rest = name:match "^blocks%.(%d+)%.(.+)$"
   if block then
-    local new = first_match(rest, timm_block)
+    local new = names.first(rest, timm_block)
     return new and ("encoder.layers.encoder_layer_%s.%s"):format(block, new) or name
   end
   local linear = {["1"] = "0", ["2"] = "3"}
-  return first_match(name, timm) or (name:gsub("%.mlp%.linear_([12])%.", function(i) return ".mlp." .. linear[i] .. "." end))
+  return names.first(name, timm) or (name:gsub("%.mlp%.linear_([12])%.", function(i) return ".mlp." .. linear[i] .. "." end))
 end
 
 -- Position embeddings of pictures of another size: the class token's stays, the others are a picture themselves, resized
