@@ -1,5 +1,5 @@
 """PyTorch's worker: worker.py THREADS MODE. Reads lines as worker.lua does, and "export MODEL BATCH PATH", which
-writes ONNX and answers the input's shape as worker.js wants it.
+writes ONNX and answers the input's shape as worker.js wants it. To "make" of a model that torchvision has not: "unknown".
 
 MODE is eager, channels_last, frozen (a trace, frozen, channels_last) or optimized (a trace, optimize_for_inference).
 """
@@ -8,6 +8,10 @@ import torch, torchvision
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "tests", "parity"))
 from cifar import CifarResNet
+
+
+def known(model):
+    return model.startswith("cifar_resnet") or hasattr(torchvision.models, model)
 
 
 def build(model, batch):
@@ -49,7 +53,9 @@ def main():
     warnings.filterwarnings("ignore")
     for line in sys.stdin:
         verb, *rest = line.split()
-        if verb == "make":
+        if verb == "make" and not known(rest[0]):
+            print("unknown", flush=True)
+        elif verb == "make":
             run = make(sys.argv[2], rest[0], rest[1], int(rest[2]))
             print("ready", flush=True)
         elif verb == "export":
