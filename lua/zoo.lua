@@ -19,7 +19,8 @@
 --   rename(name, all), optional: what a tensor is called here that other files (timm's, older ones) call `name`; nil where it is
 --     not needed. Names that are right come back as they are. all: what the file has, by its own names. recognise sees names from
 --     here only.
---   derived, optional: a Lua pattern for names of buffers that follow from the options; files may lack them.
+--   missing(name, all, own), optional: a tensor that the file lacks: `own`, the model's, where it follows from the options, or made
+--     of others of the file's; nil where it cannot be.
 --   adapt(name, given, shape), optional: `given` made to fit `shape` (position embeddings for another image size, axes of
 --     length 1), or nil where it cannot be. It is asked for every tensor whose shape is not the model's.
 -- What a variant costs is in lua/zoo/common/costs.lua, which scripts/costs.lua writes.
@@ -94,10 +95,8 @@ local function fitted(name, family, m, given)
       sd[own] = fit or t
     end
   end
-  if family.derived then
-    for own, t in mine do
-      if not sd[own] and own:find(family.derived) then sd[own] = t end
-    end
+  if family.missing then
+    for own, t in mine do sd[own] = sd[own] or family.missing(own, given, t) end
   end
   local more = #adapted > 1 and (", and %d more"):format(#adapted - 1) or ""
   if #adapted > 0 then note(("%s: %s%s"):format(name, adapted[1], more)) end

@@ -120,8 +120,9 @@ static int b_pending(lua_State *L) {
 
 /* take() → true when Ctrl-C came. At the prompt it is then dealt with; a script stays stopped. */
 static int b_take(lua_State *L) {
-  lua_pushboolean(L, came > 0);
-  if (!script) came = 0;
+  bool yes = came > 0;
+  if (yes && !script) came = 0; /* never where none was seen: one that comes right now would be lost */
+  lua_pushboolean(L, yes);
   return 1;
 }
 

@@ -67,12 +67,16 @@ local function graph(m, ...)
     g.kernels = kernels(t, within)
     for _, row in ipairs(list) do g.nodes[row.id].kernel = row.input and "" or g.kernels:of(row) end
   end
-  local drawn = (opts.fold or opts.fold == nil and #list > MANY) and fold(list, outputs)
-  g.drawn, g.folded = g.nodes, drawn ~= nil and drawn ~= false
-  if g.folded then
-    g.drawn = {}
-    for i, d in ipairs(drawn) do g.drawn[i] = type(d) == "table" and d or g.nodes[d] end
-    for _, d in ipairs(g.drawn) do d.output = outputs[d.id] or false end
+  local drawn = opts.fold ~= false and (opts.fold or #list > MANY) and fold(list, outputs)
+  g.drawn, g.folded = g.nodes, false -- folded: to how many rows
+  if drawn then
+    g.drawn, g.folded = {}, 0
+    for i, d in ipairs(drawn) do
+      local n = type(d) == "table" and d or g.nodes[d]
+      n.output = outputs[n.id] or false
+      if not n.input then g.folded = g.folded + 1 end
+      g.drawn[i] = n
+    end
   end
   return g
 end
@@ -96,7 +100,7 @@ function Graph.totals(g)
   local parts = {
     text.plural(g.ops, "row"), text.plural(g.params, "parameter"), text.short(g.macs) .. " MACs",
   }
-  if g.folded then parts[1] = ("%s, folded to %d"):format(parts[1], #g.drawn - #g.inputs) end
+  if g.folded then parts[1] = ("%s, folded to %d"):format(parts[1], g.folded) end
   if g.frozen_params > 0 then parts[2] = ("%s (%s do not train)"):format(parts[2], text.count(g.frozen_params)) end
   return table.concat(parts, text.sign "sep")
 end

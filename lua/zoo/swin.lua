@@ -260,7 +260,7 @@ local theirs = {
   {"^layers%.(%d)%.blocks%.", function(s) return ("features.%d."):format(2 * s + 1) end},
 }
 local function rename(name, all)
-  if name:find "%.attn_mask$" then return nil end
+  if name:find "%.attn_mask$" or name:find "%.attn%.[qkv]_bias$" then return nil end
   local s, rest = name:match "^layers%.(%d)%.downsample%.(.+)$"
   if s then return ("features.%d.%s"):format(2 * s + (all["layers.0.downsample.norm.weight"] and 2 or 0), rest) end
   local new = names.first(name, theirs)
@@ -269,6 +269,15 @@ end
 
 local function adapt(name, given, wanted)
   if name:find "relative_position_index$" and #wanted == 1 and given:numel() == wanted[1] then return given:flatten() end
+end
+
+-- timm keeps the biases of V2's queries and values apart.
+local function missing(name, all, own)
+  if name:find "%.relative_position_index$" or name:find "%.relative_coords_table$" then return own end
+  local stage, block = name:match "^features%.(%d)%.(%d+)%.attn%.qkv%.bias$"
+  local at = stage and ("layers.%d.blocks.%s.attn."):format(stage // 2, block)
+  local q, v = at and all[at .. "q_bias"], at and all[at .. "v_bias"]
+  return q and v and tensor.cat({q, tensor.zeros(q:numel()), v}, 0) or nil
 end
 
 local function recognise(shapes)
@@ -286,7 +295,7 @@ end
 return {
   variants = variants, parts = {ShiftedWindowAttention, ShiftedWindowAttentionV2, SwinTransformerBlock, SwinTransformerBlockV2, PatchMerging,
     PatchMergingV2, SwinTransformer}, build = build, recognise = recognise, rename = rename, adapt = adapt,
-  derived = "%.relative_position_index$",
+  missing = missing,
   stem = "features.0.0", head = "head", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
   options = {depths = true, stochastic_depth_prob = true},
 }

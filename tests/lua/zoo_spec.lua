@@ -361,6 +361,33 @@ describe("zoo", function()
     assert.is_truthy(b["layers.0.downsample.norm.weight"] and b["layers.0.blocks.0.attn.relative_position_index"])
   end)
 
+  it("knows SwinV2's names in timm, where biases lie apart", function()
+    suture.seed(6)
+    local m = zoo.swin_v2_t {num_classes = 5}:eval()
+    for _, p in ipairs(m:parameters()) do if p:dim() == 1 then p:normal_(0.5, 0.1) end end
+    local theirs, path = require("suture.ordered").dict(), os.tmpname()
+    for k, t in m:state_dict() do
+      local new = k:gsub("features%.0%.0%.", "patch_embed.proj."):gsub("features%.0%.2%.", "patch_embed.norm."):gsub("^head%.", "head.fc.")
+        :gsub("^features%.([1357])%.", function(s) return ("layers.%d.blocks."):format(s // 2) end)
+        :gsub("^features%.([246])%.", function(s) return ("layers.%d.downsample."):format(s // 2) end)
+        :gsub("%.mlp%.0%.", ".mlp.fc1."):gsub("%.mlp%.3%.", ".mlp.fc2.")
+      if new:find "qkv%.bias$" then
+        local part = t:numel() // 3
+        for i, name in ipairs {"q_bias", "k_bias", "v_bias"} do
+          theirs[new:gsub("qkv%.bias$", name)] = i == 2 and suture.zeros(part) or t:narrow(0, (i - 1) * part, part)
+        end
+      elseif not new:find "relative_" then theirs[new] = t end
+    end
+    torch_file(path, theirs)
+    local x = suture.randn(1, 3, 64, 64)
+    assert.is_true(m(x):equal(zoo.swin_v2_t {weights = path, num_classes = 5}:eval()(x)))
+    assert.is_true(m(x):equal(suture.open(path):eval()(x)))
+    theirs["layers.3.blocks.1.attn.q_bias"] = nil
+    torch_file(path, theirs)
+    fails("features.7.1.attn.qkv.bias", zoo.swin_v2_t, {weights = path, num_classes = 5})
+    os.remove(path)
+  end)
+
   it("knows ConvNeXt's names in timm and in the paper's files", function()
     local function gamma(name, t) return name:find "gamma$" and t:flatten() or nil end
     local a = same_under("convnext_tiny", {num_classes = 5}, spelt {{"^features%.0%.", "stem."},
