@@ -157,6 +157,32 @@ function undo.words(m) return require("suture.view.words").module(m) end
 
 local function join(path, name) return (path == nil or path == "") and name or path .. "." .. name end
 
+-- Children whose names are their places, in order; nil for others.
+local function listed(children)
+  local list = {}
+  while children[tostring(#list)] do list[#list + 1] = children[tostring(#list)] end
+  local n = 0
+  for _ in next, children do n = n + 1 end
+  return n == #list and list or nil
+end
+
+-- Tells of modules that went into a list or out of it while others only moved; false where it is not that.
+local function moved(told, path, before, after)
+  local old, new = listed(before), listed(after)
+  if not old or not new or #old == #new then return false end
+  local fewer, first, behind = math.min(#old, #new), 0, 0
+  while first < fewer and old[first + 1] == new[first + 1] do first = first + 1 end
+  while first + behind < fewer and old[#old - behind] == new[#new - behind] do behind = behind + 1 end
+  if first + behind < fewer then return false end
+  local what = #old > #new and "removed" or behind > 0 and "inserted" or "added"
+  local others = behind > 0 and (" (%d behind it moved %s)"):format(behind, #old > #new and "down" or "up") or ""
+  local list = #old > #new and old or new
+  for i = first + 1, #list - behind do
+    told[#told + 1] = ("%s: %s %s%s"):format(join(path, tostring(i - 1)), undo.words(list[i]), what, i == #list - behind and others or "")
+  end
+  return true
+end
+
 -- One line about what is different between two maps of states.
 local function describe(before, after, roots)
   local told, tally, any = {}, {}, {}
@@ -171,13 +197,15 @@ local function describe(before, after, roots)
       local p = require("suture.nn.trace").paths(root.module)[m]
       if p then path = p break end
     end
-    for name, old in next, b._children do
-      local new = a._children[name]
-      if new == nil then told[#told + 1] = ("%s: %s removed"):format(join(path, name), undo.words(old))
-      elseif new ~= old then told[#told + 1] = ("%s: %s replaced by %s"):format(join(path, name), undo.words(old), undo.words(new)) end
-    end
-    for name, new in next, a._children do
-      if b._children[name] == nil then told[#told + 1] = ("%s: %s added"):format(join(path, name), undo.words(new)) end
+    if not moved(told, path, b._children, a._children) then
+      for name, old in next, b._children do
+        local new = a._children[name]
+        if new == nil then told[#told + 1] = ("%s: %s removed"):format(join(path, name), undo.words(old))
+        elseif new ~= old then told[#told + 1] = ("%s: %s replaced by %s"):format(join(path, name), undo.words(old), undo.words(new)) end
+      end
+      for name, new in next, a._children do
+        if b._children[name] == nil then told[#told + 1] = ("%s: %s added"):format(join(path, name), undo.words(new)) end
+      end
     end
     for _, store in ipairs {"_params", "_buffers"} do
       for name, t in next, b[store] do

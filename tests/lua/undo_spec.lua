@@ -155,6 +155,18 @@ describe("undo at the prompt", function()
     assert.same(before, bits(g))
   end)
 
+  it("tells what went into a list or out of it, not what moved", function()
+    local last = #g._names - 1
+    assert.equal(("1: GELU() inserted (%d behind it moved up)"):format(last), (line "guinea:insert_after('0', nn.GELU())":match "[^\n]*inserted[^\n]*"))
+    assert.equal(("2: %s removed (%d behind it moved down)"):format(undo.words(g[2]), last - 1), (line "guinea:remove '2'":match "[^\n]*removed[^\n]*"))
+    assert.matches(("%d: Tanh%%(%%) added"):format(last + 1), (line "guinea:append(nn.Tanh())"))
+    assert.equal(3, #undo.history())
+    suture.undo()
+    suture.undo()
+    suture.undo()
+    assert.equal(last + 1, #g._names)
+  end)
+
   it("says where a model no longer fits, and loses nothing", function()
     local said = line "guinea[5] = nn.Linear(9, 2)"
     assert.matches("guinea no longer fits: 5: Linear expects 9 features", said)
