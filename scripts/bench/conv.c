@@ -92,7 +92,7 @@ static const Layer layers[] = {
   {"cifar_resnet20", 8, 64, 64, 3, 1, 1},
 };
 static const char *const algorithms[] = {"implicit gemm", "direct", "grouped", "winograd 4x4", "winograd 2x2"};
-enum { ALGORITHMS = 4, RUNS = 9 };
+enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms, RUNS = 9 };
 static const double SECONDS = 0.5; /* after which a slow case has runs enough, three at least */
 static const double TURN = 1e-3;   /* in which a quick case is repeated */
 
