@@ -173,7 +173,7 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
         if (next < bands && (next > b || q + 1 < q1))
           for (int64_t r = piece_at(rows, bands, next), r1 = piece_at(rows, bands, next + 1); r < r1; r++)
             ask_ahead(row[r] + n1, (int)min_of(NR, p->n - n1), &e);
-        const float *ahead = bands > 1 && b < 2 && q + 1 < q1 ? b_panel + NR * p->depth + b * len * nv * VW / 2 : NULL;
+        const float *ahead = ahead_of(q + 1 < q1 ? b_panel + NR * p->depth : NULL, b, bands, len * nv * VW);
         K(gemm_rows)((int)mr, (int)nv, len, block + r0 * p->depth, b_panel, tile, NR, false, ahead);
         K(gemm_finish)(y, tile, NR, (int)mr, (int)n, &e);
       }

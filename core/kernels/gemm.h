@@ -28,6 +28,10 @@ enum {
 /* k is a multiple of 4 (pad a and b with zeros); 1 <= mr <= MR; nv 1 or 2; ldc in floats. add: c is added to.
  * ahead: k * nv*VW / 2 floats that are wanted soon and may be far away, asked for on the way; or NULL. */
 void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead);
+/* What band b of `bands` multiplied with one panel of `floats` asks for of the next: the first two ask for half each. */
+INLINE const float *ahead_of(const float *next, int64_t b, int64_t bands, int64_t floats) {
+  return next && bands > 1 && b < 2 ? next + b * floats / 2 : NULL;
+}
 /* t rows; a points at its first row's first used column inside a chunk; b at a chunk, or a vector inside it; rows_b: rows
  * of the block b is in (distance to the next chunk). */
 void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add);
@@ -43,7 +47,7 @@ typedef struct TileEnd {
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
 
 /* One vector's worth of an epilogue at channel ch: r, g the addresses of residual and gate for it, or NULL. Of activations
- * ReLU is done here, in registers; a kernel does the others with activate_row once a row of its results is stored, which is
+ * ReLU is done here, in registers; a kernel does the others with activate_row once a tile or a row of its results is ready,
  * still in L1. */
 #define EPILOGUE(v, scale, shift, r, g, relu, ch, n) do { \
     if (scale) v = v * v_load_n((scale) + (ch), n); \

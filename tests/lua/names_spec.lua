@@ -8,17 +8,12 @@ local function fails(text, f, ...)
   assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text, tostring(message)))
 end
 
-local function torch_file(path, tensors)
-  local names, list, dtypes = {}, {}, {}
-  for k, t in tensors do
-    names[#names + 1], list[#list + 1], dtypes[#dtypes + 1] = k, t, t.dtype == "int64" and "I64" or "F32"
-  end
-  require("suture.core").file.save_torch(path, names, list, dtypes)
-end
+local torch_file = dofile(debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" .. "/../parity/write.lua")
 
 describe("names in other files", function()
   -- m's numbers under the names that `spell` gives them, as a file; open and the constructor make the same model of it.
-  local function same_under(name, opts, spell, size, shape)
+  -- put(theirs, new, t): what goes into the file for t, where that is not t.
+  local function same_under(name, opts, spell, size, put)
     suture.seed(5)
     local m = zoo[name](opts):eval()
     for _, p in ipairs(m:parameters()) do
@@ -27,7 +22,7 @@ describe("names in other files", function()
     local theirs, path = require("suture.ordered").dict(), os.tmpname()
     for k, t in m:state_dict() do
       local new = spell(k)
-      if new then theirs[new] = shape and shape(new, t) or t end
+      if new and not (put and put(theirs, new, t)) then theirs[new] = t end
     end
     torch_file(path, theirs)
     local x, same = suture.randn(1, 3, size, size), {weights = path}
@@ -37,52 +32,49 @@ describe("names in other files", function()
     assert.equal(name, found._zoo.name)
     assert.is_true(m(x):equal(found:eval()(x)))
     os.remove(path)
-    return theirs
+    return theirs, path
+  end
+  local function in_shape(pattern, shape) -- for put
+    return function(theirs, new, t)
+      if new:find(pattern) then theirs[new] = shape(t) end
+      return theirs[new]
+    end
   end
 
-  local function spelt(patterns)
+  local function spelt(...)
+    local lists = {...}
     return function(k)
-      for _, p in ipairs(patterns) do k = k:gsub(p[1], p[2]) end
+      for _, patterns in ipairs(lists) do
+        for _, p in ipairs(patterns) do k = k:gsub(p[1], p[2]) end
+      end
       return k ~= "" and k or nil
     end
   end
 
-  it("knows Swin's names in timm, old and new", function()
-    local common = {{"features%.0%.0%.", "patch_embed.proj."}, {"features%.0%.2%.", "patch_embed.norm."},
+  local swin = {{"features%.0%.0%.", "patch_embed.proj."}, {"features%.0%.2%.", "patch_embed.norm."},
       {"^features%.([1357])%.", function(s) return ("layers.%d.blocks."):format(s // 2) end}, {"%.mlp%.0%.", ".mlp.fc1."}, {"%.mlp%.3%.", ".mlp.fc2."}}
-    local new = spelt {common[1], common[2], common[3], common[4], common[5], {"^head%.", "head.fc."},
-      {"^features%.([246])%.", function(s) return ("layers.%d.downsample."):format(s // 2) end}, {"^.*relative_position_index$", ""}}
-    local old = spelt {common[1], common[2], common[3], common[4], common[5],
-      {"^features%.([246])%.", function(s) return ("layers.%d.downsample."):format(s // 2 - 1) end}}
-    local a = same_under("swin_t", {num_classes = 5}, new, 32)
+  local newer = {{"^head%.", "head.fc."},
+      {"^features%.([246])%.", function(s) return ("layers.%d.downsample."):format(s // 2) end}, {"^.*%.relative_[%a_]+_index$", ""},
+    {"^.*%.relative_coords_table$", ""}}
+  local older = {{"^features%.([246])%.", function(s) return ("layers.%d.downsample."):format(s // 2 - 1) end}}
+
+  it("knows Swin's names in timm, old and new", function()
+    local a = same_under("swin_t", {num_classes = 5}, spelt(swin, newer), 32)
     assert.is_truthy(a["layers.1.downsample.reduction.weight"] and a["layers.3.blocks.1.mlp.fc2.bias"] and a["head.fc.bias"])
-    local b = same_under("swin_t", {num_classes = 5}, old, 32, function(name, t)
-      return name:find "relative_position_index$" and t:reshape(49, 49) or nil
-    end)
+    local b = same_under("swin_t", {num_classes = 5}, spelt(swin, older), 32,
+      in_shape("relative_position_index$", function(t) return t:reshape(49, 49) end))
     assert.is_truthy(b["layers.0.downsample.norm.weight"] and b["layers.0.blocks.0.attn.relative_position_index"])
   end)
 
   it("knows SwinV2's names in timm, where biases lie apart", function()
-    suture.seed(6)
-    local m = zoo.swin_v2_t {num_classes = 5}:eval()
-    for _, p in ipairs(m:parameters()) do if p:dim() == 1 then p:normal_(0.5, 0.1) end end
-    local theirs, path = require("suture.ordered").dict(), os.tmpname()
-    for k, t in m:state_dict() do
-      local new = k:gsub("features%.0%.0%.", "patch_embed.proj."):gsub("features%.0%.2%.", "patch_embed.norm."):gsub("^head%.", "head.fc.")
-        :gsub("^features%.([1357])%.", function(s) return ("layers.%d.blocks."):format(s // 2) end)
-        :gsub("^features%.([246])%.", function(s) return ("layers.%d.downsample."):format(s // 2) end)
-        :gsub("%.mlp%.0%.", ".mlp.fc1."):gsub("%.mlp%.3%.", ".mlp.fc2.")
-      if new:find "qkv%.bias$" then
+    local theirs, path = same_under("swin_v2_t", {num_classes = 5}, spelt(swin, newer), 64, function(theirs, new, t)
+      local parts = new:find "qkv%.bias$" and {q_bias = 0, k_bias = 1, v_bias = 2}
+      for name, i in pairs(parts or {}) do
         local part = t:numel() // 3
-        for i, name in ipairs {"q_bias", "k_bias", "v_bias"} do
-          theirs[new:gsub("qkv%.bias$", name)] = i == 2 and suture.zeros(part) or t:narrow(0, (i - 1) * part, part)
-        end
-      elseif not new:find "relative_" then theirs[new] = t end
-    end
-    torch_file(path, theirs)
-    local x = suture.randn(1, 3, 64, 64)
-    assert.is_true(m(x):equal(zoo.swin_v2_t {weights = path, num_classes = 5}:eval()(x)))
-    assert.is_true(m(x):equal(suture.open(path):eval()(x)))
+        theirs[new:gsub("qkv%.bias$", name)] = i == 1 and suture.zeros(part) or t:narrow(0, i * part, part)
+      end
+      return parts
+    end)
     theirs["layers.3.blocks.1.attn.q_bias"] = nil
     torch_file(path, theirs)
     fails("features.7.1.attn.qkv.bias", zoo.swin_v2_t, {weights = path, num_classes = 5})
@@ -90,7 +82,7 @@ describe("names in other files", function()
   end)
 
   it("knows ConvNeXt's names in timm and in the paper's files", function()
-    local function gamma(name, t) return name:find "gamma$" and t:flatten() or nil end
+    local gamma = in_shape("gamma$", function(t) return t:flatten() end)
     local a = same_under("convnext_tiny", {num_classes = 5}, spelt {{"^features%.0%.", "stem."},
       {"^features%.([1357])%.", function(s) return ("stages.%d.blocks."):format(s // 2) end},
       {"^features%.([246])%.", function(s) return ("stages.%d.downsample."):format(s // 2) end}, {"layer_scale$", "gamma"},
@@ -103,9 +95,8 @@ describe("names in other files", function()
       {"%.block%.0%.", ".dwconv."}, {"%.block%.2%.", ".norm."}, {"%.block%.3%.", ".pwconv1."}, {"%.block%.5%.", ".pwconv2."},
       {"^classifier%.0%.", "norm."}, {"^classifier%.2%.", "head."}}, 32, gamma)
     assert.is_truthy(b["stages.2.8.pwconv1.weight"] and b["downsample_layers.3.0.weight"])
-    same_under("convnext_tiny", {num_classes = 5}, spelt {{"%.block%.3%.", ".block.3."}}, 32, function(name, t) -- linear maps as convolutions
-      return name:find "%.block%.[35]%.weight$" and t:unsqueeze(2):unsqueeze(3) or nil
-    end)
+    same_under("convnext_tiny", {num_classes = 5}, spelt {}, 32, -- linear maps as convolutions
+      in_shape("%.block%.[35]%.weight$", function(t) return t:unsqueeze(2):unsqueeze(3) end))
   end)
 
   it("knows EfficientNet's names in timm", function()

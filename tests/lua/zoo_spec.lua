@@ -53,13 +53,7 @@ table.sort(by_size, function(a, b)
 end)
 
 -- A file as PyTorch's, that does not say how the model was made.
-local function torch_file(path, tensors)
-  local names, list, dtypes = {}, {}, {}
-  for k, t in tensors do
-    names[#names + 1], list[#list + 1], dtypes[#dtypes + 1] = k, t, t.dtype == "int64" and "I64" or "F32"
-  end
-  require("suture.core").file.save_torch(path, names, list, dtypes)
-end
+local torch_file = dofile(debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" .. "/../parity/write.lua")
 
 describe("zoo", function()
   it("lists by glob", function()

@@ -191,13 +191,12 @@ class Shell(unittest.TestCase):
         self.assertIn("interrupted", t.prompt())
         self.assertEqual(t.line("done, after"), "true\tnil")
         self.paste(t, "function softly()\n  local g <close> = I.soft()\n  while not I.take() do end\n  return 'as far as it came'\nend")
-        for wait in [0.2] + [0.03] * 20:  # whenever it comes, between a look and the next too
+        for _ in range(20):  # whenever it comes, between a look and the next too
             t.send("softly()\r")
             t.expect("softly()")
-            time.sleep(wait)
+            time.sleep(0.2)
             t.send("\x03")
-            shown = t.prompt()
-            self.assertTrue("as far as it came" in shown or "interrupted" in shown, shown)
+            self.assertIn("as far as it came", t.prompt())
 
     # ---- completion ----
 
