@@ -130,7 +130,8 @@ static void *get(size_t bytes, bool zeros, const char *what, Err *e) {
     err_memory(e, (double)bytes, what);
     return NULL;
   }
-  size_t size = (bytes + HEAD + 63) & ~(size_t)63;
+  size_t size = bytes + HEAD, pages = size >= 2 * HUGE_PAGE ? HUGE_PAGE : size >= BIG ? PAGE : 64;
+  size = (size + pages - 1) / pages * pages;
   Block *b = NULL;
   if (size >= BIG) {
     pthread_mutex_lock(&lock);
@@ -138,8 +139,6 @@ static void *get(size_t bytes, bool zeros, const char *what, Err *e) {
     pthread_mutex_unlock(&lock);
   }
   if (!b) {
-    size_t pages = size >= 2 * HUGE_PAGE ? HUGE_PAGE : size >= BIG ? PAGE : 64;
-    size = (size + pages - 1) / pages * pages;
     b = new_block(size);
     if (!b) {
       memory_trim();
