@@ -73,3 +73,17 @@ void K(conv_gather)(float *block, int64_t block_rows, int64_t at, const Lattice 
     }
   }
 }
+
+void K(conv_ask)(const Lattice *g, int64_t row0, int64_t rows, int64_t k0, int64_t k1) {
+  if (g->th * g->tw > 1 || g->h0 || g->w0) return;
+  int j = (int)(row0 % g->gw), i = (int)(row0 / g->gw % g->gh);
+  int64_t n = row0 / g->gw / g->gh;
+  for (int64_t row = 0; row < rows; row++) {
+    const float *from = g->src + ((n * g->h + (int64_t)i * g->step_h) * g->w + (int64_t)j * g->step_w) * g->ld;
+    for (int64_t k = k0; k < k1; k += CHUNK) __builtin_prefetch(from + k, 0, 2);
+    if (++j == g->gw) {
+      j = 0;
+      if (++i == g->gh) i = 0, n++;
+    }
+  }
+}

@@ -9,7 +9,7 @@
 #include <omp.h>
 #include "conv_parts.h"
 
-enum { STRETCH = 128, ROWS_MAX = 512, COLS_MAX = 320, PIECES_WANTED = 16, PIXELS_MIN = 2 * STRETCH };
+enum { STRETCH = 128, LD_ROWS = STRETCH + 1, ROWS_MAX = 512, COLS_MAX = 320, PIECES_WANTED = 16, PIXELS_MIN = 2 * STRETCH };
 
 typedef struct Plan {
   Lattice x, dy;
@@ -42,23 +42,30 @@ static Plan make_plan(const ConvShape *s) {
   return p;
 }
 
-static int64_t thread_floats(void) { return STRETCH * (ROWS_MAX + COLS_MAX + 4 * NR) + round_up(COLS_MAX, 64) + ROWS_MAX + 8 * CHUNK; }
+static int64_t thread_floats(void) { return LD_ROWS * (ROWS_MAX + COLS_MAX + 4 * NR) + round_up(COLS_MAX, 64) + ROWS_MAX + 8 * CHUNK; }
 
 static void run_piece(const Plan *p, float *out, const Lattice *x, const Lattice *dy, int64_t t0, int64_t t1, int64_t m0,
                       int64_t m1, int64_t n0, int64_t n1, float *mem) {
-  float *a = mem, *b = a + STRETCH * round_up(ROWS_MAX, CHUNK), *line = b + STRETCH * (COLS_MAX + 4 * NR);
+  float *a = mem, *b = a + LD_ROWS * round_up(ROWS_MAX, CHUNK), *line = b + LD_ROWS * (COLS_MAX + 4 * NR);
   if (t1 == t0)
     for (int64_t m = m0; m < m1; m++) memset(out + m * p->ld + n0, 0, sizeof(float) * (size_t)(n1 - n0));
   for (int64_t t = t0; t < t1; t += STRETCH) {
     int64_t len = min_of(STRETCH, t1 - t);
-    K(conv_gather)(a, len, 0, dy, t, len, m0, m1, line);
-    K(conv_gather)(b, len, 0, x, t, len, n0, n1, line);
+    K(conv_gather)(a, LD_ROWS, 0, dy, t, len, m0, m1, line);
+    K(conv_gather)(b, LD_ROWS, 0, x, t, len, n0, n1, line);
+    int64_t next = t + STRETCH, tiles = ceil_div(n1 - n0, NR) * ceil_div(m1 - m0, OR), tile = 0, asked = 0;
     for (int64_t n = n0; n < n1; n += NR) {
       int nv = (int)ceil_div(min_of(NR, n1 - n), VW);
-      const float *bn = b + (n - n0) / CHUNK * len * CHUNK + (n - n0) % CHUNK;
+      const float *bn = b + (n - n0) / CHUNK * LD_ROWS * CHUNK + (n - n0) % CHUNK;
       for (int64_t m = m0; m < m1; m += OR) {
-        const float *am = a + (m - m0) / CHUNK * len * CHUNK + (m - m0) % CHUNK;
-        K(gemm_outer)((int)min_of(OR, m1 - m), nv, len, am, bn, len, out + m * p->ld + n, p->ld, t > t0);
+        int64_t ask = min_of(STRETCH, t1 - next) * ++tile / tiles;
+        if (ask > asked) {
+          K(conv_ask)(dy, next + asked, ask - asked, m0, m1);
+          K(conv_ask)(x, next + asked, ask - asked, n0, n1);
+          asked = ask;
+        }
+        const float *am = a + (m - m0) / CHUNK * LD_ROWS * CHUNK + (m - m0) % CHUNK;
+        K(gemm_outer)((int)min_of(OR, m1 - m), nv, len, am, bn, LD_ROWS, out + m * p->ld + n, p->ld, t > t0);
       }
     }
   }

@@ -26,6 +26,8 @@ typedef struct Lattice {
  * CHUNK. line: k1 - k0 + 2 * CHUNK floats of scratch. */
 void K(conv_gather)(float *block, int64_t block_rows, int64_t at, const Lattice *g, int64_t row0, int64_t rows, int64_t k0,
                     int64_t k1, float *line);
+/* Asks for what a gather of these rows and columns will read, where that is single pixels (one tap and no padding). */
+void K(conv_ask)(const Lattice *g, int64_t row0, int64_t rows, int64_t k0, int64_t k1);
 
 /* Scratch is cut from the front; with base NULL the same calls only measure. */
 typedef struct Scratch {
