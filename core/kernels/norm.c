@@ -34,19 +34,27 @@ size_t K(bn_scratch)(int64_t outer, int c, int64_t inner) {
   return bytes > coefficients ? bytes : coefficients;
 }
 
+/* How many floats before they are read lines are asked for: read column by column, they would come one at a time. */
+INLINE int64_t ask_ahead(int64_t n, int c) { return n * c > 8192 ? n * c : 8192; }
+
 /* A vector of channels, lanes of them, over n rows: the sums stay in registers, two of each lest every sum wait for the last. */
 INLINE void block_moments(float *mean, float *square, const float *x, int64_t n, int c, const int lanes) {
   vf a = v_zero(), b = v_zero(), p = v_zero(), q = v_zero();
-  int64_t r = 0;
-  for (; r + 2 <= n; r += 2) a = a + v_load_n(x + r * c, lanes), b = b + v_load_n(x + (r + 1) * c, lanes);
-  if (r < n) a = a + v_load_n(x + r * c, lanes);
+  const float *end = x + (n & ~(int64_t)1) * c, *row = x;
+#pragma GCC unroll 1
+  for (const float *ahead = x + ask_ahead(n, c); row < end; row += 2 * c, ahead += 2 * c) {
+    __builtin_prefetch(ahead), __builtin_prefetch(ahead + c);
+    a = a + v_load_n(row, lanes), b = b + v_load_n(row + c, lanes);
+  }
+  if (n & 1) a = a + v_load_n(row, lanes);
   vf m = (a + b) * v_set(1.0f / (float)n);
-  for (r = 0; r + 2 <= n; r += 2) {
-    vf d = v_load_n(x + r * c, lanes) - m, e = v_load_n(x + (r + 1) * c, lanes) - m;
+#pragma GCC unroll 1
+  for (row = x; row < end; row += 2 * c) {
+    vf d = v_load_n(row, lanes) - m, e = v_load_n(row + c, lanes) - m;
     p = v_fma(d, d, p), q = v_fma(e, e, q);
   }
-  if (r < n) {
-    vf d = v_load_n(x + r * c, lanes) - m;
+  if (n & 1) {
+    vf d = v_load_n(row, lanes) - m;
     p = v_fma(d, d, p);
   }
   v_store_n(mean, m, lanes), v_store_n(square, p + q, lanes);
@@ -56,15 +64,18 @@ INLINE void block_moments(float *mean, float *square, const float *x, int64_t n,
 INLINE void block_products(float *product, float *plain, const float *dy, const float *x, const float *mean, int64_t n, int c,
                            const int lanes) {
   vf a = v_zero(), b = v_zero(), p = v_zero(), q = v_zero(), m = v_load_n(mean, lanes);
-  int64_t r = 0;
-  for (; r + 2 <= n; r += 2) {
-    vf g = v_load_n(dy + r * c, lanes), h = v_load_n(dy + (r + 1) * c, lanes);
+  const float *end = dy + (n & ~(int64_t)1) * c;
+  int64_t ahead = ask_ahead(n, c);
+#pragma GCC unroll 1
+  for (; dy < end; dy += 2 * c, x += 2 * c) {
+    __builtin_prefetch(dy + ahead), __builtin_prefetch(dy + ahead + c), __builtin_prefetch(x + ahead), __builtin_prefetch(x + ahead + c);
+    vf g = v_load_n(dy, lanes), h = v_load_n(dy + c, lanes);
     a = a + g, b = b + h;
-    p = v_fma(g, v_load_n(x + r * c, lanes) - m, p), q = v_fma(h, v_load_n(x + (r + 1) * c, lanes) - m, q);
+    p = v_fma(g, v_load_n(x, lanes) - m, p), q = v_fma(h, v_load_n(x + c, lanes) - m, q);
   }
-  if (r < n) {
-    vf g = v_load_n(dy + r * c, lanes);
-    a = a + g, p = v_fma(g, v_load_n(x + r * c, lanes) - m, p);
+  if (n & 1) {
+    vf g = v_load_n(dy, lanes);
+    a = a + g, p = v_fma(g, v_load_n(x, lanes) - m, p);
   }
   v_store_n(product, p + q, lanes), v_store_n(plain, a + b, lanes);
 }

@@ -3,7 +3,7 @@
 #include <math.h>
 #include "kernels.h"
 
-enum { TILE = 128, CHUNK = 16384, CHUNKS = 32, LANES = 16, FEW = 16 };
+enum { TILE = 768, CHUNK = 16384, CHUNKS = 32, LANES = 16, FEW = 16, ROWS_AHEAD = 16 };
 
 typedef struct Kind {
   double init;
@@ -29,8 +29,10 @@ typedef struct Kind {
     return acc; \
   } \
   static void name##_columns(double *acc, const float *x, int64_t n, int64_t rows, int64_t step, const float *centre) { \
-    for (; rows > 0; rows--, x += step) \
+    for (; rows > 0; rows--, x += step) { \
+      for (int64_t i = 0; i < n; i += LANES) __builtin_prefetch(x + ROWS_AHEAD * step + i); \
       _Pragma("omp simd") for (int64_t i = 0; i < n; i++) acc[i] = name##_step(acc[i], x[i], centre[i]); \
+    } \
   } \
   static const Kind name = {first, name##_row, name##_columns, name##_join};
 
