@@ -14,7 +14,7 @@
 #include "conv_parts.h"
 
 enum { BLOCK_FLOATS = 64 * 1024, DEPTH_MAX = 1024, ROWS_MAX = 16 * MR, PIECES_WANTED = 16,
-       TILES_AHEAD = VW == 16 ? 1 : 3 };
+       STREAM_MIN = 8 << 20, TILES_AHEAD = VW == 16 ? 1 : 3 };
 
 typedef struct Product {
   Lattice g;
@@ -129,7 +129,9 @@ static void pack_all(float *packed, const Product *p, const float *w, const Conv
   }
 }
 
-/* A tile's rows lie far apart, and the prefetcher of the hardware does not follow: what a tile is finished with is asked for while
+/* STREAM_MIN: floats of a result that no cache holds, of which only a part would be left there for the next step. It is stored
+ * around the caches: its lines need not be read before they are written, and the operands stay.
+ * A tile's rows lie far apart, and the prefetcher of the hardware does not follow: what a tile is finished with is asked for while
  * one before it is multiplied, the third where tiles are small. */
 INLINE void ask_ahead(const float *y, int n, const TileEnd *e) {
   for (int j = 0; j < n; j += CHUNK) {
@@ -143,7 +145,6 @@ INLINE void ask_ahead(const float *y, int n, const TileEnd *e) {
 static void run_piece(const Product *p, const Lattice *g, float *out, const float *packed, const TileEnd *end, int64_t m0,
                       int64_t m1, int64_t q0, int64_t q1, float *block) {
   float *row[ROWS_MAX];
-  float tile[MR * NR] __attribute__((aligned(64)));
   int64_t rows = m1 - m0, bands = ceil_div(rows, MR);
   float *line = block + ROWS_MAX * CHUNK + BLOCK_FLOATS;
   for (int64_t r = 0; r < rows; r++) {
@@ -160,7 +161,7 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
     for (int64_t q = q0; q < q1; q++) {
       int64_t n0 = q * NR, n = min_of(NR, p->n - n0), nv = ceil_div(n, VW);
       const float *b_panel = packed + d * p->depth * round_up(p->n, VW) + n0 * p->depth;
-      TileEnd e = {.add = d > 0, .y0 = end->y0};
+      TileEnd e = {.add = d > 0, .y0 = end->y0, .around = last && d == 0 && end->around && n == nv * VW};
       if (last) {
         e.scale = end->scale ? end->scale + n0 : NULL, e.shift = end->shift ? end->shift + n0 : NULL;
         e.residual = end->residual, e.gate = end->gate, e.act = end->act, e.act_attr = end->act_attr;
@@ -170,12 +171,11 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
         float *y[MR];
         for (int64_t r = 0; r < mr; r++) y[r] = row[r0 + r] + n0;
         int64_t next = b + TILES_AHEAD < bands ? b + TILES_AHEAD : b + TILES_AHEAD - bands, n1 = next > b ? n0 : n0 + NR;
-        if (next < bands && (next > b || q + 1 < q1))
+        if (!e.around && next < bands && (next > b || q + 1 < q1))
           for (int64_t r = piece_at(rows, bands, next), r1 = piece_at(rows, bands, next + 1); r < r1; r++)
             ask_ahead(row[r] + n1, (int)min_of(NR, p->n - n1), &e);
         const float *ahead = ahead_of(q + 1 < q1 ? b_panel + NR * p->depth : NULL, b, bands, len * nv * VW);
-        K(gemm_rows)((int)mr, (int)nv, len, block + r0 * p->depth, b_panel, tile, NR, false, ahead);
-        K(gemm_finish)(y, tile, NR, (int)mr, (int)n, &e);
+        K(gemm_rows_end)((int)mr, (int)nv, len, block + r0 * p->depth, b_panel, y, (int)n, &e, ahead);
       }
     }
   }
@@ -187,13 +187,15 @@ static void run(const Product *p, float *out, const float *src, const float *pac
                 float *blocks_scratch) {
   int blocks = s->groups / conv_merge(s);
   int64_t per_block = p->row_blocks * p->col_blocks, count = p->m ? blocks * per_block : 0;
+  bool around = p->m * p->out_ld >= STREAM_MIN && (uintptr_t)out % 64 == 0 && p->out_ld % CHUNK == 0 && (blocks == 1 || p->n % CHUNK == 0) &&
+                !e->residual && !e->gate;
 #pragma omp parallel for schedule(dynamic)
   for (int64_t i = 0; i < count; i++) {
     int64_t block = i / per_block, rb = i % per_block / p->col_blocks, cb = i % p->col_blocks;
     Lattice g = p->g;
     g.src = src + block * g.c;
     int64_t ch = block * p->n;
-    TileEnd end = {e->scale ? e->scale + ch : NULL, e->shift ? e->shift + ch : NULL, e->residual, e->gate, out, false, e->act, e->act_attr};
+    TileEnd end = {e->scale ? e->scale + ch : NULL, e->shift ? e->shift + ch : NULL, e->residual, e->gate, out, false, around, e->act, e->act_attr};
     run_piece(p, &g, out + ch, packed + block * p->packed, &end, piece_at(p->m, p->row_blocks, rb),
               piece_at(p->m, p->row_blocks, rb + 1), piece_at(p->panels, p->col_blocks, cb),
               piece_at(p->panels, p->col_blocks, cb + 1), blocks_scratch + omp_get_thread_num() * block_floats());

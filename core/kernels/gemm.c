@@ -4,13 +4,12 @@
 #include "kernels.h"
 #include "gemm.h"
 
-INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc,
-                      bool add, const float *ahead) {
-  vf acc[MR][2];
-#pragma GCC unroll 16
-  for (int i = 0; i < mr; i++)
-#pragma GCC unroll 2
-    for (int v = 0; v < nv; v++) acc[i][v] = add ? v_load(c + i * ldc + v * VW) : v_zero();
+/* Over a tile's accumulators: acc[i][v] of row i, vector v. */
+#define TILE_LOOP(i, v) \
+  _Pragma("GCC unroll 16") for (int i = 0; i < mr; i++) \
+    _Pragma("GCC unroll 2") for (int v = 0; v < nv; v++)
+
+INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const float *a, const float *b, const float *ahead) {
   while (k > 0) {
     int64_t n = k < CHUNK ? k : CHUNK;
     for (int64_t q = 0; q < n; q += 4, a += 4, b += 4 * nv * VW) {
@@ -35,10 +34,30 @@ INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, con
     a += (mr - 1) * CHUNK;
     k -= CHUNK;
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < mr; i++)
-#pragma GCC unroll 2
-    for (int v = 0; v < nv; v++) v_store(c + i * ldc + v * VW, acc[i][v]);
+}
+
+INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc,
+                      bool add, const float *ahead) {
+  vf acc[MR][2];
+  TILE_LOOP(i, v) acc[i][v] = add ? v_load(c + i * ldc + v * VW) : v_zero();
+  rows_sum(acc, mr, nv, k, a, b, ahead);
+  TILE_LOOP(i, v) v_store(c + i * ldc + v * VW, acc[i][v]);
+}
+
+/* The same with the epilogue in registers. */
+INLINE void rows_end(const int mr, const int nv, int64_t k, const float *a, const float *b, float *const *y, const TileEnd *e,
+                     const float *ahead) {
+  vf acc[MR][2];
+  TILE_LOOP(i, v) acc[i][v] = v_zero();
+  rows_sum(acc, mr, nv, k, a, b, ahead);
+  if (e->add) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load(y[i] + v * VW);
+  if (e->scale) TILE_LOOP(i, v) acc[i][v] = acc[i][v] * v_load(e->scale + v * VW);
+  if (e->shift) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load(e->shift + v * VW);
+  if (e->residual) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load(e->residual + (y[i] - e->y0) + v * VW);
+  if (e->act == ACT_RELU) TILE_LOOP(i, v) acc[i][v] = v_relu(acc[i][v]);
+  if (e->gate) TILE_LOOP(i, v) acc[i][v] = v_gate(acc[i][v], v_load(e->gate + (y[i] - e->y0) + v * VW));
+  if (e->around) TILE_LOOP(i, v) v_stream(y[i] + v * VW, acc[i][v]);
+  else TILE_LOOP(i, v) v_store(y[i] + v * VW, acc[i][v]);
 }
 
 INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c,
@@ -82,7 +101,11 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
   static void rows_##m##_1(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) { \
     rows_tile(m, 1, k, a, b, c, ldc, add, ahead); } \
   static void rows_##m##_2(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) { \
-    rows_tile(m, 2, k, a, b, c, ldc, add, ahead); }
+    rows_tile(m, 2, k, a, b, c, ldc, add, ahead); } \
+  static void end_##m##_1(int64_t k, const float *a, const float *b, float *const *y, const TileEnd *e, const float *ahead) { \
+    rows_end(m, 1, k, a, b, y, e, ahead); } \
+  static void end_##m##_2(int64_t k, const float *a, const float *b, float *const *y, const TileEnd *e, const float *ahead) { \
+    rows_end(m, 2, k, a, b, y, e, ahead); }
 ROWS_LIST(ROWS_DEFINE)
 
 #define OUTER_DEFINE(m) \
@@ -98,6 +121,20 @@ void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, flo
     ROWS_LIST(ROWS_ENTRY)
   };
   tile[2 * (mr - 1) + nv - 1](k, a, b, c, ldc, add, ahead);
+}
+
+void K(gemm_rows_end)(int mr, int nv, int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead) {
+  static void (*const tile[])(int64_t, const float *, const float *, float *const *, const TileEnd *, const float *) = {
+#define END_ENTRY(m) end_##m##_1, end_##m##_2,
+    ROWS_LIST(END_ENTRY)
+  };
+  if (e->act <= ACT_RELU && n == nv * VW) {
+    tile[2 * (mr - 1) + nv - 1](k, a, b, y, e, ahead);
+    return;
+  }
+  float c[MR * NR] __attribute__((aligned(64)));
+  K(gemm_rows)(mr, nv, k, a, b, c, NR, false, ahead);
+  K(gemm_finish)(y, c, NR, mr, n, e);
 }
 
 void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add) {
@@ -135,6 +172,8 @@ void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int
   if (n == ld_tile) activate_row(tile, rows * ld_tile, e->act, e->act_attr);
   for (int i = 0; i < rows; i++) {
     if (n < ld_tile) activate_row(tile + i * ld_tile, n, e->act, e->act_attr);
-    memcpy(y[i], tile + i * ld_tile, (size_t)n * sizeof(float));
+    if (!e->around) memcpy(y[i], tile + i * ld_tile, (size_t)n * sizeof(float));
+    else
+      for (int j = 0; j < n; j += VW) v_stream(y[i] + j, v_load(tile + i * ld_tile + j));
   }
 }

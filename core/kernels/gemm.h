@@ -36,14 +36,17 @@ INLINE const float *ahead_of(const float *next, int64_t b, int64_t bands, int64_
  * of the block b is in (distance to the next chunk). */
 void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add);
 
-/* The epilogue (op.h) of rows of n columns, y[i] the rows' addresses; the tile is used up. add: what y holds is added to the tile first. */
+/* The epilogue (op.h) of rows of n columns, y[i] the rows' addresses; the tile is used up. add: what y holds is added to the tile first.
+ * around: stored around the caches; the rows begin on multiples of a vector and n is one, and add is not set. */
 typedef struct TileEnd {
   const float *scale, *shift; /* (n), NULL: 1, 0 */
   const float *residual, *gate, *y0; /* the elements for y0[j] are residual[j], gate[j] */
-  bool add;
+  bool add, around;
   Activation act;
   const double *act_attr;
 } TileEnd;
+/* gemm_rows and its epilogue: the first n columns go to the rows y. */
+void K(gemm_rows_end)(int mr, int nv, int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead);
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
 
 /* One vector's worth of an epilogue at channel ch: r, g the addresses of residual and gate for it, or NULL. Of activations

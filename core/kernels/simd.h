@@ -16,6 +16,7 @@ typedef int32_t vi __attribute__((vector_size(64)));
 enum { VW = 16 };
 INLINE vf v_load(const float *p) { return _mm512_loadu_ps(p); }
 INLINE void v_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+INLINE void v_stream(float *p, vf v) { _mm512_stream_ps(p, v); } /* around the caches; p is a multiple of the vector */
 INLINE vf v_set(float x) { return _mm512_set1_ps(x); }
 INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); } /* c - a * b */
@@ -30,6 +31,7 @@ typedef int32_t vi __attribute__((vector_size(32)));
 enum { VW = 8 };
 INLINE vf v_load(const float *p) { return _mm256_loadu_ps(p); }
 INLINE void v_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
+INLINE void v_stream(float *p, vf v) { _mm256_stream_ps(p, v); }
 INLINE vf v_set(float x) { return _mm256_set1_ps(x); }
 INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE vf v_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
@@ -46,6 +48,7 @@ typedef int32_t vi __attribute__((vector_size(16)));
 enum { VW = 4 };
 INLINE vf v_load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
 INLINE void v_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+INLINE void v_stream(float *p, vf v) { v_store(p, v); }
 INLINE vf v_set(float x) { return (vf){x, x, x, x}; }
 INLINE vf v_fma(vf a, vf b, vf c) { return a * b + c; }
 INLINE vf v_fnma(vf a, vf b, vf c) { return c - a * b; }

@@ -255,6 +255,14 @@ static void sizes_of_real_networks(void **unused) {
   for (int i = 0; i < 4; i++) check_shape(SHAPE(1, 1, linear[i][0], linear[i][1], linear[i][2], 1, 1, 1, 0, 1, 1));
 }
 
+/* Results that no cache holds are stored around them, rows in groups or not, some columns of a panel or all. */
+static void more_than_caches_hold(void **unused) {
+  (void)unused;
+  check_shape(SHAPE(1, 1, 131072, 4, 64, 1, 1, 1, 0, 1, 1));
+  check_shape(SHAPE(1, 1, 90001, 96, 3, 1, 1, 1, 0, 1, 1));
+  check_shape(SHAPE(3, 256, 244, 8, 48, 1, 1, 1, 0, 1, 2));
+}
+
 static void products(void **unused) {
   (void)unused;
   static const int size[][3] = {{1, 1, 1}, {1, 1000, 512}, {17, 33, 65}, {128, 130, 70}, {300, 20, 5}, {3, 4, 0}, {64, 512, 300}};
@@ -298,6 +306,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(channels_and_maps),      cmocka_unit_test(strides_and_dilation), cmocka_unit_test(grouped),
     cmocka_unit_test(one_filter_per_channel), cmocka_unit_test(sizes_of_real_networks), cmocka_unit_test(products),
+    cmocka_unit_test(more_than_caches_hold),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
