@@ -44,20 +44,27 @@ INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, con
   TILE_LOOP(i, v) v_store(c + i * ldc + v * VW, acc[i][v]);
 }
 
-/* The same with the epilogue in registers. */
-INLINE void rows_end(const int mr, const int nv, int64_t k, const float *a, const float *b, float *const *y, const TileEnd *e,
+/* An epilogue in registers; `last` lanes of the last vector count. */
+INLINE void end_tile(vf acc[MR][2], const int mr, const int nv, float *const *y, const TileEnd *e, const int last) {
+#define LANES(v) (v == nv - 1 ? last : (int)VW)
+  if (e->add) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(y[i] + v * VW, LANES(v));
+  if (e->scale) TILE_LOOP(i, v) acc[i][v] = acc[i][v] * v_load_n(e->scale + v * VW, LANES(v));
+  if (e->shift) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(e->shift + v * VW, LANES(v));
+  if (e->residual) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(e->residual + (y[i] - e->y0) + v * VW, LANES(v));
+  if (e->act == ACT_RELU) TILE_LOOP(i, v) acc[i][v] = v_relu(acc[i][v]);
+  if (e->gate) TILE_LOOP(i, v) acc[i][v] = v_gate(acc[i][v], v_load_n(e->gate + (y[i] - e->y0) + v * VW, LANES(v)));
+  if (e->around) TILE_LOOP(i, v) v_stream(y[i] + v * VW, acc[i][v]);
+  else TILE_LOOP(i, v) v_store_n(y[i] + v * VW, acc[i][v], LANES(v));
+#undef LANES
+}
+
+INLINE void rows_end(const int mr, const int nv, int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e,
                      const float *ahead) {
   vf acc[MR][2];
   TILE_LOOP(i, v) acc[i][v] = v_zero();
   rows_sum(acc, mr, nv, k, a, b, ahead);
-  if (e->add) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load(y[i] + v * VW);
-  if (e->scale) TILE_LOOP(i, v) acc[i][v] = acc[i][v] * v_load(e->scale + v * VW);
-  if (e->shift) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load(e->shift + v * VW);
-  if (e->residual) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load(e->residual + (y[i] - e->y0) + v * VW);
-  if (e->act == ACT_RELU) TILE_LOOP(i, v) acc[i][v] = v_relu(acc[i][v]);
-  if (e->gate) TILE_LOOP(i, v) acc[i][v] = v_gate(acc[i][v], v_load(e->gate + (y[i] - e->y0) + v * VW));
-  if (e->around) TILE_LOOP(i, v) v_stream(y[i] + v * VW, acc[i][v]);
-  else TILE_LOOP(i, v) v_store(y[i] + v * VW, acc[i][v]);
+  if (n == nv * (int)VW) end_tile(acc, mr, nv, y, e, VW);
+  else end_tile(acc, mr, nv, y, e, n - (nv - 1) * (int)VW);
 }
 
 INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c,
@@ -102,10 +109,10 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
     rows_tile(m, 1, k, a, b, c, ldc, add, ahead); } \
   static void rows_##m##_2(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) { \
     rows_tile(m, 2, k, a, b, c, ldc, add, ahead); } \
-  static void end_##m##_1(int64_t k, const float *a, const float *b, float *const *y, const TileEnd *e, const float *ahead) { \
-    rows_end(m, 1, k, a, b, y, e, ahead); } \
-  static void end_##m##_2(int64_t k, const float *a, const float *b, float *const *y, const TileEnd *e, const float *ahead) { \
-    rows_end(m, 2, k, a, b, y, e, ahead); }
+  static void end_##m##_1(int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead) { \
+    rows_end(m, 1, k, a, b, y, n, e, ahead); } \
+  static void end_##m##_2(int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead) { \
+    rows_end(m, 2, k, a, b, y, n, e, ahead); }
 ROWS_LIST(ROWS_DEFINE)
 
 #define OUTER_DEFINE(m) \
@@ -124,12 +131,12 @@ void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, flo
 }
 
 void K(gemm_rows_end)(int mr, int nv, int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead) {
-  static void (*const tile[])(int64_t, const float *, const float *, float *const *, const TileEnd *, const float *) = {
+  static void (*const tile[])(int64_t, const float *, const float *, float *const *, int, const TileEnd *, const float *) = {
 #define END_ENTRY(m) end_##m##_1, end_##m##_2,
     ROWS_LIST(END_ENTRY)
   };
-  if (e->act <= ACT_RELU && n == nv * VW) {
-    tile[2 * (mr - 1) + nv - 1](k, a, b, y, e, ahead);
+  if (e->act <= ACT_RELU) {
+    tile[2 * (mr - 1) + nv - 1](k, a, b, y, n, e, ahead);
     return;
   }
   float c[MR * NR] __attribute__((aligned(64)));
