@@ -87,18 +87,19 @@ static void store_scaled(float *y, const float *x, int64_t n, float scale) {
 
 /* --- rows of scores --- */
 
-/* A row of raw scores becomes e^(score - largest), chunk by chunk, `step` floats apart; returns their sum. Scores are set to
- * minus infinity where the row does not see and up to a whole chunk, and their probabilities are zeros. */
+/* A row of raw scores becomes e^(score - largest), chunk by chunk, `step` floats apart; returns their sum. Where the row does not
+ * see, and up to a whole chunk, probabilities are zeros. */
 static float exponentials(float *p, int64_t step, float *row, const AttentionShape *s, const float *mask, int64_t i) {
   int64_t n = s->causal ? min_of(s->s, i + 1) : s->s, whole = round_up(s->s, CHUNK);
-  vf most = v_set(-INFINITY), sum = v_zero();
-  if (mask && s->mask.column) {
-    for (int64_t j = 0; j < n; j++) row[j] += mask[j];
-  } else if (mask) {
-    for (int64_t j = 0; j < n; j++) row[j] += mask[0];
+  vf most = v_set(-INFINITY), sum = v_zero(), level = v_set(mask && !s->mask.column ? mask[0] : 0);
+  for (int64_t j = 0; j < whole; j += VW) {
+    const int lanes = (int)max_of(0, min_of(VW, n - j));
+    vf v = v_load(row + j);
+    if (mask) v = v + (!s->mask.column ? level : lanes == VW ? v_load(mask + j) : v_load_n(mask + j, lanes));
+    if (lanes < VW) v = v_first(v, v_set(-INFINITY), lanes);
+    v_store(row + j, v);
+    most = v_max(v, most); /* a NaN shows in the sum */
   }
-  for (int64_t j = n; j < whole; j++) row[j] = -INFINITY;
-  for (int64_t j = 0; j < whole; j += VW) most = v_max(v_load(row + j), most); /* a NaN shows in the sum */
   most = v_set(v_largest(most));
   for (int64_t j = 0; j < whole; j += CHUNK, p += step)
 #pragma GCC unroll 4

@@ -24,6 +24,7 @@ INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 INLINE vf v_load_part(const float *p, int n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
 INLINE void v_store_part(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v); }
+INLINE vf v_first(vf v, vf rest, int n) { return _mm512_mask_mov_ps(rest, (__mmask16)((1u << n) - 1), v); } /* n lanes of v, then of rest */
 #elif defined(ISA_avx2)
 #include <immintrin.h>
 typedef __m256 vf;
@@ -42,6 +43,7 @@ INLINE __m256i v_mask(int n) {
 }
 INLINE vf v_load_part(const float *p, int n) { return _mm256_maskload_ps(p, v_mask(n)); }
 INLINE void v_store_part(float *p, vf v, int n) { _mm256_maskstore_ps(p, v_mask(n), v); }
+INLINE vf v_first(vf v, vf rest, int n) { return _mm256_blendv_ps(rest, v, _mm256_castsi256_ps(v_mask(n))); }
 #else /* 16-byte vectors in GCC's own notation: SSE2 on x86-64, and what other machines have */
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
@@ -63,6 +65,7 @@ INLINE vf v_load_part(const float *p, int n) {
 INLINE void v_store_part(float *p, vf v, int n) {
   for (int i = 0; i < n; i++) p[i] = v[i];
 }
+INLINE vf v_first(vf v, vf rest, int n) { return v_pick(n > (vi){0, 1, 2, 3}, v, rest); }
 #endif
 
 /* Where the compiler knows that n is VW these are plain loads and stores. */
@@ -139,22 +142,28 @@ INLINE vf v_gate(vf v, vf gate) {
 }
 
 /* The sum and the largest of a vector's lanes, in an order that VW decides; of the largest a NaN is no part. */
-#define REDUCE_LANES(name, expr) \
+#if defined(ISA_avx512) || defined(ISA_avx2)
+#define REDUCE_LANES(name, of) \
   INLINE float name(vf v) { \
-    float t[VW]; \
-    v_store(t, v); \
-    _Pragma("GCC unroll 4") \
-    for (int half = VW / 2; half; half /= 2) { \
-      _Pragma("GCC unroll 8") \
-      for (int i = 0; i < half; i++) { \
-        float a = t[i], b = t[i + half]; \
-        t[i] = (expr); \
-      } \
-    } \
-    return t[0]; \
+    __m256 h = HALF(of, v); \
+    __m128 q = _mm_##of##_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)); \
+    q = _mm_##of##_ps(q, _mm_movehl_ps(q, q)); \
+    return _mm_cvtss_f32(_mm_##of##_ss(q, _mm_movehdup_ps(q))); \
   }
-REDUCE_LANES(v_sum, a + b)
-REDUCE_LANES(v_largest, a > b ? a : b)
+#if defined(ISA_avx512)
+#define HALF(of, v) _mm256_##of##_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1))
+#else
+#define HALF(of, v) (v)
+#endif
+REDUCE_LANES(v_sum, add)
+REDUCE_LANES(v_largest, max)
+#else
+INLINE float v_sum(vf v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+INLINE float v_largest(vf v) {
+  float a = v[0] > v[2] ? v[0] : v[2], b = v[1] > v[3] ? v[1] : v[3];
+  return a > b ? a : b;
+}
+#endif
 
 /* e^x for x <= 0, error below 1e-7 relative: Cephes expf as v_exp of vmath.h, with half the work since it need not overflow and
  * may fuse. Zero below -87, minus infinity too; keeps NaN. */
