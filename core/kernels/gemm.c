@@ -130,26 +130,25 @@ void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, flo
   tile[2 * (mr - 1) + nv - 1](k, a, b, c, ldc, add, ahead);
 }
 
-void K(gemm_rows_end)(int mr, int nv, int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead) {
-  static void (*const tile[])(int64_t, const float *, const float *, float *const *, int, const TileEnd *, const float *) = {
-#define END_ENTRY(m) end_##m##_1, end_##m##_2,
-    ROWS_LIST(END_ENTRY)
-  };
-  if (e->act <= ACT_RELU) {
-    tile[2 * (mr - 1) + nv - 1](k, a, b, y, n, e, ahead);
-    return;
-  }
-  float c[MR * NR] __attribute__((aligned(64)));
-  K(gemm_rows)(mr, nv, k, a, b, c, NR, false, ahead);
-  K(gemm_finish)(y, c, NR, mr, n, e);
-}
-
 void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add) {
   static void (*const tile[])(int64_t, const float *, const float *, int64_t, float *, int64_t, bool) = {
 #define OUTER_ENTRY(m) outer_##m##_1, outer_##m##_2,
     OUTER_LIST(OUTER_ENTRY)
   };
   tile[2 * (mr - 1) + nv - 1](t, a, b, rows_b, c, ldc, add);
+}
+
+/* The activation of a tile whose rows go to y: in one loop where the tile has no gaps. */
+static void activate_tile(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {
+  if (n == ld_tile) activate_row(tile, rows * ld_tile, e->act, e->act_attr);
+  for (int i = 0; i < rows; i++, tile += ld_tile) {
+    int j = 0;
+    if (n < ld_tile) activate_row(tile, n, e->act, e->act_attr);
+    if (e->around)
+      for (; j < n; j += VW) v_stream(y[i] + j, v_load(tile + j));
+    for (; j + VW <= n; j += VW) v_store(y[i] + j, v_load(tile + j));
+    if (j < n) v_store_n(y[i] + j, v_load_n(tile + j, n - j), n - j);
+  }
 }
 
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {
@@ -175,12 +174,27 @@ void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int
       v_store_n(to + j, v, n - j);
     }
   }
-  if (!late) return;
-  if (n == ld_tile) activate_row(tile, rows * ld_tile, e->act, e->act_attr);
-  for (int i = 0; i < rows; i++) {
-    if (n < ld_tile) activate_row(tile + i * ld_tile, n, e->act, e->act_attr);
-    if (!e->around) memcpy(y[i], tile + i * ld_tile, (size_t)n * sizeof(float));
-    else
-      for (int j = 0; j < n; j += VW) v_stream(y[i] + j, v_load(tile + i * ld_tile + j));
+  if (late) activate_tile(y, tile, ld_tile, rows, n, e);
+}
+
+void K(gemm_rows_end)(int mr, int nv, int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead) {
+  static void (*const end[])(int64_t, const float *, const float *, float *const *, int, const TileEnd *, const float *) = {
+#define END_ENTRY(m) end_##m##_1, end_##m##_2,
+    ROWS_LIST(END_ENTRY)
+  };
+  if (e->act <= ACT_RELU) {
+    end[2 * (mr - 1) + nv - 1](k, a, b, y, n, e, ahead);
+    return;
   }
+  float tile[MR * NR] __attribute__((aligned(64)));
+  if (e->add || e->residual || e->gate) {
+    K(gemm_rows)(mr, nv, k, a, b, tile, NR, false, ahead);
+    K(gemm_finish)(y, tile, NR, mr, n, e);
+    return;
+  }
+  float *row[MR];
+  for (int i = 0; i < mr; i++) row[i] = tile + i * NR;
+  TileEnd line = {.scale = e->scale, .shift = e->shift};
+  end[2 * (mr - 1) + nv - 1](k, a, b, row, n, &line, ahead);
+  activate_tile(y, tile, NR, mr, n, e);
 }
