@@ -37,7 +37,7 @@ INLINE void span(const int tw, const int step, const Rows *a, float *y, const fl
     for (int v = 0; v < (SPAN - 1) * step + tw; v++) {
       if (first + v < 0 || first + v >= g->w) continue;
       vf x = load(row + (first + v) * g->ld, n);
-      if (fresh) __builtin_prefetch(row + (first + v) * g->ld + next);
+      if (fresh) ask(row + (first + v) * g->ld + next);
 #pragma GCC unroll 8
       for (int q = 0; q < SPAN; q++)
         if (v - q * step >= 0 && v - q * step < tw) sum[q] = v_fma(x, w[v - q * step], sum[q]);
@@ -48,7 +48,7 @@ INLINE void span(const int tw, const int step, const Rows *a, float *y, const fl
     if (j + q >= g->gw) break;
     int64_t at = (int64_t)(j + q) * a->out_step + ch;
     vf v = sum[q];
-    if (a->ahead) __builtin_prefetch(y + at + a->ahead, 1);
+    if (a->ahead) ask(y + at + a->ahead);
     if (e) EPILOGUE(v, e->scale, e->shift, residual ? residual + at : NULL, NULL, e->act == ACT_RELU, ch, n);
     if (n == VW) v_store(y + at, v);
     else v_store_n(y + at, v, n);
@@ -98,7 +98,7 @@ INLINE void add_span(const int count, const int tw, const int step, const ConvSh
   for (int q = 0; q < count; q++) {
     const float *from = dy + ((int64_t)i * s->ow + j + q) * s->c + ch;
     g[q] = load(from, n);
-    if (ahead) __builtin_prefetch(from + next_y);
+    if (ahead) ask(from + next_y);
   }
   for (int r = 0; r < s->r; r++, sums += tw * VW) {
     const bool fresh = ahead && r >= s->r - s->stride_h;
@@ -111,7 +111,7 @@ INLINE void add_span(const int count, const int tw, const int step, const ConvSh
     for (int v = 0; v < (count - 1) * step + tw; v++) {
       if (first + v < 0 || first + v >= s->w) continue;
       vf xv = load(row + (int64_t)(first + v) * s->c, n);
-      if (fresh) __builtin_prefetch(row + (int64_t)(first + v) * s->c + next_x);
+      if (fresh) ask(row + (int64_t)(first + v) * s->c + next_x);
 #pragma GCC unroll 8
       for (int q = 0; q < count; q++)
         if (v - q * step >= 0 && v - q * step < tw) sum[v - q * step] = v_fma(xv, g[q], sum[v - q * step]);

@@ -80,7 +80,7 @@ void K(conv_ask)(const Lattice *g, int64_t row0, int64_t rows, int64_t k0, int64
   int64_t n = row0 / g->gw / g->gh;
   for (int64_t row = 0; row < rows; row++) {
     const float *from = g->src + ((n * g->h + (int64_t)i * g->step_h) * g->w + (int64_t)j * g->step_w) * g->ld;
-    for (int64_t k = k0; k < k1; k += CHUNK) __builtin_prefetch(from + k, 0, 2);
+    for (int64_t k = k0; k < k1; k += CHUNK) ask(from + k);
     if (++j == g->gw) {
       j = 0;
       if (++i == g->gh) i = 0, n++;

@@ -135,9 +135,9 @@ static void pack_all(float *packed, const Product *p, const float *w, const Conv
  * one before it is multiplied, the third where tiles are small. */
 INLINE void ask_ahead(const float *y, int n, const TileEnd *e) {
   for (int j = 0; j < n; j += CHUNK) {
-    __builtin_prefetch(y + j, 1);
-    if (e->residual) __builtin_prefetch(e->residual + (y - e->y0) + j);
-    if (e->gate) __builtin_prefetch(e->gate + (y - e->y0) + j);
+    ask(y + j);
+    if (e->residual) ask(e->residual + (y - e->y0) + j);
+    if (e->gate) ask(e->gate + (y - e->y0) + j);
   }
 }
 

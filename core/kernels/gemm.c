@@ -15,7 +15,7 @@ INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const
     for (int64_t q = 0; q < n; q += 4, a += 4, b += 4 * nv * VW) {
       if (ahead) {
 #pragma GCC unroll 4
-        for (int l = 0; l < nv * (int)VW * 2; l += CHUNK) __builtin_prefetch(ahead + l, 0, 2);
+        for (int l = 0; l < nv * (int)VW * 2; l += CHUNK) ask(ahead + l);
         ahead += nv * VW * 2;
       }
 #pragma GCC unroll 4

@@ -35,15 +35,15 @@ size_t K(bn_scratch)(int64_t outer, int c, int64_t inner) {
 }
 
 /* How many floats before they are read lines are asked for: read column by column, they would come one at a time. */
-INLINE int64_t ask_ahead(int64_t n, int c) { return n * c > 8192 ? n * c : 8192; }
+INLINE int64_t far_enough(int64_t n, int c) { return n * c > 8192 ? n * c : 8192; }
 
 /* A vector of channels, lanes of them, over n rows: the sums stay in registers, two of each lest every sum wait for the last. */
 INLINE void block_moments(float *mean, float *square, const float *x, int64_t n, int c, const int lanes) {
   vf a = v_zero(), b = v_zero(), p = v_zero(), q = v_zero();
   const float *end = x + (n & ~(int64_t)1) * c, *row = x;
 #pragma GCC unroll 1
-  for (const float *ahead = x + ask_ahead(n, c); row < end; row += 2 * c, ahead += 2 * c) {
-    __builtin_prefetch(ahead), __builtin_prefetch(ahead + c);
+  for (const float *ahead = x + far_enough(n, c); row < end; row += 2 * c, ahead += 2 * c) {
+    ask(ahead), ask(ahead + c);
     a = a + v_load_n(row, lanes), b = b + v_load_n(row + c, lanes);
   }
   if (n & 1) a = a + v_load_n(row, lanes);
@@ -65,10 +65,10 @@ INLINE void block_products(float *product, float *plain, const float *dy, const 
                            const int lanes) {
   vf a = v_zero(), b = v_zero(), p = v_zero(), q = v_zero(), m = v_load_n(mean, lanes);
   const float *end = dy + (n & ~(int64_t)1) * c;
-  int64_t ahead = ask_ahead(n, c);
+  int64_t ahead = far_enough(n, c);
 #pragma GCC unroll 1
   for (; dy < end; dy += 2 * c, x += 2 * c) {
-    __builtin_prefetch(dy + ahead), __builtin_prefetch(dy + ahead + c), __builtin_prefetch(x + ahead), __builtin_prefetch(x + ahead + c);
+    ask(dy + ahead), ask(dy + ahead + c), ask(x + ahead), ask(x + ahead + c);
     vf g = v_load_n(dy, lanes), h = v_load_n(dy + c, lanes);
     a = a + g, b = b + h;
     p = v_fma(g, v_load_n(x, lanes) - m, p), q = v_fma(h, v_load_n(x + c, lanes) - m, q);

@@ -2,6 +2,7 @@
  * are added to a row of accumulators). Few and long ones are cut in chunks whose number depends on the shape only. */
 #include <math.h>
 #include "kernels.h"
+#include "simd.h"
 
 enum { TILE = 768, CHUNK = 16384, CHUNKS = 32, LANES = 16, FEW = 16, ROWS_AHEAD = 16 };
 
@@ -30,7 +31,7 @@ typedef struct Kind {
   } \
   static void name##_columns(double *acc, const float *x, int64_t n, int64_t rows, int64_t step, const float *centre) { \
     for (; rows > 0; rows--, x += step) { \
-      for (int64_t i = 0; i < n; i += LANES) __builtin_prefetch(x + ROWS_AHEAD * step + i); \
+      for (int64_t i = 0; i < n; i += LANES) ask(x + ROWS_AHEAD * step + i); \
       _Pragma("omp simd") for (int64_t i = 0; i < n; i++) acc[i] = name##_step(acc[i], x[i], centre[i]); \
     } \
   } \

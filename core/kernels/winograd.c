@@ -68,10 +68,10 @@ static void weight_panel(const Plan *p, float *u, const float *w, int64_t panel,
       for (int tap = 0; tap < 9; tap++) {
         if (p->turned) {
           if (c0 + 3 * VW <= p->ci)
-            for (int i = 0; i < (int)VW; i++) __builtin_prefetch(w + ((c0 + 2 * VW + i) * 9 + tap) * p->co + n0 + v);
+            for (int i = 0; i < (int)VW; i++) ask(w + ((c0 + 2 * VW + i) * 9 + tap) * p->co + n0 + v);
           for (int i = 0; i < rows; i++) g[tap][i] = v_load_n(w + ((c0 + i) * 9 + 8 - tap) * p->co + n0 + v, cols);
         } else {
-          for (int i = 0; i < cols; i++) __builtin_prefetch(w + ((n0 + v + i) * 9 + tap) * p->ci + c0 + 2 * VW);
+          for (int i = 0; i < cols; i++) ask(w + ((n0 + v + i) * 9 + tap) * p->ci + c0 + 2 * VW);
           for (int i = 0; i < (int)VW; i++)
             g[tap][i] = i < cols ? v_load_n(w + ((n0 + v + i) * 9 + tap) * p->ci + c0, rows) : v_zero();
           v_transpose(g[tap]);
@@ -125,9 +125,9 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
       int64_t ch = panel * NR + v;
       int n = (int)min_of(VW, p->co - ch);
       if (r + ahead < tiles) {
-        wino_prefetch(y, &p->t, p->oh, p->ow, p->co, 0, 0, tile + ahead, ch, 1);
-        if (e->residual) wino_prefetch(e->residual, &p->t, p->oh, p->ow, p->co, 0, 0, tile + ahead, ch, 0);
-        if (e->gate) wino_prefetch(e->gate, &p->t, p->oh, p->ow, p->co, 0, 0, tile + ahead, ch, 0);
+        wino_prefetch(y, &p->t, p->oh, p->ow, p->co, 0, 0, tile + ahead, ch);
+        if (e->residual) wino_prefetch(e->residual, &p->t, p->oh, p->ow, p->co, 0, 0, tile + ahead, ch);
+        if (e->gate) wino_prefetch(e->gate, &p->t, p->oh, p->ow, p->co, 0, 0, tile + ahead, ch);
       }
       const float *from = prod + r * POINTS * NR + v;
       vf d[SIDE], o[TILE], half[TILE][SIDE];

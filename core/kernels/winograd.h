@@ -134,15 +134,14 @@ INLINE Patch wino_patch(const int size, const float *image, int h, int w, int c,
 /* Maps are read and written in small squares, which the prefetcher of the hardware does not follow: while a tile is worked on,
  * the lines of tile `tile` are asked for: TILE x TILE pixels, move pixels down and right of its outputs' place, channels
  * [ch, ch + VW). */
-INLINE void wino_prefetch(const float *map, const Tiles *t, int h, int w, int c, int move_h, int move_w, int64_t tile, int64_t ch,
-                          const int write) {
+INLINE void wino_prefetch(const float *map, const Tiles *t, int h, int w, int c, int move_h, int move_w, int64_t tile, int64_t ch) {
   if (tile >= t->count) return;
   int64_t row = tile / t->tiles_w % t->tiles_h * TILE + move_h, col = tile % t->tiles_w * TILE + move_w;
   const float *at = map + ((tile / t->tiles_w / t->tiles_h * h + row) * w + col) * c + ch;
 #pragma GCC unroll 6
   for (int a = 0; a < TILE; a++)
 #pragma GCC unroll 6
-    for (int b = 0; b < TILE; b++) __builtin_prefetch(at + (a * (int64_t)w + b) * c, write);
+    for (int b = 0; b < TILE; b++) ask(at + (a * (int64_t)w + b) * c);
 }
 /* How many tiles ahead: work between asking and using must be some hundred cycles. */
 INLINE int64_t wino_ahead(int64_t channels) { return max_of(1, 64 / max_of(1, channels)); }
@@ -164,7 +163,7 @@ INLINE void wino_transform_input(float *v, int64_t point_step, int64_t block_row
     int row = i * TILE - pad_h, col = j * TILE - pad_w;
     bool inner = wino_inner(SIDE, h, w, row, col);
     for (int64_t ch = c0; ch < c1; ch += VW) {
-      wino_prefetch(x, t, h, w, c, SIDE - TILE - pad_h, SIDE - TILE - pad_w, tile + wino_ahead(c1 - c0), ch, 0);
+      wino_prefetch(x, t, h, w, c, SIDE - TILE - pad_h, SIDE - TILE - pad_w, tile + wino_ahead(c1 - c0), ch);
       Patch p = wino_patch(SIDE, image, h, w, c, row, col, (int)ch, inner, patch);
       float *to = v + (ch / CHUNK * block_rows + at + r) * CHUNK + ch % CHUNK;
       vf d[SIDE], u[SIDE], columns[SIDE][SIDE];

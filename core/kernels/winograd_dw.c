@@ -55,7 +55,7 @@ static void gradient_block(const Plan *p, float *e, int64_t block_rows, int64_t 
     const float *image = dy + tile / p->t.tiles_w / p->t.tiles_h * s->oh * s->ow * s->k;
     bool inner = wino_inner(TILE, s->oh, s->ow, row, col);
     for (int64_t ch = k0; ch < k1; ch += VW) {
-      wino_prefetch(dy, &p->t, s->oh, s->ow, s->k, 0, 0, tile + wino_ahead(k1 - k0), ch, 0);
+      wino_prefetch(dy, &p->t, s->oh, s->ow, s->k, 0, 0, tile + wino_ahead(k1 - k0), ch);
       Patch q = wino_patch(TILE, image, s->oh, s->ow, s->k, row, col, (int)ch, inner, patch);
       float *to = e + (ch / CHUNK * block_rows + at + r) * CHUNK + ch % CHUNK;
       vf d[TILE], u[SIDE], columns[SIDE][TILE];
