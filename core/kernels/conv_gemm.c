@@ -13,8 +13,8 @@
 #include <omp.h>
 #include "conv_parts.h"
 
-enum { BLOCK_FLOATS = 64 * 1024, DEPTH_MAX = 1024, ROWS_MAX = 16 * MR, PIECES_WANTED = 16,
-       STREAM_MIN = 8 << 20, TILES_AHEAD = VW == 16 ? 1 : 3 };
+enum { BLOCK_FLOATS = 64 * 1024, DEPTH_MAX = 1024, ROWS_MAX = 16 * MR, PIECES_WANTED = 16, STREAM_MIN = 8 << 20, BANDS_AHEAD = 4,
+       TILES_AHEAD = 3 };
 
 typedef struct Product {
   Lattice g;
@@ -132,7 +132,7 @@ static void pack_all(float *packed, const Product *p, const float *w, const Conv
 /* STREAM_MIN: floats of a result that no cache holds, of which only a part would be left there for the next step. It is stored
  * around the caches: its lines need not be read before they are written, and the operands stay.
  * A tile's rows lie far apart, and the prefetcher of the hardware does not follow: what a tile is finished with is asked for while
- * one before it is multiplied, the third where tiles are small. */
+ * the third before it is multiplied, and the rows of a band four bands before they are gathered. */
 INLINE void ask_ahead(const float *y, int n, const TileEnd *e) {
   for (int j = 0; j < n; j += CHUNK) {
     ask(y + j);
@@ -153,8 +153,10 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
   }
   for (int64_t d = 0; d < p->depths; d++) {
     int64_t k0 = d * p->depth, k1 = min_of(p->k, k0 + p->depth), len = round_up(k1 - k0, 4);
+    K(conv_ask)(g, m0, min_of(rows, BANDS_AHEAD * MR), k0, k1);
     for (int64_t b = 0; b < bands; b++) {
-      int64_t r0 = piece_at(rows, bands, b), r1 = piece_at(rows, bands, b + 1);
+      int64_t r0 = piece_at(rows, bands, b), r1 = piece_at(rows, bands, b + 1), far = r0 + BANDS_AHEAD * MR;
+      if (far < rows) K(conv_ask)(g, m0 + far, min_of(MR, rows - far), k0, k1);
       K(conv_gather)(block + r0 * p->depth, r1 - r0, 0, g, m0 + r0, r1 - r0, k0, k1, line);
     }
     bool last = d == p->depths - 1;
