@@ -25,9 +25,27 @@ INLINE void run_zero(float *to, int64_t n) {
   for (int64_t j = 0; j < n; j += VW) v_store(to + j, v_zero());
 }
 
+/* One tap, no padding: a row of the product is one pixel; in order where the step is 1. */
+INLINE bool single_pixels(const Lattice *g) { return g->th * g->tw == 1 && !g->h0 && !g->w0; }
+INLINE bool in_order(const Lattice *g) { return g->step_h == 1 && g->step_w == 1 && g->gh == g->h && g->gw == g->w; }
+
+static void copy_pixels(float *to, int64_t step, const float *from, int64_t ld, int64_t rows, int64_t n) {
+  for (int64_t row = 0; row < rows; row++, to += CHUNK, from += ld) {
+    int64_t f = 0;
+    float *chunk = to;
+    for (; f + CHUNK <= n; f += CHUNK, chunk += step) chunk_copy(chunk, from + f);
+    if (f < n)
+      for (int v = 0; v < (int)CHUNK; v += VW) v_store(chunk + v, f + v < n ? v_load_n(from + f + v, (int)min_of(VW, n - f - v)) : v_zero());
+  }
+}
+
 void K(conv_gather)(float *block, int64_t block_rows, int64_t at, const Lattice *g, int64_t row0, int64_t rows, int64_t k0,
                     int64_t k1, float *line) {
   if (k1 == k0) return;
+  if (single_pixels(g) && in_order(g)) {
+    copy_pixels(block + at * CHUNK, block_rows * CHUNK, g->src + row0 * g->ld + k0, g->ld, rows, k1 - k0);
+    return;
+  }
   bool whole = g->dw == 1 && g->ld == g->c; /* a run is a row of taps */
   int64_t run = whole ? (int64_t)g->tw * g->c : g->c;
   int taps = whole ? g->tw : 1, runs_w = whole ? 1 : g->tw;
@@ -75,7 +93,13 @@ void K(conv_gather)(float *block, int64_t block_rows, int64_t at, const Lattice 
 }
 
 void K(conv_ask)(const Lattice *g, int64_t row0, int64_t rows, int64_t k0, int64_t k1) {
-  if (g->th * g->tw > 1 || g->h0 || g->w0) return;
+  if (!single_pixels(g)) return;
+  if (in_order(g)) {
+    const float *from = g->src + row0 * g->ld;
+    for (int64_t row = 0; row < rows; row++, from += g->ld)
+      for (int64_t k = k0; k < k1; k += CHUNK) ask(from + k);
+    return;
+  }
   int j = (int)(row0 % g->gw), i = (int)(row0 / g->gw % g->gh);
   int64_t n = row0 / g->gw / g->gh;
   for (int64_t row = 0; row < rows; row++) {

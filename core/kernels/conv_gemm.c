@@ -147,9 +147,12 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
   float *row[ROWS_MAX];
   int64_t rows = m1 - m0, bands = ceil_div(rows, MR);
   float *line = block + ROWS_MAX * CHUNK + BLOCK_FLOATS;
-  for (int64_t r = 0; r < rows; r++) {
-    int64_t j = (m0 + r) % g->gw, i = (m0 + r) / g->gw % g->gh, n = (m0 + r) / g->gw / g->gh;
+  for (int64_t r = 0, j = m0 % g->gw, i = m0 / g->gw % g->gh, n = m0 / g->gw / g->gh; r < rows; r++) {
     row[r] = out + ((n * p->out_h + i * p->out_step_h + p->out_h0) * p->out_w + j * p->out_step_w + p->out_w0) * p->out_ld;
+    if (++j == g->gw) {
+      j = 0;
+      if (++i == g->gh) i = 0, n++;
+    }
   }
   for (int64_t d = 0; d < p->depths; d++) {
     int64_t k0 = d * p->depth, k1 = min_of(p->k, k0 + p->depth), len = round_up(k1 - k0, 4);
