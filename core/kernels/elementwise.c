@@ -55,7 +55,7 @@ static void activate(float *y, const float *x, int64_t n, Activation act, const 
     case ACT_SIGMOID: MAP(v_sigmoid(v))
     case ACT_TANH: MAP(v_tanh(v))
     case ACT_SILU: MAP(v * v_sigmoid(v))
-    case ACT_HARDSWISH: MAP(v * relu6(v + 3.0f) / 6.0f)
+    case ACT_HARDSWISH: MAP(v * (relu6(v + 3.0f) * (1.0f / 6.0f))) /* 6 times it is 1: exact above 3 */
     case ACT_GELU:
       if (attr[0] != 0) MAP(0.5f * v * (1.0f + gelu_tanh_inner(v)))
       MAP(gelu(v))
