@@ -152,7 +152,7 @@ void K(conv_direct)(float *y, const float *x, const float *w, const float *prepa
     copy_rows(rows, x + n * s->h * s->w * s->c, s, i0, i1);
     for (int64_t q = 0; q < panels; q++) {
       int64_t ch = q * NR;
-      TileEnd end = {e->scale ? e->scale + ch : NULL, e->shift ? e->shift + ch : NULL, e->residual, e->gate, y, false, false, e->act, e->act_attr};
+      TileEnd end = tile_end(e, ch, y);
       for (int i = i0; i < i1; i++)
         for (int band = 0; band < bands; band++) { /* the last band overlaps the one before; what both compute is stored once */
           int j0 = band * (int)MR, first = (int)min_of(j0, s->ow - (int)MR), count = (int)min_of(MR, s->ow - j0);

@@ -51,13 +51,12 @@ void K(conv_gather)(float *block, int64_t block_rows, int64_t at, const Lattice 
   int taps = whole ? g->tw : 1, runs_w = whole ? 1 : g->tw;
   bool chunks = g->c % CHUNK == 0;
   int64_t step = block_rows * CHUNK;
-  int j = (int)(row0 % g->gw), i = (int)(row0 / g->gw % g->gh);
-  int64_t n = row0 / g->gw / g->gh;
+  Site site = site_at(g, row0);
   int first = (int)(k0 / run);
-  for (int64_t row = 0; row < rows; row++) {
+  for (int64_t row = 0; row < rows; row++, site_next(&site, g)) {
     float *to = block + (at + row) * CHUNK;
-    const float *image = g->src + n * g->h * g->w * g->ld;
-    int h_base = i * g->step_h + g->h0, w_base = j * g->step_w + g->w0;
+    const float *image = g->src + site.n * g->h * g->w * g->ld;
+    int h_base = site.i * g->step_h + g->h0, w_base = site.j * g->step_w + g->w0;
     int t = first / runs_w, u = first % runs_w;
     for (int64_t f = k0, r0 = first * run; f < k1; r0 += run) {
       int64_t end = min_of(r0 + run, k1);
@@ -85,29 +84,14 @@ void K(conv_gather)(float *block, int64_t block_rows, int64_t at, const Lattice 
       run_zero(line + k1 - k0, CHUNK);
       for (int64_t f = 0; f < k1 - k0; f += CHUNK, to += step) chunk_copy(to, line + f);
     }
-    if (++j == g->gw) {
-      j = 0;
-      if (++i == g->gh) i = 0, n++;
-    }
   }
 }
 
 void K(conv_ask)(const Lattice *g, int64_t row0, int64_t rows, int64_t k0, int64_t k1) {
   if (!single_pixels(g)) return;
-  if (in_order(g)) {
-    const float *from = g->src + row0 * g->ld;
-    for (int64_t row = 0; row < rows; row++, from += g->ld)
-      for (int64_t k = k0; k < k1; k += CHUNK) ask(from + k);
-    return;
-  }
-  int j = (int)(row0 % g->gw), i = (int)(row0 / g->gw % g->gh);
-  int64_t n = row0 / g->gw / g->gh;
-  for (int64_t row = 0; row < rows; row++) {
-    const float *from = g->src + ((n * g->h + (int64_t)i * g->step_h) * g->w + (int64_t)j * g->step_w) * g->ld;
+  Site at = site_at(g, row0);
+  for (int64_t row = 0; row < rows; row++, site_next(&at, g)) {
+    const float *from = g->src + ((at.n * g->h + (int64_t)at.i * g->step_h) * g->w + (int64_t)at.j * g->step_w) * g->ld;
     for (int64_t k = k0; k < k1; k += CHUNK) ask(from + k);
-    if (++j == g->gw) {
-      j = 0;
-      if (++i == g->gh) i = 0, n++;
-    }
   }
 }

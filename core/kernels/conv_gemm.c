@@ -129,9 +129,7 @@ static void pack_all(float *packed, const Product *p, const float *w, const Conv
   }
 }
 
-/* STREAM_MIN: floats of a result that no cache holds, of which only a part would be left there for the next step. It is stored
- * around the caches: its lines need not be read before they are written, and the operands stay.
- * A tile's rows lie far apart, and the prefetcher of the hardware does not follow: what a tile is finished with is asked for while
+/* A tile's rows lie far apart, and the prefetcher of the hardware does not follow: what a tile is finished with is asked for while
  * the third before it is multiplied, and the rows of a band four bands before they are gathered. */
 INLINE void ask_ahead(const float *y, int n, const TileEnd *e) {
   for (int j = 0; j < n; j += CHUNK) {
@@ -147,13 +145,9 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
   float *row[ROWS_MAX];
   int64_t rows = m1 - m0, bands = ceil_div(rows, MR);
   float *line = block + ROWS_MAX * CHUNK + BLOCK_FLOATS;
-  for (int64_t r = 0, j = m0 % g->gw, i = m0 / g->gw % g->gh, n = m0 / g->gw / g->gh; r < rows; r++) {
-    row[r] = out + ((n * p->out_h + i * p->out_step_h + p->out_h0) * p->out_w + j * p->out_step_w + p->out_w0) * p->out_ld;
-    if (++j == g->gw) {
-      j = 0;
-      if (++i == g->gh) i = 0, n++;
-    }
-  }
+  Site at = site_at(g, m0);
+  for (int64_t r = 0; r < rows; r++, site_next(&at, g))
+    row[r] = out + ((at.n * p->out_h + at.i * p->out_step_h + p->out_h0) * p->out_w + at.j * p->out_step_w + p->out_w0) * p->out_ld;
   for (int64_t d = 0; d < p->depths; d++) {
     int64_t k0 = d * p->depth, k1 = min_of(p->k, k0 + p->depth), len = round_up(k1 - k0, 4);
     K(conv_ask)(g, m0, min_of(rows, BANDS_AHEAD * MR), k0, k1);
@@ -192,6 +186,7 @@ static void run(const Product *p, float *out, const float *src, const float *pac
                 float *blocks_scratch) {
   int blocks = s->groups / conv_merge(s);
   int64_t per_block = p->row_blocks * p->col_blocks, count = p->m ? blocks * per_block : 0;
+  /* A result that no cache holds is stored around them: its lines need not be read before they are written, and the operands stay. */
   bool around = p->m * p->out_ld >= STREAM_MIN && (uintptr_t)out % 64 == 0 && p->out_ld % CHUNK == 0 && (blocks == 1 || p->n % CHUNK == 0) &&
                 !e->residual && !e->gate;
 #pragma omp parallel for schedule(dynamic)
@@ -200,7 +195,8 @@ static void run(const Product *p, float *out, const float *src, const float *pac
     Lattice g = p->g;
     g.src = src + block * g.c;
     int64_t ch = block * p->n;
-    TileEnd end = {e->scale ? e->scale + ch : NULL, e->shift ? e->shift + ch : NULL, e->residual, e->gate, out, false, around, e->act, e->act_attr};
+    TileEnd end = tile_end(e, ch, out);
+    end.around = around;
     run_piece(p, &g, out + ch, packed + block * p->packed, &end, piece_at(p->m, p->row_blocks, rb),
               piece_at(p->m, p->row_blocks, rb + 1), piece_at(p->panels, p->col_blocks, cb),
               piece_at(p->panels, p->col_blocks, cb + 1), blocks_scratch + omp_get_thread_num() * block_floats());

@@ -9,7 +9,7 @@
 #include <omp.h>
 #include "conv_parts.h"
 
-enum { STRETCH = 128, LD_ROWS = STRETCH + 1, ROWS_MAX = 512, COLS_MAX = 320, PIECES_WANTED = 16, PIXELS_MIN = 2 * STRETCH };
+enum { STRETCH = 128, LD_ROWS = STRETCH + 1 /* chunks off one set of L1 */, ROWS_MAX = 512, COLS_MAX = 320, PIECES_WANTED = 16, PIXELS_MIN = 2 * STRETCH };
 
 typedef struct Plan {
   Lattice x, dy;
@@ -58,11 +58,11 @@ static void run_piece(const Plan *p, float *out, const Lattice *x, const Lattice
       int nv = (int)ceil_div(min_of(NR, n1 - n), VW);
       const float *bn = b + (n - n0) / CHUNK * LD_ROWS * CHUNK + (n - n0) % CHUNK;
       for (int64_t m = m0; m < m1; m += OR) {
-        int64_t ask = min_of(STRETCH, t1 - next) * ++tile / tiles;
-        if (ask > asked) {
-          K(conv_ask)(dy, next + asked, ask - asked, m0, m1);
-          K(conv_ask)(x, next + asked, ask - asked, n0, n1);
-          asked = ask;
+        int64_t due = min_of(STRETCH, t1 - next) * ++tile / tiles; /* rows of the next stretch, asked for evenly over the tiles */
+        if (due > asked) {
+          K(conv_ask)(dy, next + asked, due - asked, m0, m1);
+          K(conv_ask)(x, next + asked, due - asked, n0, n1);
+          asked = due;
         }
         const float *am = a + (m - m0) / CHUNK * LD_ROWS * CHUNK + (m - m0) % CHUNK;
         K(gemm_outer)((int)min_of(OR, m1 - m), nv, len, am, bn, LD_ROWS, out + m * p->ld + n, p->ld, t > t0);

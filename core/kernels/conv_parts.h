@@ -21,6 +21,18 @@ typedef struct Lattice {
   int gh, gw, step_h, step_w, h0, w0, th, tw, dh, dw;
 } Lattice;
 
+/* Row p of the product as a place of its grid, and the row after it. */
+typedef struct Site {
+  int64_t n;
+  int i, j;
+} Site;
+INLINE Site site_at(const Lattice *g, int64_t p) { return (Site){p / g->gw / g->gh, (int)(p / g->gw % g->gh), (int)(p % g->gw)}; }
+INLINE void site_next(Site *s, const Lattice *g) {
+  if (++s->j < g->gw) return;
+  s->j = 0;
+  if (++s->i == g->gh) s->i = 0, s->n++;
+}
+
 /* Copies rows [row0, row0 + rows) and columns [k0, k1) of the product's left operand into a chunked block (gemm.h) of
  * block_rows rows, from its row `at` on; columns are filled up with zeros to a multiple of CHUNK. k0 is a multiple of
  * CHUNK. line: k1 - k0 + 2 * CHUNK floats of scratch. */

@@ -45,6 +45,11 @@ typedef struct TileEnd {
   Activation act;
   const double *act_attr;
 } TileEnd;
+/* The epilogue e from column `from` on, of a result at y0. */
+INLINE TileEnd tile_end(const Epilogue *e, int64_t from, const float *y0) {
+  return (TileEnd){.scale = e->scale ? e->scale + from : NULL, .shift = e->shift ? e->shift + from : NULL, .residual = e->residual,
+                   .gate = e->gate, .y0 = y0, .act = e->act, .act_attr = e->act_attr};
+}
 /* gemm_rows and its epilogue: the first n columns go to the rows y. */
 void K(gemm_rows_end)(int mr, int nv, int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead);
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
