@@ -49,7 +49,7 @@ INLINE void span(const int tw, const int step, const Rows *a, float *y, const fl
     int64_t at = (int64_t)(j + q) * a->out_step + ch;
     vf v = sum[q];
     if (a->ahead) ask(y + at + a->ahead);
-    if (e) EPILOGUE(v, e->scale, e->shift, residual ? residual + at : NULL, NULL, e->act == ACT_RELU, ch, n);
+    if (e) EPILOGUE(v, e->scale, e->shift, residual ? residual + at : NULL, NULL, e->act, e->act_attr, ch, n);
     if (n == VW) v_store(y + at, v);
     else v_store_n(y + at, v, n);
   }

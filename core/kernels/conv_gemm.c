@@ -14,7 +14,7 @@
 #include "conv_parts.h"
 
 enum { BLOCK_FLOATS = 64 * 1024, DEPTH_MAX = 1024, ROWS_MAX = 16 * MR, PIECES_WANTED = 16, STREAM_MIN = 8 << 20, BANDS_AHEAD = 4,
-       TILES_AHEAD = 3 };
+       TILES_AHEAD = 3, FIRST_CACHE = 4096 /* floats, half of it */ };
 
 typedef struct Product {
   Lattice g;
@@ -139,12 +139,13 @@ INLINE void ask_ahead(const float *y, int n, const TileEnd *e) {
   }
 }
 
-/* Rows [m0, m1) times column panels [q0, q1) of one group block. */
+/* Rows [m0, m1) times column panels [q0, q1) of one group block. Where the weights of all columns fit the first cache, a band is
+ * multiplied with them all before the next; else a panel with all bands. */
 static void run_piece(const Product *p, const Lattice *g, float *out, const float *packed, const TileEnd *end, int64_t m0,
                       int64_t m1, int64_t q0, int64_t q1, float *block) {
-  float *row[ROWS_MAX];
-  int64_t rows = m1 - m0, bands = ceil_div(rows, MR);
-  float *line = block + ROWS_MAX * CHUNK + BLOCK_FLOATS;
+  float *row[ROWS_MAX], *line = block + ROWS_MAX * CHUNK + BLOCK_FLOATS;
+  int64_t rows = m1 - m0, bands = ceil_div(rows, MR), start[ROWS_MAX / MR + 1], n0 = q0 * NR, n1 = min_of(q1 * NR, p->n);
+  for (int64_t b = 0; b <= bands; b++) start[b] = piece_at(rows, bands, b);
   Site at = site_at(g, m0);
   for (int64_t r = 0; r < rows; r++, site_next(&at, g))
     row[r] = out + ((at.n * p->out_h + at.i * p->out_step_h + p->out_h0) * p->out_w + at.j * p->out_step_w + p->out_w0) * p->out_ld;
@@ -152,29 +153,24 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
     int64_t k0 = d * p->depth, k1 = min_of(p->k, k0 + p->depth), len = round_up(k1 - k0, 4);
     K(conv_ask)(g, m0, min_of(rows, BANDS_AHEAD * MR), k0, k1);
     for (int64_t b = 0; b < bands; b++) {
-      int64_t r0 = piece_at(rows, bands, b), r1 = piece_at(rows, bands, b + 1), far = r0 + BANDS_AHEAD * MR;
+      int64_t far = start[b] + BANDS_AHEAD * MR;
       if (far < rows) K(conv_ask)(g, m0 + far, min_of(MR, rows - far), k0, k1);
-      K(conv_gather)(block + r0 * p->depth, r1 - r0, 0, g, m0 + r0, r1 - r0, k0, k1, line);
+      K(conv_gather)(block + start[b] * p->depth, start[b + 1] - start[b], 0, g, m0 + start[b], start[b + 1] - start[b], k0, k1, line);
     }
-    bool last = d == p->depths - 1;
-    for (int64_t q = q0; q < q1; q++) {
-      int64_t n0 = q * NR, n = min_of(NR, p->n - n0), nv = ceil_div(n, VW);
-      const float *b_panel = packed + d * p->depth * round_up(p->n, VW) + n0 * p->depth;
-      TileEnd e = {.add = d > 0, .y0 = end->y0, .around = last && d == 0 && end->around && n == nv * VW};
-      if (last) {
-        e.scale = end->scale ? end->scale + n0 : NULL, e.shift = end->shift ? end->shift + n0 : NULL;
-        e.residual = end->residual, e.gate = end->gate, e.act = end->act, e.act_attr = end->act_attr;
-      }
+    TileEnd e = {.add = d > 0, .y0 = end->y0};
+    if (d == p->depths - 1) e = *end, e.add = d > 0, e.around = end->around && d == 0;
+    const float *weights = packed + d * p->depth * round_up(p->n, VW);
+    int64_t wide = (n1 - n0) * p->depth <= FIRST_CACHE ? n1 - n0 : NR;
+    for (int64_t n = n0; n < n1; n += wide) {
+      int64_t to = min_of(n + wide, n1), floats = min_of(NR, round_up(to - n, VW)) * len;
       for (int64_t b = 0; b < bands; b++) {
-        int64_t r0 = piece_at(rows, bands, b), mr = piece_at(rows, bands, b + 1) - r0;
-        float *y[MR];
-        for (int64_t r = 0; r < mr; r++) y[r] = row[r0 + r] + n0;
-        int64_t next = b + TILES_AHEAD < bands ? b + TILES_AHEAD : b + TILES_AHEAD - bands, n1 = next > b ? n0 : n0 + NR;
-        if (!e.around && next < bands && (next > b || q + 1 < q1))
-          for (int64_t r = piece_at(rows, bands, next), r1 = piece_at(rows, bands, next + 1); r < r1; r++)
-            ask_ahead(row[r] + n1, (int)min_of(NR, p->n - n1), &e);
-        const float *ahead = ahead_of(q + 1 < q1 ? b_panel + NR * p->depth : NULL, b, bands, len * nv * VW);
-        K(gemm_rows_end)((int)mr, (int)nv, len, block + r0 * p->depth, b_panel, y, (int)n, &e, ahead);
+        bool wraps = b + TILES_AHEAD >= bands;
+        int64_t far = wraps ? b + TILES_AHEAD - bands : b + TILES_AHEAD, far_n = wraps ? to : n;
+        if (!e.around && far < bands)
+          for (int64_t r = start[far]; r < start[far + 1]; r++) ask_ahead(row[r] + far_n, (int)min_of(wide, n1 - far_n), &e);
+        const float *ahead = ahead_of(to < n1 ? weights + to * p->depth : NULL, b, bands, floats);
+        K(gemm_band)((int)(start[b + 1] - start[b]), len, block + start[b] * p->depth, weights + n * p->depth, NR * p->depth,
+                     row + start[b], n, to, &e, ahead);
       }
     }
   }

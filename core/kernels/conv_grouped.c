@@ -95,7 +95,7 @@ INLINE void span(const Kind kind, const int width, const Rows *a, const int coun
   if (sums > count) sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
   for (int q = 0; q < count; q++) {
     vf v = sum[q];
-    if (e) EPILOGUE(v, e->scale, e->shift, residual ? residual + q * a->out_step : NULL, NULL, e->act == ACT_RELU, ch, n);
+    if (e) EPILOGUE(v, e->scale, e->shift, residual ? residual + q * a->out_step : NULL, NULL, e->act, e->act_attr, ch, n);
     if (n == VW) v_store(y + q * a->out_step, v);
     else v_store_n(y + q * a->out_step, v, n);
   }

@@ -2,6 +2,7 @@
  * and b); the loops around it are what the compiler vectorises. */
 #include <math.h>
 #include "kernels.h"
+#include "activation.h"
 #include "vmath.h"
 
 enum { PIECE = 16384 }; /* elements: 64 kB of each array, half of a second-level cache with three */
@@ -38,29 +39,15 @@ UNARY(sin, sinf(v))
 UNARY(cos, cosf(v))
 UNARY(floor, floorf(v))
 UNARY(round, rintf(v)) /* half to even */
-/* x Phi(x); the other form is Hendrycks and Gimpel's approximation */
-static inline float gelu(float x) { return 0.5f * x * (1.0f + v_erf(x * 0.707106781186547524f)); }
-static inline float gelu_tanh_inner(float x) { return v_tanh(0.797884560802865356f * (x + 0.044715f * x * x * x)); }
-static inline float relu6(float x) { return x < 0 ? 0.0f : x > 6 ? 6.0f : x; }
-static inline float clamp(float x, float min, float max) { return x < min ? (min > max ? max : min) : x > max ? max : x; }
-
-/* The one place where activations are computed: over n elements, by one thread. */
+/* over n elements, by one thread */
 static void activate(float *y, const float *x, int64_t n, Activation act, const double *attr) {
-  switch (act) {
-#define MAP(expr) { SIMD for (int64_t i = 0; i < n; i++) { float v = x[i]; y[i] = (expr); } break; }
-    case ACT_NONE: break;
-    case ACT_RELU: MAP(v < 0 ? 0.0f : v)
-    case ACT_LEAKY_RELU: { float slope = (float)attr[0]; MAP(v < 0 ? v * slope : v) }
-    case ACT_CLAMP: { float min = (float)attr[0], max = (float)attr[1]; MAP(clamp(v, min, max)) }
-    case ACT_SIGMOID: MAP(v_sigmoid(v))
-    case ACT_TANH: MAP(v_tanh(v))
-    case ACT_SILU: MAP(v * v_sigmoid(v))
-    case ACT_HARDSWISH: MAP(v * (relu6(v + 3.0f) * (1.0f / 6.0f))) /* 6 times it is 1: exact above 3 */
-    case ACT_GELU:
-      if (attr[0] != 0) MAP(0.5f * v * (1.0f + gelu_tanh_inner(v)))
-      MAP(gelu(v))
-#undef MAP
+#define MAP(act) { \
+    int64_t i = 0; \
+    for (; i + VW <= n; i += VW) v_store(y + i, v_activate(v_load(x + i), act, attr)); \
+    if (i < n) v_store_n(y + i, v_activate(v_load_n(x + i, (int)(n - i)), act, attr), (int)(n - i)); \
   }
+  EACH_ACTIVATION(act, MAP)
+#undef MAP
 }
 
 void K(activate)(float *y, const float *x, int64_t n, Activation act, const double *attr) {
@@ -137,22 +124,35 @@ BINARY(ge, a >= b ? 1.0f : 0.0f)
 BINARY(relu_dx, b <= 0 ? 0.0f : a)
 BINARY(sigmoid_dx, a * b * (1.0f - b))
 BINARY(tanh_dx, a * (1.0f - b * b))
+
+/* The same for formulas of vectors: the slope of an activation at b times a. */
+#define SLOPE(name, expr) \
+  static void name##_run(float *y, const float *a, const float *b, int64_t n, int64_t sy, int64_t sa, int64_t sb) { \
+    const int wide = sy == 1 && sa == 1 && sb == 1 ? VW : 1; \
+    for (int64_t i = 0, m; i < n; i += m) { \
+      m = n - i < wide ? n - i : wide; \
+      const bool whole = m == VW; \
+      vf x = whole ? v_load(b + i) : v_load_n(b + i * sb, (int)m), dy = whole ? v_load(a + i) : v_load_n(a + i * sa, (int)m), dx = dy * (expr); \
+      if (whole) v_store(y + i, dx); \
+      else v_store_n(y + i * sy, dx, (int)m); \
+    } \
+  } \
+  void K(name)(float *y, const float *a, const float *b, const Walk *w) { binary(y, a, b, w, name##_run); }
+
 /* (x s(x))' = s (1 + x (1 - s)) */
-static inline float silu_slope(float x) {
-  float s = v_sigmoid(x);
-  return s * (1.0f + x * (1.0f - s));
+INLINE vf silu_slope(vf x) {
+  vf s = v_sigmoid(x);
+  return s * v_fma(x, v_set(1) - s, v_set(1));
 }
-BINARY(silu_dx, a * silu_slope(b))
-/* (x Phi(x))' = Phi + x phi */
-static inline float gelu_slope(float x) {
-  return 0.5f * (1.0f + v_erf(x * 0.707106781186547524f)) + x * 0.398942280401432678f * v_exp(-0.5f * x * x);
+SLOPE(silu_dx, silu_slope(x))
+/* (x Phi(x))' = Phi + x phi, phi(x) = e^(-x^2/2) / sqrt(2 pi) */
+INLINE vf gelu_slope(vf x) { return v_fma(x * v_set(0.398942280401432678f), v_exp_falling(v_set(-0.5f) * x * x), v_normal(x)); }
+SLOPE(gelu_dx, gelu_slope(x))
+INLINE vf gelu_tanh_slope(vf x) {
+  vf t = v_gelu_tanh(x), inner = v_set(0.797884560802865356f) * v_fma(v_set(3 * 0.044715f) * x, x, v_set(1));
+  return v_set(0.5f) * (v_set(1) + t + x * v_fnma(t, t, v_set(1)) * inner);
 }
-BINARY(gelu_dx, a * gelu_slope(b))
-static inline float gelu_tanh_slope(float x) {
-  float t = gelu_tanh_inner(x), inner = 0.797884560802865356f * (1.0f + 3.0f * 0.044715f * x * x);
-  return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * inner;
-}
-BINARY(gelu_tanh_dx, a * gelu_tanh_slope(b))
+SLOPE(gelu_tanh_dx, gelu_tanh_slope(x))
 BINARY(hardswish_dx, b <= -3 ? 0.0f : b >= 3 ? a : a * (b / 3.0f + 0.5f))
 
 void K(where)(float *y, const float *cond, const float *a, const float *b, const Walk *w) {

@@ -27,7 +27,7 @@ INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const
         for (int i = 0; i < mr; i++) {
           vf x = v_set(a[i * CHUNK + u]);
 #pragma GCC unroll 2
-          for (int v = 0; v < nv; v++) acc[i][v] = v_fma(x, bv[v], acc[i][v]);
+          for (int v = 0; v < nv; v++) v_add_product(&acc[i][v], x, bv[v]);
         }
       }
     }
@@ -44,27 +44,62 @@ INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, con
   TILE_LOOP(i, v) v_store(c + i * ldc + v * VW, acc[i][v]);
 }
 
-/* An epilogue in registers; `last` lanes of the last vector count. */
-INLINE void end_tile(vf acc[MR][2], const int mr, const int nv, float *const *y, const TileEnd *e, const int last) {
+/* The activation of a tile of rows of nv vectors, on its way to columns from n0 on of the rows; `last` lanes of the last vector count. */
+static __attribute__((noinline)) void activate_tile(float *const *row, int64_t n0, const float *tile, int rows, int nv, int last, const TileEnd *e) {
+#define MAP(act) \
+  for (int i = 0; i < rows; i++) { \
+    float *y = row[i] + n0; \
+    for (int v = 0; v < nv; v++, y += VW, tile += VW) { \
+      vf x = v_activate(v_load(tile), act, e->act_attr); \
+      if (v == nv - 1 && last < (int)VW) v_store_n(y, x, last); \
+      else if (e->around) v_stream(y, x); \
+      else v_store(y, x); \
+    } \
+  }
+  EACH_ACTIVATION(e->act, MAP)
+#undef MAP
+}
+
+/* An epilogue in registers, columns from n0 on of the rows; `last` lanes of the last vector count. Short activations are done
+ * there, too; long ones in a loop over the tile. */
+INLINE void end_tile(vf acc[MR][2], const int mr, const int nv, float *const *row, int64_t n0, const TileEnd *e, const int last) {
 #define LANES(v) (v == nv - 1 ? last : (int)VW)
-  if (e->add) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(y[i] + v * VW, LANES(v));
-  if (e->scale) TILE_LOOP(i, v) acc[i][v] = acc[i][v] * v_load_n(e->scale + v * VW, LANES(v));
-  if (e->shift) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(e->shift + v * VW, LANES(v));
-  if (e->residual) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(e->residual + (y[i] - e->y0) + v * VW, LANES(v));
-  if (e->act == ACT_RELU) TILE_LOOP(i, v) acc[i][v] = v_relu(acc[i][v]);
-  if (e->gate) TILE_LOOP(i, v) acc[i][v] = v_gate(acc[i][v], v_load_n(e->gate + (y[i] - e->y0) + v * VW, LANES(v)));
-  if (e->around) TILE_LOOP(i, v) v_stream(y[i] + v * VW, acc[i][v]);
-  else TILE_LOOP(i, v) v_store_n(y[i] + v * VW, acc[i][v], LANES(v));
+#define AT(i, v) (row[i] + n0 + (v) * VW)
+  if (e->add) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(AT(i, v), LANES(v));
+  if (e->scale) TILE_LOOP(i, v) acc[i][v] = acc[i][v] * v_load_n(e->scale + n0 + v * VW, LANES(v));
+  if (e->shift) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(e->shift + n0 + v * VW, LANES(v));
+  if (e->residual) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(e->residual + (AT(i, v) - e->y0), LANES(v));
+  if (e->act == ACT_RELU) TILE_LOOP(i, v) acc[i][v] = v_activate(acc[i][v], ACT_RELU, NULL);
+  if (e->act == ACT_HARDSWISH) TILE_LOOP(i, v) acc[i][v] = v_activate(acc[i][v], ACT_HARDSWISH, NULL);
+  if (e->act == ACT_CLAMP) TILE_LOOP(i, v) acc[i][v] = v_activate(acc[i][v], ACT_CLAMP, e->act_attr);
+  if (e->gate) TILE_LOOP(i, v) acc[i][v] = v_gate(acc[i][v], v_load_n(e->gate + (AT(i, v) - e->y0), LANES(v)));
+  if (!is_short(e->act)) {
+    float tile[MR * NR] __attribute__((aligned(64)));
+    TILE_LOOP(i, v) v_store(tile + (i * nv + v) * VW, acc[i][v]);
+    activate_tile(row, n0, tile, mr, nv, last, e);
+  } else if (e->around && last == VW) {
+    TILE_LOOP(i, v) v_stream(AT(i, v), acc[i][v]);
+  } else {
+    TILE_LOOP(i, v) v_store_n(AT(i, v), acc[i][v], LANES(v));
+  }
+#undef AT
 #undef LANES
 }
 
-INLINE void rows_end(const int mr, const int nv, int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e,
-                     const float *ahead) {
+INLINE void rows_end(const int mr, const int nv, int64_t k, const float *a, const float *b, float *const *row, int64_t n0, int64_t n,
+                     const TileEnd *e, const float *ahead) {
   vf acc[MR][2];
   TILE_LOOP(i, v) acc[i][v] = v_zero();
   rows_sum(acc, mr, nv, k, a, b, ahead);
-  if (n == nv * (int)VW) end_tile(acc, mr, nv, y, e, VW);
-  else end_tile(acc, mr, nv, y, e, n - (nv - 1) * (int)VW);
+  if (n == nv * (int)VW) end_tile(acc, mr, nv, row, n0, e, VW);
+  else end_tile(acc, mr, nv, row, n0, e, (int)n - (nv - 1) * (int)VW);
+}
+
+INLINE void rows_band(const int mr, int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1,
+                      const TileEnd *e, const float *ahead) {
+  for (; n1 - n0 > (int)VW; n0 += NR, b += panel, ahead = NULL)
+    rows_end(mr, 2, k, a, b, row, n0, n1 - n0 < (int)NR ? n1 - n0 : (int)NR, e, ahead);
+  if (n0 < n1) rows_end(mr, 1, k, a, b, row, n0, n1 - n0, e, ahead);
 }
 
 INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c,
@@ -109,10 +144,9 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
     rows_tile(m, 1, k, a, b, c, ldc, add, ahead); } \
   static void rows_##m##_2(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) { \
     rows_tile(m, 2, k, a, b, c, ldc, add, ahead); } \
-  static void end_##m##_1(int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead) { \
-    rows_end(m, 1, k, a, b, y, n, e, ahead); } \
-  static void end_##m##_2(int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead) { \
-    rows_end(m, 2, k, a, b, y, n, e, ahead); }
+  static void band_##m(int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1, \
+                       const TileEnd *e, const float *ahead) { \
+    rows_band(m, k, a, b, panel, row, n0, n1, e, ahead); }
 ROWS_LIST(ROWS_DEFINE)
 
 #define OUTER_DEFINE(m) \
@@ -138,21 +172,8 @@ void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, in
   tile[2 * (mr - 1) + nv - 1](t, a, b, rows_b, c, ldc, add);
 }
 
-/* The activation of a tile whose rows go to y: in one loop where the tile has no gaps. */
-static void activate_tile(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {
-  if (n == ld_tile) activate_row(tile, rows * ld_tile, e->act, e->act_attr);
-  for (int i = 0; i < rows; i++, tile += ld_tile) {
-    int j = 0;
-    if (n < ld_tile) activate_row(tile, n, e->act, e->act_attr);
-    if (e->around)
-      for (; j < n; j += VW) v_stream(y[i] + j, v_load(tile + j));
-    for (; j + VW <= n; j += VW) v_store(y[i] + j, v_load(tile + j));
-    if (j < n) v_store_n(y[i] + j, v_load_n(tile + j, n - j), n - j);
-  }
-}
-
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {
-  const bool relu = e->act == ACT_RELU, late = e->act > ACT_RELU; /* late: when the whole tile is ready, in one loop */
+  const bool late = !is_short(e->act); /* late: when the whole tile is ready, in one loop */
   for (int i = 0; i < rows; i++) {
     float *yi = y[i], *ti = tile + i * ld_tile, *to = late ? ti : yi;
     const float *ri = e->residual ? e->residual + (yi - e->y0) : NULL, *gi = e->gate ? e->gate + (yi - e->y0) : NULL;
@@ -163,38 +184,26 @@ void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int
       if (e->scale) v = v * v_load(e->scale + j);
       if (e->shift) v = v + v_load(e->shift + j);
       if (ri) v = v + v_load(ri + j);
-      if (relu) v = v_relu(v);
+      v = v_activate_short(v, e->act, e->act_attr);
       if (gi) v = v_gate(v, v_load(gi + j));
       v_store(to + j, v);
     }
     if (j < n) {
       vf v = v_load(ti + j);
       if (e->add) v = v + v_load_n(yi + j, n - j);
-      EPILOGUE(v, e->scale, e->shift, ri ? ri + j : NULL, gi ? gi + j : NULL, relu, j, n - j);
+      EPILOGUE(v, e->scale, e->shift, ri ? ri + j : NULL, gi ? gi + j : NULL, e->act, e->act_attr, j, n - j);
       v_store_n(to + j, v, n - j);
     }
   }
-  if (late) activate_tile(y, tile, ld_tile, rows, n, e);
+  for (int i = 0; late && i < rows; i++) K(activate)(y[i], tile + i * ld_tile, n, e->act, e->act_attr);
 }
 
-void K(gemm_rows_end)(int mr, int nv, int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead) {
-  static void (*const end[])(int64_t, const float *, const float *, float *const *, int, const TileEnd *, const float *) = {
-#define END_ENTRY(m) end_##m##_1, end_##m##_2,
-    ROWS_LIST(END_ENTRY)
+void K(gemm_band)(int mr, int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1,
+                  const TileEnd *e, const float *ahead) {
+  static void (*const band[])(int64_t, const float *, const float *, int64_t, float *const *, int64_t, int64_t, const TileEnd *,
+                              const float *) = {
+#define BAND_ENTRY(m) band_##m,
+    ROWS_LIST(BAND_ENTRY)
   };
-  if (e->act <= ACT_RELU) {
-    end[2 * (mr - 1) + nv - 1](k, a, b, y, n, e, ahead);
-    return;
-  }
-  float tile[MR * NR] __attribute__((aligned(64)));
-  if (e->add || e->residual || e->gate) {
-    K(gemm_rows)(mr, nv, k, a, b, tile, NR, false, ahead);
-    K(gemm_finish)(y, tile, NR, mr, n, e);
-    return;
-  }
-  float *row[MR];
-  for (int i = 0; i < mr; i++) row[i] = tile + i * NR;
-  TileEnd line = {.scale = e->scale, .shift = e->shift};
-  end[2 * (mr - 1) + nv - 1](k, a, b, row, n, &line, ahead);
-  activate_tile(y, tile, NR, mr, n, e);
+  band[mr - 1](k, a, b, panel, row, n0, n1, e, ahead);
 }

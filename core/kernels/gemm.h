@@ -17,6 +17,7 @@
 #define KERNELS_GEMM_H
 #include "kernels.h"
 #include "simd.h"
+#include "activation.h"
 
 enum {
   CHUNK = 16,
@@ -37,7 +38,7 @@ INLINE const float *ahead_of(const float *next, int64_t b, int64_t bands, int64_
 void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add);
 
 /* The epilogue (op.h) of rows of n columns, y[i] the rows' addresses; the tile is used up. add: what y holds is added to the tile first.
- * around: stored around the caches; the rows begin on multiples of a vector and n is one, and add is not set. */
+ * around: stored around the caches, but for a vector of which only a part counts; the rows begin on multiples of a vector. */
 typedef struct TileEnd {
   const float *scale, *shift; /* (n), NULL: 1, 0 */
   const float *residual, *gate, *y0; /* the elements for y0[j] are residual[j], gate[j] */
@@ -50,31 +51,33 @@ INLINE TileEnd tile_end(const Epilogue *e, int64_t from, const float *y0) {
   return (TileEnd){.scale = e->scale ? e->scale + from : NULL, .shift = e->shift ? e->shift + from : NULL, .residual = e->residual,
                    .gate = e->gate, .y0 = y0, .act = e->act, .act_attr = e->act_attr};
 }
-/* gemm_rows and its epilogue: the first n columns go to the rows y. */
-void K(gemm_rows_end)(int mr, int nv, int64_t k, const float *a, const float *b, float *const *y, int n, const TileEnd *e, const float *ahead);
+/* gemm_rows for columns [n0, n1) of the rows `row` and their epilogue, whose scale and shift are those of column 0. b: their panels,
+ * `panel` floats from one to the next; ahead: as wide as the first. */
+void K(gemm_band)(int mr, int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1,
+                  const TileEnd *e, const float *ahead);
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
 
 /* One vector's worth of an epilogue at channel ch: r, g the addresses of residual and gate for it, or NULL. Of activations
- * ReLU is done here, in registers; a kernel does the others with activate_row once a tile or a row of its results is ready,
+ * the short are done here, in registers; a kernel does the others with activate_row once a tile or a row of its results is ready,
  * still in L1. */
-#define EPILOGUE(v, scale, shift, r, g, relu, ch, n) do { \
+#define EPILOGUE(v, scale, shift, r, g, act, attr, ch, n) do { \
     if (scale) v = v * v_load_n((scale) + (ch), n); \
     if (shift) v = v + v_load_n((shift) + (ch), n); \
     if (r) v = v + v_load_n(r, n); \
-    if (relu) v = v_relu(v); \
+    v = v_activate_short(v, act, attr); \
     if (g) v = v_gate(v, v_load_n(g, n)); \
   } while (0)
 INLINE void activate_row(float *y, int64_t n, Activation act, const double *attr) {
-  if (act > ACT_RELU) K(activate)(y, y, n, act, attr);
+  if (!is_short(act)) K(activate)(y, y, n, act, attr);
 }
 /* What of an epilogue needs no channels, for elements [at, at + n) of y: residual, activation, gate. */
 INLINE void tail_row(float *y, int64_t at, int64_t n, const Epilogue *e) {
-  const bool relu = e->act == ACT_RELU;
-  if (e->residual || e->gate || relu)
+  if (e->residual || e->gate || (e->act && is_short(e->act)))
     for (int64_t j = at; j < at + n; j += VW) {
       int lanes = at + n - j < (int64_t)VW ? (int)(at + n - j) : (int)VW;
       vf v = v_load_n(y + j, lanes);
-      EPILOGUE(v, (const float *)NULL, (const float *)NULL, e->residual ? e->residual + j : NULL, e->gate ? e->gate + j : NULL, relu, 0, lanes);
+      EPILOGUE(v, (const float *)NULL, (const float *)NULL, e->residual ? e->residual + j : NULL, e->gate ? e->gate + j : NULL, e->act, e->act_attr, 0,
+               lanes);
       v_store_n(y + j, v, lanes);
     }
   activate_row(y + at, n, e->act, e->act_attr);

@@ -149,7 +149,7 @@ INLINE void apply_vector(float *y, const float *x, const float *centre, const fl
                          int64_t row, int j, const int n) {
   vf v = v_fma(v_load_n(x + row + j, n) - v_load_n(centre + j, n), v_load_n(scale + j, n), v_load_n(shift + j, n));
   EPILOGUE(v, (const float *)NULL, (const float *)NULL, e->residual ? e->residual + row + j : NULL, e->gate ? e->gate + row + j : NULL,
-           e->act == ACT_RELU, j, n);
+           e->act, e->act_attr, j, n);
   v_store_n(y + row + j, v, n);
 }
 

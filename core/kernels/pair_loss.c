@@ -40,7 +40,7 @@ static inline float slope(PairLoss kind, float x, float t, float pw, float beta,
     return d / f_max((1 - x) * x, 1e-12f);
   case LOSS_BCE_LOGITS:
     if (by_target) return -x + (pw - 1) * f_softplus(-x);
-    return (1 - t) - (1 + (pw - 1) * t) * v_sigmoid(-x);
+    return (1 - t) - (1 + (pw - 1) * t) / (1 + v_exp(x));
   }
   return by_target ? -g : g;
 }

@@ -54,7 +54,7 @@ INLINE void v_stream(float *p, vf v) { v_store(p, v); }
 INLINE vf v_set(float x) { return (vf){x, x, x, x}; }
 INLINE vf v_fma(vf a, vf b, vf c) { return a * b + c; }
 INLINE vf v_fnma(vf a, vf b, vf c) { return c - a * b; }
-INLINE vf v_pick(vi mask, vf a, vf b) { return (vf)(((vi)a & mask) | ((vi)b & ~mask)); }
+INLINE vf v_pick(vi mask, vf a, vf b);
 INLINE vf v_max(vf a, vf b) { return v_pick(a > b, a, b); } /* as maxps: b when either is NaN */
 INLINE vf v_min(vf a, vf b) { return v_pick(a < b, a, b); }
 INLINE vf v_load_part(const float *p, int n) {
@@ -67,6 +67,15 @@ INLINE void v_store_part(float *p, vf v, int n) {
 }
 INLINE vf v_first(vf v, vf rest, int n) { return v_pick(n > (vi){0, 1, 2, 3}, v, rest); }
 #endif
+
+/* sum += a * b in one instruction that leaves the sum in its register: of many sums GCC otherwise moves some about, and spills. */
+INLINE void v_add_product(vf *sum, vf a, vf b) {
+#if defined(ISA_avx512) || defined(ISA_avx2)
+  __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#else
+  *sum = *sum + a * b;
+#endif
+}
 
 /* Where the compiler knows that n is VW these are plain loads and stores. */
 INLINE vf v_load_n(const float *p, int n) { return __builtin_constant_p(n) && n == (int)VW ? v_load(p) : v_load_part(p, n); }
@@ -129,6 +138,9 @@ INLINE void v_put_bytes(uint8_t *p, vi v) {
 /* Asks for a line of memory into the second cache: far more of these may be on their way than of those into the first, where what is
  * asked for a row ahead would not stay anyway. */
 INLINE void ask(const float *p) { __builtin_prefetch(p, 0, 2); }
+
+/* a in the lanes where a comparison held, b in the others */
+INLINE vf v_pick(vi mask, vf a, vf b) { return (vf)(((vi)a & mask) | ((vi)b & ~mask)); }
 
 INLINE vf v_zero(void) { return v_set(0.0f); }
 /* max(x, 0) that keeps NaN, as PyTorch's relu does (the second operand comes back when either is NaN) */

@@ -45,47 +45,6 @@ static inline float v_exp(float x) {
   return p * v_power2(half) * v_power2(k - half); /* in two steps, for the ends of the range */
 }
 
-static inline float v_sigmoid(float x) { return 1.0f / (1.0f + v_exp(-x)); }
-
-/* tanh x as an odd rational function on [-7.9, 7.9] (Eigen, generic_fast_tanh_float). */
-static inline float v_tanh(float x) {
-  x = x < -7.90531110763549805f ? -7.90531110763549805f : x;
-  x = x > 7.90531110763549805f ? 7.90531110763549805f : x;
-  float q = x * x;
-  float a = -2.76076847742355e-16f;
-  a = v_mad(a, q, 2.00018790482477e-13f);
-  a = v_mad(a, q, -8.60467152213735e-11f);
-  a = v_mad(a, q, 5.12229709037114e-08f);
-  a = v_mad(a, q, 1.48572235717979e-05f);
-  a = v_mad(a, q, 6.37261928875436e-04f);
-  a = v_mad(a, q, 4.89352455891786e-03f);
-  float b = 1.19825839466702e-06f;
-  b = v_mad(b, q, 1.18534705686654e-04f);
-  b = v_mad(b, q, 2.26843463243900e-03f);
-  b = v_mad(b, q, 4.89352518554385e-03f);
-  return x * a / b;
-}
-
-/* erf x as an odd rational function on [-4, 4] (Eigen, generic_fast_erf_float). */
-static inline float v_erf(float x) {
-  x = x < -4.0f ? -4.0f : x;
-  x = x > 4.0f ? 4.0f : x;
-  float q = x * x;
-  float a = -2.72614225801306e-10f;
-  a = v_mad(a, q, 2.77068142495902e-08f);
-  a = v_mad(a, q, -2.10102402082508e-06f);
-  a = v_mad(a, q, -5.69250639462346e-05f);
-  a = v_mad(a, q, -7.34990630326855e-04f);
-  a = v_mad(a, q, -2.95459980854025e-03f);
-  a = v_mad(a, q, -1.60960333262415e-02f);
-  float b = -1.45660718464996e-05f;
-  b = v_mad(b, q, -2.13374055278905e-04f);
-  b = v_mad(b, q, -1.68282697438203e-03f);
-  b = v_mad(b, q, -7.37332916720468e-03f);
-  b = v_mad(b, q, -1.42647390514189e-02f);
-  return x * a / b;
-}
-
 /* ln x for normal x > 0: Cephes logf. */
 static inline float v_log(float x) {
   uint32_t u = v_bits(x);

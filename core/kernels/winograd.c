@@ -112,7 +112,7 @@ static void all_weights(const Plan *p, float *u, const float *w) {
 static void output_block(const Plan *p, float *y, const float *prod, const Epilogue *e, int64_t t0, int64_t tiles,
                          int64_t panel) {
   int64_t ahead = wino_ahead(min_of(NR, p->co - panel * NR));
-  const bool late = e->act > ACT_RELU; /* in one loop, when the whole tile is ready */
+  const bool late = !is_short(e->act); /* in one loop, when the whole tile is ready */
   float ready[TILE][TILE][NR] __attribute__((aligned(64)));
   if (late) memset(ready, 0, sizeof ready);
   for (int64_t r = 0; r < tiles; r++) {
@@ -140,7 +140,7 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
         for (int a = 0; a < TILE; a++) half[a][b] = o[a];
       }
       vf scale = e->scale ? v_load_n(e->scale + ch, n) : v_set(1.0f), shift = e->shift ? v_load_n(e->shift + ch, n) : v_zero();
-      bool affine = e->scale || e->shift, relu = e->act == ACT_RELU;
+      bool affine = e->scale || e->shift;
       for (int a = 0; a < rows; a++) {
         int64_t at = y0 + (int64_t)a * p->ow * p->co + v;
         wino_output(half[a], o);
@@ -155,12 +155,12 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
             v_store(ready[a][b] + v, out);
           } else if (n == VW) {
             if (e->residual) out = out + v_load(e->residual + at);
-            if (relu) out = v_relu(out);
+            out = v_activate_short(out, e->act, e->act_attr);
             if (e->gate) out = v_gate(out, v_load(e->gate + at));
             v_store(y + at, out);
           } else {
             if (e->residual) out = out + v_load_n(e->residual + at, n);
-            if (relu) out = v_relu(out);
+            out = v_activate_short(out, e->act, e->act_attr);
             if (e->gate) out = v_gate(out, v_load_n(e->gate + at, n));
             v_store_n(y + at, out, n);
           }
