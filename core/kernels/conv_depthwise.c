@@ -20,7 +20,7 @@ INLINE vf load(const float *p, int n) { return n == VW ? v_load(p) : v_load_n(p,
 
 /* Outputs j, j+1, … of grid row i, SPAN of them or what is left, channels [ch, ch + n). Columns of taps ascend. */
 INLINE void span(const int tw, const int step, const Rows *a, float *y, const float *image, int i, int j, int t0, int t1, int ch,
-                 const int n, const Epilogue *e, const float *residual) {
+                 const int n, const TileEnd *e) {
   const Lattice *g = &a->g;
   vf sum[SPAN], w[TAPS_MAX];
   int first = j * step + g->w0;
@@ -48,20 +48,19 @@ INLINE void span(const int tw, const int step, const Rows *a, float *y, const fl
     if (j + q >= g->gw) break;
     int64_t at = (int64_t)(j + q) * a->out_step + ch;
     vf v = sum[q];
-    if (a->ahead) ask(y + at + a->ahead);
-    if (e) EPILOGUE(v, e->scale, e->shift, residual ? residual + at : NULL, NULL, e->act, e->act_attr, ch, n);
+    if (a->ahead) end_ask(y + at + a->ahead, e);
+    v = n == VW ? end_vector(v, e, ch, y + at, VW) : end_vector(v, e, ch, y + at, n);
     if (n == VW) v_store(y + at, v);
     else v_store_n(y + at, v, n);
   }
 }
 
-typedef void RowFunction(const Rows *a, float *y, const float *image, int i, int t0, int t1, const Epilogue *e, const float *residual);
+typedef void RowFunction(const Rows *a, float *y, const float *image, int i, int t0, int t1, const TileEnd *e);
 #define ROW_FUNCTION(tw, step) \
-  static void row_##tw##_##step(const Rows *a, float *y, const float *image, int i, int t0, int t1, const Epilogue *e, \
-                                const float *residual) { \
+  static void row_##tw##_##step(const Rows *a, float *y, const float *image, int i, int t0, int t1, const TileEnd *e) { \
     for (int j = 0, c = (int)a->g.ld, ch; j < a->g.gw; j += SPAN) { \
-      for (ch = 0; ch + VW <= c; ch += VW) span(tw, step, a, y, image, i, j, t0, t1, ch, VW, e, residual); \
-      if (ch < c) span(tw, step, a, y, image, i, j, t0, t1, ch, c - ch, e, residual); \
+      for (ch = 0; ch + VW <= c; ch += VW) span(tw, step, a, y, image, i, j, t0, t1, ch, VW, e); \
+      if (ch < c) span(tw, step, a, y, image, i, j, t0, t1, ch, c - ch, e); \
     } \
   }
 ROW_FUNCTION(1, 1) ROW_FUNCTION(2, 1) ROW_FUNCTION(3, 1) ROW_FUNCTION(4, 1) ROW_FUNCTION(5, 1) ROW_FUNCTION(7, 1)
@@ -76,13 +75,13 @@ bool K(depthwise_fits)(const Lattice *g) {
   return side_by_side && g->step_w <= STEP_MAX && g->tw <= TAPS_MAX && row_function[g->step_w][g->tw];
 }
 
-void K(depthwise_row)(const Rows *rows, float *y, const float *image, int i, int t0, int t1, const Epilogue *e, const float *residual) {
+void K(depthwise_row)(const Rows *rows, float *y, const float *image, int i, int t0, int t1, const TileEnd *e) {
   Rows a = *rows;
   if (a.g.dw < 0) { /* counted from the other end, columns ascend */
     a.g.w0 -= a.g.tw - 1;
     a.tap0 += (a.g.tw - 1) * a.tap_w, a.tap_w = -a.tap_w;
   }
-  row_function[a.g.step_w][a.g.tw](&a, y, image, i, t0, t1, e, residual);
+  row_function[a.g.step_w][a.g.tw](&a, y, image, i, t0, t1, e);
 }
 
 /* --- the gradient of the weights --- */

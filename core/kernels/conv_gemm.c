@@ -73,7 +73,7 @@ static Product phase_product(const ConvShape *s, int phase) {
 }
 
 /* One panel, [depth][width], of the packed weights for a forward product: columns are rows of w, so it is a transpose. */
-static void pack_forward(float *to, const Product *p, const float *w, const ConvShape *s, int block, int64_t k0, int64_t n0) {
+static void forward_panel(float *to, const Product *p, const float *w, const ConvShape *s, int block, int64_t k0, int64_t n0) {
   int merge = conv_merge(s), cg = s->c / s->groups, kg = s->k / s->groups;
   int64_t width = min_of(NR, round_up(p->n - n0, VW)), k1 = min_of(p->k, k0 + p->depth), row = (int64_t)s->r * s->s * cg;
   int64_t out0 = block * p->n;
@@ -98,49 +98,52 @@ static void pack_forward(float *to, const Product *p, const float *w, const Conv
   }
 }
 
-/* The same for the gradient of x: columns are input channels, contiguous in w. */
-static void pack_backward(float *to, const Product *p, const float *w, const ConvShape *s, int block, int64_t k0, int64_t n0) {
-  int cg = s->c / s->groups, kg = s->k / s->groups;
-  int64_t width = min_of(NR, round_up(p->n - n0, VW)), k1 = min_of(p->k, k0 + p->depth);
-  int64_t c = k0 % max_of(1, p->g.c), tap = k0 / max_of(1, p->g.c);
-  memset(to, 0, sizeof(float) * (size_t)(p->depth * width));
-  for (int64_t k = k0; k < k1; k++) {
-    int64_t r = p->r0 + tap / p->g.tw * p->rd, q = p->s0 + tap % p->g.tw * p->sd, group = c / kg;
-    const float *from = w + (((block * p->g.c + c) * s->r + r) * s->s + q) * cg;
-    int64_t a = max_of(n0, group * cg), b = min_of(n0 + width, (group + 1) * cg);
-    float *row = to + (k - k0) * width - n0;
-    int64_t n = a;
-    for (; n + VW <= b; n += VW) v_store(row + n, v_load(from + n - group * cg));
-    if (n < b) v_store_n(row + n, v_load_n(from + n - group * cg, (int)(b - n)), (int)(b - n));
+static void pack_forward(float *to, const Product *p, const float *w, const ConvShape *s, int block, int64_t k0, int64_t n0, int64_t n1) {
+  for (int64_t n = n0; n < n1; n += NR, to += NR * p->depth) forward_panel(to, p, w, s, block, k0, n);
+}
+
+/* The same of all panels from n0 to n1 for the gradient of x: columns are input channels, contiguous in w, so its rows are read along. */
+static void pack_backward(float *to, const Product *p, const float *w, const ConvShape *s, int block, int64_t k0, int64_t n0, int64_t n1) {
+  enum { AHEAD = 8 };
+  int merge = conv_merge(s), cg = s->c / s->groups, kg = s->k / s->groups;
+  int64_t filter = (int64_t)s->r * s->s * cg, k1 = min_of(p->k, k0 + p->depth), c = k0 % max_of(1, p->g.c), tap = k0 / max_of(1, p->g.c);
+  for (int64_t k = k0; k < k0 + p->depth; k++) {
+    int64_t r = p->r0 + tap / max_of(1, p->g.tw) * p->rd, q = p->s0 + tap % max_of(1, p->g.tw) * p->sd;
+    int64_t first = merge > 1 ? c / kg * cg : 0, last = k < k1 ? first + cg : first; /* columns of its group */
+    const float *from = w + (block * p->g.c + c) * filter + (r * s->s + q) * cg - first;
+    for (int64_t n = n0; n < n1; n += NR) {
+      int64_t width = min_of(NR, round_up(p->n - n, VW));
+      float *row = to + (n - n0) * p->depth + (k - k0) * width;
+      for (int64_t v = n; v < n + width; v += VW, row += VW) {
+        if (c + AHEAD < p->g.c) ask(from + v + AHEAD * filter);
+        if (v >= first && v + VW <= last) v_store(row, v_load(from + v));
+        else
+          for (int64_t l = 0; l < VW; l++) row[l] = v + l >= first && v + l < last ? from[v + l] : 0;
+      }
+    }
     if (++c == p->g.c) c = 0, tap++;
   }
 }
 
-typedef void Pack(float *to, const Product *p, const float *w, const ConvShape *s, int block, int64_t k0, int64_t n0);
+typedef void Pack(float *to, const Product *p, const float *w, const ConvShape *s, int block, int64_t k0, int64_t n0, int64_t n1);
 
+/* A few panels at a time. */
 static void pack_all(float *packed, const Product *p, const float *w, const ConvShape *s, Pack *pack) {
+  enum { PANELS = 4 };
   int blocks = s->groups / conv_merge(s);
-  int64_t count = blocks * p->depths * p->panels;
+  int64_t parts = ceil_div(p->panels, PANELS), count = blocks * p->depths * parts;
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; i++) {
-    int64_t panel = i % p->panels, d = i / p->panels % p->depths, block = i / p->panels / p->depths;
-    float *to = packed + block * p->packed + d * p->depth * round_up(p->n, VW) + panel * NR * p->depth;
-    pack(to, p, w, s, (int)block, d * p->depth, panel * NR);
-  }
-}
-
-/* A tile's rows lie far apart, and the prefetcher of the hardware does not follow: what a tile is finished with is asked for while
- * the third before it is multiplied, and the rows of a band four bands before they are gathered. */
-INLINE void ask_ahead(const float *y, int n, const TileEnd *e) {
-  for (int j = 0; j < n; j += CHUNK) {
-    ask(y + j);
-    if (e->residual) ask(e->residual + (y - e->y0) + j);
-    if (e->gate) ask(e->gate + (y - e->y0) + j);
+    int64_t n0 = i % parts * PANELS * NR, d = i / parts % p->depths, block = i / parts / p->depths;
+    float *to = packed + block * p->packed + d * p->depth * round_up(p->n, VW) + n0 * p->depth;
+    pack(to, p, w, s, (int)block, d * p->depth, n0, min_of(p->n, n0 + PANELS * NR));
   }
 }
 
 /* Rows [m0, m1) times column panels [q0, q1) of one group block. Where the weights of all columns fit the first cache, a band is
- * multiplied with them all before the next; else a panel with all bands. */
+ * multiplied with them all before the next; else a panel with all bands. A tile's rows lie far apart, and the prefetcher of the hardware
+ * does not follow: what a tile is finished with is asked for while the third before it is multiplied, and the rows of a band four bands
+ * before they are gathered. */
 static void run_piece(const Product *p, const Lattice *g, float *out, const float *packed, const TileEnd *end, int64_t m0,
                       int64_t m1, int64_t q0, int64_t q1, float *block) {
   float *row[ROWS_MAX], *line = block + ROWS_MAX * CHUNK + BLOCK_FLOATS;
@@ -167,7 +170,8 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
         bool wraps = b + TILES_AHEAD >= bands;
         int64_t far = wraps ? b + TILES_AHEAD - bands : b + TILES_AHEAD, far_n = wraps ? to : n;
         if (!e.around && far < bands)
-          for (int64_t r = start[far]; r < start[far + 1]; r++) ask_ahead(row[r] + far_n, (int)min_of(wide, n1 - far_n), &e);
+          for (int64_t r = start[far]; r < start[far + 1]; r++)
+            for (int64_t j = far_n; j < min_of(far_n + wide, n1); j += CHUNK) end_ask(row[r] + j, &e);
         const float *ahead = ahead_of(to < n1 ? weights + to * p->depth : NULL, b, bands, floats);
         K(gemm_band)((int)(start[b + 1] - start[b]), len, block + start[b] * p->depth, weights + n * p->depth, NR * p->depth,
                      row + start[b], n, to, &e, ahead);

@@ -68,7 +68,7 @@ INLINE vf input(const Kind kind, const float *x, int j, vidx index, int n) {
 /* Outputs j .. j+count of a grid row, channels [ch, ch + n): taps t0 <= t < t1, u0 <= u < u1 are inside for all. A lone
  * output of wider groups has LONE sums, lest every product wait for the last. */
 INLINE void span(const Kind kind, const int width, const Rows *a, const int count, float *y, const float *image, int i, int j, int t0,
-                 int t1, int u0, int u1, int ch, int n, const Epilogue *e, const float *residual) {
+                 int t1, int u0, int u1, int ch, int n, const TileEnd *e) {
   const Lattice *g = &a->g;
   const int sums = count == 1 && width % LONE == 0 ? LONE : count;
   vf sum[8];
@@ -94,10 +94,9 @@ INLINE void span(const Kind kind, const int width, const Rows *a, const int coun
   }
   if (sums > count) sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
   for (int q = 0; q < count; q++) {
-    vf v = sum[q];
-    if (e) EPILOGUE(v, e->scale, e->shift, residual ? residual + q * a->out_step : NULL, NULL, e->act, e->act_attr, ch, n);
-    if (n == VW) v_store(y + q * a->out_step, v);
-    else v_store_n(y + q * a->out_step, v, n);
+    float *to = y + q * a->out_step;
+    if (n == VW) v_store(to, end_vector(sum[q], e, ch, to, VW));
+    else v_store_n(to, end_vector(sum[q], e, ch, to, n), n);
   }
 }
 
@@ -122,13 +121,13 @@ INLINE void columns_inside(const Lattice *g, int j, int *u0, int *u1) {
 /* A row of outputs, channels [ch, ch + n): at places lo <= j < hi all columns of taps are inside. Kind, width where it is
  * small, and n of full vectors are constants. */
 INLINE void row_of(const Kind kind, const int width, const Rows *a, float *y, const float *image, int i, int lo, int hi, int t0, int t1,
-                   int ch, const int n, const Epilogue *e, const float *r) {
+                   int ch, const int n, const TileEnd *e) {
   const Lattice *g = &a->g;
   for (int j = 0; j < g->gw;) {
     int u0 = 0, u1 = g->tw, left = j < lo || n < (int)VW ? 1 : hi - j;
     if (j < lo || j >= hi) columns_inside(g, j, &u0, &u1);
 #define SPAN_AT(count) \
-    span(kind, width, a, count, y + j * a->out_step, image, i, j, t0, t1, u0, u1, ch, n, e, r ? r + j * a->out_step : NULL), j += count
+    span(kind, width, a, count, y + j * a->out_step, image, i, j, t0, t1, u0, u1, ch, n, e), j += count
     if (left >= SPAN) SPAN_AT(SPAN);
     else if (left >= 3) SPAN_AT(3);
     else SPAN_AT(1);
@@ -136,25 +135,24 @@ INLINE void row_of(const Kind kind, const int width, const Rows *a, float *y, co
   }
 }
 
-static void grid_row(const Rows *a, float *y, const float *image, int i, const Epilogue *e, const float *residual) {
+static void grid_row(const Rows *a, float *y, const float *image, int i, const TileEnd *e) {
   const Lattice *g = &a->g;
   int h = i * g->step_h + g->h0, t0 = 0, t1 = g->th, lo, hi;
   while (t0 < t1 && (h + t0 * g->dh < 0 || h + t0 * g->dh >= g->h)) t0++;
   while (t1 > t0 && (h + (t1 - 1) * g->dh < 0 || h + (t1 - 1) * g->dh >= g->h)) t1--;
   if (a->width == 1 && K(depthwise_fits)(g)) {
-    K(depthwise_row)(a, y, image, i, t0, t1, e, residual);
+    K(depthwise_row)(a, y, image, i, t0, t1, e);
     return;
   }
   inside(g->w0, g->step_w, (g->tw - 1) * g->dw, g->w, g->gw, &lo, &hi);
   if (g->tw == 0) lo = hi = 0;
   for (int ch = 0; ch < g->ld; ch += VW) {
     float *to = y + ch;
-    const float *r = residual ? residual + ch : NULL;
-    if (ch + (int)VW > g->ld) row_of(DEPTHWISE, 1, a, to, image, i, lo, hi, t0, t1, ch, (int)(g->ld - ch), e, r);
-    else if (a->width == 1) row_of(DEPTHWISE, 1, a, to, image, i, lo, hi, t0, t1, ch, VW, e, r);
-    else if (a->width == 16) row_of(WIDE, 16, a, to, image, i, lo, hi, t0, t1, ch, VW, e, r);
-    else if (a->width == 8) row_of((int)VW > 8 ? NARROW : WIDE, 8, a, to, image, i, lo, hi, t0, t1, ch, VW, e, r);
-    else row_of((int)VW > 4 ? NARROW : WIDE, 4, a, to, image, i, lo, hi, t0, t1, ch, VW, e, r);
+    if (ch + (int)VW > g->ld) row_of(DEPTHWISE, 1, a, to, image, i, lo, hi, t0, t1, ch, (int)(g->ld - ch), e);
+    else if (a->width == 1) row_of(DEPTHWISE, 1, a, to, image, i, lo, hi, t0, t1, ch, VW, e);
+    else if (a->width == 16) row_of(WIDE, 16, a, to, image, i, lo, hi, t0, t1, ch, VW, e);
+    else if (a->width == 8) row_of((int)VW > 8 ? NARROW : WIDE, 8, a, to, image, i, lo, hi, t0, t1, ch, VW, e);
+    else row_of((int)VW > 4 ? NARROW : WIDE, 4, a, to, image, i, lo, hi, t0, t1, ch, VW, e);
   }
 }
 
@@ -173,10 +171,11 @@ void K(conv_grouped)(float *y, const float *x, const float *w, const float *prep
             .w = prepared ? prepared : scratch, .taps = s->r * s->s, .width = s->c / s->groups, .tap_h = s->s, .tap_w = 1, .out_step = s->c,
             .ahead = beyond_caches(s) ? (int64_t)s->ow * s->c : 0};
   const int64_t rows = (int64_t)s->n * s->oh;
+  const TileEnd end = tile_end(e, 0, y);
 #pragma omp parallel for schedule(dynamic, rows_at_once(rows))
   for (int64_t p = 0; p < rows; p++) {
     int64_t at = p * s->ow * s->c;
-    grid_row(&a, y + at, x + p / s->oh * s->h * s->w * s->c, (int)(p % s->oh), e, e->residual ? e->residual + at : NULL);
+    grid_row(&a, y + at, x + p / s->oh * s->h * s->w * s->c, (int)(p % s->oh), &end);
     activate_row(y + at, (int64_t)s->ow * s->c, e->act, e->act_attr);
   }
 }
@@ -184,6 +183,7 @@ void K(conv_grouped)(float *y, const float *x, const float *w, const float *prep
 void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
   if (!prepared) turn_weights(scratch, w, s, true);
   const int64_t rows = (int64_t)s->n * s->h;
+  const TileEnd end = tile_end(e, 0, dx);
 #pragma omp parallel for schedule(dynamic, rows_at_once(rows))
   for (int64_t p = 0; p < rows; p++) {
     for (int pw = 0; pw < s->stride_w && pw < s->w; pw++) {
@@ -195,8 +195,8 @@ void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const float 
       conv_phase_taps(ph, s->pad_h, s->dilation_h, s->stride_h, s->r, &r0, &rd, &a.g.th, &a.g.h0, &a.g.dh);
       conv_phase_taps(pw, s->pad_w, s->dilation_w, s->stride_w, s->s, &s0, &sd, &a.g.tw, &a.g.w0, &a.g.dw);
       a.tap0 = r0 * s->s + s0, a.tap_h = rd * s->s, a.tap_w = sd;
-      grid_row(&a, dx + (p * s->w + pw) * s->c, dy + p / s->h * s->oh * s->ow * s->c, h / s->stride_h, NULL, NULL);
+      grid_row(&a, dx + (p * s->w + pw) * s->c, dy + p / s->h * s->oh * s->ow * s->c, h / s->stride_h, &end);
     }
-    tail_row(dx, p * s->w * s->c, (int64_t)s->w * s->c, e);
+    activate_row(dx + p * s->w * s->c, (int64_t)s->w * s->c, e->act, e->act_attr);
   }
 }

@@ -22,7 +22,7 @@ INLINE bool beyond_caches(const ConvShape *s) {
 /* One channel a group, columns of taps side by side, 1, 2, 3, 4, 5 or 7 of them (conv_depthwise.c). A row of outputs, whose
  * taps t0 <= t < t1 are inside the map; and the gradient of the weights, whose scratch is so many floats. */
 bool K(depthwise_fits)(const Lattice *g);
-void K(depthwise_row)(const Rows *a, float *y, const float *image, int i, int t0, int t1, const Epilogue *e, const float *residual);
+void K(depthwise_row)(const Rows *a, float *y, const float *image, int i, int t0, int t1, const TileEnd *e);
 bool K(depthwise_dw_fits)(const ConvShape *s);
 void K(depthwise_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, float *sums);
 int64_t K(depthwise_dw_sums)(const ConvShape *s);

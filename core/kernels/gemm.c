@@ -102,13 +102,14 @@ INLINE void rows_band(const int mr, int64_t k, const float *a, const float *b, i
   if (n0 < n1) rows_end(mr, 1, k, a, b, row, n0, n1 - n0, e, ahead);
 }
 
+/* What c holds is added at the end, so that it may come from far away meanwhile. */
 INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c,
                        int64_t ldc, bool add) {
-  vf acc[OR][2];
+  vf acc[MR][2];
+  TILE_LOOP(i, v) acc[i][v] = v_zero();
+  if (add)
 #pragma GCC unroll 16
-  for (int i = 0; i < mr; i++)
-#pragma GCC unroll 2
-    for (int v = 0; v < nv; v++) acc[i][v] = add ? v_load(c + i * ldc + v * VW) : v_zero();
+    for (int i = 0; i < mr; i++) __builtin_prefetch(c + i * ldc, 1, 3), __builtin_prefetch(c + i * ldc + nv * VW - 1, 1, 3);
   const float *b1 = (int)VW == (int)CHUNK ? b + rows_b * CHUNK : b + VW;
 #pragma GCC unroll 2
   for (; t > 0; t--, a += CHUNK, b += CHUNK, b1 += CHUNK) {
@@ -119,13 +120,11 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
     for (int i = 0; i < mr; i++) {
       vf x = v_set(a[i]);
 #pragma GCC unroll 2
-      for (int v = 0; v < nv; v++) acc[i][v] = v_fma(x, bv[v], acc[i][v]);
+      for (int v = 0; v < nv; v++) v_add_product(&acc[i][v], x, bv[v]);
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < mr; i++)
-#pragma GCC unroll 2
-    for (int v = 0; v < nv; v++) v_store(c + i * ldc + v * VW, acc[i][v]);
+  if (add) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load(c + i * ldc + v * VW);
+  TILE_LOOP(i, v) v_store(c + i * ldc + v * VW, acc[i][v]);
 }
 
 #if defined(ISA_avx512)
@@ -173,29 +172,13 @@ void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, in
 }
 
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {
-  const bool late = !is_short(e->act); /* late: when the whole tile is ready, in one loop */
   for (int i = 0; i < rows; i++) {
-    float *yi = y[i], *ti = tile + i * ld_tile, *to = late ? ti : yi;
-    const float *ri = e->residual ? e->residual + (yi - e->y0) : NULL, *gi = e->gate ? e->gate + (yi - e->y0) : NULL;
+    float *from = tile + i * ld_tile, *to = is_short(e->act) ? y[i] : from;
     int j = 0;
-    for (; j + VW <= n; j += VW) {
-      vf v = v_load(ti + j);
-      if (e->add) v = v + v_load(yi + j);
-      if (e->scale) v = v * v_load(e->scale + j);
-      if (e->shift) v = v + v_load(e->shift + j);
-      if (ri) v = v + v_load(ri + j);
-      v = v_activate_short(v, e->act, e->act_attr);
-      if (gi) v = v_gate(v, v_load(gi + j));
-      v_store(to + j, v);
-    }
-    if (j < n) {
-      vf v = v_load(ti + j);
-      if (e->add) v = v + v_load_n(yi + j, n - j);
-      EPILOGUE(v, e->scale, e->shift, ri ? ri + j : NULL, gi ? gi + j : NULL, e->act, e->act_attr, j, n - j);
-      v_store_n(to + j, v, n - j);
-    }
+    for (; j + (int)VW <= n; j += VW) v_store(to + j, end_vector(v_load(from + j), e, j, y[i] + j, VW));
+    if (j < n) v_store_n(to + j, end_vector(v_load(from + j), e, j, y[i] + j, n - j), n - j);
+    if (to == from) K(activate)(y[i], from, n, e->act, e->act_attr);
   }
-  for (int i = 0; late && i < rows; i++) K(activate)(y[i], tile + i * ld_tile, n, e->act, e->act_attr);
 }
 
 void K(gemm_band)(int mr, int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1,

@@ -33,7 +33,7 @@ void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, flo
 INLINE const float *ahead_of(const float *next, int64_t b, int64_t bands, int64_t floats) {
   return next && bands > 1 && b < 2 ? next + b * floats / 2 : NULL;
 }
-/* t rows; a points at its first row's first used column inside a chunk; b at a chunk, or a vector inside it; rows_b: rows
+/* t rows; a points at its first row's first used column inside a chunk, b at a chunk, or a vector inside it; rows_b: rows
  * of the block b is in (distance to the next chunk). */
 void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add);
 
@@ -57,29 +57,22 @@ void K(gemm_band)(int mr, int64_t k, const float *a, const float *b, int64_t pan
                   const TileEnd *e, const float *ahead);
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
 
-/* One vector's worth of an epilogue at channel ch: r, g the addresses of residual and gate for it, or NULL. Of activations
- * the short are done here, in registers; a kernel does the others with activate_row once a tile or a row of its results is ready,
- * still in L1. */
-#define EPILOGUE(v, scale, shift, r, g, act, attr, ch, n) do { \
-    if (scale) v = v * v_load_n((scale) + (ch), n); \
-    if (shift) v = v + v_load_n((shift) + (ch), n); \
-    if (r) v = v + v_load_n(r, n); \
-    v = v_activate_short(v, act, attr); \
-    if (g) v = v_gate(v, v_load_n(g, n)); \
-  } while (0)
+/* The epilogue of a vector of results, n lanes of it for y, columns from ch on. Of activations the short are done here, in registers; a
+ * kernel does the others with activate_row once a tile or a row of its results is ready, still in L1. */
+INLINE vf end_vector(vf v, const TileEnd *e, int64_t ch, const float *y, const int n) {
+  if (e->scale) v = v * v_load_n(e->scale + ch, n);
+  if (e->shift) v = v + v_load_n(e->shift + ch, n);
+  if (e->residual) v = v + v_load_n(e->residual + (y - e->y0), n);
+  v = v_activate_short(v, e->act, e->act_attr);
+  return e->gate ? v_gate(v, v_load_n(e->gate + (y - e->y0), n)) : v;
+}
+/* Asks for the line at y, and for what the epilogue reads for it. */
+INLINE void end_ask(const float *y, const TileEnd *e) {
+  ask(y);
+  if (e->residual) ask(e->residual + (y - e->y0));
+  if (e->gate) ask(e->gate + (y - e->y0));
+}
 INLINE void activate_row(float *y, int64_t n, Activation act, const double *attr) {
   if (!is_short(act)) K(activate)(y, y, n, act, attr);
-}
-/* What of an epilogue needs no channels, for elements [at, at + n) of y: residual, activation, gate. */
-INLINE void tail_row(float *y, int64_t at, int64_t n, const Epilogue *e) {
-  if (e->residual || e->gate || (e->act && is_short(e->act)))
-    for (int64_t j = at; j < at + n; j += VW) {
-      int lanes = at + n - j < (int64_t)VW ? (int)(at + n - j) : (int)VW;
-      vf v = v_load_n(y + j, lanes);
-      EPILOGUE(v, (const float *)NULL, (const float *)NULL, e->residual ? e->residual + j : NULL, e->gate ? e->gate + j : NULL, e->act, e->act_attr, 0,
-               lanes);
-      v_store_n(y + j, v, lanes);
-    }
-  activate_row(y + at, n, e->act, e->act_attr);
 }
 #endif

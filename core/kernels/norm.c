@@ -37,48 +37,77 @@ size_t K(bn_scratch)(int64_t outer, int c, int64_t inner) {
 /* How many floats before they are read lines are asked for: read column by column, they would come one at a time. */
 INLINE int64_t far_enough(int64_t n, int c) { return n * c > 8192 ? n * c : 8192; }
 
-/* A vector of channels, lanes of them, over n rows: the sums stay in registers, two of each lest every sum wait for the last. */
-INLINE void block_moments(float *mean, float *square, const float *x, int64_t n, int c, const int lanes) {
-  vf a = v_zero(), b = v_zero(), p = v_zero(), q = v_zero();
-  const float *end = x + (n & ~(int64_t)1) * c, *row = x;
+/* nv neighbouring vectors of channels, `lanes` of each, over n rows: read along the rows as far as registers go, since memory that is read
+ * across them comes half as fast. Sums of few vectors are two each, of even and of odd rows, lest every product wait for the last. */
+enum { WIDE = 8 };
+#define EACH(v) _Pragma("GCC unroll 8") for (int v = 0; v < nv; v++)
+#define SUMS(v) (nv > 2 ? 0 : odd) * nv + v
+INLINE void block_moments(float *mean, float *square, const float *x, int64_t n, int c, const int nv, const int lanes) {
+  vf sum[WIDE];
+  const float *row = x, *ahead = x + far_enough(n, c);
+  const int pairs = nv > 2 ? 1 : 2; /* sums of a vector */
+  for (int i = 0; i < nv * pairs; i++) sum[i] = v_zero();
 #pragma GCC unroll 1
-  for (const float *ahead = x + far_enough(n, c); row < end; row += 2 * c, ahead += 2 * c) {
-    ask(ahead), ask(ahead + c);
-    a = a + v_load_n(row, lanes), b = b + v_load_n(row + c, lanes);
+  for (int64_t r = n / 2; r > 0; r--, row += 2 * c, ahead += 2 * c)
+#pragma GCC unroll 2
+    for (int odd = 0; odd < 2; odd++) {
+      for (int v = 0; v < nv; v += CHUNK / VW) ask(ahead + odd * c + v * VW);
+      EACH(v) sum[SUMS(v)] = sum[SUMS(v)] + v_load_n(row + odd * c + v * VW, lanes);
+    }
+  EACH(v) {
+    vf all = sum[v];
+    if (pairs > 1) all = all + sum[nv + v];
+    if (n & 1) all = all + v_load_n(row + v * VW, lanes);
+    v_store_n(mean + v * VW, all * v_set(1.0f / (float)n), lanes);
   }
-  if (n & 1) a = a + v_load_n(row, lanes);
-  vf m = (a + b) * v_set(1.0f / (float)n);
+  for (int i = 0; i < nv * pairs; i++) sum[i] = v_zero();
+  row = x;
 #pragma GCC unroll 1
-  for (row = x; row < end; row += 2 * c) {
-    vf d = v_load_n(row, lanes) - m, e = v_load_n(row + c, lanes) - m;
-    p = v_fma(d, d, p), q = v_fma(e, e, q);
+  for (int64_t r = n / 2; r > 0; r--, row += 2 * c)
+#pragma GCC unroll 2
+    for (int odd = 0; odd < 2; odd++)
+      EACH(v) {
+        vf d = v_load_n(row + odd * c + v * VW, lanes) - v_load_n(mean + v * VW, lanes);
+        sum[SUMS(v)] = v_fma(d, d, sum[SUMS(v)]);
+      }
+  EACH(v) {
+    vf all = sum[v];
+    if (pairs > 1) all = all + sum[nv + v];
+    if (n & 1) {
+      vf d = v_load_n(row + v * VW, lanes) - v_load_n(mean + v * VW, lanes);
+      all = v_fma(d, d, all);
+    }
+    v_store_n(square + v * VW, all, lanes);
   }
-  if (n & 1) {
-    vf d = v_load_n(row, lanes) - m;
-    p = v_fma(d, d, p);
-  }
-  v_store_n(mean, m, lanes), v_store_n(square, p + q, lanes);
 }
 
 /* The same for sums of dy * (x - mean) and of dy. */
 INLINE void block_products(float *product, float *plain, const float *dy, const float *x, const float *mean, int64_t n, int c,
-                           const int lanes) {
-  vf a = v_zero(), b = v_zero(), p = v_zero(), q = v_zero(), m = v_load_n(mean, lanes);
-  const float *end = dy + (n & ~(int64_t)1) * c;
-  int64_t ahead = far_enough(n, c);
+                           const int nv, const int lanes) {
+  vf sum[WIDE], plus[WIDE];
+  const int64_t ahead = far_enough(n, c);
+  const int pairs = nv > 2 ? 1 : 2;
+  for (int i = 0; i < nv * pairs; i++) sum[i] = plus[i] = v_zero();
 #pragma GCC unroll 1
-  for (; dy < end; dy += 2 * c, x += 2 * c) {
-    ask(dy + ahead), ask(dy + ahead + c), ask(x + ahead), ask(x + ahead + c);
-    vf g = v_load_n(dy, lanes), h = v_load_n(dy + c, lanes);
-    a = a + g, b = b + h;
-    p = v_fma(g, v_load_n(x, lanes) - m, p), q = v_fma(h, v_load_n(x + c, lanes) - m, q);
+  for (int64_t r = 0; r < n; r += 2, dy += 2 * c, x += 2 * c)
+#pragma GCC unroll 2
+    for (int odd = 0; odd < 2; odd++) {
+      if (odd && r + 1 == n) break;
+      for (int v = 0; v < nv; v += CHUNK / VW) ask(dy + ahead + odd * c + v * VW), ask(x + ahead + odd * c + v * VW);
+      EACH(v) {
+        vf g = v_load_n(dy + odd * c + v * VW, lanes);
+        plus[SUMS(v)] = plus[SUMS(v)] + g;
+        sum[SUMS(v)] = v_fma(g, v_load_n(x + odd * c + v * VW, lanes) - v_load_n(mean + v * VW, lanes), sum[SUMS(v)]);
+      }
+    }
+  EACH(v) {
+    if (pairs > 1) sum[v] = sum[v] + sum[nv + v], plus[v] = plus[v] + plus[nv + v];
+    v_store_n(product + v * VW, sum[v], lanes);
+    v_store_n(plain + v * VW, plus[v], lanes);
   }
-  if (n & 1) {
-    vf g = v_load_n(dy, lanes);
-    a = a + g, p = v_fma(g, v_load_n(x, lanes) - m, p);
-  }
-  v_store_n(product, p + q, lanes), v_store_n(plain, a + b, lanes);
 }
+#undef EACH
+#undef SUMS
 
 /* Rows lo … hi of x (…, c): a = mean, b = sum of squares about it. */
 static void piece_moments(Piece p, const float *x, int64_t lo, int64_t hi, int c) {
@@ -88,8 +117,10 @@ static void piece_moments(Piece p, const float *x, int64_t lo, int64_t hi, int c
     const float *block = x + row * c;
     float *restrict mean = p.block_a, *restrict square = p.block_b;
     int v = 0;
-    for (; v + (int)VW <= c; v += VW) block_moments(mean + v, square + v, block + v, n, c, VW);
-    if (v < c) block_moments(mean + v, square + v, block + v, n, c, c - v);
+    for (; v + WIDE * (int)VW <= c; v += WIDE * VW) block_moments(mean + v, square + v, block + v, n, c, WIDE, VW);
+    for (; v + 2 * (int)VW <= c; v += 2 * VW) block_moments(mean + v, square + v, block + v, n, c, 2, VW);
+    for (; v + (int)VW <= c; v += VW) block_moments(mean + v, square + v, block + v, n, c, 1, VW);
+    if (v < c) block_moments(mean + v, square + v, block + v, n, c, 1, c - v);
     double before = (double)(row - lo), all = before + (double)n, share = (double)n / all, weight = before * share;
     for (int j = 0; j < c; j++) {
       double delta = mean[j] - p.a[j];
@@ -145,12 +176,10 @@ void K(bn_stats)(float *stats, const float *x, int64_t outer, int c, int64_t inn
 static double inverse_std(float var, float eps) { return 1.0 / sqrt((double)var + (double)eps); }
 
 /* Channels [j, j + n) of the pixel at `row`. */
-INLINE void apply_vector(float *y, const float *x, const float *centre, const float *scale, const float *shift, const Epilogue *e,
+INLINE void apply_vector(float *y, const float *x, const float *centre, const float *scale, const float *shift, const TileEnd *e,
                          int64_t row, int j, const int n) {
   vf v = v_fma(v_load_n(x + row + j, n) - v_load_n(centre + j, n), v_load_n(scale + j, n), v_load_n(shift + j, n));
-  EPILOGUE(v, (const float *)NULL, (const float *)NULL, e->residual ? e->residual + row + j : NULL, e->gate ? e->gate + row + j : NULL,
-           e->act, e->act_attr, j, n);
-  v_store_n(y + row + j, v, n);
+  v_store_n(y + row + j, end_vector(v, e, j, y + row + j, n), n);
 }
 
 void K(bn_apply)(float *y, const float *x, const float *mean, const float *var, const float *w, const float *b,
@@ -162,23 +191,24 @@ void K(bn_apply)(float *y, const float *x, const float *mean, const float *var, 
     shift[j] = b ? b[j] : 0;
   }
   bool big = outer * c * inner > SMALL;
+  const TileEnd end = tile_end(e, 0, y);
   if (inner == 1) {
 #pragma omp parallel for schedule(static) if (big)
     for (int64_t o = 0; o < outer; o++) {
       int j = 0;
-      for (; j + (int)VW <= c; j += VW) apply_vector(y, x, centre, scale, shift, e, o * c, j, VW);
-      if (j < c) apply_vector(y, x, centre, scale, shift, e, o * c, j, c - j);
+      for (; j + (int)VW <= c; j += VW) apply_vector(y, x, centre, scale, shift, &end, o * c, j, VW);
+      if (j < c) apply_vector(y, x, centre, scale, shift, &end, o * c, j, c - j);
       activate_row(y + o * c, c, e->act, e->act_attr);
     }
     return;
   }
 #pragma omp parallel for schedule(static) if (big)
   for (int64_t o = 0; o < outer * c; o++) {
-    const float *xp = x + o * inner;
-    float *yp = y + o * inner, m = centre[o % c], s = scale[o % c], t = shift[o % c];
-#pragma omp simd
-    for (int64_t i = 0; i < inner; i++) yp[i] = (xp[i] - m) * s + t;
-    tail_row(y, o * inner, inner, e);
+    vf m = v_set(centre[o % c]), s = v_set(scale[o % c]), t = v_set(shift[o % c]);
+    int64_t i = o * inner, to = i + inner;
+    for (; i + (int)VW <= to; i += VW) v_store(y + i, end_vector(v_fma(v_load(x + i) - m, s, t), &end, 0, y + i, VW));
+    if (i < to) v_store_n(y + i, end_vector(v_fma(v_load_n(x + i, (int)(to - i)) - m, s, t), &end, 0, y + i, (int)(to - i)), (int)(to - i));
+    activate_row(y + o * inner, inner, e->act, e->act_attr);
   }
 }
 
@@ -189,8 +219,10 @@ static void piece_products(Piece p, const float *dy, const float *x, const float
     int64_t n = hi - row < BLOCK ? hi - row : BLOCK;
     float *restrict product = p.block_a, *restrict plain = p.block_b;
     int v = 0;
-    for (; v + (int)VW <= c; v += VW) block_products(product + v, plain + v, dy + row * c + v, x + row * c + v, mean + v, n, c, VW);
-    if (v < c) block_products(product + v, plain + v, dy + row * c + v, x + row * c + v, mean + v, n, c, c - v);
+    for (; v + 4 * (int)VW <= c; v += 4 * VW) block_products(product + v, plain + v, dy + row * c + v, x + row * c + v, mean + v, n, c, 4, VW);
+    for (; v + 2 * (int)VW <= c; v += 2 * VW) block_products(product + v, plain + v, dy + row * c + v, x + row * c + v, mean + v, n, c, 2, VW);
+    for (; v + (int)VW <= c; v += VW) block_products(product + v, plain + v, dy + row * c + v, x + row * c + v, mean + v, n, c, 1, VW);
+    if (v < c) block_products(product + v, plain + v, dy + row * c + v, x + row * c + v, mean + v, n, c, 1, c - v);
     for (int j = 0; j < c; j++) p.a[j] += product[j], p.b[j] += plain[j];
   }
 }
