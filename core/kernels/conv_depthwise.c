@@ -24,20 +24,17 @@ INLINE void span(const int tw, const int step, const Rows *a, float *y, const fl
   const Lattice *g = &a->g;
   vf sum[SPAN], w[TAPS_MAX];
   int first = j * step + g->w0;
-  const int64_t next = (int64_t)g->step_h * g->w * g->ld; /* rows of image no row has read yet are asked for one row ahead */
 #pragma GCC unroll 8
   for (int q = 0; q < SPAN; q++) sum[q] = v_zero();
   for (int t = t0; t < t1; t++) {
     const float *row = image + (int64_t)(i * g->step_h + g->h0 + t * g->dh) * g->w * g->ld + ch;
     const float *wt = a->w + ((int64_t)ch / VW * a->taps + a->tap0 + t * a->tap_h) * VW;
-    const bool fresh = a->ahead && (g->dh < 0 ? t < g->step_h : t >= g->th - g->step_h);
 #pragma GCC unroll 8
     for (int u = 0; u < tw; u++) w[u] = v_load(wt + u * a->tap_w * VW);
 #pragma GCC unroll 32
     for (int v = 0; v < (SPAN - 1) * step + tw; v++) {
       if (first + v < 0 || first + v >= g->w) continue;
       vf x = load(row + (first + v) * g->ld, n);
-      if (fresh) ask(row + (first + v) * g->ld + next);
 #pragma GCC unroll 8
       for (int q = 0; q < SPAN; q++)
         if (v - q * step >= 0 && v - q * step < tw) sum[q] = v_fma(x, w[v - q * step], sum[q]);
@@ -47,19 +44,34 @@ INLINE void span(const int tw, const int step, const Rows *a, float *y, const fl
   for (int q = 0; q < SPAN; q++) {
     if (j + q >= g->gw) break;
     int64_t at = (int64_t)(j + q) * a->out_step + ch;
-    vf v = sum[q];
-    if (a->ahead) end_ask(y + at + a->ahead, e);
-    v = n == VW ? end_vector(v, e, ch, y + at, VW) : end_vector(v, e, ch, y + at, n);
-    if (n == VW) v_store(y + at, v);
-    else v_store_n(y + at, v, n);
+    if (n == VW) v_store(y + at, end_vector(sum[q], e, ch, y + at, VW));
+    else v_store_n(y + at, end_vector(sum[q], e, ch, y + at, n), n);
   }
+}
+
+/* Of what the same outputs of the next grid row will read and write, and this row has not, asks for one share for every vector of
+ * channels: shares follow each other in memory, which answers sooner than to the order in which they will be used. */
+INLINE void ask_below(const Rows *a, const float *y, const float *image, int i, int j, int ch, const TileEnd *e) {
+  const Lattice *g = &a->g;
+  const int64_t share = SPAN * g->step_w * VW, from = (int64_t)j * g->step_w * g->ld + (int64_t)ch * SPAN * g->step_w;
+  int rows = g->th < g->step_h ? g->th : g->step_h, t0 = g->dh < 0 ? 0 : g->th - rows;
+  for (int t = t0; t < t0 + rows; t++) {
+    const float *row = image + (int64_t)((i + 1) * g->step_h + g->h0 + t * g->dh) * g->w * g->ld + from;
+    for (int64_t k = 0; k < share; k += CHUNK) ask(row + k);
+  }
+  const int64_t every = a->out_step / g->ld;
+  y += a->ahead + j * a->out_step + (int64_t)ch * SPAN * every;
+  for (int64_t k = 0; k < SPAN * every * VW; k += CHUNK) end_ask(y + k, e);
 }
 
 typedef void RowFunction(const Rows *a, float *y, const float *image, int i, int t0, int t1, const TileEnd *e);
 #define ROW_FUNCTION(tw, step) \
   static void row_##tw##_##step(const Rows *a, float *y, const float *image, int i, int t0, int t1, const TileEnd *e) { \
     for (int j = 0, c = (int)a->g.ld, ch; j < a->g.gw; j += SPAN) { \
-      for (ch = 0; ch + VW <= c; ch += VW) span(tw, step, a, y, image, i, j, t0, t1, ch, VW, e); \
+      for (ch = 0; ch + VW <= c; ch += VW) { \
+        if (a->ahead) ask_below(a, y, image, i, j, ch, e); \
+        span(tw, step, a, y, image, i, j, t0, t1, ch, VW, e); \
+      } \
       if (ch < c) span(tw, step, a, y, image, i, j, t0, t1, ch, c - ch, e); \
     } \
   }
@@ -91,16 +103,11 @@ INLINE void add_span(const int count, const int tw, const int step, const ConvSh
                      int j, int ch, const int n) {
   vf g[SPAN], sum[TAPS_MAX];
   int first = j * step - s->pad_w;
-  const bool ahead = beyond_caches(s);
-  const int64_t next_x = (int64_t)s->stride_h * s->w * s->c, next_y = (int64_t)s->ow * s->c;
 #pragma GCC unroll 8
   for (int q = 0; q < count; q++) {
-    const float *from = dy + ((int64_t)i * s->ow + j + q) * s->c + ch;
-    g[q] = load(from, n);
-    if (ahead) ask(from + next_y);
+    g[q] = load(dy + ((int64_t)i * s->ow + j + q) * s->c + ch, n);
   }
   for (int r = 0; r < s->r; r++, sums += tw * VW) {
-    const bool fresh = ahead && r >= s->r - s->stride_h;
     int h = i * s->stride_h - s->pad_h + r * s->dilation_h;
     if (h < 0 || h >= s->h) continue;
     const float *row = x + (int64_t)h * s->w * s->c + ch;
@@ -110,7 +117,6 @@ INLINE void add_span(const int count, const int tw, const int step, const ConvSh
     for (int v = 0; v < (count - 1) * step + tw; v++) {
       if (first + v < 0 || first + v >= s->w) continue;
       vf xv = load(row + (int64_t)(first + v) * s->c, n);
-      if (fresh) ask(row + (int64_t)(first + v) * s->c + next_x);
 #pragma GCC unroll 8
       for (int q = 0; q < count; q++)
         if (v - q * step >= 0 && v - q * step < tw) sum[v - q * step] = v_fma(xv, g[q], sum[v - q * step]);
@@ -120,15 +126,47 @@ INLINE void add_span(const int count, const int tw, const int step, const ConvSh
   }
 }
 
+/* What SPAN outputs of the next row will read of channels [from, to), and row i has not: pixels one after the other, asked for a few
+ * lines at a time; see ask_below. */
+typedef struct Below {
+  const float *row[1 + STEP_MAX], *pixel; /* of dy and of x; and how far it is */
+  int pixels[1 + STEP_MAX], rows, at, p, q;
+} Below;
+INLINE Below below_of(const ConvShape *s, const float *dy, const float *x, int i, int j, int from) {
+  const int h = i * s->stride_h - s->pad_h + (s->r - 1) * s->dilation_h + 1;
+  Below b = {.row = {dy + ((int64_t)(i + 1) * s->ow + j) * s->c}, .pixels = {SPAN}, .rows = 1, .q = from};
+  for (; b.rows <= s->stride_h && b.rows <= STEP_MAX; b.rows++) {
+    b.row[b.rows] = x + ((int64_t)(h + b.rows - 1) * s->w + j * s->stride_w) * s->c;
+    b.pixels[b.rows] = SPAN * s->stride_w;
+  }
+  b.pixel = b.row[0];
+  return b;
+}
+INLINE void ask_more(Below *b, int lines, int from, int to, int c) {
+  for (; lines > 0 && b->at < b->rows; lines--) {
+    ask(b->pixel + b->q);
+    if ((b->q += CHUNK) < to) continue;
+    b->q = from, b->pixel += c;
+    if (++b->p < b->pixels[b->at]) continue;
+    b->p = 0;
+    if (++b->at < b->rows) b->pixel = b->row[b->at];
+  }
+}
+
 /* A row of outputs, channels [from, to). sums: (channels / VW, taps, VW) */
 typedef void AddFunction(const ConvShape *s, float *sums, const float *dy, const float *x, int i, int from, int to);
 #define ADD_FUNCTION(tw, step) \
   static void add_##tw##_##step(const ConvShape *s, float *sums, const float *dy, const float *x, int i, int from, int to) { \
+    const bool ahead = beyond_caches(s); \
+    const int lines = (SPAN + (int)min_of(s->stride_h, STEP_MAX) * SPAN * step) * (int)VW / (int)CHUNK + 1; \
     for (int j = 0, ch; j < s->ow; j += s->ow - j >= SPAN ? SPAN : 1) { \
       float *own = sums; \
-      for (ch = from; ch + VW <= to; ch += VW, own += s->r * tw * VW) \
+      Below below = below_of(s, dy, x, i, j, from); \
+      for (ch = from; ch + VW <= to; ch += VW, own += s->r * tw * VW) { \
+        if (ahead && s->ow - j >= SPAN) ask_more(&below, lines, from, to, s->c); \
         if (s->ow - j >= SPAN) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, VW); \
         else add_span(1, tw, step, s, own, dy, x, i, j, ch, VW); \
+      } \
       if (ch < to && s->ow - j >= SPAN) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, to - ch); \
       else if (ch < to) add_span(1, tw, step, s, own, dy, x, i, j, ch, to - ch); \
     } \

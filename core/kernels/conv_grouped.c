@@ -191,7 +191,7 @@ void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const float 
       Rows a = {.g = {.ld = s->k, .c = s->k, .h = s->oh, .w = s->ow, .step_h = 1, .step_w = 1, .gh = s->h,
                       .gw = (s->w - pw + s->stride_w - 1) / s->stride_w},
                 .w = prepared ? prepared : scratch, .taps = s->r * s->s, .width = s->c / s->groups, .out_step = (int64_t)s->stride_w * s->c,
-                .ahead = beyond_caches(s) ? (int64_t)s->w * s->c : 0};
+                .ahead = beyond_caches(s) && pw == 0 ? (int64_t)s->w * s->c : 0}; /* the first phase asks for both */
       conv_phase_taps(ph, s->pad_h, s->dilation_h, s->stride_h, s->r, &r0, &rd, &a.g.th, &a.g.h0, &a.g.dh);
       conv_phase_taps(pw, s->pad_w, s->dilation_w, s->stride_w, s->s, &s0, &sd, &a.g.tw, &a.g.w0, &a.g.dw);
       a.tap0 = r0 * s->s + s0, a.tap_h = rd * s->s, a.tap_w = sd;
