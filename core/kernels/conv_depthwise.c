@@ -104,9 +104,7 @@ INLINE void add_span(const int count, const int tw, const int step, const ConvSh
   vf g[SPAN], sum[TAPS_MAX];
   int first = j * step - s->pad_w;
 #pragma GCC unroll 8
-  for (int q = 0; q < count; q++) {
-    g[q] = load(dy + ((int64_t)i * s->ow + j + q) * s->c + ch, n);
-  }
+  for (int q = 0; q < count; q++) g[q] = load(dy + ((int64_t)i * s->ow + j + q) * s->c + ch, n);
   for (int r = 0; r < s->r; r++, sums += tw * VW) {
     int h = i * s->stride_h - s->pad_h + r * s->dilation_h;
     if (h < 0 || h >= s->h) continue;
@@ -159,15 +157,17 @@ typedef void AddFunction(const ConvShape *s, float *sums, const float *dy, const
   static void add_##tw##_##step(const ConvShape *s, float *sums, const float *dy, const float *x, int i, int from, int to) { \
     const bool ahead = beyond_caches(s); \
     const int lines = (SPAN + (int)min_of(s->stride_h, STEP_MAX) * SPAN * step) * (int)VW / (int)CHUNK + 1; \
-    for (int j = 0, ch; j < s->ow; j += s->ow - j >= SPAN ? SPAN : 1) { \
+    for (int j = 0, ch, whole; j < s->ow; j += whole ? SPAN : 1) { \
+      whole = s->ow - j >= SPAN; \
       float *own = sums; \
-      Below below = below_of(s, dy, x, i, j, from); \
+      Below below = {0}; \
+      if (ahead && whole) below = below_of(s, dy, x, i, j, from); \
       for (ch = from; ch + VW <= to; ch += VW, own += s->r * tw * VW) { \
-        if (ahead && s->ow - j >= SPAN) ask_more(&below, lines, from, to, s->c); \
-        if (s->ow - j >= SPAN) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, VW); \
+        ask_more(&below, lines, from, to, s->c); \
+        if (whole) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, VW); \
         else add_span(1, tw, step, s, own, dy, x, i, j, ch, VW); \
       } \
-      if (ch < to && s->ow - j >= SPAN) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, to - ch); \
+      if (ch < to && whole) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, to - ch); \
       else if (ch < to) add_span(1, tw, step, s, own, dy, x, i, j, ch, to - ch); \
     } \
   }

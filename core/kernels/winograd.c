@@ -113,6 +113,8 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
                          int64_t panel) {
   int64_t ahead = wino_ahead(min_of(NR, p->co - panel * NR));
   const bool late = !is_short(e->act); /* in one loop, when the whole tile is ready */
+  TileEnd end = tile_end(e, 0, y);
+  end.scale = end.shift = NULL; /* done here, in one instruction */
   float ready[TILE][TILE][NR] __attribute__((aligned(64)));
   if (late) memset(ready, 0, sizeof ready);
   for (int64_t r = 0; r < tiles; r++) {
@@ -149,21 +151,10 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
           if (b >= cols) break;
           vf out = o[b];
           if (affine) out = v_fma(out, scale, shift);
-          if (late) {
-            if (e->residual) out = out + v_load_n(e->residual + at, n);
-            if (e->gate) out = v_gate(out, v_load_n(e->gate + at, n));
-            v_store(ready[a][b] + v, out);
-          } else if (n == VW) {
-            if (e->residual) out = out + v_load(e->residual + at);
-            out = v_activate_short(out, e->act, e->act_attr);
-            if (e->gate) out = v_gate(out, v_load(e->gate + at));
-            v_store(y + at, out);
-          } else {
-            if (e->residual) out = out + v_load_n(e->residual + at, n);
-            out = v_activate_short(out, e->act, e->act_attr);
-            if (e->gate) out = v_gate(out, v_load_n(e->gate + at, n));
-            v_store_n(y + at, out, n);
-          }
+          out = n == VW ? end_vector(out, &end, ch, y + at, VW) : end_vector(out, &end, ch, y + at, n);
+          if (late) v_store(ready[a][b] + v, out);
+          else if (n == VW) v_store(y + at, out);
+          else v_store_n(y + at, out, n);
         }
       }
     }
