@@ -270,9 +270,20 @@ function F.scaled_dot_product_attention(q, k, v, ...)
 end
 
 -- The same of qkv (…, L, 3 · heads · d), as one linear map makes queries, keys and values: all q, all k, all v, or with interleaved
--- q, k, v of each head in turn. → (…, L, heads · d). mask: numbers that stretch to (…, heads, L, L), or nil.
+-- q, k, v of each head in turn. → (…, L, heads · d). mask: numbers that stretch to (…, heads, L, L), or nil. dropout: of the
+-- probabilities, whenever it is above 0.
 function F._packed_attention(qkv, heads, mask, opts)
-  return op "packed_attention"(qkv, mask, {heads = heads, scale = opts and opts.scale or 0, interleaved = opts and opts.interleaved or false})
+  local o = opts or {}
+  if (o.dropout or 0) == 0 then
+    return op "packed_attention"(qkv, mask, {heads = heads, scale = o.scale or 0, interleaved = o.interleaved or false})
+  end
+  local rank, lead = raw.rank(qkv), {table.unpack(raw.shape(qkv))}
+  local d = table.remove(lead) // (3 * heads)
+  lead[rank], lead[rank + 1], lead[rank + 2] = o.interleaved and heads or 3, o.interleaved and 3 or heads, d
+  local apart, which = qkv:reshape(table.unpack(lead)), o.interleaved and rank or rank - 1
+  local function part(i) return apart:select(which, i):transpose(rank - 2, rank - 1) end -- (…, heads, L, d)
+  local y = F.scaled_dot_product_attention(part(0), part(1), part(2), {attn_mask = mask, dropout_p = o.dropout, scale = o.scale})
+  return y:transpose(rank - 2, rank - 1):flatten(rank - 1)
 end
 
 -- ---- losses ----

@@ -19,6 +19,7 @@
 --   rename(name, all), optional: what a tensor is called here that other files (timm's, older ones) call `name`; nil where it is
 --     not needed. Names that are right come back as they are. all: what the file has, by its own names. recognise sees names from
 --     here only.
+--   settings(all), optional: options that the file's own names tell, where the caller does not say them; nil where there are none.
 --   missing(name, all, own), optional: a tensor that the file lacks: `own`, the model's, where it follows from the options, or made
 --     of others of the file's; nil where it cannot be.
 --   adapt(name, given, shape), optional: `given` made to fit `shape` (position embeddings for another image size, axes of
@@ -103,9 +104,9 @@ local function fitted(name, family, m, given)
   return sd
 end
 
--- Copies published tensors into m: a head of another size is made anew, the first layer is adapted.
-local function load_weights(name, m, family, path)
-  local sd = fitted(name, family, m, require("suture.checkpoint").open(path, {state = true}))
+-- Copies a file's tensors (ordered) into m: a head of another size is made anew, the first layer is adapted.
+local function load_weights(name, m, family, tensors)
+  local sd = fitted(name, family, m, tensors)
   local mine = m:state_dict()
   local stem = family.stem .. ".weight"
   local given, own = sd[stem], mine[stem]
@@ -173,11 +174,16 @@ local function make(name, opts, file)
     args.image_size = size
   end
   if opts.pretrained then path = path or weights.get(name, set) end
-  for k, v in pairs(path and set and set.options or {}) do if args[k] == nil then args[k] = v end end
+  local function usually(more)
+    for k, v in pairs(more or {}) do if args[k] == nil then args[k] = v end end
+  end
   local m
   if path then
+    local tensors = require("suture.checkpoint").open(path, {state = true})
+    usually(set and set.options)
+    usually(family.settings and family.settings(tensors))
     m = init.skip(function() return family.build(spec, args) end)
-    load_weights(name, m, family, path)
+    load_weights(name, m, family, tensors)
   else
     m = family.build(spec, args)
   end
@@ -218,12 +224,13 @@ function zoo._register(name_of_family, family)
     -- and checked against the hash in the file's name. weights = PATH: those of a file, timm's names too where they differ.
     -- num_classes: other than the weights' makes a new head. in_chans: input channels (3); the first layer is adapted.
     -- image_size, where the architecture depends on it: other than the weights' adapts them.
-    -- ResNets for ImageNet: zero_init_residual. MobileNets: width_mult, dropout; V3: reduced_tail, dilated. AlexNet, VGG,
-    -- SqueezeNet, MNASNet: dropout. DenseNets: drop_rate. GoogLeNet, Inception v3: dropout; aux_logits, whether there are
-    -- auxiliary heads, which run in training alone and train with m.aux_weight (default: yes; GoogLeNet with weights: no);
-    -- transform_input, whether pictures are renormalised to what TensorFlow's weights want (default: with weights).
-    -- EfficientNets: dropout, stochastic_depth_prob. ConvNeXts: stochastic_depth_prob, layer_scale. ViTs: num_layers, dropout,
-    -- attention_dropout. Swins: depths, stochastic_depth_prob; CoAtNets and MaxViT too, MaxViT also partition_size.
+    -- ResNets for ImageNet: zero_init_residual. MobileNets: width_mult, dropout; V3: reduced_tail, dilated, eps (BatchNorm's).
+    -- AlexNet, VGG, SqueezeNet, MNASNet: dropout. DenseNets: drop_rate. GoogLeNet, Inception v3: dropout; aux_logits, whether
+    -- there are auxiliary heads, which run in training alone and train with m.aux_weight (default: yes; GoogLeNet with
+    -- weights: no); transform_input, whether pictures are renormalised to what TensorFlow's weights want (default: with
+    -- weights). EfficientNets: dropout, stochastic_depth_prob, eps. ConvNeXts: stochastic_depth_prob, layer_scale. ViTs:
+    -- num_layers, dropout, attention_dropout. Swins: those and depths, stochastic_depth_prob. CoAtNets and MaxViT: depths,
+    -- stochastic_depth_prob; MaxViT also partition_size, attention_dropout, mlp_dropout.
     -- The model knows m.preprocess, m.input_shape, m.classes where published.
     zoo[name] = function(opts) return make(name, opts) end
   end
@@ -313,7 +320,10 @@ function zoo.recognise(shapes)
       for name, shape in pairs(shapes) do own[family.rename(name, shapes) or name] = shape end
     end
     local name, opts = family.recognise(own)
-    if name then return name, opts end
+    if name then
+      for k, v in pairs(family.settings and family.settings(shapes) or {}) do opts[k] = v end
+      return name, opts
+    end
   end
 end
 

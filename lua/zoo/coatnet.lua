@@ -5,6 +5,7 @@
 local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.fault"
 local nn = require "suture.nn"
+local options = require "suture.options"
 local relative = require "suture.zoo.common.relative"
 local tensor = require "suture.tensor"
 local F = nn.functional
@@ -250,9 +251,11 @@ local variants = {
     weights = timm("coatnet_1_rw_224_sw-5cae1ea8.pth", 83.62, 235)}),
 }
 
+local read = options.named("coatnet", "num_classes:count in_chans:count image_size:count depths:sizes=nil stochastic_depth_prob:prob=0")
+
 local function build(spec, args)
-  local o = {num_classes = args.num_classes, in_chans = args.in_chans, image_size = args.image_size,
-    depths = args.depths or spec.depths, stochastic_depth_prob = args.stochastic_depth_prob or 0}
+  local o = read(args)
+  o.depths = blocks.depths("coatnet", o, spec)
   local m = nn.init.skip(function() return CoAtNet(spec, o) end)
   reset(m)
   return m

@@ -3,6 +3,7 @@
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
+local options = require "suture.options"
 local torchvision = require "suture.zoo.common.torchvision"
 local ones = require("suture.tensor").ones
 
@@ -69,9 +70,11 @@ local variants = {
 }
 
 -- args: stochastic_depth_prob (of the last block, falling to 0 at the first; as the variant's), layer_scale (1e-6).
+local read = options.named("convnext", "num_classes:count in_chans:count stochastic_depth_prob:prob=nil layer_scale:num=1e-6")
+
 local function build(spec, args)
-  local o = {num_classes = args.num_classes, in_chans = args.in_chans, layer_scale = args.layer_scale,
-    stochastic_depth_prob = args.stochastic_depth_prob or spec.drop}
+  local o = read(args)
+  o.stochastic_depth_prob = o.stochastic_depth_prob or spec.drop
   local m = nn.init.skip(function() return ConvNeXt(spec.widths, spec.layers, o) end)
   for sub in m:modules() do
     if getmetatable(sub) == nn.Conv2d or getmetatable(sub) == nn.Linear then

@@ -4,6 +4,8 @@
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
+local options = require "suture.options"
+local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 
 -- BatchNorm as a block's options say.
@@ -54,16 +56,16 @@ FusedMBConv.forward = forward
 
 local EfficientNet = nn.class "EfficientNet"
 
--- spec: stages, last (channels before the head), eps, momentum. o: num_classes, in_chans, dropout, stochastic_depth_prob.
+-- spec: stages, last (channels before the head), momentum. o: num_classes, in_chans, dropout, stochastic_depth_prob, eps.
 function EfficientNet:init(spec, o)
-  local norm, total, past = norm_of(spec), 0, 0
+  local norm, total, past = norm_of {eps = o.eps, momentum = spec.momentum}, 0, 0
   for _, s in ipairs(spec.stages) do total = total + s.layers end
   self.features = nn.Sequential(blocks.conv_norm_act(o.in_chans, spec.stages[1].i, 3, {stride = 2, norm = norm, act = nn.SiLU}))
   for _, s in ipairs(spec.stages) do
     local stage = nn.Sequential()
     for b = 1, s.layers do
       stage:append(s.block(b == 1 and s.i or s.o, s.o, {expand = s.expand, kernel = s.kernel, stride = b == 1 and s.stride or 1,
-        drop = o.stochastic_depth_prob * past / total, eps = spec.eps, momentum = spec.momentum}))
+        drop = o.stochastic_depth_prob * past / total, eps = o.eps, momentum = spec.momentum}))
       past = past + 1
     end
     self.features:append(stage)
@@ -154,10 +156,14 @@ local variants = {
     {"efficientnet_v2_l-59c71312.pth", accuracy = 85.808, megabytes = 454.6, resize = 480, crop = 480, mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5}}),
 }
 
--- args: dropout (before the head; as the variant's), stochastic_depth_prob (of the last block, falling to 0 at the first; 0.2).
+-- args: dropout (before the head; as the variant's), stochastic_depth_prob (of the last block, falling to 0 at the first; 0.2), eps
+-- (BatchNorm's; as the variant's).
+local read = options.named("efficientnet",
+  "num_classes:count in_chans:count dropout:prob=nil stochastic_depth_prob:prob=0.2 eps:positive=nil")
+
 local function build(spec, args)
-  local o = {num_classes = args.num_classes, in_chans = args.in_chans, dropout = args.dropout or spec.dropout,
-    stochastic_depth_prob = args.stochastic_depth_prob or 0.2}
+  local o = read(args)
+  o.dropout, o.eps = o.dropout or spec.dropout, o.eps or spec.eps
   local m = nn.init.skip(function() return EfficientNet(spec, o) end)
   blocks.reset_convolutions(m)
   local head = m.classifier[1]
@@ -172,16 +178,10 @@ local theirs = {
   {"^conv_stem%.", "features.0.0."}, {"^bn1%.", "features.0.1."}, {"^conv_head%.", "features.8.0."}, {"^bn2%.", "features.8.1."},
   {"^classifier%.(%a+)$", "classifier.1.%1"},
 }
-local parts = { -- of the blocks that do not expand, and of the others
-  {conv_dw = "0.0", bn1 = "0.1", ["se.conv_reduce"] = "1.fc1", ["se.conv_expand"] = "1.fc2", conv_pw = "2.0", bn2 = "2.1"},
-  {conv_pw = "0.0", bn1 = "0.1", conv_dw = "1.0", bn2 = "1.1", ["se.conv_reduce"] = "2.fc1", ["se.conv_expand"] = "2.fc2", conv_pwl = "3.0",
-    bn3 = "3.1"},
-}
 local function rename(name, all)
-  if not all["conv_stem.weight"] then return name end
-  local s, b, part, kind = name:match "^blocks%.(%d)%.(%d+)%.(.+)(%.[%a_]+)$"
-  local place = s and parts[s == "0" and 1 or 2][part]
-  if place then return ("features.%d.%s.block.%s%s"):format(s + 1, b, place, kind) end
+  if not timm.inverted(all) then return name end
+  local at = timm.place(name, all)
+  if at then return ("features.%d.%d.block.%d.%s%s"):format(at.stage + 1, at.block, at.layer, at.part, at.kind) end
   return names.first(name, theirs) or name
 end
 
@@ -198,6 +198,8 @@ local function recognise(shapes)
 end
 
 return {
-  variants = variants, parts = {MBConv, FusedMBConv}, build = build, recognise = recognise, rename = rename, stem = "features.0.0", head = "classifier.1",
-  classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std, options = {dropout = true, stochastic_depth_prob = true},
+  variants = variants, parts = {MBConv, FusedMBConv}, build = build, recognise = recognise, rename = rename, settings = timm.settings,
+  stem = "features.0.0", head = "classifier.1",
+  classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
+  options = {dropout = true, stochastic_depth_prob = true, eps = true},
 }

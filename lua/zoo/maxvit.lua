@@ -3,6 +3,7 @@
 local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.fault"
 local nn = require "suture.nn"
+local options = require "suture.options"
 local relative = require "suture.zoo.common.relative"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -58,12 +59,14 @@ end
 
 local PartitionAttentionLayer = nn.class "PartitionAttentionLayer"
 
---- PartitionAttentionLayer(dim, head_dim, size, type, drop): attention and two linear maps, each normalised before and added to what
+--- PartitionAttentionLayer(dim, head_dim, size, type, drop[, attention_dropout (0), mlp_dropout (0)]): attention and two linear maps, each normalised before and added to what
 -- came in, over parts of (N, dim, H, W) of size × size places. type "window": neighbours; "grid": places H / size and W / size apart.
-function PartitionAttentionLayer:init(dim, head_dim, size, kind, drop)
+-- attention_dropout, mlp_dropout: of what attention and the linear maps give.
+function PartitionAttentionLayer:init(dim, head_dim, size, kind, drop, attention_dropout, mlp_dropout)
   self.size, self.grid = size, kind == "grid"
-  self.attn_layer = nn.Sequential(nn.LayerNorm(dim), RelativeAttention(dim, head_dim, size), nn.Dropout(0))
-  self.mlp_layer = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim), nn.Dropout(0))
+  self.attn_layer = nn.Sequential(nn.LayerNorm(dim), RelativeAttention(dim, head_dim, size), nn.Dropout(attention_dropout or 0))
+  self.mlp_layer = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim),
+    nn.Dropout(mlp_dropout or 0))
   self.stochastic_dropout = nn.StochasticDepth(drop, "row")
 end
 
@@ -87,11 +90,11 @@ function PartitionAttentionLayer:forward(x)
 end
 
 local MaxVitLayer = nn.class "MaxVitLayer"
-function MaxVitLayer:init(i, o, stride, head_dim, size, drop)
+function MaxVitLayer:init(i, o, stride, head_dim, size, drop, attention_dropout, mlp_dropout)
   self.layers = nn.Sequential {
     {"MBconv", MBConv(i, o, stride, drop)},
-    {"window_attention", PartitionAttentionLayer(o, head_dim, size, "window", drop)},
-    {"grid_attention", PartitionAttentionLayer(o, head_dim, size, "grid", drop)},
+    {"window_attention", PartitionAttentionLayer(o, head_dim, size, "window", drop, attention_dropout, mlp_dropout)},
+    {"grid_attention", PartitionAttentionLayer(o, head_dim, size, "grid", drop, attention_dropout, mlp_dropout)},
   }
 end
 function MaxVitLayer:forward(x) return self.layers(x) end
@@ -118,7 +121,7 @@ function MaxVit:init(spec, o)
     local layers = {}
     for l = 1, n do
       local drop = o.stochastic_depth_prob * nth / math.max(1, total)
-      layers[l] = MaxVitLayer(i, spec.widths[s], l == 1 and 2 or 1, spec.head_dim, o.partition_size, drop)
+      layers[l] = MaxVitLayer(i, spec.widths[s], l == 1 and 2 or 1, spec.head_dim, o.partition_size, drop, o.attention_dropout, o.mlp_dropout)
       i, nth = spec.widths[s], nth + 1
     end
     self.blocks:append(MaxVitBlock(layers))
@@ -152,9 +155,13 @@ local variants = {
       {accuracy = 83.700, megabytes = 118.8, resize = 224, interpolation = "bicubic"})}},
 }
 
+local read = options.named("maxvit", "num_classes:count in_chans:count image_size:count depths:sizes=nil partition_size:count=nil "
+  .. "stochastic_depth_prob:prob=nil attention_dropout:prob=0 mlp_dropout:prob=0")
+
 local function build(spec, args)
-  local o = {num_classes = args.num_classes, in_chans = args.in_chans, depths = args.depths or spec.depths, image_size = args.image_size,
-    partition_size = args.partition_size or spec.partition_size, stochastic_depth_prob = args.stochastic_depth_prob or spec.stochastic_depth_prob}
+  local o = read(args)
+  o.depths, o.partition_size = blocks.depths("maxvit", o, spec), o.partition_size or spec.partition_size
+  o.stochastic_depth_prob = o.stochastic_depth_prob or spec.stochastic_depth_prob
   local m = nn.init.skip(function() return MaxVit(spec, o) end)
   reset(m)
   return m
@@ -179,5 +186,6 @@ end
 return {
   variants = variants, parts = {MBConv, RelativeAttention, PartitionAttentionLayer, MaxVitLayer, MaxVitBlock, MaxVit}, build = build,
   recognise = recognise, stem = "stem.0.0", head = "classifier.5", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
-  options = {image_size = true, depths = true, partition_size = true, stochastic_depth_prob = true},
+  options = {image_size = true, depths = true, partition_size = true, stochastic_depth_prob = true, attention_dropout = true,
+    mlp_dropout = true},
 }

@@ -1,8 +1,10 @@
 --- MNASNet (its form B1, without channel attention) with torchvision's names: Tan et al. 2018 (arXiv:1807.11626), figure 7;
 -- mnasnet0_5 has half of the channels.
 local blocks = require "suture.zoo.common.blocks"
+local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local options = require "suture.options"
+local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 
 local function conv(i, o, kernel, stride, groups)
@@ -72,17 +74,29 @@ local function build(spec, args)
   return m
 end
 
+-- Names in timm (efficientnet.py's mnasnet_050 to mnasnet_140), where the first layers are stage 0.
+local theirs = {{"^conv_stem%.", "layers.0."}, {"^bn1%.", "layers.1."}, {"^conv_head%.", "layers.14."}, {"^bn2%.", "layers.15."},
+  {"^classifier%.(%a+)$", "classifier.1.%1"}}
+local function rename(name, all)
+  if not timm.inverted(all) then return name end
+  local at = timm.place(name, all)
+  local place = at and tonumber(at.part) and 3 * at.layer + at.part
+  if place and at.stage == 0 then return ("layers.%d%s"):format(3 + place, at.kind) end
+  if place then return ("layers.%d.%d.layers.%d%s"):format(7 + at.stage, at.block, place, at.kind) end
+  return names.first(name, theirs) or name
+end
+
 local function recognise(shapes)
   local stem, last, head = shapes["layers.0.weight"], shapes["layers.14.weight"], shapes["classifier.1.weight"]
   if not (stem and last and head and #last == 4 and #head == 2 and shapes["layers.8.0.layers.0.weight"]) then return nil end
   for name, spec in pairs(variants) do
-    if stem[1] == blocks.divisible(32 * spec.alpha) and last[2] == blocks.divisible(320 * spec.alpha) then
-      return name, {num_classes = head[1], in_chans = stem[2]}
-    end
+    local fits = stem[1] == blocks.divisible(32 * spec.alpha) and last[2] == blocks.divisible(320 * spec.alpha)
+    for k, s in ipairs(stacks) do fits = fits and blocks.count(shapes, ("layers.%d.%%d.layers.0.weight"):format(7 + k)) == s[5] end
+    if fits then return name, {num_classes = head[1], in_chans = stem[2]} end
   end
 end
 
 return {
-  variants = variants, parts = {InvertedResidual}, build = build, recognise = recognise, stem = "layers.0", head = "classifier.1",
-  classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std, options = {dropout = true},
+  variants = variants, parts = {InvertedResidual}, build = build, recognise = recognise, rename = rename, stem = "layers.0",
+  head = "classifier.1", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std, options = {dropout = true},
 }

@@ -1,7 +1,9 @@
 --- MobileNetV2 with torchvision's names: Sandler et al. 2018 (arXiv:1801.04381), table 2.
 local blocks = require "suture.zoo.common.blocks"
+local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local options = require "suture.options"
+local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 local divisible = blocks.divisible
 
@@ -59,12 +61,30 @@ local function build(_, args)
   return m
 end
 
--- width_mult among the paper's, by the first and the last widths.
+-- Names in timm (efficientnet.py's mobilenetv2_100).
+local theirs = {{"^conv_stem%.", "features.0.0."}, {"^bn1%.", "features.0.1."}, {"^conv_head%.", "features.18.0."}, {"^bn2%.", "features.18.1."},
+  {"^classifier%.(%a+)$", "classifier.1.%1"}}
+local function rename(name, all)
+  if not timm.inverted(all) then return name end
+  local at = timm.place(name, all)
+  if at and at.last then return ("features.%d.conv.%d%s"):format(at.before + 1, at.layer + at.part, at.kind) end
+  if at then return ("features.%d.conv.%d.%s%s"):format(at.before + 1, at.layer, at.part, at.kind) end
+  return names.first(name, theirs) or name
+end
+
+-- width_mult among the paper's, by the widths.
 local function recognise(shapes)
   local stem, last, head = shapes["features.0.0.weight"], shapes["features.18.0.weight"], shapes["classifier.1.weight"]
   if not (stem and last and head and #last == 4 and #head == 2 and shapes["features.17.conv.2.weight"]) then return nil end
   for _, width in ipairs {1, 1.4, 1.3, 0.75, 0.5, 0.35} do
-    if stem[1] == divisible(32 * width) and last[2] == divisible(320 * width) and last[1] == divisible(1280 * math.max(1, width)) then
+    local fits, k = stem[1] == divisible(32 * width) and last[1] == divisible(1280 * math.max(1, width)), 1
+    for _, stage in ipairs(stages) do
+      for _ = 1, stage[3] do
+        local w = shapes[("features.%d.conv.%d.weight"):format(k, stage[1] == 1 and 1 or 2)]
+        fits, k = fits and w ~= nil and w[1] == divisible(stage[2] * width), k + 1
+      end
+    end
+    if fits then
       return "mobilenet_v2", {num_classes = head[1], in_chans = stem[2], width_mult = width ~= 1 and width or nil}
     end
   end
@@ -75,6 +95,6 @@ return {
     torchvision.set("IMAGENET1K_V1", "mobilenet_v2-b0353104.pth", {accuracy = 71.878, megabytes = 13.6}),
     torchvision.set("IMAGENET1K_V2", "mobilenet_v2-7ebf99e0.pth", {accuracy = 72.154, megabytes = 13.6, resize = 232}),
   }}},
-  parts = {InvertedResidual}, build = build, recognise = recognise, stem = "features.0.0", head = "classifier.1", classes = 1000, size = 224,
-  mean = torchvision.mean, std = torchvision.std, options = {dropout = true, width_mult = true},
+  parts = {InvertedResidual}, build = build, recognise = recognise, rename = rename, stem = "features.0.0", head = "classifier.1", classes = 1000,
+  size = 224, mean = torchvision.mean, std = torchvision.std, options = {dropout = true, width_mult = true},
 }

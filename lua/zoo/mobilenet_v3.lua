@@ -1,32 +1,33 @@
 --- MobileNetV3 with torchvision's names: Howard et al. 2019 (arXiv:1905.02244), tables 1 and 2.
 local blocks = require "suture.zoo.common.blocks"
+local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local options = require "suture.options"
+local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 local divisible = blocks.divisible
 
-local function norm(channels) return nn.BatchNorm2d(channels, {eps = 0.001, momentum = 0.01}) end
-local function conv(i, o, kernel, act, opts)
+local function conv(i, o, kernel, eps, act, opts)
   opts = opts or {}
-  opts.norm, opts.act = norm, act
+  opts.norm, opts.act = function(channels) return nn.BatchNorm2d(channels, {eps = eps, momentum = 0.01}) end, act
   return blocks.conv_norm_act(i, o, kernel, opts)
 end
 
 local InvertedResidual = nn.class "InvertedResidual"
 
---- InvertedResidual(inplanes, planes, {kernel =, expanded =, squeeze =, act =, stride =, dilation =}): 1 × 1 to `expanded` channels,
+--- InvertedResidual(inplanes, planes, {kernel =, expanded =, squeeze =, act =, stride =, dilation =, eps = 0.001}): 1 × 1 to `expanded` channels,
 -- depthwise, channel attention where `squeeze`, 1 × 1 to planes with no activation; what came in is added where it has the same
--- shape. act: "ReLU" or "Hardswish".
+-- shape. act: "ReLU" or "Hardswish"; eps: BatchNorm's.
 function InvertedResidual:init(inplanes, planes, o)
-  local act, expanded = nn[o.act], o.expanded
+  local act, expanded, eps = nn[o.act], o.expanded, o.eps or 0.001
   self.block = nn.Sequential()
-  if expanded ~= inplanes then self.block:append(conv(inplanes, expanded, 1, act)) end
-  self.block:append(conv(expanded, expanded, o.kernel, act,
+  if expanded ~= inplanes then self.block:append(conv(inplanes, expanded, 1, eps, act)) end
+  self.block:append(conv(expanded, expanded, o.kernel, eps, act,
     {stride = o.dilation == 1 and o.stride or 1, groups = expanded, dilation = o.dilation}))
   if o.squeeze then
     self.block:append(nn.SqueezeExcitation(expanded, divisible(expanded // 4), {scale_activation = nn.Hardsigmoid}))
   end
-  self.block:append(conv(expanded, planes, 1, false))
+  self.block:append(conv(expanded, planes, 1, eps, false))
   self.adds = o.stride == 1 and inplanes == planes
 end
 
@@ -40,7 +41,7 @@ local MobileNetV3 = nn.class "MobileNetV3"
 function MobileNetV3:init(rows, last, o)
   local function width(channels) return divisible(channels * o.width_mult) end
   local i = width(16)
-  self.features = nn.Sequential(conv(o.in_chans, i, 3, nn.Hardswish, {stride = 2}))
+  self.features = nn.Sequential(conv(o.in_chans, i, 3, o.eps, nn.Hardswish, {stride = 2}))
   for r, row in ipairs(rows) do
     local kernel, expanded, planes, squeeze, act, stride = table.unpack(row)
     local tail = r > #rows - 3 -- the last three blocks work on a picture 32 times smaller, or on one 16 times smaller, dilated
@@ -49,10 +50,10 @@ function MobileNetV3:init(rows, last, o)
     end
     planes = width(planes)
     self.features:append(InvertedResidual(i, planes, {kernel = kernel, expanded = width(expanded), squeeze = squeeze, act = act,
-      stride = stride, dilation = o.dilated and tail and 2 or 1}))
+      stride = stride, dilation = o.dilated and tail and 2 or 1, eps = o.eps}))
     i = planes
   end
-  self.features:append(conv(i, 6 * i, 1, nn.Hardswish))
+  self.features:append(conv(i, 6 * i, 1, o.eps, nn.Hardswish))
   self.avgpool = nn.AdaptiveAvgPool2d(1)
   local hidden = width(o.reduced_tail and last // 2 or last)
   self.classifier = nn.Sequential(nn.Linear(6 * i, hidden), nn.Hardswish(), nn.Dropout(o.dropout), nn.Linear(hidden, o.num_classes))
@@ -80,7 +81,7 @@ local variants = {
 }
 
 local read = options.named("mobilenet_v3",
-  "num_classes:count in_chans:count dropout:prob=0.2 width_mult:positive=1 reduced_tail:bool=false dilated:bool=false")
+  "num_classes:count in_chans:count dropout:prob=0.2 width_mult:positive=1 reduced_tail:bool=false dilated:bool=false eps:positive=0.001")
 
 local function build(spec, args)
   local m = nn.init.skip(MobileNetV3, spec.rows, spec.last, read(args))
@@ -89,7 +90,18 @@ local function build(spec, args)
   return m
 end
 
--- width_mult among the paper's and a reduced tail, by the first and the last widths; `dilated` leaves no trace.
+-- Names in timm (mobilenetv3.py), where the last hidden layer is a 1 × 1 convolution.
+local theirs = {{"^conv_stem%.", "features.0.0."}, {"^bn1%.", "features.0.1."}, {"^conv_head%.", "classifier.0."},
+  {"^classifier%.(%a+)$", "classifier.3.%1"}}
+local function rename(name, all)
+  if not timm.inverted(all) then return name end
+  local at = timm.place(name, all)
+  if at and at.alone then return ("features.%d.%s%s"):format(at.before + 1, at.part, at.kind) end
+  if at then return ("features.%d.block.%d.%s%s"):format(at.before + 1, at.layer, at.part, at.kind) end
+  return names.first(name, theirs) or name
+end
+
+-- width_mult among the paper's and a reduced tail, by the widths; `dilated` leaves no trace.
 local function recognise(shapes)
   local stem, first, head = shapes["features.0.0.weight"], shapes["classifier.0.weight"], shapes["classifier.3.weight"]
   if not (stem and first and head and #head == 2 and shapes["features.1.block.0.0.weight"]) then return nil end
@@ -97,8 +109,13 @@ local function recognise(shapes)
     local last = shapes[("features.%d.0.weight"):format(#spec.rows + 1)]
     for _, width in ipairs {1, 1.25, 0.75, 0.5, 0.35} do
       for _, reduced in ipairs {1, 2} do
-        if last and last[2] == divisible(spec.rows[#spec.rows][3] // reduced * width) and stem[1] == divisible(16 * width)
-          and first[1] == divisible(spec.last // reduced * width) then
+        local fits = last and last[2] == divisible(spec.rows[#spec.rows][3] // reduced * width) and stem[1] == divisible(16 * width)
+          and first[1] == divisible(spec.last // reduced * width)
+        for r = 1, #spec.rows - 3 do
+          local w = shapes[("features.%d.block.0.0.weight"):format(r)]
+          fits = fits and w and w[1] == divisible(spec.rows[r][2] * width)
+        end
+        if fits then
           return name, {num_classes = head[1], in_chans = stem[2], width_mult = width ~= 1 and width or nil, reduced_tail = reduced == 2 or nil}
         end
       end
@@ -107,7 +124,8 @@ local function recognise(shapes)
 end
 
 return {
-  variants = variants, parts = {InvertedResidual}, build = build, recognise = recognise, stem = "features.0.0", head = "classifier.3",
+  variants = variants, parts = {InvertedResidual}, build = build, recognise = recognise, rename = rename, settings = timm.settings,
+  adapt = function(_, given, shape) return names.squeezed(given, shape) end, stem = "features.0.0", head = "classifier.3",
   classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
-  options = {dropout = true, width_mult = true, reduced_tail = true, dilated = true},
+  options = {dropout = true, width_mult = true, reduced_tail = true, dilated = true, eps = true},
 }

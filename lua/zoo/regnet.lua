@@ -1,6 +1,7 @@
 --- RegNets, with torchvision's names: Radosavovic et al. 2020 (arXiv:2003.13678). The widths of all blocks follow one rule of
 -- four numbers, found by looking at whole populations of networks; Y is X with channel attention.
 local blocks = require "suture.zoo.common.blocks"
+local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local torchvision = require "suture.zoo.common.torchvision"
 
@@ -131,6 +132,19 @@ local function build(spec, args)
   return m
 end
 
+-- Names in timm (regnet.py), where blocks count from 1.
+local part = {conv1 = "f.a", conv2 = "f.b", conv3 = "f.c", downsample = "proj"}
+local place = {conv = 0, bn = 1}
+local theirs = {
+  {"^stem%.(%a+)%.", function(kind) return place[kind] and ("stem.%d."):format(place[kind]) end},
+  {"^s(%d)%.b(%d+)%.(%w+)%.(%w+)%.", function(s, b, layer, kind)
+    local block = ("trunk_output.block%d.block%d-%d."):format(s, s, b - 1)
+    if layer == "se" then return block .. "f.se." .. kind .. "." end
+    return part[layer] and place[kind] and ("%s%s.%d."):format(block, part[layer], place[kind])
+  end},
+  {"^head%.fc%.", "fc."},
+}
+
 local function recognise(shapes)
   local stem, head = shapes["stem.0.weight"], shapes["fc.weight"]
   if not (stem and head and #stem == 4 and #head == 2 and shapes["trunk_output.block1.block1-0.f.a.0.weight"]) then return nil end
@@ -146,6 +160,7 @@ local function recognise(shapes)
 end
 
 return {
-  variants = variants, parts = {ResBottleneckBlock}, build = build, recognise = recognise, stem = "stem.0", head = "fc", classes = 1000,
+  variants = variants, parts = {ResBottleneckBlock}, build = build, recognise = recognise,
+  rename = function(name) return names.first(name, theirs) or name end, stem = "stem.0", head = "fc", classes = 1000,
   size = 224, mean = torchvision.mean, std = torchvision.std,
 }

@@ -4,6 +4,7 @@
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
+local options = require "suture.options"
 local relative = require "suture.zoo.common.relative"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -49,10 +50,12 @@ end
 
 local ShiftedWindowAttention = nn.class "ShiftedWindowAttention"
 
---- ShiftedWindowAttention(dim, window_size, shift_size, num_heads): attention within windows of (N, H, W, dim), with a learned number
--- for each way between two places added to the scores. Sizes that windows do not divide are filled up with zeros.
-function ShiftedWindowAttention:init(dim, window, shift, heads)
+--- ShiftedWindowAttention(dim, window_size, shift_size, num_heads[, attention_dropout (0), dropout (0)]): attention within windows of
+-- (N, H, W, dim), with a learned number for each way between two places added to the scores. Sizes that windows do not divide are
+-- filled up with zeros. In training attention_dropout drops probabilities, dropout what comes out.
+function ShiftedWindowAttention:init(dim, window, shift, heads, attention_dropout, dropout)
   self.dim, self.window_size, self.shift_size, self.num_heads = dim, window, shift, heads
+  self.attention_dropout, self.dropout = attention_dropout or 0, dropout or 0
   self:positions()
   self:register_buffer("relative_position_index", relative.index(window, window))
   self.qkv = nn.Linear(dim, 3 * dim)
@@ -67,7 +70,8 @@ end
 function ShiftedWindowAttention:bias() return relative.bias(self.relative_position_bias_table, self.relative_position_index) end
 
 -- (N, windows, places, dim) → the same, mask (…, heads, places, places) added to the scores
-function ShiftedWindowAttention:attend(x, mask) return F._packed_attention(self.qkv(x), self.num_heads, mask) end
+function ShiftedWindowAttention:attend(x, mask) return F._packed_attention(self.qkv(x), self.num_heads, mask, {dropout = self:drops()}) end
+function ShiftedWindowAttention:drops() return self:is_training() and self.attention_dropout or 0 end
 
 function ShiftedWindowAttention:forward(x)
   local _, H, W = table.unpack(x.shape)
@@ -81,7 +85,8 @@ function ShiftedWindowAttention:forward(x)
     x = x:roll({-shift[1], -shift[2]}, {1, 2})
     mask = mask + wall(h, w, window, shift)
   end
-  x = merge(self.proj(self:attend(partition(x, window), mask)), window, h, w)
+  x = F.dropout(self.proj(self:attend(partition(x, window), mask)), self.dropout, self:is_training())
+  x = merge(x, window, h, w)
   if moved then x = x:roll(shift, {1, 2}) end
   if below > 0 then x = x:narrow(1, 0, H) end
   return right > 0 and x:narrow(2, 0, W) or x
@@ -91,10 +96,10 @@ local values = tensor {{{false}}, {{false}}, {{true}}} -- among q, k, v
 
 local ShiftedWindowAttentionV2 = nn.class("ShiftedWindowAttentionV2", ShiftedWindowAttention)
 
---- ShiftedWindowAttentionV2(dim, window_size, shift_size, num_heads): scores are cosines times a learned factor per head, and the
+--- ShiftedWindowAttentionV2(dim, window_size, shift_size, num_heads[, attention_dropout (0), dropout (0)]): scores are cosines times a learned factor per head, and the
 -- numbers for ways come from a small network over their logarithms, so that they carry over to other windows.
-function ShiftedWindowAttentionV2:init(dim, window, shift, heads)
-  ShiftedWindowAttention.init(self, dim, window, shift, heads)
+function ShiftedWindowAttentionV2:init(dim, window, shift, heads, ...)
+  ShiftedWindowAttention.init(self, dim, window, shift, heads, ...)
   self.cpb_mlp = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, heads, {bias = false}))
   local keep = {}
   for i = 1, 3 * dim do keep[i] = (i <= dim or i > 2 * dim) and 1.0 or 0.0 end
@@ -128,21 +133,23 @@ function ShiftedWindowAttentionV2:attend(x, mask)
   local length = (qkv * qkv):sum(-1, true):sqrt():clamp(1e-12)
   local wanted = tensor.cat({self.logit_scale:clamp(nil, math.log(100)):exp():reshape(1, -1, 1), tensor.ones(2, self.num_heads, 1)}, 0)
   qkv = qkv * tensor.where(values, 1, wanted / length)
-  return F._packed_attention(qkv:reshape(n, windows, places, 3 * C), self.num_heads, mask, {scale = 1})
+  return F._packed_attention(qkv:reshape(n, windows, places, 3 * C), self.num_heads, mask, {scale = 1, dropout = self:drops()})
 end
 
 -- ---- blocks ----
 
 local SwinTransformerBlock = nn.class "SwinTransformerBlock"
 
---- SwinTransformerBlock(dim, num_heads, window_size, shift_size, drop): attention in windows and two linear maps, each normalised
--- before (V2: behind) and added to what came in; drop: the probability of leaving one out in training.
-function SwinTransformerBlock:init(dim, heads, window, shift, drop)
+--- SwinTransformerBlock(dim, num_heads, window_size, shift_size, drop[, attention_dropout (0), dropout (0)]): attention in windows and
+-- two linear maps, each normalised before (V2: behind) and added to what came in; drop: the probability of leaving one out in
+-- training; attention_dropout: of dropping an attention probability, dropout: a number that attention or a linear map gives.
+function SwinTransformerBlock:init(dim, heads, window, shift, drop, attention_dropout, dropout)
+  dropout = dropout or 0
   self.norm1 = nn.LayerNorm(dim)
-  self.attn = self.attention(dim, window, shift, heads)
+  self.attn = self.attention(dim, window, shift, heads, attention_dropout, dropout)
   self.stochastic_depth = nn.StochasticDepth(drop, "row")
   self.norm2 = nn.LayerNorm(dim)
-  self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(0), nn.Linear(4 * dim, dim), nn.Dropout(0))
+  self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim), nn.Dropout(dropout))
 end
 SwinTransformerBlock.attention = ShiftedWindowAttention
 
@@ -196,7 +203,8 @@ function SwinTransformer:init(spec, o)
   for s, n in ipairs(o.depths) do
     local stage = nn.Sequential()
     for b = 0, n - 1 do
-      stage:append(block(dim, spec.heads[s], spec.window, b % 2 == 0 and 0 or spec.window // 2, o.stochastic_depth_prob * nth / math.max(1, total)))
+      stage:append(block(dim, spec.heads[s], spec.window, b % 2 == 0 and 0 or spec.window // 2,
+        o.stochastic_depth_prob * nth / math.max(1, total), o.attention_dropout, o.dropout))
       nth = nth + 1
     end
     self.features:append(stage)
@@ -245,9 +253,12 @@ local variants = {
   swin_v2_b = variant(128, {2, 2, 18, 2}, {4, 8, 16, 32}, 0.5, "swin_v2_b-781e5279.pth", 84.112, 336.4, 272, true),
 }
 
+local read = options.named("swin",
+  "num_classes:count in_chans:count depths:sizes=nil stochastic_depth_prob:prob=nil dropout:prob=0 attention_dropout:prob=0")
+
 local function build(spec, args)
-  local o = {num_classes = args.num_classes, in_chans = args.in_chans, depths = args.depths or spec.depths,
-    stochastic_depth_prob = args.stochastic_depth_prob or spec.stochastic_depth_prob}
+  local o = read(args)
+  o.depths, o.stochastic_depth_prob = blocks.depths("swin", o, spec), o.stochastic_depth_prob or spec.stochastic_depth_prob
   local m = nn.init.skip(function() return SwinTransformer(spec, o) end)
   reset(m)
   return m
@@ -297,5 +308,5 @@ return {
     PatchMergingV2, SwinTransformer}, build = build, recognise = recognise, rename = rename, adapt = adapt,
   missing = missing,
   stem = "features.0.0", head = "head", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
-  options = {depths = true, stochastic_depth_prob = true},
+  options = {depths = true, stochastic_depth_prob = true, dropout = true, attention_dropout = true},
 }

@@ -1,6 +1,7 @@
 --- VGG with torchvision's names: Simonyan & Zisserman 2014 (arXiv:1409.1556), table 1, columns A, B, D, E; _bn: with BatchNorm
 -- behind each convolution.
 local blocks = require "suture.zoo.common.blocks"
+local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local options = require "suture.options"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -56,6 +57,13 @@ local function build(spec, args)
   return m
 end
 
+-- Names in timm (vgg.py), where the hidden layers behind the features are convolutions, of 7 × 7 and of 1 × 1.
+local theirs = {{"^pre_logits%.fc1%.", "classifier.0."}, {"^pre_logits%.fc2%.", "classifier.3."}, {"^head%.fc%.", "classifier.6."}}
+local function adapt(name, given, shape)
+  if #given.shape ~= 4 or not name:find "^classifier%." or given:numel() ~= shape[1] * shape[2] then return nil end
+  return given:reshape(table.unpack(shape))
+end
+
 -- Where a picture of n convolutions is halved is not in the names; how many there are, and where their widths change, is.
 local function recognise(shapes)
   local stem, head = shapes["features.0.weight"], shapes["classifier.6.weight"]
@@ -76,6 +84,7 @@ local function recognise(shapes)
 end
 
 return {
-  variants = variants, build = build, recognise = recognise, stem = "features.0", head = "classifier.6", classes = 1000, size = 224,
+  variants = variants, build = build, recognise = recognise, adapt = adapt,
+  rename = function(name) return names.first(name, theirs) or name end, stem = "features.0", head = "classifier.6", classes = 1000, size = 224,
   mean = torchvision.mean, std = torchvision.std, options = {dropout = true},
 }

@@ -5,6 +5,7 @@ local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.fault"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
+local options = require "suture.options"
 local resample = require "suture.zoo.common.resample"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -108,9 +109,12 @@ local variants = {
     swag("LINEAR", "vit_h_14_lc_swag-c1eb923e.pth", 85.708, 2411.2, 224)}),
 }
 
+local read = options.named("vit",
+  "num_classes:count in_chans:count image_size:count num_layers:count=nil dropout:prob=0 attention_dropout:prob=0")
+
 local function build(spec, args)
-  local o = {num_classes = args.num_classes, in_chans = args.in_chans, image_size = args.image_size, dropout = args.dropout,
-    attention_dropout = args.attention_dropout, num_layers = args.num_layers or spec.layers}
+  local o = read(args)
+  o.num_layers = o.num_layers or spec.layers
   local m = nn.init.skip(function() return VisionTransformer(spec, o) end)
   reset(m)
   return m

@@ -99,16 +99,124 @@ describe("names in other files", function()
       in_shape("%.block%.[35]%.weight$", function(t) return t:unsqueeze(2):unsqueeze(3) end))
   end)
 
+  -- Names in timm of a block's part: where in the block (as torchvision counts), out of {place = name}; all such names of k changed.
+  local plain = {["0.0"] = "conv_dw", ["0.1"] = "bn1", ["1.0"] = "conv_pw", ["1.1"] = "bn2"}
+  local plain_se = {["0.0"] = "conv_dw", ["0.1"] = "bn1", ["1.fc1"] = "se.conv_reduce", ["1.fc2"] = "se.conv_expand", ["2.0"] = "conv_pw", ["2.1"] = "bn2"}
+  local wide = {["0.0"] = "conv_pw", ["0.1"] = "bn1", ["1.0"] = "conv_dw", ["1.1"] = "bn2", ["2.0"] = "conv_pwl", ["2.1"] = "bn3"}
+  local wide_se = {["0.0"] = "conv_pw", ["0.1"] = "bn1", ["1.0"] = "conv_dw", ["1.1"] = "bn2", ["2.fc1"] = "se.conv_reduce", ["2.fc2"] = "se.conv_expand",
+      ["3.0"] = "conv_pwl", ["3.1"] = "bn3"}
+  local wide_v2 = {["0.0"] = "conv_pw", ["0.1"] = "bn1", ["1.0"] = "conv_dw", ["1.1"] = "bn2", ["2"] = "conv_pwl", ["3"] = "bn3"}
+  local plain_v2 = {["0.0"] = "conv_dw", ["0.1"] = "bn1", ["1"] = "conv_pw", ["2"] = "bn2"}
+
+  -- From a block's number in a row of all blocks to its stage's and its own, stages of `depths` blocks.
+  local function staged(b, depths)
+    for s, n in ipairs(depths) do
+      if b < n then return s - 1, b end
+      b = b - n
+    end
+  end
+
   it("knows EfficientNet's names in timm", function()
-    local places = {{["0.0"] = "conv_dw", ["0.1"] = "bn1", ["1.fc1"] = "se.conv_reduce", ["1.fc2"] = "se.conv_expand", ["2.0"] = "conv_pw", ["2.1"] = "bn2"},
-      {["0.0"] = "conv_pw", ["0.1"] = "bn1", ["1.0"] = "conv_dw", ["1.1"] = "bn2", ["2.fc1"] = "se.conv_reduce", ["2.fc2"] = "se.conv_expand",
-        ["3.0"] = "conv_pwl", ["3.1"] = "bn3"}}
-    local a = same_under("efficientnet_b0", {num_classes = 5}, function(k)
-      local s, b, place, kind = k:match "^features%.(%d)%.(%d)%.block%.([%w]+%.[%w]+)(%.[%a_]+)$"
-      if s then return ("blocks.%d.%s.%s%s"):format(s - 1, b, places[s == "1" and 1 or 2][place], kind) end
-      return (k:gsub("^features%.0%.0", "conv_stem"):gsub("^features%.0%.1", "bn1"):gsub("^features%.8%.0", "conv_head"):gsub("^features%.8%.1", "bn2")
+    for _, name in ipairs {"efficientnet_b0", "efficientnet_b5"} do -- torchvision's b5 has another eps, timm's has not
+      local a, path = same_under(name, {num_classes = 5, eps = 1e-5}, function(k)
+        local s, b, place, kind = k:match "^features%.(%d)%.(%d+)%.block%.([%w]+%.[%w]+)(%.[%a_]+)$"
+        if s then return ("blocks.%d.%s.%s%s"):format(s - 1, b, (s == "1" and plain_se or wide_se)[place], kind) end
+        return (k:gsub("^features%.0%.0", "conv_stem"):gsub("^features%.0%.1", "bn1"):gsub("^features%.8%.0", "conv_head"):gsub("^features%.8%.1", "bn2")
+          :gsub("^classifier%.1", "classifier"))
+      end, 32)
+      assert.is_truthy(a["blocks.0.0.se.conv_reduce.weight"] and a["blocks.6.0.bn3.running_var"] and a["conv_head.weight"])
+      torch_file(path, a)
+      assert.equal(1e-5, zoo[name] {num_classes = 5, weights = path}.features[8][1].eps)
+      assert.equal(1e-2, zoo[name] {num_classes = 5, weights = path, eps = 1e-2}.features[8][1].eps)
+      os.remove(path)
+    end
+  end)
+
+  it("knows MobileNetV3's names in timm, where eps is another and a hidden layer a convolution", function()
+    local squeezed = {large = {[4] = true, [5] = true, [6] = true, [11] = true, [12] = true, [13] = true, [14] = true, [15] = true},
+      small = {[1] = true, [4] = true, [5] = true, [6] = true, [7] = true, [8] = true, [9] = true, [10] = true, [11] = true}}
+    for size, depths in pairs {large = {1, 2, 3, 4, 2, 3, 1}, small = {1, 2, 3, 2, 3, 1}} do
+      local name, last = "mobilenet_v3_" .. size, size == "large" and 16 or 12
+      local a, path = same_under(name, {num_classes = 5, eps = 1e-5}, function(k)
+        local f, place, kind = k:match "^features%.(%d+)%.block%.([%w]+%.[%w]+)(%.[%a_]+)$"
+        f = tonumber(f)
+        if f then
+          local parts = squeezed[size][f] and (f == 1 and plain_se or wide_se) or f == 1 and plain or wide
+          return ("blocks.%d.%d.%s%s"):format(({staged(f - 1, depths)})[1], ({staged(f - 1, depths)})[2], parts[place], kind)
+        end
+        return (k:gsub("^features%.0%.0", "conv_stem"):gsub("^features%.0%.1", "bn1"):gsub("^features%." .. last .. "%.0", ("blocks.%d.0.conv"):format(#depths - 1))
+          :gsub("^features%." .. last .. "%.1", ("blocks.%d.0.bn1"):format(#depths - 1)):gsub("^classifier%.0", "conv_head"):gsub("^classifier%.3", "classifier"))
+      end, 32, in_shape("^conv_head%.weight", function(t) return t:unsqueeze(2):unsqueeze(3) end))
+      assert.is_truthy(a["blocks.1.1.conv_pwl.weight"] and a["blocks.4.0.se.conv_expand.bias"] and a["conv_head.bias"])
+      torch_file(path, a)
+      local m, saved = zoo[name] {num_classes = 5, weights = path}, os.tmpname() .. ".safetensors"
+      assert.equal(1e-5, m.features[1].block[0][1].eps)
+      m:save(saved)
+      assert.equal(1e-5, suture.open(saved).features[1].block[0][1].eps)
+      os.remove(saved)
+      os.remove(path)
+    end
+    assert.equal(1e-3, zoo.mobilenet_v3_small().features[1].block[0][1].eps)
+  end)
+
+  it("knows MobileNetV2's and MNASNet's names in timm, and tells them apart", function()
+    local a = same_under("mobilenet_v2", {num_classes = 5}, function(k)
+      local f, place, kind = k:match "^features%.(%d+)%.conv%.([%d.]+)(%.[%a_]+)$"
+      if f then
+        local s, b = staged(f - 1, {1, 2, 3, 4, 3, 3, 1})
+        return ("blocks.%d.%d.%s%s"):format(s, b, (f == "1" and plain_v2 or wide_v2)[place], kind)
+      end
+      return (k:gsub("^features%.0%.0", "conv_stem"):gsub("^features%.0%.1", "bn1"):gsub("^features%.18%.0", "conv_head"):gsub("^features%.18%.1", "bn2")
         :gsub("^classifier%.1", "classifier"))
     end, 32)
-    assert.is_truthy(a["blocks.0.0.se.conv_reduce.weight"] and a["blocks.6.0.bn3.running_var"] and a["conv_head.weight"])
+    assert.is_truthy(a["blocks.0.0.bn2.weight"] and a["blocks.3.3.conv_pwl.weight"] and a["bn2.running_mean"])
+    for _, name in ipairs {"mnasnet1_0", "mnasnet0_5"} do
+      local b = same_under(name, {num_classes = 5}, function(k)
+        local s, at, place, kind = k:match "^layers%.(%d+)%.(%d)%.layers%.(%d)(%.[%a_]+)$"
+        local inside = {["0"] = "conv_pw", ["1"] = "bn1", ["3"] = "conv_dw", ["4"] = "bn2", ["6"] = "conv_pwl", ["7"] = "bn3"}
+        if s then return ("blocks.%d.%d.%s%s"):format(s - 7, at, inside[place], kind) end
+        local outside = {["0"] = "conv_stem", ["1"] = "bn1", ["3"] = "blocks.0.0.conv_dw", ["4"] = "blocks.0.0.bn1", ["6"] = "blocks.0.0.conv_pw",
+          ["7"] = "blocks.0.0.bn2", ["14"] = "conv_head", ["15"] = "bn2"}
+        return (k:gsub("^layers%.(%d+)", outside):gsub("^classifier%.1", "classifier"))
+      end, 32)
+      assert.is_truthy(b["blocks.0.0.conv_pw.weight"] and b["blocks.5.3.bn3.bias"] and b["conv_head.weight"])
+    end
+  end)
+
+  it("says that a model of timm's built of the same blocks is of no architecture here", function()
+    local path, theirs = os.tmpname(), require("suture.ordered").dict()
+    for k, shape in pairs { -- begins and ends as MobileNetV3 large, with other blocks between
+      ["conv_stem.weight"] = {16, 3, 3, 3}, ["bn1.weight"] = {16}, ["blocks.0.0.conv_dw.weight"] = {16, 1, 3, 3}, ["blocks.0.0.conv_pw.weight"] = {16, 16, 1, 1},
+      ["blocks.1.0.conv_pw.weight"] = {48, 16, 1, 1}, ["blocks.1.0.conv_dw.weight"] = {48, 1, 5, 5}, ["blocks.1.0.conv_pwl.weight"] = {24, 48, 1, 1},
+      ["blocks.2.0.conv.weight"] = {960, 160, 1, 1}, ["conv_head.weight"] = {1280, 960, 1, 1}, ["classifier.weight"] = {5, 1280},
+    } do theirs[k] = suture.zeros(shape) end
+    torch_file(path, theirs)
+    fails("no architecture in the zoo", suture.open, path)
+    os.remove(path)
+  end)
+
+  it("knows RegNet's names in timm", function()
+    local inside = {a = "conv1", b = "conv2", c = "conv3"}
+    for _, name in ipairs {"regnet_y_400mf", "regnet_x_400mf"} do
+      local a = same_under(name, {num_classes = 5}, function(k)
+        local s, b, rest = k:match "^trunk_output%.block%d%.block(%d)%-(%d+)%.(.*)$"
+        if not s then return (k:gsub("^stem%.0", "stem.conv"):gsub("^stem%.1", "stem.bn"):gsub("^fc%.", "head.fc.")) end
+        rest = rest:gsub("^f%.([abc])", inside):gsub("^f%.se", "se"):gsub("^proj", "downsample")
+        if not rest:find "^se" then rest = rest:gsub("%.0%.", ".conv."):gsub("%.1%.", ".bn.") end
+        return ("s%s.b%d.%s"):format(s, b + 1, rest)
+      end, 32)
+      assert.is_truthy(a["s1.b1.downsample.conv.weight"] and a["s4.b1.conv3.bn.running_var"] and a["head.fc.bias"])
+      assert.equal(name == "regnet_y_400mf", a["s1.b1.se.fc2.bias"] ~= nil)
+    end
+  end)
+
+  it("knows VGG's names in timm, where hidden layers are convolutions", function()
+    local a = same_under("vgg11_bn", {num_classes = 5}, spelt {{"^classifier%.0", "pre_logits.fc1"}, {"^classifier%.3", "pre_logits.fc2"},
+      {"^classifier%.6", "head.fc"}}, 32, function(theirs, new, t)
+        if new == "pre_logits.fc1.weight" then theirs[new] = t:reshape(4096, 512, 7, 7) end
+        if new == "pre_logits.fc2.weight" then theirs[new] = t:reshape(4096, 4096, 1, 1) end
+        return theirs[new]
+      end)
+    assert.is_truthy(a["pre_logits.fc1.bias"] and a["head.fc.weight"])
   end)
 end)

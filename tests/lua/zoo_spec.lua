@@ -141,6 +141,39 @@ describe("zoo", function()
     spread(m.stages[3].blocks[0].mlp.fc1.weight, math.sqrt(2 / (768 + 3072)))
   end)
 
+  it("drops what attention and linear maps give, in training alone", function()
+    suture.seed(8)
+    local F, x = nn.functional, suture.randn(2, 5, 3 * 2 * 4)
+    for _, interleaved in ipairs {false, true} do -- a probability of next to nothing drops nothing, one of 1 all
+      local mask = suture.randn(2, 5, 5)
+      local y = F._packed_attention(x, 2, mask, {scale = 0.3, interleaved = interleaved, dropout = 1e-30})
+      assert.is_true(y:allclose(F._packed_attention(x, 2, mask, {scale = 0.3, interleaved = interleaved}), 1e-5, 1e-6))
+      assert.equal(0, F._packed_attention(x, 2, mask, {interleaved = interleaved, dropout = 1}):abs():max():item())
+    end
+    for _, name in ipairs {"swin_t", "swin_v2_t"} do
+      local usual = zoo[name] {depths = {1, 1, 1, 1}, stochastic_depth_prob = 0}
+      local picture = suture.randn(1, 3, 64, 64)
+      local m = zoo[name] {depths = {1, 1, 1, 1}, stochastic_depth_prob = 0, attention_dropout = 0.5}
+      m:load_state_dict(usual:state_dict())
+      assert.is_false(m(picture):equal(m(picture)))
+      assert.is_true(m:eval()(picture):equal(usual:eval()(picture)))
+      local attn = nn.init.skip(zoo[name], {depths = {1, 1, 1, 1}, attention_dropout = 1}).features[1][0].attn
+      nn.init.ones_(attn.proj.weight)
+      nn.init.constant_(attn.proj.bias, 0.25)
+      assert.is_true(attn(suture.randn(1, 8, 8, 96)):equal(suture.full({1, 8, 8, 96}, 0.25)))
+      m = nn.init.skip(zoo[name], {dropout = 1})
+      assert.same({1, 1}, {m.features[1][0].mlp[2].p, m.features[7][1].mlp[4].p})
+      assert.equal(0, m.features[1][0].attn(suture.randn(1, 8, 8, 96)):abs():max():item())
+      fails("attention_dropout expects a number from 0 to 1, got 2", zoo[name], {attention_dropout = 2})
+    end
+    local m = nn.init.skip(zoo.maxvit_t, {attention_dropout = 0.3, mlp_dropout = 0.4})
+    for _, kind in ipairs {"window", "grid"} do
+      local part = m.blocks[1].layers[1].layers[kind .. "_attention"]
+      assert.same({0.3, 0.4}, {part.attn_layer[2].p, part.mlp_layer[4].p})
+    end
+    assert.equal(0, zoo.maxvit_t().blocks[0].layers[0].layers.window_attention.attn_layer[2].p)
+  end)
+
   it("takes the families' options", function()
     local m = nn.init.skip(zoo.efficientnet_b5, {dropout = 0.1, stochastic_depth_prob = 0.39})
     assert.equal(0.1, m.classifier[0].p)
@@ -150,7 +183,10 @@ describe("zoo", function()
     m = nn.init.skip(zoo.convnext_tiny, {layer_scale = 0.5, stochastic_depth_prob = 0.17})
     assert.equal(0.5, m.features[1][0].layer_scale:max():item())
     assert.is_true(math.abs(m.features[7][2].stochastic_depth.p - 0.17) < 1e-9)
-    fails("p expects a number from 0 to 1", zoo.efficientnet_b0, {dropout = 2})
+    fails("dropout expects a number from 0 to 1, got 2", zoo.efficientnet_b0, {dropout = 2})
+    fails("depths expects 4 numbers, one for each stage, got 3", zoo.swin_t, {depths = {2, 2, 6}})
+    fails("depths expects a whole number above 0 or a list of them", zoo.coatnet_0, {depths = {2, 2, 6, 0}})
+    fails("num_layers expects a whole number above 0, got 0", zoo.vit_b_16, {num_layers = 0})
     fails("no option 'layer_scale'", zoo.regnet_x_400mf, {layer_scale = 1})
     m = nn.init.skip(zoo.vit_b_16, {image_size = 64, num_layers = 2, dropout = 0.1, attention_dropout = 0.2})
     assert.same({"(1, 3, 64, 64)", "(1, 17, 768)", 2}, {tostring(m.input_shape), tostring(m.encoder.pos_embedding.shape), #m.encoder.layers})

@@ -1,4 +1,5 @@
 --- What several of torchvision's families are built of.
+local fault = require "suture.fault"
 local nn = require "suture.nn"
 
 local blocks = {}
@@ -43,6 +44,14 @@ end
 function blocks.reset_linear(linear)
   nn.init.normal_(linear.weight, 0, 0.01)
   nn.init.zeros_(linear.bias)
+end
+
+--- blocks.depths(what, o, spec): o.depths, blocks of each stage, one number for each of spec.depths; by default those. what: the name
+-- in front of the error for another number of stages.
+function blocks.depths(what, o, spec)
+  local depths = o.depths or spec.depths
+  if #depths ~= #spec.depths then fault("%s: depths expects %d numbers, one for each stage, got %d", what, #spec.depths, #depths) end
+  return depths
 end
 
 --- blocks.count(shapes, name[, first (0)]): how many tensors of a checkpoint are called name:format(first), name:format(first + 1) …
