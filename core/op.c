@@ -73,12 +73,20 @@ int op_args(const Op *op, OpArg *arg, int max) {
 
 enum { MAX_ARGS = MAX_IN + MAX_ATTR };
 
+/* Each op's text is read once, or again where another op took its place. */
 void op_defaults(const Op *op, double *attr) {
-  OpArg arg[MAX_ARGS];
-  int n = op_args(op, arg, MAX_ARGS);
-  for (int i = 0; i < MAX_ATTR; i++) attr[i] = 0;
-  for (int i = 0; i < n; i++)
-    for (int k = 0; k < arg[i].n && arg[i].slot + k < MAX_ATTR; k++) attr[arg[i].slot + k] = arg[i].value[k];
+  enum { PLACES = 256 };
+  static struct { const Op *op; double attr[MAX_ATTR]; } read[PLACES];
+  size_t at = ((uintptr_t)op / sizeof *op) % PLACES;
+  if (read[at].op != op) {
+    OpArg arg[MAX_ARGS];
+    int n = op_args(op, arg, MAX_ARGS);
+    memset(&read[at], 0, sizeof read[at]);
+    for (int i = 0; i < n; i++)
+      for (int k = 0; k < arg[i].n && arg[i].slot + k < MAX_ATTR; k++) read[at].attr[arg[i].slot + k] = arg[i].value[k];
+    read[at].op = op;
+  }
+  memcpy(attr, read[at].attr, sizeof read[at].attr);
 }
 
 bool op_attrs_parse(const Op *op, const char *text, double *attr, Err *e) {

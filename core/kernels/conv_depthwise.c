@@ -3,7 +3,7 @@
  *
  *   y[q] += x[q*step + u] * w[u]       for q < SPAN, u < tw, all in registers
  *
- * A pixel beside the map is passed over, so that the border needs no code of its own. Channels are the innermost loop, as
+ * A pixel beside the map is passed over; spans that see none have code without the question. Channels are the innermost loop, as
  * they lie in memory. The gradient of x is the same with dy for x, one phase of a stride at a time; the gradient of w keeps
  * the outputs of a span in registers and sums over them: dw[u] += x[q*step + u] * dy[q]. */
 #include <omp.h>
@@ -18,35 +18,43 @@ enum { TAPS_MAX = 7, STEP_MAX = 2 };
 
 INLINE vf load(const float *p, int n) { return n == VW ? v_load(p) : v_load_n(p, n); }
 
-/* Outputs j, j+1, … of grid row i, SPAN of them or what is left, channels [ch, ch + n). Columns of taps ascend. */
-INLINE void span(const int tw, const int step, const Rows *a, float *y, const float *image, int i, int j, int t0, int t1, int ch,
-                 const int n, const TileEnd *e) {
+/* Of the input columns first, first + 1, … under `outputs` neighbours, bit v: column v lies beside the map. */
+INLINE unsigned beside(int first, const int outputs, const int tw, const int step, int w) {
+  const int columns = (outputs - 1) * step + tw;
+  if (first >= 0 && first + columns <= w) return 0;
+  unsigned bits = 0;
+  for (int v = 0; v < columns; v++) bits |= (unsigned)(first + v < 0 || first + v >= w) << v;
+  return bits;
+}
+
+/* `outputs` neighbours from j on of grid row i, channels [ch, ch + n). Columns of taps ascend; those whose bits are in `out` see nothing. */
+INLINE void span(const int outputs, const int tw, const int step, const Rows *a, float *y, const float *image, int i, int j, int t0, int t1,
+                 int ch, const int n, const unsigned out, const TileEnd *e) {
   const Lattice *g = &a->g;
-  vf sum[SPAN], w[TAPS_MAX];
-  int first = j * step + g->w0;
+  vf sum[SPAN][2], w[TAPS_MAX];
 #pragma GCC unroll 8
-  for (int q = 0; q < SPAN; q++) sum[q] = v_zero();
-  for (int t = t0; t < t1; t++) {
-    const float *row = image + (int64_t)(i * g->step_h + g->h0 + t * g->dh) * g->w * g->ld + ch;
-    const float *wt = a->w + ((int64_t)ch / VW * a->taps + a->tap0 + t * a->tap_h) * VW;
+  for (int q = 0; q < outputs; q++) sum[q][0] = v_zero();
+  int64_t line = ((int64_t)(i * g->step_h + g->h0 + t0 * g->dh) * g->w + j * step + g->w0) * g->ld + ch;
+  const float *wt = a->w + ((int64_t)ch / VW * a->taps + a->tap0 + t0 * a->tap_h) * VW;
+  for (int t = t0; t < t1; t++, line += (int64_t)g->dh * g->w * g->ld, wt += a->tap_h * VW) {
 #pragma GCC unroll 8
     for (int u = 0; u < tw; u++) w[u] = v_load(wt + u * a->tap_w * VW);
+    int64_t at = line;
 #pragma GCC unroll 32
-    for (int v = 0; v < (SPAN - 1) * step + tw; v++) {
-      if (first + v < 0 || first + v >= g->w) continue;
-      vf x = load(row + (first + v) * g->ld, n);
+    for (int v = 0; v < (outputs - 1) * step + tw; v++, at += g->ld) {
+      if (out >> v & 1) continue;
+      vf x = load(image + at, n);
 #pragma GCC unroll 8
-      for (int q = 0; q < SPAN; q++)
-        if (v - q * step >= 0 && v - q * step < tw) sum[q] = v_fma(x, w[v - q * step], sum[q]);
+      for (int q = 0; q < outputs; q++)
+        if (v - q * step >= 0 && v - q * step < tw) sum[q][0] = v_fma(x, w[v - q * step], sum[q][0]);
     }
   }
+  float *to[SPAN];
 #pragma GCC unroll 8
-  for (int q = 0; q < SPAN; q++) {
-    if (j + q >= g->gw) break;
-    int64_t at = (int64_t)(j + q) * a->out_step + ch;
-    if (n == VW) v_store(y + at, end_vector(sum[q], e, ch, y + at, VW));
-    else v_store_n(y + at, end_vector(sum[q], e, ch, y + at, n), n);
-  }
+  for (int q = 0; q < outputs; q++) to[q] = y + (j + q) * a->out_step;
+  end_vectors(sum, outputs, 1, to, ch, e, n);
+#pragma GCC unroll 8
+  for (int q = 0; q < outputs; q++) v_store_n(to[q] + ch, sum[q][0], n);
 }
 
 /* Of what the same outputs of the next grid row will read and write, and this row has not, asks for one share for every vector of
@@ -67,12 +75,17 @@ INLINE void ask_below(const Rows *a, const float *y, const float *image, int i, 
 typedef void RowFunction(const Rows *a, float *y, const float *image, int i, int t0, int t1, const TileEnd *e);
 #define ROW_FUNCTION(tw, step) \
   static void row_##tw##_##step(const Rows *a, float *y, const float *image, int i, int t0, int t1, const TileEnd *e) { \
-    for (int j = 0, c = (int)a->g.ld, ch; j < a->g.gw; j += SPAN) { \
+    for (int j = 0, c = (int)a->g.ld, ch, whole; j < a->g.gw; j += whole ? SPAN : 1) { \
+      whole = a->g.gw - j >= SPAN; \
+      const unsigned out = beside(j * step + a->g.w0, whole ? SPAN : 1, tw, step, a->g.w); \
       for (ch = 0; ch + VW <= c; ch += VW) { \
-        if (a->ahead) ask_below(a, y, image, i, j, ch, e); \
-        span(tw, step, a, y, image, i, j, t0, t1, ch, VW, e); \
+        if (a->ahead && whole) ask_below(a, y, image, i, j, ch, e); \
+        if (!whole) span(1, tw, step, a, y, image, i, j, t0, t1, ch, VW, out, e); \
+        else if (out) span(SPAN, tw, step, a, y, image, i, j, t0, t1, ch, VW, out, e); \
+        else span(SPAN, tw, step, a, y, image, i, j, t0, t1, ch, VW, 0, e); \
       } \
-      if (ch < c) span(tw, step, a, y, image, i, j, t0, t1, ch, c - ch, e); \
+      if (ch < c && whole) span(SPAN, tw, step, a, y, image, i, j, t0, t1, ch, c - ch, out, e); \
+      else if (ch < c) span(1, tw, step, a, y, image, i, j, t0, t1, ch, c - ch, out, e); \
     } \
   }
 ROW_FUNCTION(1, 1) ROW_FUNCTION(2, 1) ROW_FUNCTION(3, 1) ROW_FUNCTION(4, 1) ROW_FUNCTION(5, 1) ROW_FUNCTION(7, 1)
@@ -98,23 +111,22 @@ void K(depthwise_row)(const Rows *rows, float *y, const float *image, int i, int
 
 /* --- the gradient of the weights --- */
 
-/* Adds what outputs j … j+count of row i of an image give to sums (taps, VW) of channels [ch, ch + n). */
+/* Adds what outputs j … j+count of row i of an image give to sums (taps, VW) of channels [ch, ch + n); out: as span's. */
 INLINE void add_span(const int count, const int tw, const int step, const ConvShape *s, float *sums, const float *dy, const float *x, int i,
-                     int j, int ch, const int n) {
+                     int j, int ch, const int n, const unsigned out) {
   vf g[SPAN], sum[TAPS_MAX];
-  int first = j * step - s->pad_w;
 #pragma GCC unroll 8
   for (int q = 0; q < count; q++) g[q] = load(dy + ((int64_t)i * s->ow + j + q) * s->c + ch, n);
   for (int r = 0; r < s->r; r++, sums += tw * VW) {
     int h = i * s->stride_h - s->pad_h + r * s->dilation_h;
     if (h < 0 || h >= s->h) continue;
-    const float *row = x + (int64_t)h * s->w * s->c + ch;
+    int64_t at = ((int64_t)h * s->w + j * step - s->pad_w) * s->c + ch;
 #pragma GCC unroll 8
     for (int u = 0; u < tw; u++) sum[u] = v_load(sums + u * VW);
 #pragma GCC unroll 32
-    for (int v = 0; v < (count - 1) * step + tw; v++) {
-      if (first + v < 0 || first + v >= s->w) continue;
-      vf xv = load(row + (int64_t)(first + v) * s->c, n);
+    for (int v = 0; v < (count - 1) * step + tw; v++, at += s->c) {
+      if (out >> v & 1) continue;
+      vf xv = load(x + at, n);
 #pragma GCC unroll 8
       for (int q = 0; q < count; q++)
         if (v - q * step >= 0 && v - q * step < tw) sum[v - q * step] = v_fma(xv, g[q], sum[v - q * step]);
@@ -159,16 +171,18 @@ typedef void AddFunction(const ConvShape *s, float *sums, const float *dy, const
     const int lines = (SPAN + (int)min_of(s->stride_h, STEP_MAX) * SPAN * step) * (int)VW / (int)CHUNK + 1; \
     for (int j = 0, ch, whole; j < s->ow; j += whole ? SPAN : 1) { \
       whole = s->ow - j >= SPAN; \
+      const unsigned out = beside(j * step - s->pad_w, whole ? SPAN : 1, tw, step, s->w); \
       float *own = sums; \
       Below below = {0}; \
       if (ahead && whole) below = below_of(s, dy, x, i, j, from); \
       for (ch = from; ch + VW <= to; ch += VW, own += s->r * tw * VW) { \
         ask_more(&below, lines, from, to, s->c); \
-        if (whole) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, VW); \
-        else add_span(1, tw, step, s, own, dy, x, i, j, ch, VW); \
+        if (!whole) add_span(1, tw, step, s, own, dy, x, i, j, ch, VW, out); \
+        else if (out) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, VW, out); \
+        else add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, VW, 0); \
       } \
-      if (ch < to && whole) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, to - ch); \
-      else if (ch < to) add_span(1, tw, step, s, own, dy, x, i, j, ch, to - ch); \
+      if (ch < to && whole) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, to - ch, out); \
+      else if (ch < to) add_span(1, tw, step, s, own, dy, x, i, j, ch, to - ch, out); \
     } \
   }
 ADD_FUNCTION(3, 1) ADD_FUNCTION(5, 1) ADD_FUNCTION(7, 1) ADD_FUNCTION(3, 2) ADD_FUNCTION(5, 2) ADD_FUNCTION(7, 2)

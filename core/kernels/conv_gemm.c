@@ -8,8 +8,8 @@
  * see the same taps of w, and see them on a lattice of dy at step 1. So both passes are a list of Products.
  *
  * A product is cut in pieces, a block of rows by a block of columns; a piece gathers its rows for one range of the sum
- * (a quarter of a megabyte, to stay in L2), runs them against the packed weights, and goes on to the next range. Piece
- * sizes depend on the shape alone. */
+ * (a quarter of a megabyte, to stay in L2), runs them against the packed weights, and goes on to the next range. Rows of
+ * one chunk lie in memory as the product wants them, and are multiplied there. Piece sizes depend on the shape alone. */
 #include <omp.h>
 #include "conv_parts.h"
 
@@ -24,6 +24,7 @@ typedef struct Product {
   int64_t depth, depths; /* ranges of the sum: length (a multiple of CHUNK) and number */
   int64_t row_blocks, col_blocks, panels;
   int64_t packed;        /* floats of one group block's packed weights */
+  bool in_order;         /* row p is pixel p of the source and goes to pixel p */
   int r0, rd, s0, sd;    /* taps t, u are r0 + t*rd, s0 + u*sd of w */
   /* where row (n, i, j) goes: pixel (n, i*out_step_h + out_h0, …) of the output map */
   int64_t out_ld;
@@ -38,6 +39,9 @@ static void size_product(Product *p, int64_t n_images, int blocks) {
   p->depths = max_of(1, ceil_div(p->k, p->depth));
   p->panels = ceil_div(p->n, NR);
   p->packed = p->depths * p->depth * round_up(p->n, VW);
+  const Lattice *g = &p->g;
+  p->in_order = g->th == 1 && g->tw == 1 && g->step_h == 1 && g->step_w == 1 && g->h0 == 0 && g->w0 == 0 && g->gh == g->h && g->gw == g->w &&
+                p->out_h == g->h && p->out_w == g->w && p->out_step_h == 1 && p->out_step_w == 1;
   int64_t rows = max_of(MR, min_of(ROWS_MAX, BLOCK_FLOATS / p->depth / MR * MR));
   p->row_blocks = max_of(1, ceil_div(p->m, rows));
   p->col_blocks = max_of(1, min_of(p->panels, ceil_div(PIECES_WANTED, p->row_blocks * blocks)));
@@ -149,13 +153,18 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
   float *row[ROWS_MAX], *line = block + ROWS_MAX * CHUNK + BLOCK_FLOATS;
   int64_t rows = m1 - m0, bands = ceil_div(rows, MR), start[ROWS_MAX / MR + 1], n0 = q0 * NR, n1 = min_of(q1 * NR, p->n);
   for (int64_t b = 0; b <= bands; b++) start[b] = piece_at(rows, bands, b);
-  Site at = site_at(g, m0);
-  for (int64_t r = 0; r < rows; r++, site_next(&at, g))
-    row[r] = out + ((at.n * p->out_h + at.i * p->out_step_h + p->out_h0) * p->out_w + at.j * p->out_step_w + p->out_w0) * p->out_ld;
+  const bool lie = p->in_order && p->k == CHUNK && g->ld == CHUNK; /* rows of x are used where they lie */
+  if (p->in_order)
+    for (int64_t r = 0; r < rows; r++) row[r] = out + (m0 + r) * p->out_ld;
+  else {
+    Site at = site_at(g, m0);
+    for (int64_t r = 0; r < rows; r++, site_next(&at, g))
+      row[r] = out + ((at.n * p->out_h + at.i * p->out_step_h + p->out_h0) * p->out_w + at.j * p->out_step_w + p->out_w0) * p->out_ld;
+  }
   for (int64_t d = 0; d < p->depths; d++) {
     int64_t k0 = d * p->depth, k1 = min_of(p->k, k0 + p->depth), len = round_up(k1 - k0, 4);
     K(conv_ask)(g, m0, min_of(rows, BANDS_AHEAD * MR), k0, k1);
-    for (int64_t b = 0; b < bands; b++) {
+    for (int64_t b = 0; b < bands && !lie; b++) {
       int64_t far = start[b] + BANDS_AHEAD * MR;
       if (far < rows) K(conv_ask)(g, m0 + far, min_of(MR, rows - far), k0, k1);
       K(conv_gather)(block + start[b] * p->depth, start[b + 1] - start[b], 0, g, m0 + start[b], start[b + 1] - start[b], k0, k1, line);
@@ -172,8 +181,11 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
         if (!e.around && far < bands)
           for (int64_t r = start[far]; r < start[far + 1]; r++)
             for (int64_t j = far_n; j < min_of(far_n + wide, n1); j += CHUNK) end_ask(row[r] + j, &e);
+        int64_t next = start[b] + BANDS_AHEAD * MR;
+        if (lie && n == n0 && next < rows) K(conv_ask)(g, m0 + next, min_of(MR, rows - next), k0, k1);
         const float *ahead = ahead_of(to < n1 ? weights + to * p->depth : NULL, b, bands, floats);
-        K(gemm_band)((int)(start[b + 1] - start[b]), len, block + start[b] * p->depth, weights + n * p->depth, NR * p->depth,
+        const float *a = lie ? g->src + (m0 + start[b]) * g->ld : block + start[b] * p->depth;
+        K(gemm_band)((int)(start[b + 1] - start[b]), len, a, weights + n * p->depth, NR * p->depth,
                      row + start[b], n, to, &e, ahead);
       }
     }

@@ -4,11 +4,6 @@
 #include "kernels.h"
 #include "gemm.h"
 
-/* Over a tile's accumulators: acc[i][v] of row i, vector v. */
-#define TILE_LOOP(i, v) \
-  _Pragma("GCC unroll 16") for (int i = 0; i < mr; i++) \
-    _Pragma("GCC unroll 2") for (int v = 0; v < nv; v++)
-
 INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const float *a, const float *b, const float *ahead) {
   while (k > 0) {
     int64_t n = k < CHUNK ? k : CHUNK;
@@ -60,30 +55,18 @@ static __attribute__((noinline)) void activate_tile(float *const *row, int64_t n
 #undef MAP
 }
 
-/* An epilogue in registers, columns from n0 on of the rows; `last` lanes of the last vector count. Short activations are done
- * there, too; long ones in a loop over the tile. */
+/* A tile's epilogue; long activations are done in a loop over the tile. */
 INLINE void end_tile(vf acc[MR][2], const int mr, const int nv, float *const *row, int64_t n0, const TileEnd *e, const int last) {
-#define LANES(v) (v == nv - 1 ? last : (int)VW)
-#define AT(i, v) (row[i] + n0 + (v) * VW)
-  if (e->add) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(AT(i, v), LANES(v));
-  if (e->scale) TILE_LOOP(i, v) acc[i][v] = acc[i][v] * v_load_n(e->scale + n0 + v * VW, LANES(v));
-  if (e->shift) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(e->shift + n0 + v * VW, LANES(v));
-  if (e->residual) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(e->residual + (AT(i, v) - e->y0), LANES(v));
-  if (e->act == ACT_RELU) TILE_LOOP(i, v) acc[i][v] = v_activate(acc[i][v], ACT_RELU, NULL);
-  if (e->act == ACT_HARDSWISH) TILE_LOOP(i, v) acc[i][v] = v_activate(acc[i][v], ACT_HARDSWISH, NULL);
-  if (e->act == ACT_CLAMP) TILE_LOOP(i, v) acc[i][v] = v_activate(acc[i][v], ACT_CLAMP, e->act_attr);
-  if (e->gate) TILE_LOOP(i, v) acc[i][v] = v_gate(acc[i][v], v_load_n(e->gate + (AT(i, v) - e->y0), LANES(v)));
+  end_vectors(acc, mr, nv, row, n0, e, last);
   if (!is_short(e->act)) {
     float tile[MR * NR] __attribute__((aligned(64)));
     TILE_LOOP(i, v) v_store(tile + (i * nv + v) * VW, acc[i][v]);
     activate_tile(row, n0, tile, mr, nv, last, e);
   } else if (e->around && last == VW) {
-    TILE_LOOP(i, v) v_stream(AT(i, v), acc[i][v]);
+    TILE_LOOP(i, v) v_stream(TILE_AT(i, v), acc[i][v]);
   } else {
-    TILE_LOOP(i, v) v_store_n(AT(i, v), acc[i][v], LANES(v));
+    TILE_LOOP(i, v) v_store_n(TILE_AT(i, v), acc[i][v], TILE_LANES(v));
   }
-#undef AT
-#undef LANES
 }
 
 INLINE void rows_end(const int mr, const int nv, int64_t k, const float *a, const float *b, float *const *row, int64_t n0, int64_t n,

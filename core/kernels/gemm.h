@@ -57,6 +57,26 @@ void K(gemm_band)(int mr, int64_t k, const float *a, const float *b, int64_t pan
                   const TileEnd *e, const float *ahead);
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
 
+/* Over a tile's accumulators, acc[i][v] of row i, vector v; where that goes, and how many of its lanes count. */
+#define TILE_LOOP(i, v) \
+  _Pragma("GCC unroll 16") for (int i = 0; i < mr; i++) \
+    _Pragma("GCC unroll 2") for (int v = 0; v < nv; v++)
+#define TILE_AT(i, v) (row[i] + n0 + (v) * VW)
+#define TILE_LANES(v) (v == nv - 1 ? last : (int)VW)
+
+/* The epilogue of a tile in registers but for its long activations, see end_vector: mr rows of nv vectors for columns from n0 on of
+ * `row`, `last` lanes of the last vector. */
+INLINE void end_vectors(vf (*acc)[2], const int mr, const int nv, float *const *row, int64_t n0, const TileEnd *e, const int last) {
+  if (e->add) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(TILE_AT(i, v), TILE_LANES(v));
+  if (e->scale) TILE_LOOP(i, v) acc[i][v] = acc[i][v] * v_load_n(e->scale + n0 + v * VW, TILE_LANES(v));
+  if (e->shift) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(e->shift + n0 + v * VW, TILE_LANES(v));
+  if (e->residual) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load_n(e->residual + (TILE_AT(i, v) - e->y0), TILE_LANES(v));
+  if (e->act == ACT_RELU) TILE_LOOP(i, v) acc[i][v] = v_activate(acc[i][v], ACT_RELU, NULL);
+  if (e->act == ACT_HARDSWISH) TILE_LOOP(i, v) acc[i][v] = v_activate(acc[i][v], ACT_HARDSWISH, NULL);
+  if (e->act == ACT_CLAMP) TILE_LOOP(i, v) acc[i][v] = v_activate(acc[i][v], ACT_CLAMP, e->act_attr);
+  if (e->gate) TILE_LOOP(i, v) acc[i][v] = v_gate(acc[i][v], v_load_n(e->gate + (TILE_AT(i, v) - e->y0), TILE_LANES(v)));
+}
+
 /* The epilogue of a vector of results, n lanes of it for y, columns from ch on. Of activations the short are done here, in registers; a
  * kernel does the others with activate_row once a tile or a row of its results is ready, still in L1. */
 INLINE vf end_vector(vf v, const TileEnd *e, int64_t ch, const float *y, const int n) {

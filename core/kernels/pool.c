@@ -4,7 +4,7 @@
 #include <string.h>
 #include "kernels.h"
 
-enum { LANES = 64, SMALL = 1 << 14 };
+enum { LANES = 64, LINE = 1024, SMALL = 1 << 14 };
 
 static int chunks(const PoolShape *s) { return (s->c + LANES - 1) / LANES; }
 static int lanes(const PoolShape *s, int chunk) { return s->c - chunk * LANES < LANES ? s->c - chunk * LANES : LANES; }
@@ -67,29 +67,44 @@ static float per_window(const PoolWindow *row, const PoolWindow *col, const Pool
 }
 static bool empty(const PoolWindow *row, const PoolWindow *col) { return row->begin >= row->end || col->begin >= col->end; }
 
+/* As many channels at a time as the first cache holds sums of, so that pixels are read in the order in which they lie. */
 void K(avg_pool)(float *y, const float *x, const PoolWindow *rows, const PoolWindow *cols, const PoolShape *s) {
 #pragma omp parallel for collapse(2) schedule(static) if (big(s))
   for (int n = 0; n < s->n; n++)
     for (int oh = 0; oh < s->oh; oh++)
       for (int ow = 0; ow < s->ow; ow++)
-        for (int chunk = 0; chunk < chunks(s); chunk++) {
-          int count = lanes(s, chunk);
-          float sum[LANES] = {0};
+        for (int c0 = 0; c0 < s->c; c0 += LINE) {
+          const int count = s->c - c0 < LINE ? s->c - c0 : LINE;
+          const float per = empty(&rows[oh], &cols[ow]) ? 0 : per_window(&rows[oh], &cols[ow], s);
+          float sum[LINE], line[LINE]; /* lines first: large windows stay exact */
+          memset(sum, 0, (size_t)count * sizeof *sum);
           for (int h = rows[oh].begin; h < rows[oh].end; h += s->step_h) {
-            float line[LANES] = {0}; /* lines first: large windows stay exact */
+            memset(line, 0, (size_t)count * sizeof *line);
             for (int w = cols[ow].begin; w < cols[ow].end; w += s->step_w) {
-              const float *p = x + (((int64_t)n * s->h + h) * s->w + w) * s->c + chunk * LANES;
+              const float *p = x + (((int64_t)n * s->h + h) * s->w + w) * s->c + c0;
               for (int j = 0; j < count; j++) line[j] += p[j];
             }
             for (int j = 0; j < count; j++) sum[j] += line[j];
           }
-          float per = empty(&rows[oh], &cols[ow]) ? 0 : per_window(&rows[oh], &cols[ow], s);
-          float *out = y + (((int64_t)n * s->oh + oh) * s->ow + ow) * s->c + chunk * LANES;
+          float *out = y + (((int64_t)n * s->oh + oh) * s->ow + ow) * s->c + c0;
           for (int j = 0; j < count; j++) out[j] = sum[j] * per;
         }
 }
 
+/* Whether one window is the whole map, so that every element of it has one gradient. */
+static bool is_global(const PoolWindow *rows, const PoolWindow *cols, const PoolShape *s) {
+  return s->oh == 1 && s->ow == 1 && s->step_h == 1 && s->step_w == 1 && rows->begin <= 0 && cols->begin <= 0 && rows->end >= s->h && cols->end >= s->w;
+}
+
 void K(avg_pool_dx)(float *dx, const float *dy, const PoolWindow *rows, const PoolWindow *cols, const PoolShape *s) {
+  if (is_global(rows, cols, s)) {
+    const float per = per_window(rows, cols, s);
+    const int64_t pixels = (int64_t)s->h * s->w;
+#pragma omp parallel for schedule(static) if (big(s))
+    for (int64_t i = 0; i < s->n * pixels; i++)
+      for (int j = 0; j < s->c; j++) dx[i * s->c + j] = dy[i / pixels * s->c + j] * per;
+    return;
+  }
 #pragma omp parallel for collapse(2) schedule(static) if (big(s))
   for (int n = 0; n < s->n; n++)
     for (int chunk = 0; chunk < chunks(s); chunk++) {

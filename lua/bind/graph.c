@@ -131,9 +131,10 @@ static bool takes(const Op *op, const Node *x, Err *e) {
                                        "softmax log_softmax cross_entropy nll_loss avg_pool2d max_pool2d adaptive_avg_pool2d dropout "
                                        "dropout_channels stochastic_depth gelu silu hardswish "
                                        "softplus elu leaky_relu binary_cross_entropy binary_cross_entropy_with_logits ";
+  if (!x || x->dtype == DTYPE_F32) return true;
   char name[64];
   snprintf(name, sizeof name, " %s ", op->name);
-  if (!x || x->dtype == DTYPE_F32 || !strstr(fractions, name)) return true;
+  if (!strstr(fractions, name)) return true;
   return err_set(e, "expects float32 numbers, got %s (x:float() makes them so)", x->dtype == DTYPE_I64 ? "int64" : "bool");
 }
 
