@@ -98,10 +98,11 @@ void K(conv_gemm_dw)(float *dw, const float *dy, const float *x, const ConvShape
     float *to = dw + k * s->r * s->s * cg;
     for (int tap = 0; tap < s->r * s->s; tap++) {
       const float *from = row + (int64_t)tap * p.x.c + (p.merge > 1 ? k % p.rows / kg * cg : 0);
-      for (int c = 0; c < cg; c++) {
-        float sum = from[c];
-        for (int64_t part = 1; part < p.parts; part++) sum += from[c + part * block_floats];
-        to[(int64_t)tap * cg + c] = sum;
+      for (int c = 0; c < cg; c += VW) {
+        int n = (int)min_of(VW, cg - c);
+        vf sum = v_load_n(from + c, n);
+        for (int64_t part = 1; part < p.parts; part++) sum = sum + v_load_n(from + c + part * block_floats, n);
+        v_store_n(to + (int64_t)tap * cg + c, sum, n);
       }
     }
   }
