@@ -82,6 +82,8 @@ typedef struct Op {
   OpFuse fuses;
   Activation activation; /* the one this op is, for the planner to fuse; ACT_NONE: not one */
   bool in_place;   /* forward may be called with out.data == in[0].data (same shape) */
+  /* Whether forward may be called with out.data == epilogue.residual for these shapes; NULL: never. */
+  bool (*over_residual)(const Shape *in, int n_in, const double *attr, const Shape *out);
   bool random;     /* uses seed */
   DType dtype;     /* what the output is shown and saved as (indices: DTYPE_I64, comparisons: DTYPE_BOOL) */
   bool per_sample; /* row i of the output depends on row i of the inputs that have a batch dim only (true for all but batch statistics, reductions over dim 0 …): lets fit cache frozen prefixes */

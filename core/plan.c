@@ -287,6 +287,26 @@ static void input_shapes(const Plan *p, const Step *s, Shape shape[MAX_IN]) {
   }
 }
 
+/* The value whose place the output of step t may take: one that nobody wants any more, as long and in the same order. -1: none. */
+static int overwritten(const Plan *p, int t) {
+  const Step *s = &p->step[t];
+  const Value *o = &p->value[s->out];
+  Shape shape[MAX_IN];
+  input_shapes(p, s, shape);
+  int may[2] = {s->op->in_place && s->n_in ? s->in[0] : -1, -1};
+  if (s->residual >= 0 && s->op->over_residual && s->op->over_residual(shape, s->n_in, s->attr, &o->shape)) may[1] = s->residual;
+  for (int i = 0; i < 2; i++) {
+    if (may[i] < 0 || is_shifted(p, may[i])) continue;
+    const int root = root_of(p, may[i]);
+    const Value *x = &p->value[may[i]], *r = &p->value[root];
+    bool fits = r->place == AT_ARENA && r->last == t && root != root_of(p, s->out) && value_bytes(r) == value_bytes(&p->value[root_of(p, s->out)]) &&
+                x->layout == o->layout && shape_equal(&x->shape, &o->shape);
+    for (int k = 0; i == 1 && k < s->n_in; k++) fits = fits && (s->in[k] < 0 || root_of(p, s->in[k]) != root); /* read to the end */
+    if (fits) return root;
+  }
+  return -1;
+}
+
 static bool place(Draft *d, uint64_t forward_end) {
   Plan *p = d->p;
   int in[MAX_IN + FUSED_IN];
@@ -314,13 +334,10 @@ static bool place(Draft *d, uint64_t forward_end) {
       }
     }
     if (o->place == AT_ARENA && o->first == t) {
-      int a0 = s->n_in && s->in[0] >= 0 ? root_of(p, s->in[0]) : -1;
-      const Value *x = a0 >= 0 ? &p->value[a0] : NULL;
-      bool over = x && s->op->in_place && x->place == AT_ARENA && x->last == t && out != a0 && !is_shifted(p, s->in[0]) && value_bytes(x) == value_bytes(o) &&
-                  p->value[s->in[0]].layout == p->value[s->out].layout && shape_equal(&p->value[s->in[0]].shape, &p->value[s->out].shape);
-      if (over) {
-        o->offset = x->offset;
-        p->value[a0].first = -2; /* its bytes live on under the new name */
+      int over = overwritten(p, t);
+      if (over >= 0) {
+        o->offset = p->value[over].offset;
+        p->value[over].first = -2; /* its bytes live on under the new name */
       } else {
         o->offset = arena_take(&a, value_bytes(o));
       }

@@ -84,3 +84,7 @@ void K(conv2d_prepare)(float *prepared, const float *w, ConvPass pass, const Con
 size_t K(conv2d_scratch)(ConvPass pass, const ConvShape *s) { return algorithm[choose(pass, s)].scratch(pass, s); }
 
 const char *K(conv2d_algorithm)(ConvPass pass, const ConvShape *s) { return algorithm[choose(pass, s)].name; }
+
+bool K(conv2d_over_residual)(ConvPass pass, const ConvShape *s) {
+  return pass != CONV_DW && (choose(pass, s) != GEMM || K(conv_gemm_at_once)(pass, s));
+}

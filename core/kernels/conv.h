@@ -23,6 +23,8 @@ typedef enum ConvPass { CONV_FORWARD, CONV_DX, CONV_DW } ConvPass;
   ROW(void, conv2d_prepare, (float *prepared, const float *w, ConvPass pass, const ConvShape *s)) \
   /* bytes of scratch that the pass wants for this shape with the threads now in force: ask again when their number changes */ \
   ROW(size_t, conv2d_scratch, (ConvPass pass, const ConvShape *s)) \
+  /* whether the epilogue's residual may be the output's own memory: no element is stored before its sum is whole */ \
+  ROW(bool, conv2d_over_residual, (ConvPass pass, const ConvShape *s)) \
   /* the algorithm chosen ("winograd 4x4", "implicit gemm", "direct" …), for profiles */ \
   ROW(const char *, conv2d_algorithm, (ConvPass pass, const ConvShape *s))
 #endif

@@ -258,6 +258,13 @@ void K(conv_gemm_prepare)(float *prepared, const float *w, ConvPass pass, const 
   }
 }
 
+bool K(conv_gemm_at_once)(ConvPass pass, const ConvShape *s) {
+  if (pass == CONV_FORWARD) return forward_product(s).depths == 1;
+  for (int phase = 0; phase < s->stride_h * s->stride_w; phase++)
+    if (phase_product(s, phase).depths > 1) return false;
+  return true;
+}
+
 size_t K(conv_gemm_scratch)(ConvPass pass, const ConvShape *s) {
   if (pass == CONV_DW) return K(conv_gemm_dw_scratch)(s);
   int64_t packed = 0;

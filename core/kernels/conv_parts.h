@@ -96,6 +96,7 @@ CONV_ALGORITHM(winograd_2x2)
 CONV_ALGORITHM(conv_direct) /* but for dx */
 bool K(conv_direct_fits)(const ConvShape *s);
 bool K(conv_grouped_fits)(const ConvShape *s);
+bool K(conv_gemm_at_once)(ConvPass pass, const ConvShape *s); /* whether every sum is one range, stored once */
 size_t K(conv_gemm_dw_scratch)(const ConvShape *s);
 size_t K(winograd_4x4_dw_scratch)(const ConvShape *s);
 size_t K(winograd_2x2_dw_scratch)(const ConvShape *s);

@@ -56,6 +56,12 @@ static const char *algorithm(const Shape *in, int n_in, const double *attr, cons
   return kern->conv2d_algorithm(CONV_FORWARD, &s);
 }
 
+static bool over_residual(const Shape *in, int n_in, const double *attr, const Shape *out) {
+  (void)n_in;
+  ConvShape s = conv_shape(&in[0], &in[1], out, attr);
+  return kern->conv2d_over_residual(CONV_FORWARD, &s);
+}
+
 static void reference(const double *const *in, const Shape *in_shape, int n_in, const double *attr, double *out, const Shape *os) {
   ConvShape s = conv_shape(&in_shape[0], &in_shape[1], os, attr);
   int64_t map = os->dim[2] * os->dim[3];
@@ -70,7 +76,7 @@ const Op op_conv2d = {
     .doc = "y[n,k,i,j] = b[k] + sum over c,r,s of w[k,c,r,s] x[n,c, i stride + r dilation - padding, …]; "
            "x (N,C,H,W), w (K,C/groups,R,S), b (K); as torch.nn.functional.conv2d",
     .layout = OP_CHANNELS_LAST, .fuses = FUSE_MAP, .per_sample = true,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .algorithm = algorithm,
+    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .over_residual = over_residual, .macs = macs, .algorithm = algorithm,
     .reference = reference,
     .cases = (const OpCase[]){
         {"2,3,8,8 5,3,3,3 5", "", 0},

@@ -49,6 +49,12 @@ static const char *algorithm(const Shape *in, int n_in, const double *attr, cons
   return kern->conv2d_algorithm(CONV_DX, &s);
 }
 
+static bool over_residual(const Shape *in, int n_in, const double *attr, const Shape *out) {
+  (void)n_in;
+  ConvShape s = conv_shape(out, &in[1], &in[0], attr);
+  return kern->conv2d_over_residual(CONV_DX, &s);
+}
+
 static void reference(const double *const *in, const Shape *in_shape, int n_in, const double *attr, double *out, const Shape *os) {
   (void)n_in;
   ConvShape s = conv_shape(os, &in_shape[1], &in_shape[0], attr);
@@ -61,7 +67,7 @@ const Op op_conv2d_dx = {
     .args = "dy w | stride=1,1 padding=0,0 dilation=1,1 groups=1 size=1,1",
     .doc = "gradient of conv2d by x: dx[n,c,h,w] = sum over the windows that saw it of dy w; size is x's height and width",
     .layout = OP_CHANNELS_LAST, .fuses = FUSE_TAIL, .per_sample = true,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .algorithm = algorithm,
+    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .over_residual = over_residual, .macs = macs, .algorithm = algorithm,
     .reference = reference,
     .cases = (const OpCase[]){
         {"2,5,6,6 5,3,3,3", "size=8", 0},

@@ -35,6 +35,12 @@ static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *
   return shape_count(&in[0]) * in[1].dim[0];
 }
 
+static bool over_residual(const Shape *in, int n_in, const double *attr, const Shape *out) {
+  (void)n_in, (void)attr, (void)out;
+  ConvShape s = linear_shape(&in[0], in[1].dim[0]);
+  return kern->conv2d_over_residual(CONV_FORWARD, &s);
+}
+
 static void reference(const double *const *in, const Shape *in_shape, int n_in, const double *attr, double *out, const Shape *os) {
   (void)attr;
   int64_t k = in_shape[1].dim[1], n = in_shape[1].dim[0];
@@ -50,7 +56,7 @@ const Op op_linear = {
     .args = "x w b?",
     .doc = "y[…,n] = b[n] + sum over k of x[…,k] w[n,k]; w (out_features, in_features); as torch.nn.functional.linear",
     .layout = OP_ROW_MAJOR, .fuses = FUSE_MAP, .per_sample = true,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .reference = reference,
+    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .over_residual = over_residual, .macs = macs, .reference = reference,
     .cases = (const OpCase[]){
         {"4,7 3,7 3", "", 0},
         {"1,1 1,1 -", "", 0},

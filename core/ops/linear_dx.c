@@ -30,6 +30,12 @@ static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *
   return shape_count(out) * in[1].dim[0];
 }
 
+static bool over_residual(const Shape *in, int n_in, const double *attr, const Shape *out) {
+  (void)n_in, (void)attr;
+  ConvShape s = linear_shape(out, in[1].dim[0]);
+  return kern->conv2d_over_residual(CONV_DX, &s);
+}
+
 static void reference(const double *const *in, const Shape *in_shape, int n_in, const double *attr, double *out, const Shape *os) {
   (void)n_in, (void)attr;
   int64_t k = in_shape[1].dim[1], n = in_shape[1].dim[0];
@@ -44,7 +50,7 @@ const Op op_linear_dx = {
     .args = "dy w",
     .doc = "gradient of linear by x: dx[…,k] = sum over n of dy[…,n] w[n,k]",
     .layout = OP_ROW_MAJOR, .fuses = FUSE_TAIL, .per_sample = true,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .reference = reference,
+    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .over_residual = over_residual, .macs = macs, .reference = reference,
     .cases = (const OpCase[]){
         {"4,3 3,7", "", 0},
         {"1,1 1,1", "", 0},

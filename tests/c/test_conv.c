@@ -131,6 +131,14 @@ static void check_algorithm(const Run *r, const double *want, int64_t n, const c
   if (!(error < 1e-5) || !same)
     fail_msg("%s %s (%s) %s: error %.2e%s", kern->isa, what, kern->conv2d_algorithm(r->pass, r->s), name_of(r->s), error,
              same ? "" : ", other bits with two threads and prepared weights");
+  if (r->e && r->e->residual && kern->conv2d_over_residual(r->pass, r->s)) { /* which is then the output's own memory */
+    Epilogue e = *r->e;
+    memcpy(two, e.residual, sizeof(float) * (size_t)n);
+    e.residual = two;
+    run_once(&(Run){r->pass, r->s, r->a, r->b, &e}, two, false);
+    if (memcmp(one, two, sizeof(float) * (size_t)n))
+      fail_msg("%s %s (%s) %s: another result over its residual", kern->isa, what, kern->conv2d_algorithm(r->pass, r->s), name_of(r->s));
+  }
   drop(one, n), drop(two, n);
 }
 
@@ -213,6 +221,20 @@ static void strides_and_dilation(void **unused) {
                           .dilation_h = 1, .dilation_w = 1, .groups = 1});
   check_shape(SHAPE(1, 4, 4, 3, 5, 1, 1, 4, 0, 1, 1)); /* pixels of x that no output sees */
   check_shape(SHAPE(1, 3, 3, 16, 16, 3, 3, 1, 5, 1, 1)); /* padding beyond the kernel */
+}
+
+/* A sum in several ranges is stored before it is whole, and not over the residual. */
+static void over_the_residual(void **unused) {
+  (void)unused;
+  const ConvShape at_once = SHAPE(1, 7, 7, 1024, 32, 1, 1, 1, 0, 1, 1), ranges = SHAPE(1, 7, 7, 1040, 32, 1, 1, 1, 0, 1, 1);
+  for (int i = 0; i < ISAS; i++) {
+    if (!use_isa(i)) continue;
+    use_algorithm(0, CONV_FORWARD, &at_once);
+    assert_true(kern->conv2d_over_residual(CONV_FORWARD, &at_once) && kern->conv2d_over_residual(CONV_DX, &ranges));
+    assert_false(kern->conv2d_over_residual(CONV_FORWARD, &ranges) || kern->conv2d_over_residual(CONV_DW, &at_once));
+  }
+  check_shape(at_once);
+  check_shape(ranges);
 }
 
 static void grouped(void **unused) {
@@ -304,7 +326,7 @@ static void products(void **unused) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(channels_and_maps),      cmocka_unit_test(strides_and_dilation), cmocka_unit_test(grouped),
+    cmocka_unit_test(channels_and_maps),      cmocka_unit_test(strides_and_dilation), cmocka_unit_test(grouped), cmocka_unit_test(over_the_residual),
     cmocka_unit_test(one_filter_per_channel), cmocka_unit_test(sizes_of_real_networks), cmocka_unit_test(products),
     cmocka_unit_test(more_than_caches_hold),
   };
