@@ -14,7 +14,7 @@
 #include "conv_parts.h"
 
 enum { BLOCK_FLOATS = 64 * 1024, DEPTH_MAX = 1024, ROWS_MAX = 16 * MR, PIECES_WANTED = 16, STREAM_MIN = 8 << 20, BANDS_AHEAD = 4,
-       TILES_AHEAD = 3, FIRST_CACHE = 4096 /* floats, half of it */ };
+       TILES_AHEAD = 3, SECOND_CACHE = 80 * 1024 /* floats of weights: five eighths of half a megabyte */ };
 
 typedef struct Product {
   Lattice g;
@@ -144,10 +144,10 @@ static void pack_all(float *packed, const Product *p, const float *w, const Conv
   }
 }
 
-/* Rows [m0, m1) times column panels [q0, q1) of one group block. Where the weights of all columns fit the first cache, a band is
- * multiplied with them all before the next; else a panel with all bands. A tile's rows lie far apart, and the prefetcher of the hardware
- * does not follow: what a tile is finished with is asked for while the third before it is multiplied, and the rows of a band four bands
- * before they are gathered. */
+/* Rows [m0, m1) times column panels [q0, q1) of one group block. Where the weights of all columns fit the second cache, a band is
+ * multiplied with them all before the next, and stored in whole rows; else a panel with all bands. A tile's rows lie far apart, and the
+ * prefetcher of the hardware does not follow: what a tile is finished with is asked for while the third before it is multiplied, and the
+ * rows of a band four bands before they are gathered. */
 static void run_piece(const Product *p, const Lattice *g, float *out, const float *packed, const TileEnd *end, int64_t m0,
                       int64_t m1, int64_t q0, int64_t q1, float *block) {
   float *row[ROWS_MAX], *line = block + ROWS_MAX * CHUNK + BLOCK_FLOATS;
@@ -172,7 +172,7 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
     TileEnd e = {.add = d > 0, .y0 = end->y0};
     if (d == p->depths - 1) e = *end, e.add = d > 0, e.around = end->around && d == 0;
     const float *weights = packed + d * p->depth * round_up(p->n, VW);
-    int64_t wide = (n1 - n0) * p->depth <= FIRST_CACHE ? n1 - n0 : NR;
+    int64_t wide = (n1 - n0) * p->depth <= SECOND_CACHE ? n1 - n0 : NR;
     for (int64_t n = n0; n < n1; n += wide) {
       int64_t to = min_of(n + wide, n1), floats = min_of(NR, round_up(to - n, VW)) * len;
       for (int64_t b = 0; b < bands; b++) {
