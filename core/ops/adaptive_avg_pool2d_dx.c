@@ -34,5 +34,5 @@ const Op op_adaptive_avg_pool2d_dx = {
     .doc = "dx = sum of dy / window size over the windows that saw the element; size is x's height and width",
     .layout = OP_CHANNELS_LAST, .per_sample = true,
     .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .reference = reference,
-    .cases = (const OpCase[]){{"2,3,1,1", "size=7", 0}, {"2,3,3,2", "size=7,5", 0}, {"1,2,5,7", "size=3,2", 0}, {0}},
+    .cases = (const OpCase[]){{"2,3,1,1", "size=7", 0}, {"2,3,3,2", "size=7,5", 0}, {"1,2,5,7", "size=3,2", 0}, {"2,70,1,1", "size=9,8", 0}, {0}},
 };
