@@ -30,7 +30,7 @@ end
 
 function SqueezeExcitation:forward(x)
   local scale = self.fc2(self.activation(self.fc1(self.avgpool(x))))
-  return self.scale_activation(scale) * x
+  return x * self.scale_activation(scale) -- in this order the product may take the place of x
 end
 
 local GAP = block "GAP"
