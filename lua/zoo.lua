@@ -229,8 +229,8 @@ function zoo._register(name_of_family, family)
     -- there are auxiliary heads, which run in training alone and train with m.aux_weight (default: yes; GoogLeNet with
     -- weights: no); transform_input, whether pictures are renormalised to what TensorFlow's weights want (default: with
     -- weights). EfficientNets: dropout, stochastic_depth_prob, eps. ConvNeXts: stochastic_depth_prob, layer_scale. ViTs:
-    -- num_layers, dropout, attention_dropout. Swins: those and depths, stochastic_depth_prob. CoAtNets and MaxViT: depths,
-    -- stochastic_depth_prob; MaxViT also partition_size, attention_dropout, mlp_dropout.
+    -- num_layers, dropout, attention_dropout. Swins: depths, stochastic_depth_prob, dropout, attention_dropout. CoAtNets: depths,
+    -- stochastic_depth_prob. MaxViT: depths, stochastic_depth_prob, partition_size, attention_dropout, mlp_dropout.
     -- The model knows m.preprocess, m.input_shape, m.classes where published.
     zoo[name] = function(opts) return make(name, opts) end
   end
