@@ -81,7 +81,7 @@ typedef struct Op {
   OpLayout layout;
   OpFuse fuses;
   Activation activation; /* the one this op is, for the planner to fuse; ACT_NONE: not one */
-  bool in_place;   /* forward may be called with out.data == in[0].data (same shape) */
+  int in_place;    /* forward may be called with the data of any of the first so many inputs as out.data (same shape and layout) */
   /* Whether forward may be called with out.data == epilogue.residual for these shapes; NULL: never. */
   bool (*over_residual)(const Shape *in, int n_in, const double *attr, const Shape *out);
   bool random;     /* uses seed */

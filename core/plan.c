@@ -287,24 +287,38 @@ static void input_shapes(const Plan *p, const Step *s, Shape shape[MAX_IN]) {
   }
 }
 
-/* The value whose place the output of step t may take: one that nobody wants any more, as long and in the same order. -1: none. */
+/* Whether two values are the same memory in the same order. */
+static bool same_view(const Plan *p, int a, int b) {
+  const Value *x = &p->value[a], *y = &p->value[b];
+  return root_of(p, a) == root_of(p, b) && !is_shifted(p, a) && !is_shifted(p, b) && x->layout == y->layout && shape_equal(&x->shape, &y->shape);
+}
+
+/* Whether the output of step t may take the place of its input v: nobody wants that any more, it is as long and in the same order, and
+ * what else the step reads of that memory is read with the same element; nothing, where it is read `to_the_end`. */
+static bool may_take(const Plan *p, int t, int v, bool to_the_end) {
+  const Step *s = &p->step[t];
+  if (v < 0) return false;
+  const int root = root_of(p, v), out = root_of(p, s->out);
+  const Value *x = &p->value[v], *o = &p->value[s->out], *r = &p->value[root];
+  if (r->place != AT_ARENA || r->last != t || root == out || is_shifted(p, v) || value_bytes(r) != value_bytes(&p->value[out]) ||
+      x->layout != o->layout || !shape_equal(&x->shape, &o->shape))
+    return false;
+  int in[MAX_IN + FUSED_IN], n = step_inputs(s, in);
+  for (int k = 0; k < n; k++)
+    if (in[k] >= 0 && root_of(p, in[k]) == root && ((to_the_end && k < s->n_in) || !same_view(p, in[k], v))) return false;
+  return true;
+}
+
+/* The value whose place the output of step t takes; -1: none. */
 static int overwritten(const Plan *p, int t) {
   const Step *s = &p->step[t];
-  const Value *o = &p->value[s->out];
+  for (int k = 0; k < s->n_in && k < s->op->in_place; k++)
+    if (may_take(p, t, s->in[k], false)) return root_of(p, s->in[k]);
+  if (s->residual < 0 || !s->op->over_residual) return -1;
   Shape shape[MAX_IN];
   input_shapes(p, s, shape);
-  int may[2] = {s->op->in_place && s->n_in ? s->in[0] : -1, -1};
-  if (s->residual >= 0 && s->op->over_residual && s->op->over_residual(shape, s->n_in, s->attr, &o->shape)) may[1] = s->residual;
-  for (int i = 0; i < 2; i++) {
-    if (may[i] < 0 || is_shifted(p, may[i])) continue;
-    const int root = root_of(p, may[i]);
-    const Value *x = &p->value[may[i]], *r = &p->value[root];
-    bool fits = r->place == AT_ARENA && r->last == t && root != root_of(p, s->out) && value_bytes(r) == value_bytes(&p->value[root_of(p, s->out)]) &&
-                x->layout == o->layout && shape_equal(&x->shape, &o->shape);
-    for (int k = 0; i == 1 && k < s->n_in; k++) fits = fits && (s->in[k] < 0 || root_of(p, s->in[k]) != root); /* read to the end */
-    if (fits) return root;
-  }
-  return -1;
+  bool over = s->op->over_residual(shape, s->n_in, s->attr, &p->value[s->out].shape) && may_take(p, t, s->residual, true);
+  return over ? root_of(p, s->residual) : -1;
 }
 
 static bool place(Draft *d, uint64_t forward_end) {

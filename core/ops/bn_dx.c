@@ -35,7 +35,7 @@ const Op op_bn_dx = {
     .args = "dy x stats w? dparam | eps=1e-5",
     .doc = "dx = w / sqrt(var + eps) (dy - mean of dy - xhat mean of dy xhat), the sums taken from dparam = bn_dparam(dy, x, "
            "stats); Ioffe, Szegedy 2015",
-    .layout = OP_CHANNELS_LAST, .in_place = true,
+    .layout = OP_CHANNELS_LAST, .in_place = 1,
     .shape = shape, .forward = forward, .scratch = scratch, .reference = reference,
     .cases = (const OpCase[]){
         {"4,3,5,6 4,3,5,6 2,3 3 2,3", "", CASE_POSITIVE | CASE_NO_GRAD},

@@ -48,7 +48,7 @@ const Op op_bn_eval = {
     .name = "bn_eval",
     .args = "x mean? var w? b? | eps=1e-5",
     .doc = "y = (x - mean) / sqrt(var + eps) w + b with running statistics; as torch.nn.functional.batch_norm in eval",
-    .layout = OP_CHANNELS_LAST, .fuses = FUSE_TAIL, .in_place = true, .per_sample = true,
+    .layout = OP_CHANNELS_LAST, .fuses = FUSE_TAIL, .in_place = 1, .per_sample = true,
     .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .reference = reference,
     .cases = (const OpCase[]){
         {"4,3,5,6 3 3 3 3", "", CASE_POSITIVE},

@@ -46,7 +46,7 @@ const Op op_bn_train = {
     .args = "x stats w? b? | eps=1e-5",
     .doc = "y = (x - mean) / sqrt(var + eps) w + b with stats = bn_stats(x); its gradient is that of the whole, statistics "
            "included; as torch.nn.functional.batch_norm in training",
-    .layout = OP_CHANNELS_LAST, .fuses = FUSE_TAIL, .in_place = true, .per_sample = false,
+    .layout = OP_CHANNELS_LAST, .fuses = FUSE_TAIL, .in_place = 1, .per_sample = false,
     .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .reference = reference,
     .cases = (const OpCase[]){
         /* finite differences here would hold the statistics still: the gradient is checked over both ops together */

@@ -23,7 +23,7 @@ const Op op_clamp = {
   .doc = "y = min(max(x, min), max)",
   .layout = OP_ANY,
   .activation = ACT_CLAMP,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

@@ -26,7 +26,7 @@ const Op op_div = {
   .args = "a b",
   .doc = "y = a / b",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 2,
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,

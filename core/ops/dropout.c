@@ -25,7 +25,7 @@ const Op op_dropout = {
     .name = "dropout",
     .args = "x | p=0.5",
     .doc = "y = x / (1 - p) with probability 1 - p, else 0, each element alone; as torch.nn.functional.dropout in training",
-    .layout = OP_CHANNELS_LAST, .in_place = true, .random = true, .per_sample = true,
+    .layout = OP_CHANNELS_LAST, .in_place = 1, .random = true, .per_sample = true,
     .shape = shape, .forward = forward, .grad = grad,
     .cases = (const OpCase[]){
         {"4,50", "p=0.5", CASE_RANDOM},

@@ -29,7 +29,7 @@ const Op op_dropout_channels = {
     .args = "x | p=0.5",
     .doc = "y[n,c,…] = x[n,c,…] / (1 - p) with probability 1 - p, else 0, all of a channel together; as "
            "torch.nn.functional.dropout2d in training",
-    .layout = OP_CHANNELS_LAST, .in_place = true, .random = true, .per_sample = true,
+    .layout = OP_CHANNELS_LAST, .in_place = 1, .random = true, .per_sample = true,
     .shape = shape, .forward = forward, .grad = grad,
     .cases = (const OpCase[]){
         {"4,5,3,2", "p=0.5", CASE_RANDOM},

@@ -21,7 +21,7 @@ const Op op_elu = {
   .args = "x | alpha=1",
   .doc = "y = x where x > 0, else alpha (e^x - 1)",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

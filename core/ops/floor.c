@@ -18,7 +18,7 @@ const Op op_floor = {
   .args = "x",
   .doc = "y = the largest whole number not above x",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

@@ -19,7 +19,7 @@ const Op op_gelu = {
   .doc = "y = x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2; tanh=1: Phi(x) by tanh(sqrt(2 / pi) (x + 0.044715 x^3))",
   .layout = OP_ANY,
   .activation = ACT_GELU,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

@@ -48,7 +48,7 @@ const Op op_gelu_dx = {
   .args = "dy x | tanh=0",
   .doc = "gradient of gelu: dy (Phi(x) + x phi(x)); tanh=1: of its tanh form",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 2,
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,

@@ -18,7 +18,7 @@ const Op op_hardswish = {
   .doc = "y = x min(max(x + 3, 0), 6) / 6",
   .layout = OP_ANY,
   .activation = ACT_HARDSWISH,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

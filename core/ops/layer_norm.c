@@ -48,7 +48,7 @@ const Op op_layer_norm = {
     .args = "x w? b? | dims=1 eps=1e-5",
     .doc = "y = (x - mean) / sqrt(var + eps) w + b, mean and biased variance over the last `dims` dims, whose shape w and b have; as "
            "torch.nn.functional.layer_norm",
-    .layout = OP_ROW_MAJOR, .in_place = true, .keeps_samples = layer_norm_keeps_samples,
+    .layout = OP_ROW_MAJOR, .in_place = 1, .keeps_samples = layer_norm_keeps_samples,
     .shape = shape, .forward = forward, .grad = grad, .reference = reference,
     .cases = (const OpCase[]){
         {"4,7 7 7", "", 0},

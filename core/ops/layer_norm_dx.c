@@ -31,7 +31,7 @@ const Op op_layer_norm_dx = {
     .name = "layer_norm_dx",
     .args = "dy x w? | dims=1 eps=1e-5",
     .doc = "dx = (g - mean of g - xhat mean of g xhat) / sqrt(var + eps), g = dy w, means over the last `dims` dims",
-    .layout = OP_ROW_MAJOR, .in_place = true, .keeps_samples = layer_norm_keeps_samples,
+    .layout = OP_ROW_MAJOR, .in_place = 1, .keeps_samples = layer_norm_keeps_samples,
     .shape = shape, .forward = forward, .reference = reference,
     .cases = (const OpCase[]){
         {"4,7 4,7 7", "", CASE_NO_GRAD},

@@ -19,7 +19,7 @@ const Op op_leaky_relu = {
   .doc = "y = x where x > 0, else slope x",
   .layout = OP_ANY,
   .activation = ACT_LEAKY_RELU,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

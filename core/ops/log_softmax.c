@@ -41,7 +41,7 @@ const Op op_log_softmax = {
     .name = "log_softmax",
     .args = "x | dim=-1",
     .doc = "y = x - log of the sum over dim of exp(x); as torch.nn.functional.log_softmax",
-    .layout = OP_ROW_MAJOR, .in_place = true, .keeps_samples = keeps_samples,
+    .layout = OP_ROW_MAJOR, .in_place = 1, .keeps_samples = keeps_samples,
     .shape = shape, .forward = forward, .grad = grad, .reference = reference,
     .cases = (const OpCase[]){
         {"4,5", "", 0},

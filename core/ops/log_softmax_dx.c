@@ -34,7 +34,7 @@ const Op op_log_softmax_dx = {
     .name = "log_softmax_dx",
     .args = "dy y | dim=-1",
     .doc = "dx = dy - exp(y) sum over dim of dy; y = log_softmax(x)",
-    .layout = OP_ROW_MAJOR, .in_place = true, .keeps_samples = keeps_samples,
+    .layout = OP_ROW_MAJOR, .in_place = 1, .keeps_samples = keeps_samples,
     .shape = shape, .forward = forward, .reference = reference,
     .cases = (const OpCase[]){
         {"4,5 4,5", "", CASE_NO_GRAD},

@@ -22,7 +22,7 @@ const Op op_lt = {
   .args = "a b",
   .doc = "y = 1 where a < b, else 0",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 2,
   .dtype = DTYPE_BOOL,
   .per_sample = true,
   .shape = shape_broadcast,

@@ -30,7 +30,7 @@ const Op op_maximum = {
   .args = "a b",
   .doc = "y = max(a, b), NaN when either is",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 2,
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,

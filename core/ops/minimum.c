@@ -30,7 +30,7 @@ const Op op_minimum = {
   .args = "a b",
   .doc = "y = min(a, b), NaN when either is",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 2,
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,

@@ -35,7 +35,7 @@ const Op op_pow = {
   .args = "a b",
   .doc = "y = a^b",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 2,
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,

@@ -19,7 +19,7 @@ const Op op_relu = {
   .doc = "y = max(x, 0)",
   .layout = OP_ANY,
   .activation = ACT_RELU,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

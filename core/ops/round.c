@@ -18,7 +18,7 @@ const Op op_round = {
   .args = "x",
   .doc = "y = the nearest whole number, halves to even",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

@@ -18,7 +18,7 @@ const Op op_rsqrt = {
   .args = "x",
   .doc = "y = 1 / sqrt(x)",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

@@ -18,7 +18,7 @@ const Op op_sign = {
   .args = "x",
   .doc = "y = -1, 0 or 1",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

@@ -18,7 +18,7 @@ const Op op_silu = {
   .doc = "y = x / (1 + e^-x)",
   .layout = OP_ANY,
   .activation = ACT_SILU,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

@@ -29,7 +29,7 @@ const Op op_silu_dx = {
   .args = "dy x",
   .doc = "gradient of silu: dy s (1 + x (1 - s)), s = sigmoid(x)",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 2,
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,

@@ -41,7 +41,7 @@ const Op op_softmax = {
     .name = "softmax",
     .args = "x | dim=-1",
     .doc = "y = exp(x) / sum over dim of exp(x); as torch.nn.functional.softmax",
-    .layout = OP_ROW_MAJOR, .in_place = true, .keeps_samples = keeps_samples,
+    .layout = OP_ROW_MAJOR, .in_place = 1, .keeps_samples = keeps_samples,
     .shape = shape, .forward = forward, .grad = grad, .reference = reference,
     .cases = (const OpCase[]){
         {"4,5", "", 0},

@@ -22,7 +22,7 @@ const Op op_softplus = {
   .args = "x | beta=1 threshold=20",
   .doc = "y = ln(1 + e^(beta x)) / beta, x itself where beta x > threshold",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

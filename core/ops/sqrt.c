@@ -18,7 +18,7 @@ const Op op_sqrt = {
   .args = "x",
   .doc = "y = sqrt(x)",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

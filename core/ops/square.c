@@ -17,7 +17,7 @@ const Op op_square = {
   .args = "x",
   .doc = "y = x^2",
   .layout = OP_ANY,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

@@ -28,7 +28,7 @@ const Op op_stochastic_depth = {
     .args = "x | p=0.5 rows=1",
     .doc = "y[n,…] = x[n,…] / (1 - p) with probability 1 - p, else 0, each row n alone, or all together where rows is 0; as "
            "torchvision.ops.stochastic_depth in training",
-    .layout = OP_ANY, .in_place = true, .random = true, .per_sample = true,
+    .layout = OP_ANY, .in_place = 1, .random = true, .per_sample = true,
     .shape = shape, .forward = forward, .grad = grad,
     .cases = (const OpCase[]){
         {"4,5,3,2", "p=0.5", CASE_RANDOM},

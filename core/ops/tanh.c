@@ -18,7 +18,7 @@ const Op op_tanh = {
   .doc = "y = tanh x",
   .layout = OP_ANY,
   .activation = ACT_TANH,
-  .in_place = true,
+  .in_place = 1,
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,

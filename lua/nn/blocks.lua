@@ -30,7 +30,7 @@ end
 
 function SqueezeExcitation:forward(x)
   local scale = self.fc2(self.activation(self.fc1(self.avgpool(x))))
-  return x * self.scale_activation(scale) -- in this order the product may take the place of x
+  return self.scale_activation(scale) * x
 end
 
 local GAP = block "GAP"

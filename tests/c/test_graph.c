@@ -11,7 +11,7 @@
 #include "peak.h"
 #include "run.h"
 
-extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats, op_gelu, op_linear, op_permute, op_slice, op_layer_norm;
+extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats, op_gelu, op_linear, op_permute, op_slice, op_layer_norm, op_sin;
 static Err err;
 
 static Node *leaf(int rank, const int64_t *dim, float first, float step) {
@@ -290,6 +290,38 @@ static void test_over_residual(void **state) {
   node_unref(x), node_unref(w);
 }
 
+/* A product takes the place of either factor, but not of one that it reads in another order, too. */
+static void test_in_place(void **state) {
+  (void)state;
+  enum { ROWS = 600, COLS = 40, BYTES = ROWS * COLS * 4 };
+  Node *x = LEAF(-1, .0001f, ROWS, COLS), *other = LEAF(.5f, .01f, 1, COLS);
+  int64_t memory[4];
+  for (int kind = 0; kind < 4; kind++) { /* the other factor, first or second: a row of its own; the first row of the same map */
+    Builder b;
+    builder_begin(&b, &err);
+    Node *map = build1(&b, &op_sin, x), *row = kind < 2 ? other : build_a(&b, &op_slice, 1, &map, 4, (double[]){0, 0, 1, 1});
+    Node *y = build1(&b, &op_sum, build1(&b, &op_sin, kind % 2 ? build2(&b, &op_mul, map, row) : build2(&b, &op_mul, row, map)));
+    assert_false(b.failed);
+    RunRecord ran = {0};
+    run_record = &ran;
+    assert_true(graph_eval(&y, 1, &err));
+    run_record = NULL;
+    memory[kind] = ran.memory;
+    double want = 0;
+    for (int i = 0; i < ROWS * COLS; i++) {
+      const float *first = kind < 2 ? other->value->data : x->value->data;
+      double by = kind < 2 ? first[i % COLS] : sin(first[i % COLS]);
+      want += sin(sin(x->value->data[i]) * by);
+    }
+    assert_float_equal(y->value->data[0], want, 1e-4 * fabs(want));
+    free(ran.step);
+    builder_end(&b);
+  }
+  assert_true(memory[0] < 2 * BYTES && memory[1] < 2 * BYTES); /* one map all along */
+  assert_true(memory[2] >= 2 * BYTES && memory[3] >= 2 * BYTES);
+  node_unref(x), node_unref(other);
+}
+
 /* A run that is recorded tells its steps: what each computes, how, and how long that took; a plan tells the same untimed. */
 static void test_record(void **state) {
   (void)state;
@@ -434,6 +466,7 @@ int main(void) {
     cmocka_unit_test(test_fusion_of_activations),
     cmocka_unit_test(test_record),
     cmocka_unit_test(test_over_residual),
+    cmocka_unit_test(test_in_place),
     cmocka_unit_test(test_peak),
     cmocka_unit_test(test_fusion_of_two_branches),
     cmocka_unit_test(test_aliases),

@@ -285,24 +285,31 @@ static View guarded_view(const Shape *s, Layout layout, const double *rows) {
   return v;
 }
 
-static void check_direct(const Trial *t, int mix, bool in_place) {
+/* As op.h says: that of the first rank-4 input of the output's shape, else of the first. */
+static Layout out_layout(const Trial *t, int mix) {
+  Layout to = layout_for(t, mix, 0);
+  for (int i = t->n_in - 1, same = 0; i >= 0; i--) {
+    if (t->in_shape[i].rank != 4) continue;
+    bool fits = shape_equal(&t->in_shape[i], &t->out_shape);
+    if (fits || !same) to = layout_for(t, mix, i);
+    same |= fits;
+  }
+  return to;
+}
+
+/* over: the input whose memory is the output's, too; -1: none's. */
+static void check_direct(const Trial *t, int mix, int over) {
   Call c = {.attr = t->attr, .seed = seed, .n_in = t->n_in};
   const Op *op = t->op;
   char what[60];
-  snprintf(what, sizeof what, "called with layouts %d%s", mix, in_place ? " in place" : "");
+  snprintf(what, sizeof what, over < 0 ? "called with layouts %d" : "called with layouts %d over input %d", mix, over);
   for (int i = 0; i < MAX_IN; i++) {
     c.in[i].shape.rank = -1;
     if (t->in[i]) c.in[i] = guarded_view(&t->in_shape[i], layout_for(t, mix, i), t->in[i]);
   }
-  Layout to = layout_for(t, mix, 0); /* as op.h says: that of the first rank-4 input of the output's shape, else the first */
-  for (int i = t->n_in - 1, same = 0; i >= 0; i--) {
-    if (t->in_shape[i].rank != 4) continue;
-    bool fits = shape_equal(&t->in_shape[i], &t->out_shape);
-    if (fits || !same) to = c.in[i].layout;
-    same |= fits;
-  }
+  Layout to = out_layout(t, mix);
   if (!strcmp(op->name, "layout")) to = to == ROW_MAJOR ? CHANNELS_LAST : ROW_MAJOR;
-  if (in_place) c.out = (View){.data = c.in[0].data, .shape = c.in[0].shape, .layout = c.in[0].layout};
+  if (over >= 0) c.out = (View){.data = c.in[over].data, .shape = c.in[over].shape, .layout = c.in[over].layout};
   else c.out = guarded_view(&t->out_shape, to, NULL);
   int64_t scratch = op->scratch ? (int64_t)(op->scratch(t->in_shape, t->n_in, t->attr, &t->out_shape) + sizeof(float) - 1) / (int64_t)sizeof(float) : 0;
   float *work = guarded(scratch);
@@ -315,11 +322,11 @@ static void check_direct(const Trial *t, int mix, bool in_place) {
   layout_copy(rows, ROW_MAJOR, c.out.data, c.out.layout, &t->out_shape);
   if (op->reference) check_close(t, what, rows, t->out, count, FORWARD_TOLERANCE);
   free(rows);
-  if (!in_place) drop_guarded(t, what, c.out.data, count);
+  if (over < 0) drop_guarded(t, what, c.out.data, count);
   for (int i = 0; i < t->n_in; i++) {
     if (!t->in[i]) continue;
     int64_t n = shape_count(&t->in_shape[i]);
-    if (!(in_place && i == 0)) { /* inputs are only read */
+    if (i != over) { /* inputs are only read */
       float *now = get((size_t)n, sizeof *now);
       layout_copy(now, ROW_MAJOR, c.in[i].data, c.in[i].layout, &t->in_shape[i]);
       for (int64_t k = 0; k < n; k++)
@@ -345,8 +352,9 @@ static void run_case(const Op *op, const OpCase *row, bool swept) {
   if (!op->grad && !(row->flags & (CASE_NO_GRAD | CASE_RANDOM))) fails(&t, "the op has no gradient, and the case does not say CASE_NO_GRAD");
   check_engine(&t);
   for (int mix = 0; mix < (mixes(&t) ? 4 : 1); mix++) {
-    check_direct(&t, mix, false);
-    if (op->in_place && shape_equal(&t.in_shape[0], &t.out_shape)) check_direct(&t, mix, true);
+    check_direct(&t, mix, -1);
+    for (int k = 0; k < op->in_place; k++)
+      if (shape_equal(&t.in_shape[k], &t.out_shape) && layout_for(&t, mix, k) == out_layout(&t, mix)) check_direct(&t, mix, k);
   }
   if (op->grad && op->reference && !(row->flags & (CASE_NO_GRAD | CASE_RANDOM))) check_grads(&t);
   trial_end(&t);
