@@ -91,9 +91,10 @@ function MultiheadAttention:forward(query, key, value, opts)
     local y = F.linear(rows(x), w, b)
     return y:reshape(n, raw.size(y, 1), heads, e // heads):permute(0, 2, 1, 3)
   end
-  local need, packed = opts.need_weights ~= false, own and drop == 0
+  local need = opts.need_weights ~= false
+  local packed = own and not (need and drop > 0) -- what is dropped of the probabilities is dropped of those that are returned
   local weights, y
-  if packed then y = F._packed_attention(F.linear(rows(query), p.in_proj_weight, p.in_proj_bias), heads, mask) end
+  if packed then y = F._packed_attention(F.linear(rows(query), p.in_proj_weight, p.in_proj_bias), heads, mask, {dropout = drop}) end
   if need or not packed then
     local q, k, v = projected(query, 0), projected(key, 1), projected(value, 2)
     if need then
