@@ -2,7 +2,6 @@
 -- Inverted residuals (MobileNetV2) with channel attention; B1 to B7 are B0 made wider, deeper and finer by one rule, V2 begins
 -- with blocks in which expansion and depthwise convolution are one.
 local blocks = require "suture.zoo.common.blocks"
-local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local options = require "suture.options"
 local timm = require "suture.zoo.common.timm"
@@ -174,16 +173,9 @@ local function build(spec, args)
 end
 
 -- Names in timm (efficientnet.py) of B0 to B7. Those it calls tf_efficientnet_… fill up borders another way, which no name tells.
-local theirs = {
-  {"^conv_stem%.", "features.0.0."}, {"^bn1%.", "features.0.1."}, {"^conv_head%.", "features.8.0."}, {"^bn2%.", "features.8.1."},
-  {"^classifier%.(%a+)$", "classifier.1.%1"},
-}
-local function rename(name, all)
-  if not timm.inverted(all) then return name end
-  local at = timm.place(name, all)
-  if at then return ("features.%d.%d.block.%d.%s%s"):format(at.stage + 1, at.block, at.layer, at.part, at.kind) end
-  return names.first(name, theirs) or name
-end
+local rename = timm.rename(
+  {conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "features.8.0", bn2 = "features.8.1", classifier = "classifier.1"},
+  function(at) return ("features.%d.%d.block.%d.%s%s"):format(at.stage + 1, at.block, at.layer, at.part, at.kind) end)
 
 local function recognise(shapes)
   local stem, head = shapes["features.0.0.weight"], shapes["classifier.1.weight"]

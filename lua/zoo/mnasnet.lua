@@ -1,7 +1,6 @@
 --- MNASNet (its form B1, without channel attention) with torchvision's names: Tan et al. 2018 (arXiv:1807.11626), figure 7;
 -- mnasnet0_5 has half of the channels.
 local blocks = require "suture.zoo.common.blocks"
-local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local options = require "suture.options"
 local timm = require "suture.zoo.common.timm"
@@ -75,16 +74,13 @@ local function build(spec, args)
 end
 
 -- Names in timm (efficientnet.py's mnasnet_050 to mnasnet_140), where the first layers are stage 0.
-local theirs = {{"^conv_stem%.", "layers.0."}, {"^bn1%.", "layers.1."}, {"^conv_head%.", "layers.14."}, {"^bn2%.", "layers.15."},
-  {"^classifier%.(%a+)$", "classifier.1.%1"}}
-local function rename(name, all)
-  if not timm.inverted(all) then return name end
-  local at = timm.place(name, all)
-  local place = at and tonumber(at.part) and 3 * at.layer + at.part
-  if place and at.stage == 0 then return ("layers.%d%s"):format(3 + place, at.kind) end
-  if place then return ("layers.%d.%d.layers.%d%s"):format(7 + at.stage, at.block, place, at.kind) end
-  return names.first(name, theirs) or name
-end
+local rename = timm.rename({conv_stem = "layers.0", bn1 = "layers.1", conv_head = "layers.14", bn2 = "layers.15", classifier = "classifier.1"},
+  function(at)
+    local place = tonumber(at.part) and 3 * at.layer + at.part
+    if not place then return nil end -- attention, which form B1 has not
+    if at.stage == 0 then return ("layers.%d%s"):format(3 + place, at.kind) end
+    return ("layers.%d.%d.layers.%d%s"):format(7 + at.stage, at.block, place, at.kind)
+  end)
 
 local function recognise(shapes)
   local stem, last, head = shapes["layers.0.weight"], shapes["layers.14.weight"], shapes["classifier.1.weight"]

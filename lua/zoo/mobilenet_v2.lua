@@ -1,6 +1,5 @@
 --- MobileNetV2 with torchvision's names: Sandler et al. 2018 (arXiv:1801.04381), table 2.
 local blocks = require "suture.zoo.common.blocks"
-local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
 local options = require "suture.options"
 local timm = require "suture.zoo.common.timm"
@@ -62,15 +61,12 @@ local function build(_, args)
 end
 
 -- Names in timm (efficientnet.py's mobilenetv2_100).
-local theirs = {{"^conv_stem%.", "features.0.0."}, {"^bn1%.", "features.0.1."}, {"^conv_head%.", "features.18.0."}, {"^bn2%.", "features.18.1."},
-  {"^classifier%.(%a+)$", "classifier.1.%1"}}
-local function rename(name, all)
-  if not timm.inverted(all) then return name end
-  local at = timm.place(name, all)
-  if at and at.last then return ("features.%d.conv.%d%s"):format(at.before + 1, at.layer + at.part, at.kind) end
-  if at then return ("features.%d.conv.%d.%s%s"):format(at.before + 1, at.layer, at.part, at.kind) end
-  return names.first(name, theirs) or name
-end
+local rename = timm.rename(
+  {conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "features.18.0", bn2 = "features.18.1", classifier = "classifier.1"},
+  function(at)
+    if at.last then return ("features.%d.conv.%d%s"):format(at.before + 1, at.layer + at.part, at.kind) end
+    return ("features.%d.conv.%d.%s%s"):format(at.before + 1, at.layer, at.part, at.kind)
+  end)
 
 -- width_mult among the paper's, by the widths.
 local function recognise(shapes)

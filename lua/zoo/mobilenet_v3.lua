@@ -91,15 +91,11 @@ local function build(spec, args)
 end
 
 -- Names in timm (mobilenetv3.py), where the last hidden layer is a 1 × 1 convolution.
-local theirs = {{"^conv_stem%.", "features.0.0."}, {"^bn1%.", "features.0.1."}, {"^conv_head%.", "classifier.0."},
-  {"^classifier%.(%a+)$", "classifier.3.%1"}}
-local function rename(name, all)
-  if not timm.inverted(all) then return name end
-  local at = timm.place(name, all)
-  if at and at.alone then return ("features.%d.%s%s"):format(at.before + 1, at.part, at.kind) end
-  if at then return ("features.%d.block.%d.%s%s"):format(at.before + 1, at.layer, at.part, at.kind) end
-  return names.first(name, theirs) or name
-end
+local rename = timm.rename({conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "classifier.0", classifier = "classifier.3"},
+  function(at)
+    if at.alone then return ("features.%d.%s%s"):format(at.before + 1, at.part, at.kind) end
+    return ("features.%d.block.%d.%s%s"):format(at.before + 1, at.layer, at.part, at.kind)
+  end)
 
 -- width_mult among the paper's and a reduced tail, by the widths; `dilated` leaves no trace.
 local function recognise(shapes)

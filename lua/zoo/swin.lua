@@ -96,8 +96,9 @@ local values = tensor {{{false}}, {{false}}, {{true}}} -- among q, k, v
 
 local ShiftedWindowAttentionV2 = nn.class("ShiftedWindowAttentionV2", ShiftedWindowAttention)
 
---- ShiftedWindowAttentionV2(dim, window_size, shift_size, num_heads[, attention_dropout (0), dropout (0)]): scores are cosines times a learned factor per head, and the
--- numbers for ways come from a small network over their logarithms, so that they carry over to other windows.
+--- ShiftedWindowAttentionV2(dim, window_size, shift_size, num_heads[, attention_dropout (0), dropout (0)]): scores are cosines times a
+-- learned factor per head, and the numbers for ways come from a small network over their logarithms, so that they carry over to other
+-- windows.
 function ShiftedWindowAttentionV2:init(dim, window, shift, heads, ...)
   ShiftedWindowAttention.init(self, dim, window, shift, heads, ...)
   self.cpb_mlp = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, heads, {bias = false}))

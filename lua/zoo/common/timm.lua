@@ -9,17 +9,14 @@ local expanding = {conv_pw = 0, bn1 = 0, conv_dw = 1, bn2 = 1, se = 2, conv_pwl 
 local plain = {conv_dw = 0, bn1 = 0, se = 1, conv_pw = 2, bn2 = 2}
 local alone = {conv = 0, bn1 = 0} -- a convolution instead of a block
 
---- timm.inverted(all): whether a file with these names is of such a model.
-function timm.inverted(all) return all["conv_stem.weight"] ~= nil and all["blocks.0.0.conv_dw.weight"] ~= nil end
+-- Whether a file with these names is of such a model.
+local function inverted(all) return all["conv_stem.weight"] ~= nil and all["blocks.0.0.conv_dw.weight"] ~= nil end
 
 --- timm.settings(all): what these models have otherwise than torchvision's of the same architecture: BatchNorm's eps.
-function timm.settings(all) return timm.inverted(all) and {eps = 1e-5} or nil end
+function timm.settings(all) return inverted(all) and {eps = 1e-5} or nil end
 
---- timm.place(name, all): where a tensor lies, nil for names that are not of a block's parts. all: the names of the file's tensors.
--- {stage =, block = (in its stage), before = (blocks before this one), layer = (convolutions and attention of the block before this
--- one), last = (whether it is of the block's last convolution), alone = (whether the block is nothing but that), part =, kind =}.
--- Numbers are from 0. part: "0" convolution, "1" normalisation, "fc1", "fc2" of the attention; kind: ".weight", ".bias", ….
-function timm.place(name, all)
+-- Where a tensor lies, as timm.rename tells it; nil for names that are not of a block's parts. all: the names of the file's tensors.
+local function place(name, all)
   local s, b, part, kind = name:match "^blocks%.(%d+)%.(%d+)%.(.+)(%.[%a_]+)$"
   if not s then return nil end
   local function has(...) return all[("blocks.%d.%d.%s.weight"):format(...)] ~= nil end
@@ -36,6 +33,21 @@ function timm.place(name, all)
   end
   return {stage = tonumber(s), block = tonumber(b), before = before, layer = layer, last = last, alone = layers == alone,
     part = attention[part] or part:find "^conv" and "0" or "1", kind = kind}
+end
+
+--- timm.rename(outside, inside): a family's rename (see suture.zoo) for such files. outside: our names of the modules beside the
+-- blocks, as conv_stem. inside(at): our name of a tensor in a block (nil: none), at = {stage =, block = (in its stage), before = (blocks
+-- before this one), layer = (convolutions and attention of the block before this one), last = (whether it is of the block's last
+-- convolution), alone = (whether the block is nothing but that), part =, kind =}. Numbers are from 0. part: "0" convolution,
+-- "1" normalisation, "fc1", "fc2" of the attention; kind: ".weight", ".bias", ….
+function timm.rename(outside, inside)
+  return function(name, all)
+    if not inverted(all) then return name end
+    local at = place(name, all)
+    if at then return inside(at) or name end
+    local module, kind = name:match "^([%w_]+)(%.[%a_]+)$"
+    return outside[module] and outside[module] .. kind or name
+  end
 end
 
 return timm
