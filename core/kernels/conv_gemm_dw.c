@@ -5,7 +5,7 @@
  * Both operands lie in memory as the product wants them, rows of contiguous channels; they are copied, a stretch of
  * pixels at a time, into chunked blocks that stay in L2 while every tile of dw adds its part. Where dw is small and
  * pixels are many, the pixels are split in a number of parts that depends on the shape alone, each with a sum of its own;
- * the sums are added in order at the end, so the bits do not depend on the number of threads. */
+ * the sums are added in order at the end, so the bits do not depend on the number of threads. A large dw has a file of its own. */
 #include <omp.h>
 #include "conv_parts.h"
 
@@ -65,13 +65,17 @@ static void run_piece(const Plan *p, float *out, const Lattice *x, const Lattice
           asked = due;
         }
         const float *am = a + (m - m0) / CHUNK * LD_ROWS * CHUNK + (m - m0) % CHUNK;
-        K(gemm_outer)((int)min_of(OR, m1 - m), nv, len, am, bn, LD_ROWS, out + m * p->ld + n, p->ld, t > t0);
+        K(gemm_outer)((int)min_of(OR, m1 - m), nv, len, am, CHUNK, bn, LD_ROWS, out + m * p->ld + n, p->ld, t > t0);
       }
     }
   }
 }
 
 void K(conv_gemm_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch) {
+  if (K(conv_gemm_large_dw_fits)(s)) {
+    K(conv_gemm_large_dw)(dw, dy, x, s, scratch);
+    return;
+  }
   Plan p = make_plan(s);
   Scratch mem = {scratch, 0};
   int64_t block_floats = p.rows * p.ld;
@@ -109,6 +113,7 @@ void K(conv_gemm_dw)(float *dw, const float *dy, const float *x, const ConvShape
 }
 
 size_t K(conv_gemm_dw_scratch)(const ConvShape *s) {
+  if (K(conv_gemm_large_dw_fits)(s)) return K(conv_gemm_large_dw_scratch)(s);
   Plan p = make_plan(s);
   Scratch mem = {NULL, 0};
   take(&mem, p.direct ? 0 : p.blocks * p.parts * p.rows * p.ld);

@@ -1,7 +1,7 @@
 /* What the convolution files share: the choice of algorithm, the lattice of pixels a product reads, scratch.
  * Each algorithm is a set of functions with the kernels' own arguments, one file or two per algorithm:
  *   conv_direct.c                 few input channels (pictures), but for the gradient of x
- *   conv_gemm.c, conv_gemm_dw.c   implicit GEMM: any stride, padding, dilation, groups
+ *   conv_gemm.c, conv_gemm_dw.c   implicit GEMM: any stride, padding, dilation, groups; conv_gemm_large_dw.c: many weights
  *   conv_grouped.c, …_dw.c        narrow groups; conv_depthwise.c: one channel a group, for all passes
  *   winograd.c, winograd_dw.c     3x3 at stride 1; compiled for tiles of 4x4 and (winograd_2x2.c, …_dw.c) of 2x2 outputs */
 #ifndef KERNELS_CONV_PARTS_H
@@ -98,6 +98,9 @@ bool K(conv_direct_fits)(const ConvShape *s);
 bool K(conv_grouped_fits)(const ConvShape *s);
 bool K(conv_gemm_at_once)(ConvPass pass, const ConvShape *s); /* whether every sum is one range, stored once */
 size_t K(conv_gemm_dw_scratch)(const ConvShape *s);
+bool K(conv_gemm_large_dw_fits)(const ConvShape *s);
+void K(conv_gemm_large_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch);
+size_t K(conv_gemm_large_dw_scratch)(const ConvShape *s);
 size_t K(winograd_4x4_dw_scratch)(const ConvShape *s);
 size_t K(winograd_2x2_dw_scratch)(const ConvShape *s);
 #endif

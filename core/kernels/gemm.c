@@ -86,7 +86,7 @@ INLINE void rows_band(const int mr, int64_t k, const float *a, const float *b, i
 }
 
 /* What c holds is added at the end, so that it may come from far away meanwhile. */
-INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c,
+INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, int64_t lda, const float *b, int64_t rows_b, float *c,
                        int64_t ldc, bool add) {
   vf acc[MR][2];
   TILE_LOOP(i, v) acc[i][v] = v_zero();
@@ -95,7 +95,7 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
     for (int i = 0; i < mr; i++) __builtin_prefetch(c + i * ldc, 1, 3), __builtin_prefetch(c + i * ldc + nv * VW - 1, 1, 3);
   const float *b1 = (int)VW == (int)CHUNK ? b + rows_b * CHUNK : b + VW;
 #pragma GCC unroll 2
-  for (; t > 0; t--, a += CHUNK, b += CHUNK, b1 += CHUNK) {
+  for (; t > 0; t--, a += lda, b += CHUNK, b1 += CHUNK) {
     vf bv[2];
     bv[0] = v_load(b);
     if (nv > 1) bv[1] = v_load(b1);
@@ -112,13 +112,10 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
 
 #if defined(ISA_avx512)
 #define ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define OUTER_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 #elif defined(ISA_avx2)
 #define ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6)
-#define OUTER_LIST(X) X(1) X(2) X(3) X(4)
 #else
 #define ROWS_LIST(X) X(1) X(2) X(3) X(4)
-#define OUTER_LIST(X) X(1) X(2) X(3) X(4)
 #endif
 
 #define ROWS_DEFINE(m) \
@@ -132,11 +129,11 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
 ROWS_LIST(ROWS_DEFINE)
 
 #define OUTER_DEFINE(m) \
-  static void outer_##m##_1(int64_t t, const float *a, const float *b, int64_t rb, float *c, int64_t ldc, bool add) { \
-    outer_tile(m, 1, t, a, b, rb, c, ldc, add); } \
-  static void outer_##m##_2(int64_t t, const float *a, const float *b, int64_t rb, float *c, int64_t ldc, bool add) { \
-    outer_tile(m, 2, t, a, b, rb, c, ldc, add); }
-OUTER_LIST(OUTER_DEFINE)
+  static void outer_##m##_1(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add) { \
+    outer_tile(m, 1, t, a, lda, b, rb, c, ldc, add); } \
+  static void outer_##m##_2(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add) { \
+    outer_tile(m, 2, t, a, lda, b, rb, c, ldc, add); }
+ROWS_LIST(OUTER_DEFINE)
 
 void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) {
   static void (*const tile[])(int64_t, const float *, const float *, float *, int64_t, bool, const float *) = {
@@ -146,12 +143,12 @@ void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, flo
   tile[2 * (mr - 1) + nv - 1](k, a, b, c, ldc, add, ahead);
 }
 
-void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add) {
-  static void (*const tile[])(int64_t, const float *, const float *, int64_t, float *, int64_t, bool) = {
+void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, int64_t lda, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add) {
+  static void (*const tile[])(int64_t, const float *, int64_t, const float *, int64_t, float *, int64_t, bool) = {
 #define OUTER_ENTRY(m) outer_##m##_1, outer_##m##_2,
-    OUTER_LIST(OUTER_ENTRY)
+    ROWS_LIST(OUTER_ENTRY)
   };
-  tile[2 * (mr - 1) + nv - 1](t, a, b, rows_b, c, ldc, add);
+  tile[2 * (mr - 1) + nv - 1](t, a, lda, b, rows_b, c, ldc, add);
 }
 
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {

@@ -9,10 +9,10 @@
  *   gemm_rows   c (mr, nv*VW) [+]= a (mr, k) . b (k, nv*VW)        a chunked over k with exactly mr rows; b one panel,
  *                                                               rows of nv*VW floats. The forward product: rows are pixels
  *                                                               or tiles.
- *   gemm_outer  c (mr, nv*VW) [+]= sum over t of a[t][i] b[t][j]  a, b chunked over i and j with rows t. The product of
- *                                                               weight gradients: the sum runs over pixels or tiles.
+ *   gemm_outer  c (mr, nv*VW) [+]= sum over t of a[t][i] b[t][j]  b chunked over j with rows t; a chunked over i, or packed.
+ *                                                               The product of weight gradients: the sum runs over pixels or tiles.
  *
- * Register tiles: 14x32 on AVX-512 (28 of 32 registers accumulate), 6x16 on AVX2, 4x8 on SSE2; gemm_outer 8x32, 4x16, 4x8. */
+ * Register tiles: 14x32 on AVX-512 (28 of 32 registers accumulate), 6x16 on AVX2, 4x8 on SSE2; gemm_outer in chunks 8x32, 4x16, 4x8. */
 #ifndef KERNELS_GEMM_H
 #define KERNELS_GEMM_H
 #include "kernels.h"
@@ -23,7 +23,7 @@ enum {
   CHUNK = 16,
   NR = 2 * VW,                                   /* columns of a tile */
   MR = VW == 16 ? 14 : VW == 8 ? 6 : 4,          /* most rows of a gemm_rows tile */
-  OR = VW == 16 ? 8 : 4,                         /* most rows of a gemm_outer tile; divides CHUNK */
+  OR = VW == 16 ? 8 : 4,                         /* rows of a gemm_outer tile inside a chunk, which it divides */
 };
 
 /* k is a multiple of 4 (pad a and b with zeros); 1 <= mr <= MR; nv 1 or 2; ldc in floats. add: c is added to.
@@ -33,9 +33,9 @@ void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, flo
 INLINE const float *ahead_of(const float *next, int64_t b, int64_t bands, int64_t floats) {
   return next && bands > 1 && b < 2 ? next + b * floats / 2 : NULL;
 }
-/* t rows; a points at its first row's first used column inside a chunk, b at a chunk, or a vector inside it; rows_b: rows
- * of the block b is in (distance to the next chunk). */
-void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add);
+/* t rows, 1 <= mr <= MR; a's are lda floats apart: CHUNK where a points into a chunk, mr in a band of its own; b points at a chunk, or
+ * a vector inside it; rows_b: rows of the block b is in (distance to the next chunk). */
+void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, int64_t lda, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add);
 
 /* The epilogue (op.h) of rows of n columns, y[i] the rows' addresses; the tile is used up. add: what y holds is added to the tile first.
  * around: stored around the caches, but for a vector of which only a part counts; the rows begin on multiples of a vector. */

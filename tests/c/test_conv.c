@@ -277,6 +277,13 @@ static void sizes_of_real_networks(void **unused) {
   for (int i = 0; i < 4; i++) check_shape(SHAPE(1, 1, linear[i][0], linear[i][1], linear[i][2], 1, 1, 1, 0, 1, 1));
 }
 
+/* A dw of many tiles, bands of two heights and half a panel, from two stretches of pixels. */
+static void many_weights(void **unused) {
+  (void)unused;
+  check_shape(SHAPE(3, 27, 26, 48, 305, 3, 3, 2, 1, 1, 1));
+  check_shape(SHAPE(1, 1, 515, 4112, 33, 1, 1, 1, 0, 1, 1));
+}
+
 /* Results that no cache holds are stored around them, rows in groups or not, some columns of a panel or all. */
 static void more_than_caches_hold(void **unused) {
   (void)unused;
@@ -328,7 +335,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(channels_and_maps),      cmocka_unit_test(strides_and_dilation), cmocka_unit_test(grouped), cmocka_unit_test(over_the_residual),
     cmocka_unit_test(one_filter_per_channel), cmocka_unit_test(sizes_of_real_networks), cmocka_unit_test(products),
-    cmocka_unit_test(more_than_caches_hold),
+    cmocka_unit_test(many_weights),           cmocka_unit_test(more_than_caches_hold),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,109 @@
+/* The gradient of weights as in conv_gemm_dw.c, where they are many: a product of two matrices that no cache holds, blocked as Goto and
+ * van de Geijn 2008 have it.
+ *
+ * A stretch of pixels at a time is packed by all threads: the channels of dy into bands of a tile's rows, pixel after pixel, the columns
+ * of x into chunked panels. Then pieces of dw, whose bands fit L2, add the products of their bands and panels, a tile after the other. */
+#include <omp.h>
+#include "conv_parts.h"
+
+enum { LARGE = 128 * 1024 /* floats of dw */, STRETCH_MAX = 512, STRETCH_FLOATS = 2048 * 1024, BLOCK_FLOATS = 48 * 1024, PIECES_WANTED = 16,
+       SLICE = 16 /* pixels that a thread packs at a time */ };
+
+typedef struct Plan {
+  Lattice x, dy;
+  int64_t pixels, rows, cols; /* dw is rows x cols, a sum over pixels */
+  int64_t stretches, longest; /* pixels of the longest */
+  int64_t bands, panels, row_blocks, col_blocks;
+} Plan;
+
+static Plan make_plan(const ConvShape *s) {
+  Plan p = {
+    .x = {.ld = s->c, .c = s->c, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h, .step_w = s->stride_w,
+          .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h, .dw = s->dilation_w},
+    .dy = {.ld = s->k, .c = s->k, .h = s->oh, .w = s->ow, .gh = s->oh, .gw = s->ow, .step_h = 1, .step_w = 1, .th = 1, .tw = 1, .dh = 1, .dw = 1},
+    .pixels = (int64_t)s->n * s->oh * s->ow, .rows = s->k, .cols = (int64_t)s->r * s->s * s->c,
+  };
+  p.stretches = ceil_div(p.pixels, max_of(CHUNK, min_of(STRETCH_MAX, STRETCH_FLOATS / (p.rows + p.cols))));
+  p.longest = ceil_div(p.pixels, p.stretches);
+  p.bands = ceil_div(p.rows, MR);
+  p.panels = ceil_div(p.cols, NR);
+  p.row_blocks = ceil_div(p.bands, max_of(1, BLOCK_FLOATS / p.longest / MR));
+  p.col_blocks = min_of(p.panels, ceil_div(PIECES_WANTED, p.row_blocks));
+  return p;
+}
+
+/* One whose columns are whole chunks, and are stored to dw. */
+bool K(conv_gemm_large_dw_fits)(const ConvShape *s) {
+  int64_t cols = (int64_t)s->r * s->s * s->c;
+  return s->groups == 1 && cols % CHUNK == 0 && s->k * cols >= LARGE && (int64_t)s->n * s->oh * s->ow > 0;
+}
+
+/* The operands of `len` pixels from t0 on: panels are blocks of len rows, bands are band_step(len) floats apart. */
+typedef struct Stretch {
+  int64_t t0, len;
+  float *panels, *bands;
+} Stretch;
+static int64_t band_step(int64_t len) { return round_up(len * MR + VW, CHUNK); }
+static int64_t panels_floats(const Plan *p) { return p->longest * p->cols; }
+static int64_t bands_floats(const Plan *p) { return p->bands * band_step(p->longest); }
+static int64_t line_floats(const Plan *p) { return p->cols + 2 * CHUNK; }
+
+/* Pixels [r0, r1) of a stretch into its bands. A vector at a time is written; the next pixel writes over what is too much. */
+static void copy_bands(const Plan *p, const Stretch *s, int64_t r0, int64_t r1) {
+  const int64_t step = band_step(s->len), tall = p->rows % p->bands; /* so many are of one row more than the others */
+  const int mr = (int)(p->rows / p->bands);
+  for (int64_t r = r0; r < r1; r++) {
+    const float *from = p->dy.src + (s->t0 + r) * p->dy.ld, *end = from + p->rows;
+    float *to = s->bands;
+    for (int64_t b = 0; b < p->bands; b++, to += step) {
+      int n = b < tall ? mr + 1 : mr;
+      if (r + 1 < r1 && from + VW <= end) v_store(to + r * n, v_load(from));
+      else v_store_n(to + r * n, v_load_n(from, n), n);
+      from += n;
+    }
+  }
+}
+
+static void pack(const Plan *p, const Stretch *s, int64_t r0, int64_t r1, float *line) {
+  int64_t next = s->t0 + r1, ahead = min_of(SLICE, p->pixels - next);
+  K(conv_ask)(&p->x, next, ahead, 0, p->cols);
+  K(conv_ask)(&p->dy, next, ahead, 0, p->rows);
+  K(conv_gather)(s->panels, s->len, r0, &p->x, s->t0 + r0, r1 - r0, 0, p->cols, line);
+  copy_bands(p, s, r0, r1);
+}
+
+static void multiply(const Plan *p, float *dw, const Stretch *s, int64_t piece, bool add) {
+  int64_t rb = piece / p->col_blocks, cb = piece % p->col_blocks;
+  int64_t b0 = piece_at(p->bands, p->row_blocks, rb), b1 = piece_at(p->bands, p->row_blocks, rb + 1);
+  int64_t n1 = min_of(p->cols, piece_at(p->panels, p->col_blocks, cb + 1) * NR);
+  for (int64_t n = piece_at(p->panels, p->col_blocks, cb) * NR; n < n1; n += NR)
+    for (int64_t b = b0, m = piece_at(p->rows, p->bands, b0), next; b < b1; b++, m = next) {
+      next = m + p->rows / p->bands + (b < p->rows % p->bands);
+      K(gemm_outer)((int)(next - m), (int)ceil_div(min_of(NR, n1 - n), VW), s->len, s->bands + b * band_step(s->len), next - m,
+                    s->panels + n / CHUNK * s->len * CHUNK + n % CHUNK, s->len, dw + m * p->cols + n, p->cols, add);
+    }
+}
+
+void K(conv_gemm_large_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch) {
+  Plan p = make_plan(s);
+  p.x.src = x, p.dy.src = dy;
+  Scratch mem = {scratch, 0};
+  float *panels = take(&mem, panels_floats(&p)), *bands = take(&mem, bands_floats(&p)), *lines = take(&mem, 0);
+  for (int64_t i = 0; i < p.stretches; i++) {
+    int64_t t0 = piece_at(p.pixels, p.stretches, i);
+    Stretch at = {t0, piece_at(p.pixels, p.stretches, i + 1) - t0, panels, bands};
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < at.len; r += SLICE) pack(&p, &at, r, min_of(at.len, r + SLICE), lines + omp_get_thread_num() * line_floats(&p));
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t q = 0; q < p.row_blocks * p.col_blocks; q++) multiply(&p, dw, &at, q, i > 0);
+  }
+}
+
+size_t K(conv_gemm_large_dw_scratch)(const ConvShape *s) {
+  Plan p = make_plan(s);
+  Scratch mem = {NULL, 0};
+  take(&mem, panels_floats(&p));
+  take(&mem, bands_floats(&p));
+  take(&mem, line_floats(&p) * kernels_threads(0));
+  return mem.used + 64;
+}
