@@ -39,10 +39,14 @@ UNARY(sin, sinf(v))
 UNARY(cos, cosf(v))
 UNARY(floor, floorf(v))
 UNARY(round, rintf(v)) /* half to even */
-/* over n elements, by one thread */
+/* Over n elements, by one thread. Two vectors at a time: each is one long chain of operations, and either waits for its own. */
 static void activate(float *y, const float *x, int64_t n, Activation act, const double *attr) {
 #define MAP(act) { \
     int64_t i = 0; \
+    for (; i + 2 * VW <= n; i += 2 * VW) { \
+      vf one = v_activate(v_load(x + i), act, attr), two = v_activate(v_load(x + i + VW), act, attr); \
+      v_store(y + i, one), v_store(y + i + VW, two); \
+    } \
     for (; i + VW <= n; i += VW) v_store(y + i, v_activate(v_load(x + i), act, attr)); \
     if (i < n) v_store_n(y + i, v_activate(v_load_n(x + i, (int)(n - i)), act, attr), (int)(n - i)); \
   }
@@ -125,16 +129,18 @@ BINARY(relu_dx, b <= 0 ? 0.0f : a)
 BINARY(sigmoid_dx, a * b * (1.0f - b))
 BINARY(tanh_dx, a * (1.0f - b * b))
 
-/* The same for formulas of vectors: the slope of an activation at b times a. */
-#define SLOPE(name, expr) \
+/* The same for formulas of vectors: a times the slope of an activation at b. */
+#define SLOPE(name, slope) \
   static void name##_run(float *y, const float *a, const float *b, int64_t n, int64_t sy, int64_t sa, int64_t sb) { \
-    const int wide = sy == 1 && sa == 1 && sb == 1 ? VW : 1; \
-    for (int64_t i = 0, m; i < n; i += m) { \
-      m = n - i < wide ? n - i : wide; \
-      const bool whole = m == VW; \
-      vf x = whole ? v_load(b + i) : v_load_n(b + i * sb, (int)m), dy = whole ? v_load(a + i) : v_load_n(a + i * sa, (int)m), dx = dy * (expr); \
-      if (whole) v_store(y + i, dx); \
-      else v_store_n(y + i * sy, dx, (int)m); \
+    const bool rows = sy == 1 && sa == 1 && sb == 1; \
+    int64_t i = 0; \
+    for (; rows && i + 2 * VW <= n; i += 2 * VW) { \
+      vf one = v_load(a + i) * slope(v_load(b + i)), two = v_load(a + i + VW) * slope(v_load(b + i + VW)); \
+      v_store(y + i, one), v_store(y + i + VW, two); \
+    } \
+    for (int64_t m; i < n; i += m) { \
+      m = !rows ? 1 : n - i < VW ? n - i : VW; \
+      v_store_n(y + i * sy, v_load_n(a + i * sa, (int)m) * slope(v_load_n(b + i * sb, (int)m)), (int)m); \
     } \
   } \
   void K(name)(float *y, const float *a, const float *b, const Walk *w) { binary(y, a, b, w, name##_run); }
@@ -144,15 +150,15 @@ INLINE vf silu_slope(vf x) {
   vf s = v_sigmoid(x);
   return s * v_fma(x, v_set(1) - s, v_set(1));
 }
-SLOPE(silu_dx, silu_slope(x))
+SLOPE(silu_dx, silu_slope)
 /* (x Phi(x))' = Phi + x phi, phi(x) = e^(-x^2/2) / sqrt(2 pi) */
 INLINE vf gelu_slope(vf x) { return v_fma(x * v_set(0.398942280401432678f), v_exp_falling(v_set(-0.5f) * x * x), v_normal(x)); }
-SLOPE(gelu_dx, gelu_slope(x))
+SLOPE(gelu_dx, gelu_slope)
 INLINE vf gelu_tanh_slope(vf x) {
   vf t = v_gelu_tanh(x), inner = v_set(0.797884560802865356f) * v_fma(v_set(3 * 0.044715f) * x, x, v_set(1));
   return v_set(0.5f) * (v_set(1) + t + x * v_fnma(t, t, v_set(1)) * inner);
 }
-SLOPE(gelu_tanh_dx, gelu_tanh_slope(x))
+SLOPE(gelu_tanh_dx, gelu_tanh_slope)
 BINARY(hardswish_dx, b <= -3 ? 0.0f : b >= 3 ? a : a * (b / 3.0f + 0.5f))
 
 void K(where)(float *y, const float *cond, const float *a, const float *b, const Walk *w) {
