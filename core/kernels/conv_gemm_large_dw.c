@@ -48,8 +48,8 @@ static int64_t panels_floats(const Plan *p) { return p->longest * p->cols; }
 static int64_t bands_floats(const Plan *p) { return p->bands * band_step(p->longest); }
 static int64_t line_floats(const Plan *p) { return p->cols + 2 * CHUNK; }
 
-/* Pixels [r0, r1) of a stretch into its bands. A vector at a time is written; the next pixel writes over what is too much of it, and the
- * last, whose next may be another thread's, writes no more than it has. */
+/* Pixels [r0, r1) of a stretch into its bands. A vector at a time is written, and the pixels after it write over what is too much; where
+ * those may be another thread's, no more than the pixel has. */
 static void copy_bands(const Plan *p, const Stretch *s, int64_t r0, int64_t r1) {
   const int64_t step = band_step(s->len), tall = p->rows % p->bands; /* so many are of one row more than the others */
   const int mr = (int)(p->rows / p->bands);
@@ -58,7 +58,7 @@ static void copy_bands(const Plan *p, const Stretch *s, int64_t r0, int64_t r1) 
     float *to = s->bands;
     for (int64_t b = 0; b < p->bands; b++, to += step) {
       int n = b < tall ? mr + 1 : mr;
-      if (r + 1 == r1) memcpy(to + r * n, from, sizeof(float) * (size_t)n);
+      if ((r1 - r) * n < VW) memcpy(to + r * n, from, sizeof(float) * (size_t)n);
       else v_store(to + r * n, from + VW <= end ? v_load(from) : v_load_n(from, n));
       from += n;
     }

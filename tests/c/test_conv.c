@@ -277,11 +277,12 @@ static void sizes_of_real_networks(void **unused) {
   for (int i = 0; i < 4; i++) check_shape(SHAPE(1, 1, linear[i][0], linear[i][1], linear[i][2], 1, 1, 1, 0, 1, 1));
 }
 
-/* A dw of many tiles, bands of two heights and half a panel, from two stretches of pixels. */
+/* A dw of many tiles, bands of two heights and half a panel, from two stretches of pixels; one of few rows. */
 static void many_weights(void **unused) {
   (void)unused;
   check_shape(SHAPE(3, 27, 26, 48, 305, 3, 3, 2, 1, 1, 1));
   check_shape(SHAPE(1, 1, 515, 4112, 33, 1, 1, 1, 0, 1, 1));
+  check_shape(SHAPE(1, 1, 40, 18736, 7, 1, 1, 1, 0, 1, 1));
 }
 
 /* Results that no cache holds are stored around them, rows in groups or not, some columns of a panel or all. */
