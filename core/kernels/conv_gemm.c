@@ -50,9 +50,7 @@ static void size_product(Product *p, int64_t n_images, int blocks) {
 static Product forward_product(const ConvShape *s) {
   int merge = conv_merge(s), blocks = s->groups / merge;
   Product p = {
-    .g = {.ld = s->c, .c = s->c / blocks, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h,
-          .step_w = s->stride_w, .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h,
-          .dw = s->dilation_w},
+    .g = lattice_of_x(s, blocks),
     .n = s->k / blocks, .rd = 1, .sd = 1, .out_ld = s->k, .out_h = s->oh, .out_w = s->ow, .out_step_h = 1, .out_step_w = 1,
   };
   size_product(&p, s->n, blocks);

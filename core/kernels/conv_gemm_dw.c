@@ -22,11 +22,7 @@ typedef struct Plan {
 static Plan make_plan(const ConvShape *s) {
   int merge = conv_merge(s), blocks = s->groups / merge;
   Plan p = {
-    .x = {.ld = s->c, .c = s->c / blocks, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h,
-          .step_w = s->stride_w, .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h,
-          .dw = s->dilation_w},
-    .dy = {.ld = s->k, .c = s->k / blocks, .h = s->oh, .w = s->ow, .gh = s->oh, .gw = s->ow, .step_h = 1, .step_w = 1,
-           .th = 1, .tw = 1, .dh = 1, .dw = 1},
+    .x = lattice_of_x(s, blocks), .dy = lattice_of_y(s, blocks),
     .blocks = blocks, .merge = merge, .pixels = (int64_t)s->n * s->oh * s->ow,
   };
   p.rows = p.dy.c;

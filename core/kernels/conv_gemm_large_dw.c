@@ -18,9 +18,7 @@ typedef struct Plan {
 
 static Plan make_plan(const ConvShape *s) {
   Plan p = {
-    .x = {.ld = s->c, .c = s->c, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h, .step_w = s->stride_w,
-          .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h, .dw = s->dilation_w},
-    .dy = {.ld = s->k, .c = s->k, .h = s->oh, .w = s->ow, .gh = s->oh, .gw = s->ow, .step_h = 1, .step_w = 1, .th = 1, .tw = 1, .dh = 1, .dw = 1},
+    .x = lattice_of_x(s, 1), .dy = lattice_of_y(s, 1),
     .pixels = (int64_t)s->n * s->oh * s->ow, .rows = s->k, .cols = (int64_t)s->r * s->s * s->c,
   };
   p.stretches = ceil_div(p.pixels, max_of(CHUNK, min_of(STRETCH_MAX, STRETCH_FLOATS / (p.rows + p.cols))));
@@ -79,7 +77,7 @@ static void multiply(const Plan *p, float *dw, const Stretch *s, int64_t piece, 
   int64_t n1 = min_of(p->cols, piece_at(p->panels, p->col_blocks, cb + 1) * NR);
   for (int64_t n = piece_at(p->panels, p->col_blocks, cb) * NR; n < n1; n += NR)
     for (int64_t b = b0, m = piece_at(p->rows, p->bands, b0), next; b < b1; b++, m = next) {
-      next = m + p->rows / p->bands + (b < p->rows % p->bands);
+      next = piece_at(p->rows, p->bands, b + 1);
       K(gemm_outer)((int)(next - m), (int)ceil_div(min_of(NR, n1 - n), VW), s->len, s->bands + b * band_step(s->len), next - m,
                     s->panels + n / CHUNK * s->len * CHUNK + n % CHUNK, s->len, dw + m * p->cols + n, p->cols, add);
     }

@@ -166,9 +166,7 @@ void K(conv_grouped_prepare)(float *prepared, const float *w, ConvPass pass, con
 
 void K(conv_grouped)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
   if (!prepared) turn_weights(scratch, w, s, false);
-  Rows a = {.g = {.ld = s->c, .c = s->c, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h, .step_w = s->stride_w,
-                  .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h, .dw = s->dilation_w},
-            .w = prepared ? prepared : scratch, .taps = s->r * s->s, .width = s->c / s->groups, .tap_h = s->s, .tap_w = 1, .out_step = s->c,
+  Rows a = {.g = lattice_of_x(s, 1), .w = prepared ? prepared : scratch, .taps = s->r * s->s, .width = s->c / s->groups, .tap_h = s->s, .tap_w = 1, .out_step = s->c,
             .ahead = beyond_caches(s) ? (int64_t)s->ow * s->c : 0};
   const int64_t rows = (int64_t)s->n * s->oh;
   const TileEnd end = tile_end(e, 0, y);

@@ -21,6 +21,16 @@ typedef struct Lattice {
   int gh, gw, step_h, step_w, h0, w0, th, tw, dh, dw;
 } Lattice;
 
+/* What a forward pass reads of one of `blocks` parts of the channels, and the pixels of y as they lie; src is the caller's. */
+INLINE Lattice lattice_of_x(const ConvShape *s, int blocks) {
+  return (Lattice){.ld = s->c, .c = s->c / blocks, .h = s->h, .w = s->w, .gh = s->oh, .gw = s->ow, .step_h = s->stride_h, .step_w = s->stride_w,
+                   .h0 = -s->pad_h, .w0 = -s->pad_w, .th = s->r, .tw = s->s, .dh = s->dilation_h, .dw = s->dilation_w};
+}
+INLINE Lattice lattice_of_y(const ConvShape *s, int blocks) {
+  return (Lattice){.ld = s->k, .c = s->k / blocks, .h = s->oh, .w = s->ow, .gh = s->oh, .gw = s->ow, .step_h = 1, .step_w = 1,
+                   .th = 1, .tw = 1, .dh = 1, .dw = 1};
+}
+
 /* Row p of the product as a place of its grid, and the row after it. */
 typedef struct Site {
   int64_t n;

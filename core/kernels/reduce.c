@@ -29,24 +29,21 @@ typedef struct Kind {
     for (int64_t i = 0; i < n; i++) acc = name##_step(acc, x[i * step], centre); \
     return acc; \
   } \
-  static void name##_columns(double *acc, const float *x, int64_t n, int64_t rows, int64_t step, const float *centre) { \
-    for (int64_t many; rows > 0; rows -= many, x += many * step) { \
-      many = rows < ROWS_AT_ONCE ? 1 : ROWS_AT_ONCE; \
-      for (int64_t from = 0, to; from < n; from = to) { \
-        to = n - from < 4 * LANES ? n : from + 4 * LANES; \
-        for (int64_t r = ROWS_AHEAD; r < ROWS_AHEAD + many; r++) \
-          for (int64_t i = from; i < to; i += LANES) ask(x + r * step + i); \
-        if (many == 1) { \
-          _Pragma("omp simd") for (int64_t i = from; i < to; i++) acc[i] = name##_step(acc[i], x[i], centre[i]); \
-          continue; \
-        } \
-        _Pragma("omp simd") for (int64_t i = from; i < to; i++) { \
-          double a = acc[i]; \
-          _Pragma("GCC unroll 4") for (int r = 0; r < ROWS_AT_ONCE; r++) a = name##_step(a, x[r * step + i], centre[i]); \
-          acc[i] = a; \
-        } \
+  INLINE void name##_add(double *acc, const float *x, int64_t n, const int rows, int64_t step, const float *centre) { \
+    for (int64_t from = 0, to; from < n; from = to) { \
+      to = n - from < 4 * LANES ? n : from + 4 * LANES; \
+      for (int64_t r = ROWS_AHEAD; r < ROWS_AHEAD + rows; r++) \
+        for (int64_t i = from; i < to; i += LANES) ask(x + r * step + i); \
+      _Pragma("omp simd") for (int64_t i = from; i < to; i++) { \
+        double a = acc[i]; \
+        _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++) a = name##_step(a, x[r * step + i], centre[i]); \
+        acc[i] = a; \
       } \
     } \
+  } \
+  static void name##_columns(double *acc, const float *x, int64_t n, int64_t rows, int64_t step, const float *centre) { \
+    for (; rows >= ROWS_AT_ONCE; rows -= ROWS_AT_ONCE, x += ROWS_AT_ONCE * step) name##_add(acc, x, n, ROWS_AT_ONCE, step, centre); \
+    for (; rows > 0; rows--, x += step) name##_add(acc, x, n, 1, step, centre); \
   } \
   static const Kind name = {first, name##_row, name##_columns, name##_join};
 

@@ -153,7 +153,6 @@ static void output_block(const Plan *p, float *y, const float *prod, const Epilo
           if (affine) out = v_fma(out, scale, shift);
           out = n == VW ? end_vector(out, &end, ch, y + at, VW) : end_vector(out, &end, ch, y + at, n);
           if (late) v_store(ready[a][b] + v, out);
-          else if (n == VW) v_store(y + at, out);
           else v_store_n(y + at, out, n);
         }
       }
