@@ -78,7 +78,7 @@ static void multiply_rows(float *c, int64_t ldc, const float *a, const float *b,
   for (int64_t n0 = 0; n0 < n; n0 += NR)
     for (int64_t m0 = 0; m0 < m; m0 += OR)
       K(gemm_outer)((int)min_of(OR, m - m0), (int)ceil_div(min_of(NR, n - n0), VW), t, a + m0 / CHUNK * t * CHUNK + m0 % CHUNK, CHUNK,
-                    b + n0 / CHUNK * t * CHUNK + n0 % CHUNK, t, c + m0 * ldc + n0, ldc, add);
+                    b + n0 / CHUNK * t * CHUNK + n0 % CHUNK, t, c + m0 * ldc + n0, ldc, add, NULL);
 }
 
 static void store_scaled(float *y, const float *x, int64_t n, float scale) {

@@ -13,8 +13,17 @@
 #include <omp.h>
 #include "conv_parts.h"
 
-enum { BLOCK_FLOATS = 64 * 1024, DEPTH_MAX = 1024, ROWS_MAX = 16 * MR, PIECES_WANTED = 16, STREAM_MIN = 8 << 20, BANDS_AHEAD = 4,
-       TILES_AHEAD = 3, SECOND_CACHE = 80 * 1024 /* floats of weights: five eighths of half a megabyte */ };
+enum {
+  DEPTH_MAX = 1024,          /* of a range of the sum */
+  BLOCK_FLOATS = 64 * 1024,  /* of the rows that are gathered before they are multiplied, to stay in L2 */
+  BLOCK_ROWS = 16 * MR,
+  FIT_FLOATS = 80 * 1024,    /* of weights that stay in L2: five eighths of half a megabyte */
+  FIT_ROWS = 64 * MR,        /* of a piece with those */
+  GROUP_FLOATS = 2048,       /* of the rows gathered before they are multiplied with those, to stay in L1 */
+  PIECES_WANTED = 16, FIT_PIECES = 64,
+  STREAM_MIN = 8 << 20,      /* floats of a result that no cache holds */
+  BANDS_AHEAD = 4, TILES_AHEAD = 3,
+};
 
 typedef struct Product {
   Lattice g;
@@ -23,6 +32,10 @@ typedef struct Product {
   int64_t n;             /* columns, of one group block */
   int64_t depth, depths; /* ranges of the sum: length (a multiple of CHUNK) and number */
   int64_t row_blocks, col_blocks, panels;
+  bool fit;              /* the weights of a piece fit L2 */
+  int64_t group;         /* bands that are gathered before they are multiplied */
+  bool lie;              /* they are not gathered: they lie as the product wants them */
+  bool fed;              /* the products of a band ask for the rows of a later one, two in a tile: they follow each other in memory */
   int64_t packed;        /* floats of one group block's packed weights */
   bool in_order;         /* row p is pixel p of the source and goes to pixel p */
   int r0, rd, s0, sd;    /* taps t, u are r0 + t*rd, s0 + u*sd of w */
@@ -42,9 +55,17 @@ static void size_product(Product *p, int64_t n_images, int blocks) {
   const Lattice *g = &p->g;
   p->in_order = g->th == 1 && g->tw == 1 && g->step_h == 1 && g->step_w == 1 && g->h0 == 0 && g->w0 == 0 && g->gh == g->h && g->gw == g->w &&
                 p->out_h == g->h && p->out_w == g->w && p->out_step_h == 1 && p->out_step_w == 1;
-  int64_t rows = max_of(MR, min_of(ROWS_MAX, BLOCK_FLOATS / p->depth / MR * MR));
+  int64_t rows = max_of(MR, min_of(BLOCK_ROWS, BLOCK_FLOATS / p->depth / MR * MR));
   p->row_blocks = max_of(1, ceil_div(p->m, rows));
   p->col_blocks = max_of(1, min_of(p->panels, ceil_div(PIECES_WANTED, p->row_blocks * blocks)));
+  p->group = ceil_div(rows, MR);
+  p->fit = min_of(p->n, ceil_div(p->panels, p->col_blocks) * NR) * p->depth <= FIT_FLOATS;
+  p->lie = p->in_order && p->k == CHUNK && g->ld == CHUNK;
+  if (p->fit && g->th * g->tw == 1) {
+    p->group = p->lie ? 1 : max_of(1, GROUP_FLOATS / (MR * p->depth));
+    if (p->col_blocks == 1) p->row_blocks = max_of(1, min_of(p->row_blocks, max_of(FIT_PIECES, ceil_div(p->m, FIT_ROWS))));
+  }
+  p->fed = p->fit && p->group == 1 && p->in_order && g->ld == p->k && p->depths == 1 && p->n > 2 * NR;
 }
 
 static Product forward_product(const ConvShape *s) {
@@ -142,16 +163,15 @@ static void pack_all(float *packed, const Product *p, const float *w, const Conv
   }
 }
 
-/* Rows [m0, m1) times column panels [q0, q1) of one group block. Where the weights of all columns fit the second cache, a band is
- * multiplied with them all before the next, and stored in whole rows; else a panel with all bands. A tile's rows lie far apart, and the
- * prefetcher of the hardware does not follow: what a tile is finished with is asked for while the third before it is multiplied, and the
- * rows of a band four bands before they are gathered. */
+/* Rows [m0, m1) times column panels [q0, q1) of one group block. Where the weights fit L2, a band is multiplied with them all before the
+ * next, and stored in whole rows; else a panel with all bands. A tile's rows lie far apart, and the prefetcher of the hardware does not
+ * follow: what a tile is finished with is asked for while the third before it is multiplied, and the rows of a band four bands before they
+ * are gathered. */
 static void run_piece(const Product *p, const Lattice *g, float *out, const float *packed, const TileEnd *end, int64_t m0,
                       int64_t m1, int64_t q0, int64_t q1, float *block) {
-  float *row[ROWS_MAX], *line = block + ROWS_MAX * CHUNK + BLOCK_FLOATS;
-  int64_t rows = m1 - m0, bands = ceil_div(rows, MR), start[ROWS_MAX / MR + 1], n0 = q0 * NR, n1 = min_of(q1 * NR, p->n);
+  float *row[FIT_ROWS], *line = block + BLOCK_ROWS * CHUNK + BLOCK_FLOATS;
+  int64_t rows = m1 - m0, bands = ceil_div(rows, MR), start[FIT_ROWS / MR + 1], n0 = q0 * NR, n1 = min_of(q1 * NR, p->n);
   for (int64_t b = 0; b <= bands; b++) start[b] = piece_at(rows, bands, b);
-  const bool lie = p->in_order && p->k == CHUNK && g->ld == CHUNK; /* rows of x are used where they lie */
   if (p->in_order)
     for (int64_t r = 0; r < rows; r++) row[r] = out + (m0 + r) * p->out_ld;
   else {
@@ -160,37 +180,36 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
       row[r] = out + ((at.n * p->out_h + at.i * p->out_step_h + p->out_h0) * p->out_w + at.j * p->out_step_w + p->out_w0) * p->out_ld;
   }
   for (int64_t d = 0; d < p->depths; d++) {
-    int64_t k0 = d * p->depth, k1 = min_of(p->k, k0 + p->depth), len = round_up(k1 - k0, 4);
-    K(conv_ask)(g, m0, min_of(rows, BANDS_AHEAD * MR), k0, k1);
-    for (int64_t b = 0; b < bands && !lie; b++) {
-      int64_t far = start[b] + BANDS_AHEAD * MR;
-      if (far < rows) K(conv_ask)(g, m0 + far, min_of(MR, rows - far), k0, k1);
-      K(conv_gather)(block + start[b] * p->depth, start[b + 1] - start[b], 0, g, m0 + start[b], start[b + 1] - start[b], k0, k1, line);
-    }
+    int64_t k0 = d * p->depth, k1 = min_of(p->k, k0 + p->depth), len = round_up(k1 - k0, 4), wide = p->fit ? n1 - n0 : NR;
     TileEnd e = {.add = d > 0, .y0 = end->y0};
     if (d == p->depths - 1) e = *end, e.add = d > 0, e.around = end->around && d == 0;
     const float *weights = packed + d * p->depth * round_up(p->n, VW);
-    int64_t wide = (n1 - n0) * p->depth <= SECOND_CACHE ? n1 - n0 : NR;
-    for (int64_t n = n0; n < n1; n += wide) {
-      int64_t to = min_of(n + wide, n1), floats = min_of(NR, round_up(to - n, VW)) * len;
-      for (int64_t b = 0; b < bands; b++) {
-        bool wraps = b + TILES_AHEAD >= bands;
-        int64_t far = wraps ? b + TILES_AHEAD - bands : b + TILES_AHEAD, far_n = wraps ? to : n;
-        if (!e.around && far < bands)
-          for (int64_t r = start[far]; r < start[far + 1]; r++)
-            for (int64_t j = far_n; j < min_of(far_n + wide, n1); j += CHUNK) end_ask(row[r] + j, &e);
-        int64_t next = start[b] + BANDS_AHEAD * MR;
-        if (lie && n == n0 && next < rows) K(conv_ask)(g, m0 + next, min_of(MR, rows - next), k0, k1);
-        const float *ahead = ahead_of(to < n1 ? weights + to * p->depth : NULL, b, bands, floats);
-        const float *a = lie ? g->src + (m0 + start[b]) * g->ld : block + start[b] * p->depth;
-        K(gemm_band)((int)(start[b + 1] - start[b]), len, a, weights + n * p->depth, NR * p->depth,
-                     row + start[b], n, to, &e, ahead);
+    K(conv_ask)(g, m0, min_of(rows, BANDS_AHEAD * MR), k0, k1);
+    for (int64_t first = 0, last; first < bands; first = last) {
+      last = min_of(bands, first + p->group);
+      for (int64_t b = first; b < last; b++) {
+        int64_t far = start[b] + BANDS_AHEAD * MR;
+        if (far < rows && !p->fed) K(conv_ask)(g, m0 + far, min_of(MR, rows - far), k0, k1);
+        if (p->lie) continue;
+        K(conv_gather)(block + (start[b] - start[first]) * p->depth, start[b + 1] - start[b], 0, g, m0 + start[b], start[b + 1] - start[b],
+                       k0, k1, line);
       }
+      for (int64_t n = n0; n < n1; n += wide)
+        for (int64_t b = first; b < last; b++) {
+          int64_t to = min_of(n + wide, n1), mr = start[b + 1] - start[b], third = b + TILES_AHEAD, next_n = 0;
+          if (third >= bands) third -= bands, next_n = wide;
+          bool soon = !e.around && third < bands && n + next_n < n1;
+          const float *a = p->lie ? g->src + (m0 + start[b]) * g->ld : block + (start[b] - start[first]) * p->depth, *ahead = NULL;
+          if (p->fed) ahead = g->src + min_of(p->m, m0 + start[b] + BANDS_AHEAD * MR) * g->ld;
+          else if (to < n1) ahead = ahead_of(weights + to * p->depth, min_of(NR, round_up(n1 - to, VW)) * len, b);
+          K(gemm_band)((int)mr, len, a, weights + n * p->depth, NR * p->depth, row + start[b], n, to, &e, ahead,
+                       soon ? row + min_of(start[third], rows - mr) : NULL, next_n);
+        }
     }
   }
 }
 
-static int64_t block_floats(void) { return ROWS_MAX * CHUNK + BLOCK_FLOATS + DEPTH_MAX + 4 * CHUNK; }
+static int64_t block_floats(void) { return BLOCK_ROWS * CHUNK + BLOCK_FLOATS + DEPTH_MAX + 4 * CHUNK; }
 
 static void run(const Product *p, float *out, const float *src, const float *packed, const Epilogue *e, const ConvShape *s,
                 float *blocks_scratch) {

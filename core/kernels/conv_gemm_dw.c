@@ -61,7 +61,7 @@ static void run_piece(const Plan *p, float *out, const Lattice *x, const Lattice
           asked = due;
         }
         const float *am = a + (m - m0) / CHUNK * LD_ROWS * CHUNK + (m - m0) % CHUNK;
-        K(gemm_outer)((int)min_of(OR, m1 - m), nv, len, am, CHUNK, bn, LD_ROWS, out + m * p->ld + n, p->ld, t > t0);
+        K(gemm_outer)((int)min_of(OR, m1 - m), nv, len, am, CHUNK, bn, LD_ROWS, out + m * p->ld + n, p->ld, t > t0, NULL);
       }
     }
   }

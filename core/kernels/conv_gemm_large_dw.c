@@ -42,6 +42,7 @@ typedef struct Stretch {
   float *panels, *bands;
 } Stretch;
 static int64_t band_step(int64_t len) { return round_up(len * MR + VW, CHUNK); }
+static const float *panel_at(const Stretch *s, int64_t n) { return s->panels + n / CHUNK * s->len * CHUNK + n % CHUNK; } /* of column n */
 static int64_t panels_floats(const Plan *p) { return p->longest * p->cols; }
 static int64_t bands_floats(const Plan *p) { return p->bands * band_step(p->longest); }
 static int64_t line_floats(const Plan *p) { return p->cols + 2 * CHUNK; }
@@ -75,12 +76,15 @@ static void multiply(const Plan *p, float *dw, const Stretch *s, int64_t piece, 
   int64_t rb = piece / p->col_blocks, cb = piece % p->col_blocks;
   int64_t b0 = piece_at(p->bands, p->row_blocks, rb), b1 = piece_at(p->bands, p->row_blocks, rb + 1);
   int64_t n1 = min_of(p->cols, piece_at(p->panels, p->col_blocks, cb + 1) * NR);
-  for (int64_t n = piece_at(p->panels, p->col_blocks, cb) * NR; n < n1; n += NR)
-    for (int64_t b = b0, m = piece_at(p->rows, p->bands, b0), next; b < b1; b++, m = next) {
-      next = piece_at(p->rows, p->bands, b + 1);
-      K(gemm_outer)((int)(next - m), (int)ceil_div(min_of(NR, n1 - n), VW), s->len, s->bands + b * band_step(s->len), next - m,
-                    s->panels + n / CHUNK * s->len * CHUNK + n % CHUNK, s->len, dw + m * p->cols + n, p->cols, add);
+  for (int64_t n = piece_at(p->panels, p->col_blocks, cb) * NR, to; n < n1; n = to) {
+    to = min_of(n1, n + NR);
+    int64_t next = s->len * min_of(NR, n1 - to); /* floats of the next panel */
+    for (int64_t b = b0, m = piece_at(p->rows, p->bands, b0), mr; b < b1; b++, m += mr) {
+      mr = piece_at(p->rows, p->bands, b + 1) - m;
+      K(gemm_outer)((int)mr, (int)ceil_div(to - n, VW), s->len, s->bands + b * band_step(s->len), mr, panel_at(s, n), s->len,
+                    dw + m * p->cols + n, p->cols, add, ahead_of(panel_at(s, to), next, b - b0));
     }
+  }
 }
 
 void K(conv_gemm_large_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch) {

@@ -4,31 +4,31 @@
 #include "kernels.h"
 #include "gemm.h"
 
-INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const float *a, const float *b, const float *ahead) {
-  while (k > 0) {
-    int64_t n = k < CHUNK ? k : CHUNK;
-    for (int64_t q = 0; q < n; q += 4, a += 4, b += 4 * nv * VW) {
-      if (ahead) {
-#pragma GCC unroll 4
-        for (int l = 0; l < nv * (int)VW * 2; l += CHUNK) ask(ahead + l);
-        ahead += nv * VW * 2;
-      }
-#pragma GCC unroll 4
-      for (int u = 0; u < 4; u++) {
-        vf bv[2];
-#pragma GCC unroll 2
-        for (int v = 0; v < nv; v++) bv[v] = v_load(b + (u * nv + v) * VW);
+/* n steps of the sum in one chunk. */
+INLINE void rows_steps(vf acc[MR][2], const int mr, const int nv, const int n, const float *a, const float *b) {
 #pragma GCC unroll 16
-        for (int i = 0; i < mr; i++) {
-          vf x = v_set(a[i * CHUNK + u]);
+  for (int u = 0; u < n; u++) {
+    vf bv[2];
 #pragma GCC unroll 2
-          for (int v = 0; v < nv; v++) v_add_product(&acc[i][v], x, bv[v]);
-        }
-      }
+    for (int v = 0; v < nv; v++) bv[v] = v_load(b + (u * nv + v) * VW);
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++) {
+      vf x = v_set(a[i * CHUNK + u]);
+#pragma GCC unroll 2
+      for (int v = 0; v < nv; v++) v_add_product(&acc[i][v], x, bv[v]);
     }
-    a += (mr - 1) * CHUNK;
-    k -= CHUNK;
   }
+}
+
+INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const float *a, const float *b, const float *ahead) {
+  for (; k >= CHUNK; k -= CHUNK, a += mr * CHUNK, b += CHUNK * nv * VW) {
+    if (ahead) {
+#pragma GCC unroll 8
+      for (int l = 0; l < nv * (int)VW / AHEAD_BANDS; l++, ahead += CHUNK) ask(ahead);
+    }
+    rows_steps(acc, mr, nv, CHUNK, a, b);
+  }
+  for (; k > 0; k -= 4, a += 4, b += 4 * nv * VW) rows_steps(acc, mr, nv, 4, a, b);
 }
 
 INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc,
@@ -79,33 +79,48 @@ INLINE void rows_end(const int mr, const int nv, int64_t k, const float *a, cons
 }
 
 INLINE void rows_band(const int mr, int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1,
-                      const TileEnd *e, const float *ahead) {
-  for (; n1 - n0 > (int)VW; n0 += NR, b += panel, ahead = NULL)
-    rows_end(mr, 2, k, a, b, row, n0, n1 - n0 < (int)NR ? n1 - n0 : (int)NR, e, ahead);
-  if (n0 < n1) rows_end(mr, 1, k, a, b, row, n0, n1 - n0, e, ahead);
+                      const TileEnd *e, const float *ahead, float *const *soon, int64_t to_soon) {
+  for (; n0 < n1; n0 += NR, b += panel, ahead = ahead ? ahead + k / CHUNK * (NR / AHEAD_BANDS) * CHUNK : NULL) {
+    if (soon)
+#pragma GCC unroll 16
+      for (int i = 0; i < mr; i++) end_ask(soon[i] + n0 + to_soon, e);
+    if (n1 - n0 > (int)VW) rows_end(mr, 2, k, a, b, row, n0, n1 - n0 < (int)NR ? n1 - n0 : (int)NR, e, ahead);
+    else rows_end(mr, 1, k, a, b, row, n0, n1 - n0, e, ahead);
+  }
+}
+
+/* Step u of gemm_outer's sum. */
+INLINE void outer_step(vf acc[MR][2], const int mr, const int nv, const float *a, const float *b, const float *b1) {
+  vf bv[2];
+  bv[0] = v_load(b);
+  if (nv > 1) bv[1] = v_load(b1);
+#pragma GCC unroll 16
+  for (int i = 0; i < mr; i++) {
+    vf x = v_set(a[i]);
+#pragma GCC unroll 2
+    for (int v = 0; v < nv; v++) v_add_product(&acc[i][v], x, bv[v]);
+  }
 }
 
 /* What c holds is added at the end, so that it may come from far away meanwhile. */
-INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, int64_t lda, const float *b, int64_t rows_b, float *c,
-                       int64_t ldc, bool add) {
+INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, const int64_t lda, const float *b, int64_t rows_b, float *c,
+                       int64_t ldc, bool add, const float *ahead) {
+  enum { STEPS = 8 };
   vf acc[MR][2];
   TILE_LOOP(i, v) acc[i][v] = v_zero();
   if (add)
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++) __builtin_prefetch(c + i * ldc, 1, 3), __builtin_prefetch(c + i * ldc + nv * VW - 1, 1, 3);
   const float *b1 = (int)VW == (int)CHUNK ? b + rows_b * CHUNK : b + VW;
-#pragma GCC unroll 2
-  for (; t > 0; t--, a += lda, b += CHUNK, b1 += CHUNK) {
-    vf bv[2];
-    bv[0] = v_load(b);
-    if (nv > 1) bv[1] = v_load(b1);
-#pragma GCC unroll 16
-    for (int i = 0; i < mr; i++) {
-      vf x = v_set(a[i]);
-#pragma GCC unroll 2
-      for (int v = 0; v < nv; v++) v_add_product(&acc[i][v], x, bv[v]);
+  for (; t >= STEPS; t -= STEPS, a += STEPS * lda, b += STEPS * CHUNK, b1 += STEPS * CHUNK) {
+    if (ahead) {
+#pragma GCC unroll 8
+      for (int l = 0; l < nv * (int)VW * STEPS / CHUNK / AHEAD_BANDS; l++, ahead += CHUNK) ask(ahead);
     }
+#pragma GCC unroll 8
+    for (int u = 0; u < STEPS; u++) outer_step(acc, mr, nv, a + u * lda, b + u * CHUNK, b1 + u * CHUNK);
   }
+  for (; t > 0; t--, a += lda, b += CHUNK, b1 += CHUNK) outer_step(acc, mr, nv, a, b, b1);
   if (add) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load(c + i * ldc + v * VW);
   TILE_LOOP(i, v) v_store(c + i * ldc + v * VW, acc[i][v]);
 }
@@ -124,15 +139,18 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, in
   static void rows_##m##_2(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) { \
     rows_tile(m, 2, k, a, b, c, ldc, add, ahead); } \
   static void band_##m(int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1, \
-                       const TileEnd *e, const float *ahead) { \
-    rows_band(m, k, a, b, panel, row, n0, n1, e, ahead); }
+                       const TileEnd *e, const float *ahead, float *const *soon, int64_t to_soon) { \
+    rows_band(m, k, a, b, panel, row, n0, n1, e, ahead, soon, to_soon); }
 ROWS_LIST(ROWS_DEFINE)
 
+/* The distance of a's rows is known in each: they are packed in a band, or lie in a chunk. */
 #define OUTER_DEFINE(m) \
-  static void outer_##m##_1(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add) { \
-    outer_tile(m, 1, t, a, lda, b, rb, c, ldc, add); } \
-  static void outer_##m##_2(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add) { \
-    outer_tile(m, 2, t, a, lda, b, rb, c, ldc, add); }
+  static void outer_##m##_1(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add, const float *ahead) { \
+    if (lda == m) outer_tile(m, 1, t, a, m, b, rb, c, ldc, add, ahead); \
+    else outer_tile(m, 1, t, a, CHUNK, b, rb, c, ldc, add, ahead); } \
+  static void outer_##m##_2(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add, const float *ahead) { \
+    if (lda == m) outer_tile(m, 2, t, a, m, b, rb, c, ldc, add, ahead); \
+    else outer_tile(m, 2, t, a, CHUNK, b, rb, c, ldc, add, ahead); }
 ROWS_LIST(OUTER_DEFINE)
 
 void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) {
@@ -143,12 +161,13 @@ void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, flo
   tile[2 * (mr - 1) + nv - 1](k, a, b, c, ldc, add, ahead);
 }
 
-void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, int64_t lda, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add) {
-  static void (*const tile[])(int64_t, const float *, int64_t, const float *, int64_t, float *, int64_t, bool) = {
+void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, int64_t lda, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add,
+                   const float *ahead) {
+  static void (*const tile[])(int64_t, const float *, int64_t, const float *, int64_t, float *, int64_t, bool, const float *) = {
 #define OUTER_ENTRY(m) outer_##m##_1, outer_##m##_2,
     ROWS_LIST(OUTER_ENTRY)
   };
-  tile[2 * (mr - 1) + nv - 1](t, a, lda, b, rows_b, c, ldc, add);
+  tile[2 * (mr - 1) + nv - 1](t, a, lda, b, rows_b, c, ldc, add, ahead);
 }
 
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e) {
@@ -162,11 +181,11 @@ void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int
 }
 
 void K(gemm_band)(int mr, int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1,
-                  const TileEnd *e, const float *ahead) {
+                  const TileEnd *e, const float *ahead, float *const *soon, int64_t to_soon) {
   static void (*const band[])(int64_t, const float *, const float *, int64_t, float *const *, int64_t, int64_t, const TileEnd *,
-                              const float *) = {
+                              const float *, float *const *, int64_t) = {
 #define BAND_ENTRY(m) band_##m,
     ROWS_LIST(BAND_ENTRY)
   };
-  band[mr - 1](k, a, b, panel, row, n0, n1, e, ahead);
+  band[mr - 1](k, a, b, panel, row, n0, n1, e, ahead, soon, to_soon);
 }

@@ -24,18 +24,21 @@ enum {
   NR = 2 * VW,                                   /* columns of a tile */
   MR = VW == 16 ? 14 : VW == 8 ? 6 : 4,          /* most rows of a gemm_rows tile */
   OR = VW == 16 ? 8 : 4,                         /* rows of a gemm_outer tile inside a chunk, which it divides */
+  AHEAD_BANDS = VW == 16 ? 4 : 8,                /* see below */
 };
 
-/* k is a multiple of 4 (pad a and b with zeros); 1 <= mr <= MR; nv 1 or 2; ldc in floats. add: c is added to.
- * ahead: k * nv*VW / 2 floats that are wanted soon and may be far away, asked for on the way; or NULL. */
-void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead);
-/* What band b of `bands` multiplied with one panel of `floats` asks for of the next: the first two ask for half each. */
-INLINE const float *ahead_of(const float *next, int64_t b, int64_t bands, int64_t floats) {
-  return next && bands > 1 && b < 2 ? next + b * floats / 2 : NULL;
+/* ahead, below: what is wanted soon and may be far away, asked for on the way, or NULL. All at once would hold up what is wanted now: a
+ * product asks for so much that AHEAD_BANDS of them, all with one panel, have asked for a panel. This is band b's part of the next one. */
+INLINE const float *ahead_of(const float *next, int64_t floats, int64_t band) {
+  return floats && band < AHEAD_BANDS ? next + floats / CHUNK * band / AHEAD_BANDS * CHUNK : NULL;
 }
+
+/* k is a multiple of 4 (pad a and b with zeros); 1 <= mr <= MR; nv 1 or 2; ldc in floats. add: c is added to. */
+void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead);
 /* t rows, 1 <= mr <= MR; a's are lda floats apart: CHUNK where a points into a chunk, mr in a band of its own; b points at a chunk, or
  * a vector inside it; rows_b: rows of the block b is in (distance to the next chunk). */
-void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, int64_t lda, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add);
+void K(gemm_outer)(int mr, int nv, int64_t t, const float *a, int64_t lda, const float *b, int64_t rows_b, float *c, int64_t ldc, bool add,
+                   const float *ahead);
 
 /* The epilogue (op.h) of rows of n columns, y[i] the rows' addresses; the tile is used up. add: what y holds is added to the tile first.
  * around: stored around the caches, but for a vector of which only a part counts; the rows begin on multiples of a vector. */
@@ -52,9 +55,10 @@ INLINE TileEnd tile_end(const Epilogue *e, int64_t from, const float *y0) {
                    .gate = e->gate, .y0 = y0, .act = e->act, .act_attr = e->act_attr};
 }
 /* gemm_rows for columns [n0, n1) of the rows `row` and their epilogue, whose scale and shift are those of column 0. b: their panels,
- * `panel` floats from one to the next; ahead: as wide as the first. */
+ * `panel` floats from one to the next; ahead: what the tiles ask for, one after the other. soon: NULL, or as many rows that will be written
+ * soon, of which a tile asks for what lies to_soon columns from its own. */
 void K(gemm_band)(int mr, int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1,
-                  const TileEnd *e, const float *ahead);
+                  const TileEnd *e, const float *ahead, float *const *soon, int64_t to_soon);
 void K(gemm_finish)(float *const *y, float *tile, int64_t ld_tile, int rows, int n, const TileEnd *e);
 
 /* Over a tile's accumulators, acc[i][v] of row i, vector v; where that goes, and how many of its lanes count. */

@@ -172,7 +172,8 @@ static void multiply(const Plan *p, float *prod, const float *v, const float *u,
   for (int q = 0; q < POINTS; q++)
     for (int64_t b = 0; b < bands; b++) {
       int64_t r0 = piece_at(tiles, bands, b), mr = piece_at(tiles, bands, b + 1) - r0;
-      const float *ahead = ahead_of(q + 1 < POINTS ? u + (q + 1) * p->u_step : NULL, b, bands, (c1 - c0) * nv * VW);
+      int64_t floats = q + 1 < POINTS && bands > 1 ? (c1 - c0) * nv * VW : 0;
+      const float *ahead = ahead_of(u + (q + 1) * p->u_step, floats, b);
       K(gemm_rows)((int)mr, nv, c1 - c0, v + q * v_step(p, tiles) + r0 * p->depth + c0 * mr, u + q * p->u_step,
                    prod + (r0 * POINTS + q) * NR, (int64_t)POINTS * NR, c0 > 0, ahead);
     }

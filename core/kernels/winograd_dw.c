@@ -86,7 +86,7 @@ static void multiply(const Plan *p, float *sums, int64_t sum_step, int64_t ld, c
         K(gemm_outer)((int)min_of(OR, k1 - k), (int)ceil_div(min_of(NR, c1 - c), VW), tiles,
                       e + q * p->e_step + k / CHUNK * tiles * CHUNK + k % CHUNK, CHUNK,
                       v + q * p->v_step + c / CHUNK * tiles * CHUNK + c % CHUNK, tiles,
-                      sums + q * sum_step + (k - k0) * ld + c - c0, ld, add);
+                      sums + q * sum_step + (k - k0) * ld + c - c0, ld, add, NULL);
 }
 
 /* dw[k][3][3][c..] from `parts` sums of one channel k, part_step floats apart. */
