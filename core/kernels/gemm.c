@@ -4,31 +4,37 @@
 #include "kernels.h"
 #include "gemm.h"
 
-/* n steps of the sum in one chunk. */
-INLINE void rows_steps(vf acc[MR][2], const int mr, const int nv, const int n, const float *a, const float *b) {
+/* A step of a sum: acc[i] += a[i * every] * b, whose vectors lie at b0 and b1. */
+INLINE void add_step(vf acc[MR][2], const int mr, const int nv, const float *a, const int64_t every, const float *b0, const float *b1) {
+  vf b[2];
+  b[0] = v_load(b0);
+  if (nv > 1) b[1] = v_load(b1);
 #pragma GCC unroll 16
-  for (int u = 0; u < n; u++) {
-    vf bv[2];
+  for (int i = 0; i < mr; i++) {
+    vf x = v_set(a[i * every]);
 #pragma GCC unroll 2
-    for (int v = 0; v < nv; v++) bv[v] = v_load(b + (u * nv + v) * VW);
-#pragma GCC unroll 16
-    for (int i = 0; i < mr; i++) {
-      vf x = v_set(a[i * CHUNK + u]);
-#pragma GCC unroll 2
-      for (int v = 0; v < nv; v++) v_add_product(&acc[i][v], x, bv[v]);
-    }
+    for (int v = 0; v < nv; v++) v_add_product(&acc[i][v], x, b[v]);
   }
 }
 
-INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const float *a, const float *b, const float *ahead) {
-  for (; k >= CHUNK; k -= CHUNK, a += mr * CHUNK, b += CHUNK * nv * VW) {
-    if (ahead) {
+/* Asks for so many floats; returns where the next begin. */
+INLINE const float *ask_part(const float *ahead, const int floats) {
+  if (!ahead) return NULL;
 #pragma GCC unroll 8
-      for (int l = 0; l < nv * (int)VW / AHEAD_BANDS; l++, ahead += CHUNK) ask(ahead);
-    }
-    rows_steps(acc, mr, nv, CHUNK, a, b);
+  for (int l = 0; l < floats / CHUNK; l++) ask(ahead + l * CHUNK);
+  return ahead + floats / CHUNK * CHUNK;
+}
+
+INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const float *a, const float *b, const float *ahead) {
+  const int64_t row = nv * VW;
+  for (; k >= CHUNK; k -= CHUNK, a += mr * CHUNK, b += CHUNK * row) {
+    ahead = ask_part(ahead, nv * VW * CHUNK / AHEAD_BANDS);
+#pragma GCC unroll 16
+    for (int u = 0; u < CHUNK; u++) add_step(acc, mr, nv, a + u, CHUNK, b + u * row, b + u * row + VW);
   }
-  for (; k > 0; k -= 4, a += 4, b += 4 * nv * VW) rows_steps(acc, mr, nv, 4, a, b);
+  for (; k > 0; k -= 4, a += 4, b += 4 * row)
+#pragma GCC unroll 4
+    for (int u = 0; u < 4; u++) add_step(acc, mr, nv, a + u, CHUNK, b + u * row, b + u * row + VW);
 }
 
 INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc,
@@ -80,25 +86,12 @@ INLINE void rows_end(const int mr, const int nv, int64_t k, const float *a, cons
 
 INLINE void rows_band(const int mr, int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1,
                       const TileEnd *e, const float *ahead, float *const *soon, int64_t to_soon) {
-  for (; n0 < n1; n0 += NR, b += panel, ahead = ahead ? ahead + k / CHUNK * (NR / AHEAD_BANDS) * CHUNK : NULL) {
+  for (; n0 < n1; n0 += NR, b += panel, ahead = ahead ? ahead + k / CHUNK * (NR * CHUNK / AHEAD_BANDS) : NULL) {
     if (soon)
 #pragma GCC unroll 16
       for (int i = 0; i < mr; i++) end_ask(soon[i] + n0 + to_soon, e);
     if (n1 - n0 > (int)VW) rows_end(mr, 2, k, a, b, row, n0, n1 - n0 < (int)NR ? n1 - n0 : (int)NR, e, ahead);
     else rows_end(mr, 1, k, a, b, row, n0, n1 - n0, e, ahead);
-  }
-}
-
-/* Step u of gemm_outer's sum. */
-INLINE void outer_step(vf acc[MR][2], const int mr, const int nv, const float *a, const float *b, const float *b1) {
-  vf bv[2];
-  bv[0] = v_load(b);
-  if (nv > 1) bv[1] = v_load(b1);
-#pragma GCC unroll 16
-  for (int i = 0; i < mr; i++) {
-    vf x = v_set(a[i]);
-#pragma GCC unroll 2
-    for (int v = 0; v < nv; v++) v_add_product(&acc[i][v], x, bv[v]);
   }
 }
 
@@ -113,14 +106,11 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
     for (int i = 0; i < mr; i++) __builtin_prefetch(c + i * ldc, 1, 3), __builtin_prefetch(c + i * ldc + nv * VW - 1, 1, 3);
   const float *b1 = (int)VW == (int)CHUNK ? b + rows_b * CHUNK : b + VW;
   for (; t >= STEPS; t -= STEPS, a += STEPS * lda, b += STEPS * CHUNK, b1 += STEPS * CHUNK) {
-    if (ahead) {
+    ahead = ask_part(ahead, nv * VW * STEPS / AHEAD_BANDS);
 #pragma GCC unroll 8
-      for (int l = 0; l < nv * (int)VW * STEPS / CHUNK / AHEAD_BANDS; l++, ahead += CHUNK) ask(ahead);
-    }
-#pragma GCC unroll 8
-    for (int u = 0; u < STEPS; u++) outer_step(acc, mr, nv, a + u * lda, b + u * CHUNK, b1 + u * CHUNK);
+    for (int u = 0; u < STEPS; u++) add_step(acc, mr, nv, a + u * lda, 1, b + u * CHUNK, b1 + u * CHUNK);
   }
-  for (; t > 0; t--, a += lda, b += CHUNK, b1 += CHUNK) outer_step(acc, mr, nv, a, b, b1);
+  for (; t > 0; t--, a += lda, b += CHUNK, b1 += CHUNK) add_step(acc, mr, nv, a, 1, b, b1);
   if (add) TILE_LOOP(i, v) acc[i][v] = acc[i][v] + v_load(c + i * ldc + v * VW);
   TILE_LOOP(i, v) v_store(c + i * ldc + v * VW, acc[i][v]);
 }
