@@ -26,11 +26,13 @@ INLINE const float *ask_part(const float *ahead, const int floats) {
 }
 
 INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const float *a, const float *b, const float *ahead) {
+  enum { STEPS = VW == 8 ? 16 : 4 }; /* without a question; more of the tall tiles of AVX-512 would be a lot of code */
   const int64_t row = nv * VW;
-  for (; k >= CHUNK; k -= CHUNK, a += mr * CHUNK, b += CHUNK * row) {
+  for (; k >= CHUNK; k -= CHUNK, a += (mr - 1) * CHUNK) {
     ahead = ask_part(ahead, nv * VW * CHUNK / AHEAD_BANDS);
+    for (int q = 0; q < CHUNK; q += STEPS, a += STEPS, b += STEPS * row)
 #pragma GCC unroll 16
-    for (int u = 0; u < CHUNK; u++) add_step(acc, mr, nv, a + u, CHUNK, b + u * row, b + u * row + VW);
+      for (int u = 0; u < STEPS; u++) add_step(acc, mr, nv, a + u, CHUNK, b + u * row, b + u * row + VW);
   }
   for (; k > 0; k -= 4, a += 4, b += 4 * row)
 #pragma GCC unroll 4
@@ -98,7 +100,7 @@ INLINE void rows_band(const int mr, int64_t k, const float *a, const float *b, i
 /* What c holds is added at the end, so that it may come from far away meanwhile. */
 INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, const int64_t lda, const float *b, int64_t rows_b, float *c,
                        int64_t ldc, bool add, const float *ahead) {
-  enum { STEPS = 8 };
+  enum { STEPS = VW == 8 ? 8 : 4 };
   vf acc[MR][2];
   TILE_LOOP(i, v) acc[i][v] = v_zero();
   if (add)
@@ -133,13 +135,13 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
     rows_band(m, k, a, b, panel, row, n0, n1, e, ahead, soon, to_soon); }
 ROWS_LIST(ROWS_DEFINE)
 
-/* The distance of a's rows is known in each: they are packed in a band, or lie in a chunk. */
+/* The distance of a's rows is known in each: they are packed in a band, or, no more than OR, lie in a chunk. */
 #define OUTER_DEFINE(m) \
   static void outer_##m##_1(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add, const float *ahead) { \
-    if (lda == m) outer_tile(m, 1, t, a, m, b, rb, c, ldc, add, ahead); \
+    if (m > OR || lda == m) outer_tile(m, 1, t, a, m, b, rb, c, ldc, add, ahead); \
     else outer_tile(m, 1, t, a, CHUNK, b, rb, c, ldc, add, ahead); } \
   static void outer_##m##_2(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add, const float *ahead) { \
-    if (lda == m) outer_tile(m, 2, t, a, m, b, rb, c, ldc, add, ahead); \
+    if (m > OR || lda == m) outer_tile(m, 2, t, a, m, b, rb, c, ldc, add, ahead); \
     else outer_tile(m, 2, t, a, CHUNK, b, rb, c, ldc, add, ahead); }
 ROWS_LIST(OUTER_DEFINE)
 
