@@ -25,10 +25,6 @@ INLINE void run_zero(float *to, int64_t n) {
   for (int64_t j = 0; j < n; j += VW) v_store(to + j, v_zero());
 }
 
-/* One tap, no padding: a row of the product is one pixel; in order where the step is 1. */
-INLINE bool single_pixels(const Lattice *g) { return g->th * g->tw == 1 && !g->h0 && !g->w0; }
-INLINE bool in_order(const Lattice *g) { return g->step_h == 1 && g->step_w == 1 && g->gh == g->h && g->gw == g->w; }
-
 static void copy_pixels(float *to, int64_t step, const float *from, int64_t ld, int64_t rows, int64_t n) {
   for (int64_t row = 0; row < rows; row++, to += CHUNK, from += ld) {
     int64_t f = 0;

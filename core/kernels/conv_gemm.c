@@ -53,15 +53,14 @@ static void size_product(Product *p, int64_t n_images, int blocks) {
   p->panels = ceil_div(p->n, NR);
   p->packed = p->depths * p->depth * round_up(p->n, VW);
   const Lattice *g = &p->g;
-  p->in_order = g->th == 1 && g->tw == 1 && g->step_h == 1 && g->step_w == 1 && g->h0 == 0 && g->w0 == 0 && g->gh == g->h && g->gw == g->w &&
-                p->out_h == g->h && p->out_w == g->w && p->out_step_h == 1 && p->out_step_w == 1;
+  p->in_order = single_pixels(g) && in_order(g) && p->out_h == g->h && p->out_w == g->w && p->out_step_h == 1 && p->out_step_w == 1;
   int64_t rows = max_of(MR, min_of(BLOCK_ROWS, BLOCK_FLOATS / p->depth / MR * MR));
   p->row_blocks = max_of(1, ceil_div(p->m, rows));
   p->col_blocks = max_of(1, min_of(p->panels, ceil_div(PIECES_WANTED, p->row_blocks * blocks)));
   p->group = ceil_div(rows, MR);
   p->fit = min_of(p->n, ceil_div(p->panels, p->col_blocks) * NR) * p->depth <= FIT_FLOATS;
   p->lie = p->in_order && p->k == CHUNK && g->ld == CHUNK;
-  if (p->fit && g->th * g->tw == 1) {
+  if (p->fit && single_pixels(g)) {
     p->group = p->lie ? 1 : max_of(1, GROUP_FLOATS / (MR * p->depth));
     if (p->col_blocks == 1) p->row_blocks = max_of(1, min_of(p->row_blocks, max_of(FIT_PIECES, ceil_div(p->m, FIT_ROWS))));
   }

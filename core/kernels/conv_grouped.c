@@ -166,8 +166,8 @@ void K(conv_grouped_prepare)(float *prepared, const float *w, ConvPass pass, con
 
 void K(conv_grouped)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
   if (!prepared) turn_weights(scratch, w, s, false);
-  Rows a = {.g = lattice_of_x(s, 1), .w = prepared ? prepared : scratch, .taps = s->r * s->s, .width = s->c / s->groups, .tap_h = s->s, .tap_w = 1, .out_step = s->c,
-            .ahead = beyond_caches(s) ? (int64_t)s->ow * s->c : 0};
+  Rows a = {.g = lattice_of_x(s, 1), .w = prepared ? prepared : scratch, .taps = s->r * s->s, .width = s->c / s->groups,
+            .tap_h = s->s, .tap_w = 1, .out_step = s->c, .ahead = beyond_caches(s) ? (int64_t)s->ow * s->c : 0};
   const int64_t rows = (int64_t)s->n * s->oh;
   const TileEnd end = tile_end(e, 0, y);
 #pragma omp parallel for schedule(dynamic, rows_at_once(rows))

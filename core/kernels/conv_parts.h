@@ -31,6 +31,10 @@ INLINE Lattice lattice_of_y(const ConvShape *s, int blocks) {
                    .th = 1, .tw = 1, .dh = 1, .dw = 1};
 }
 
+/* One tap, no padding: a row of the product is one pixel; in order where the step is 1. */
+INLINE bool single_pixels(const Lattice *g) { return g->th * g->tw == 1 && !g->h0 && !g->w0; }
+INLINE bool in_order(const Lattice *g) { return g->step_h == 1 && g->step_w == 1 && g->gh == g->h && g->gw == g->w; }
+
 /* Row p of the product as a place of its grid, and the row after it. */
 typedef struct Site {
   int64_t n;

@@ -25,7 +25,8 @@ INLINE const float *ask_part(const float *ahead, const int floats) {
   return ahead + floats / CHUNK * CHUNK;
 }
 
-INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const float *a, const float *b, const float *ahead) {
+/* Returns where what is asked for next begins. */
+INLINE const float *rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const float *a, const float *b, const float *ahead) {
   enum { STEPS = VW == 8 ? 16 : 4 }; /* without a question; more of the tall tiles of AVX-512 would be a lot of code */
   const int64_t row = nv * VW;
   for (; k >= CHUNK; k -= CHUNK, a += (mr - 1) * CHUNK) {
@@ -37,6 +38,7 @@ INLINE void rows_sum(vf acc[MR][2], const int mr, const int nv, int64_t k, const
   for (; k > 0; k -= 4, a += 4, b += 4 * row)
 #pragma GCC unroll 4
     for (int u = 0; u < 4; u++) add_step(acc, mr, nv, a + u, CHUNK, b + u * row, b + u * row + VW);
+  return ahead;
 }
 
 INLINE void rows_tile(const int mr, const int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc,
@@ -77,23 +79,25 @@ INLINE void end_tile(vf acc[MR][2], const int mr, const int nv, float *const *ro
   }
 }
 
-INLINE void rows_end(const int mr, const int nv, int64_t k, const float *a, const float *b, float *const *row, int64_t n0, int64_t n,
-                     const TileEnd *e, const float *ahead) {
+INLINE const float *rows_end(const int mr, const int nv, int64_t k, const float *a, const float *b, float *const *row, int64_t n0, int64_t n,
+                            const TileEnd *e, const float *ahead) {
   vf acc[MR][2];
   TILE_LOOP(i, v) acc[i][v] = v_zero();
-  rows_sum(acc, mr, nv, k, a, b, ahead);
+  ahead = rows_sum(acc, mr, nv, k, a, b, ahead);
   if (n == nv * (int)VW) end_tile(acc, mr, nv, row, n0, e, VW);
   else end_tile(acc, mr, nv, row, n0, e, (int)n - (nv - 1) * (int)VW);
+  return ahead;
 }
 
 INLINE void rows_band(const int mr, int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1,
                       const TileEnd *e, const float *ahead, float *const *soon, int64_t to_soon) {
-  for (; n0 < n1; n0 += NR, b += panel, ahead = ahead ? ahead + k / CHUNK * (NR * CHUNK / AHEAD_BANDS) : NULL) {
+  for (const float *end = ahead ? ahead + mr * k : NULL; n0 < n1; n0 += NR, b += panel) {
     if (soon)
 #pragma GCC unroll 16
       for (int i = 0; i < mr; i++) end_ask(soon[i] + n0 + to_soon, e);
-    if (n1 - n0 > (int)VW) rows_end(mr, 2, k, a, b, row, n0, n1 - n0 < (int)NR ? n1 - n0 : (int)NR, e, ahead);
-    else rows_end(mr, 1, k, a, b, row, n0, n1 - n0, e, ahead);
+    if (n1 - n0 > (int)VW) ahead = rows_end(mr, 2, k, a, b, row, n0, n1 - n0 < (int)NR ? n1 - n0 : (int)NR, e, ahead);
+    else ahead = rows_end(mr, 1, k, a, b, row, n0, n1 - n0, e, ahead);
+    if (ahead >= end) ahead = NULL;
   }
 }
 
@@ -136,13 +140,12 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
 ROWS_LIST(ROWS_DEFINE)
 
 /* The distance of a's rows is known in each: they are packed in a band, or, no more than OR, lie in a chunk. */
-#define OUTER_DEFINE(m) \
-  static void outer_##m##_1(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add, const float *ahead) { \
-    if (m > OR || lda == m) outer_tile(m, 1, t, a, m, b, rb, c, ldc, add, ahead); \
-    else outer_tile(m, 1, t, a, CHUNK, b, rb, c, ldc, add, ahead); } \
-  static void outer_##m##_2(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add, const float *ahead) { \
-    if (m > OR || lda == m) outer_tile(m, 2, t, a, m, b, rb, c, ldc, add, ahead); \
-    else outer_tile(m, 2, t, a, CHUNK, b, rb, c, ldc, add, ahead); }
+#define OUTER_OF(m, nv) \
+  static void outer_##m##_##nv(int64_t t, const float *a, int64_t lda, const float *b, int64_t rb, float *c, int64_t ldc, bool add, \
+                               const float *ahead) { \
+    if (m > OR || lda == m) outer_tile(m, nv, t, a, m, b, rb, c, ldc, add, ahead); \
+    else outer_tile(m, nv, t, a, CHUNK, b, rb, c, ldc, add, ahead); }
+#define OUTER_DEFINE(m) OUTER_OF(m, 1) OUTER_OF(m, 2)
 ROWS_LIST(OUTER_DEFINE)
 
 void K(gemm_rows)(int mr, int nv, int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool add, const float *ahead) {

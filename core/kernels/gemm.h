@@ -55,7 +55,7 @@ INLINE TileEnd tile_end(const Epilogue *e, int64_t from, const float *y0) {
                    .gate = e->gate, .y0 = y0, .act = e->act, .act_attr = e->act_attr};
 }
 /* gemm_rows for columns [n0, n1) of the rows `row` and their epilogue, whose scale and shift are those of column 0. b: their panels,
- * `panel` floats from one to the next; ahead: what the tiles ask for, one after the other. soon: NULL, or as many rows that will be written
+ * `panel` floats from one to the next; ahead: mr * k floats that the tiles ask for, one after the other. soon: NULL, or as many rows that will be written
  * soon, of which a tile asks for what lies to_soon columns from its own. */
 void K(gemm_band)(int mr, int64_t k, const float *a, const float *b, int64_t panel, float *const *row, int64_t n0, int64_t n1,
                   const TileEnd *e, const float *ahead, float *const *soon, int64_t to_soon);
