@@ -27,37 +27,7 @@ INLINE unsigned beside(int first, const int outputs, const int tw, const int ste
   return bits;
 }
 
-/* `outputs` neighbours from j on of grid row i, channels [ch, ch + n). Columns of taps ascend; those whose bits are in `out` see nothing. */
-INLINE void span(const int outputs, const int tw, const int step, const Rows *a, float *y, const float *image, int i, int j, int t0, int t1,
-                 int ch, const int n, const unsigned out, const TileEnd *e) {
-  const Lattice *g = &a->g;
-  vf sum[SPAN][2], w[TAPS_MAX];
-#pragma GCC unroll 8
-  for (int q = 0; q < outputs; q++) sum[q][0] = v_zero();
-  int64_t line = ((int64_t)(i * g->step_h + g->h0 + t0 * g->dh) * g->w + j * step + g->w0) * g->ld + ch;
-  const float *wt = a->w + ((int64_t)ch / VW * a->taps + a->tap0 + t0 * a->tap_h) * VW;
-  for (int t = t0; t < t1; t++, line += (int64_t)g->dh * g->w * g->ld, wt += a->tap_h * VW) {
-#pragma GCC unroll 8
-    for (int u = 0; u < tw; u++) w[u] = v_load(wt + u * a->tap_w * VW);
-    int64_t at = line;
-#pragma GCC unroll 32
-    for (int v = 0; v < (outputs - 1) * step + tw; v++, at += g->ld) {
-      if (out >> v & 1) continue;
-      vf x = load(image + at, n);
-#pragma GCC unroll 8
-      for (int q = 0; q < outputs; q++)
-        if (v - q * step >= 0 && v - q * step < tw) sum[q][0] = v_fma(x, w[v - q * step], sum[q][0]);
-    }
-  }
-  float *to[SPAN];
-#pragma GCC unroll 8
-  for (int q = 0; q < outputs; q++) to[q] = y + (j + q) * a->out_step;
-  end_vectors(sum, outputs, 1, to, ch, e, n);
-#pragma GCC unroll 8
-  for (int q = 0; q < outputs; q++) v_store_n(to[q] + ch, sum[q][0], n);
-}
-
-/* Of what the same outputs of the next grid row will read and write, and this row has not, asks for one share for every vector of
+/* Of what outputs j … of the next grid row will read and write, and row i has not, asks for one share for every vector of
  * channels: shares follow each other in memory, which answers sooner than to the order in which they will be used. */
 INLINE void ask_below(const Rows *a, const float *y, const float *image, int i, int j, int ch, const TileEnd *e) {
   const Lattice *g = &a->g;
@@ -72,22 +42,80 @@ INLINE void ask_below(const Rows *a, const float *y, const float *image, int i, 
   for (int64_t k = 0; k < SPAN * every * VW; k += CHUNK) end_ask(y + k, e);
 }
 
-typedef void RowFunction(const Rows *a, float *y, const float *image, int i, int t0, int t1, const TileEnd *e);
-#define ROW_FUNCTION(tw, step) \
-  static void row_##tw##_##step(const Rows *a, float *y, const float *image, int i, int t0, int t1, const TileEnd *e) { \
-    for (int j = 0, c = (int)a->g.ld, ch, whole; j < a->g.gw; j += whole ? SPAN : 1) { \
-      whole = a->g.gw - j >= SPAN; \
-      const unsigned out = beside(j * step + a->g.w0, whole ? SPAN : 1, tw, step, a->g.w); \
-      for (ch = 0; ch + VW <= c; ch += VW) { \
-        if (a->ahead && whole) ask_below(a, y, image, i, j, ch, e); \
-        if (!whole) span(1, tw, step, a, y, image, i, j, t0, t1, ch, VW, out, e); \
-        else if (out) span(SPAN, tw, step, a, y, image, i, j, t0, t1, ch, VW, out, e); \
-        else span(SPAN, tw, step, a, y, image, i, j, t0, t1, ch, VW, 0, e); \
-      } \
-      if (ch < c && whole) span(SPAN, tw, step, a, y, image, i, j, t0, t1, ch, c - ch, out, e); \
-      else if (ch < c) span(1, tw, step, a, y, image, i, j, t0, t1, ch, c - ch, out, e); \
-    } \
+/* A row of outputs: its taps' rows t0 <= t < t1 are inside the map. */
+typedef struct Line {
+  const Rows *a;
+  float *y;           /* the row of outputs */
+  const float *image;
+  int i, t0, t1;
+  const TileEnd *e;
+} Line;
+
+/* `outputs` neighbours from j on, channels [ch, c) but for a rest that is no whole vector, n lanes of it where `rest`; out: columns that see
+ * nothing. */
+INLINE void span(const Line *l, const int outputs, const int tw, const int step, int j, const bool rest, const unsigned out) {
+  const Rows *a = l->a;
+  const Lattice *g = &a->g;
+  const int c = (int)g->ld, whole = c / VW * VW;
+  const int64_t ld = g->ld, row = (int64_t)g->dh * g->w * ld, tap = (int64_t)a->tap_w * VW, row_w = (int64_t)a->tap_h * VW;
+  const float *first = l->image + ((int64_t)(l->i * g->step_h + g->h0 + l->t0 * g->dh) * g->w + g->w0 + j * step) * ld;
+  const float *weights = a->w + (int64_t)(a->tap0 + l->t0 * a->tap_h) * VW;
+  float *to[SPAN];
+#pragma GCC unroll 8
+  for (int q = 0; q < outputs; q++) to[q] = l->y + (j + q) * a->out_step;
+  for (int ch = rest ? whole : 0; ch < (rest ? c : whole); ch += VW) {
+    const int n = rest ? c - ch : (int)VW;
+    const float *x = first + ch, *w = weights + (int64_t)ch * a->taps;
+    vf sum[SPAN][2];
+    if (a->ahead && outputs == SPAN && !rest) ask_below(a, l->y, l->image, l->i, j, ch, l->e);
+#pragma GCC unroll 8
+    for (int q = 0; q < outputs; q++) sum[q][0] = v_zero();
+    for (int t = l->t0; t < l->t1; t++, x += row, w += row_w) {
+      vf weight[TAPS_MAX];
+#pragma GCC unroll 8
+      for (int u = 0; u < tw; u++) weight[u] = v_load(w + u * tap);
+#pragma GCC unroll 32
+      for (int v = 0; v < (outputs - 1) * step + tw; v++) {
+        if (out >> v & 1) continue;
+        vf xv = load(x + v * ld, n);
+#pragma GCC unroll 8
+        for (int q = 0; q < outputs; q++)
+          if (v - q * step >= 0 && v - q * step < tw) v_add_product(&sum[q][0], xv, weight[v - q * step]);
+      }
+    }
+    end_vectors(sum, outputs, 1, to, ch, l->e, n);
+#pragma GCC unroll 8
+    for (int q = 0; q < outputs; q++) v_store_n(to[q] + ch, sum[q][0], n);
   }
+}
+
+/* A row of outputs. Borders of a map that is as wide as the common padding wants it have code without the question which columns see
+ * nothing (a stride of 2 leaves one less on the right); others are done one by one. */
+INLINE void row_of(const Line *l, const int tw, const int step) {
+  const Lattice *g = &l->a->g;
+  const int columns = (SPAN - 1) * step + tw, pad = tw / 2, over = step == 1 ? pad : pad - 1;
+  const unsigned left = (1u << pad) - 1, right = over > 0 ? ((1u << over) - 1) << (columns - over) : 0;
+  for (int j = 0, count; j < g->gw; j += count) {
+    const bool whole = g->gw - j >= SPAN;
+    const unsigned out = beside(j * step + g->w0, whole ? SPAN : 1, tw, step, g->w);
+    count = whole && (!out || out == left || out == right || out == (left | right)) ? SPAN : 1;
+    if (count == 1) span(l, 1, tw, step, j, false, out & ((1u << tw) - 1));
+    else if (!out) span(l, SPAN, tw, step, j, false, 0);
+    else if (out == left) span(l, SPAN, tw, step, j, false, left);
+    else if (out == right) span(l, SPAN, tw, step, j, false, right);
+    else span(l, SPAN, tw, step, j, false, left | right);
+  }
+  for (int j = 0, count; g->ld % VW && j < g->gw; j += count) {
+    count = g->gw - j >= SPAN ? SPAN : 1;
+    const unsigned out = beside(j * step + g->w0, count, tw, step, g->w);
+    if (count == SPAN) span(l, SPAN, tw, step, j, true, out);
+    else span(l, 1, tw, step, j, true, out);
+  }
+}
+
+typedef void RowFunction(const Line *l);
+#define ROW_FUNCTION(tw, step) \
+  static void row_##tw##_##step(const Line *l) { row_of(l, tw, step); }
 ROW_FUNCTION(1, 1) ROW_FUNCTION(2, 1) ROW_FUNCTION(3, 1) ROW_FUNCTION(4, 1) ROW_FUNCTION(5, 1) ROW_FUNCTION(7, 1)
 ROW_FUNCTION(3, 2) ROW_FUNCTION(5, 2) ROW_FUNCTION(7, 2)
 static RowFunction *const row_function[STEP_MAX + 1][TAPS_MAX + 1] = {
@@ -106,7 +134,7 @@ void K(depthwise_row)(const Rows *rows, float *y, const float *image, int i, int
     a.g.w0 -= a.g.tw - 1;
     a.tap0 += (a.g.tw - 1) * a.tap_w, a.tap_w = -a.tap_w;
   }
-  row_function[a.g.step_w][a.g.tw](&a, y, image, i, t0, t1, e);
+  row_function[a.g.step_w][a.g.tw](&(Line){&a, y, image, i, t0, t1, e});
 }
 
 /* --- the gradient of the weights --- */
