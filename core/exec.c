@@ -42,6 +42,8 @@ static View view_of(const Run *r, int v) {
     w.data = t->data;
   } else if (x->place == AT_OUTPUT) {
     w.data = r->out[x->slot]->data;
+  } else if (x->place == AT_NOTHING) {
+    return w;
   } else {
     w.data = (float *)(void *)(arena + x->offset);
   }
@@ -51,7 +53,8 @@ static View view_of(const Run *r, int v) {
 
 static const float *data_of(const Run *r, int v) { return v < 0 ? NULL : view_of(r, v).data; }
 
-static void run_step(const Run *r, const Step *s) {
+/* The call that a step is. */
+static Call call_of(const Run *r, const Step *s) {
   Call c = {.attr = s->attr, .seed = r->node[s->node]->seed, .n_in = s->n_in, .out = view_of(r, s->out)};
   for (int k = 0; k < MAX_IN; k++) c.in[k] = view_of(r, k < s->n_in ? s->in[k] : -1);
   c.scratch = arena + s->scratch_offset;
@@ -67,6 +70,12 @@ static void run_step(const Run *r, const Step *s) {
       c.epilogue.shift = shift;
     }
   }
+  return c;
+}
+
+static void run_step(const Run *r, const Step *s) {
+  Call c = call_of(r, s), first;
+  if (s->first >= 0) first = call_of(r, &r->p->first[s->first]), c.first = &first;
   s->op->forward(&c);
 }
 

@@ -1,6 +1,7 @@
 /* The planner. Dead code is gone before it starts (graph_walk reaches only what is wanted). Then, in this order:
  *   fuse     convolution or linear map + BatchNorm in eval + add + activation become one step; so do BatchNorm, or the
  *            gradient of a map by its input, + add + activation or the gradient of a ReLU
+ *   pair     a step whose result only one other wants, of the same op, runs within that where the op can (Op.pair)
  *   layout   each rank-4 value lies as its op wants it; a copy is put in where neighbours differ
  *   place    every value gets a place: its leaf, an output tensor, or an offset in the one arena, shared by lifetime */
 #include "plan.h"
@@ -32,6 +33,7 @@ static void plan_free(Plan *p) {
   free(p->key);
   free(p->value);
   free(p->step);
+  free(p->first);
   free(p->out);
   free(p);
 }
@@ -121,6 +123,8 @@ static int fuse_chain(Draft *d, int i, const int *head, Step *s) {
 
 /* --- values and steps --- */
 
+static const Step blank = {.bias = -1, .bn_mean = -1, .bn_var = -1, .bn_weight = -1, .bn_bias = -1, .residual = -1, .gate = -1, .first = -1};
+
 static int add_value(Draft *d, const Shape *shape, Layout layout, ValuePlace place) {
   Plan *p = d->p;
   if (p->n_values == d->cap_values) {
@@ -153,7 +157,8 @@ static Step *add_step(Draft *d, const Op *op, int node) {
     d->cap_steps = cap;
   }
   Step *s = &p->step[p->n_steps++];
-  *s = (Step){.op = op, .node = node, .bias = -1, .bn_mean = -1, .bn_var = -1, .bn_weight = -1, .bn_bias = -1, .residual = -1, .gate = -1};
+  *s = blank;
+  s->op = op, s->node = node;
   return s;
 }
 
@@ -270,12 +275,13 @@ static void touch(Plan *p, int v, int step) {
   if (step > r->last) r->last = step;
 }
 
-enum { FUSED_IN = 7 };
-static int step_inputs(const Step *s, int *v) {
+enum { FUSED_IN = 7, STEP_IN = 2 * (MAX_IN + FUSED_IN) };
+static int step_inputs(const Plan *p, const Step *s, int v[STEP_IN]) {
   int n = 0;
   for (int k = 0; k < s->n_in; k++) v[n++] = s->in[k];
   int more[FUSED_IN] = {s->bias, s->bn_mean, s->bn_var, s->bn_weight, s->bn_bias, s->residual, s->gate};
   for (int k = 0; k < FUSED_IN; k++) v[n++] = more[k];
+  if (s->first >= 0) n += step_inputs(p, &p->first[s->first], v + n);
   return n;
 }
 
@@ -303,7 +309,7 @@ static bool may_take(const Plan *p, int t, int v, bool to_the_end) {
   if (r->place != AT_ARENA || r->last != t || root == out || is_shifted(p, v) || value_bytes(r) != value_bytes(&p->value[out]) ||
       x->layout != o->layout || !shape_equal(&x->shape, &o->shape))
     return false;
-  int in[MAX_IN + FUSED_IN], n = step_inputs(s, in);
+  int in[STEP_IN], n = step_inputs(p, s, in);
   for (int k = 0; k < n; k++)
     if (in[k] >= 0 && root_of(p, in[k]) == root && ((to_the_end && k < s->n_in) || !same_view(p, in[k], v))) return false;
   return true;
@@ -312,6 +318,7 @@ static bool may_take(const Plan *p, int t, int v, bool to_the_end) {
 /* The value whose place the output of step t takes; -1: none. */
 static int overwritten(const Plan *p, int t) {
   const Step *s = &p->step[t];
+  if (s->first >= 0) return -1;
   for (int k = 0; k < s->n_in && k < s->op->in_place; k++)
     if (may_take(p, t, s->in[k], false)) return root_of(p, s->in[k]);
   if (s->residual < 0 || !s->op->over_residual) return -1;
@@ -321,13 +328,27 @@ static int overwritten(const Plan *p, int t) {
   return over ? root_of(p, s->residual) : -1;
 }
 
+static size_t fold_bytes(const Plan *p, const Step *s) {
+  return s->bn_mean >= 0 ? round_up(2 * sizeof(float) * (size_t)p->value[s->bn_mean].shape.dim[0]) : 0;
+}
+
+/* Bytes of scratch that the step's op wants. */
+static size_t scratch_bytes(const Plan *p, const Step *s) {
+  Shape in[MAX_IN], first[MAX_IN];
+  input_shapes(p, s, in);
+  const Shape *out = &p->value[s->out].shape;
+  if (s->first < 0) return round_up(s->op->scratch ? s->op->scratch(in, s->n_in, s->attr, out) : 0);
+  input_shapes(p, &p->first[s->first], first);
+  return round_up(s->op->pair(first, p->first[s->first].attr, in, s->attr, out));
+}
+
 static bool place(Draft *d, uint64_t forward_end) {
   Plan *p = d->p;
-  int in[MAX_IN + FUSED_IN];
+  int in[STEP_IN];
   for (int v = 0; v < p->n_values; v++) p->value[v].first = p->value[v].last = -1;
   for (int t = 0; t < p->n_steps; t++) {
     Step *s = &p->step[t];
-    int n = step_inputs(s, in);
+    int n = step_inputs(p, s, in);
     for (int k = 0; k < n; k++) touch(p, in[k], t);
     Value *out = &p->value[root_of(p, s->out)];
     if (out->first < 0) out->first = t;
@@ -338,7 +359,7 @@ static bool place(Draft *d, uint64_t forward_end) {
   bool begun_backward = false;
   for (int t = 0; t < p->n_steps; t++) {
     Step *s = &p->step[t];
-    int n = step_inputs(s, in), out = root_of(p, s->out);
+    int n = step_inputs(p, s, in), out = root_of(p, s->out);
     Value *o = &p->value[out];
     if (!begun_backward && d->node[s->node]->order >= forward_end) { /* what the forward pass leaves for the backward pass */
       begun_backward = true;
@@ -356,14 +377,12 @@ static bool place(Draft *d, uint64_t forward_end) {
         o->offset = arena_take(&a, value_bytes(o));
       }
     }
-    Shape shape[MAX_IN];
-    input_shapes(p, s, shape);
-    const Shape *os = &p->value[s->out].shape;
-    s->scratch = round_up(s->op->scratch ? s->op->scratch(shape, s->n_in, s->attr, os) : 0);
-    size_t fold = s->bn_mean >= 0 ? round_up(2 * sizeof(float) * (size_t)p->value[s->bn_mean].shape.dim[0]) : 0;
-    s->scratch_offset = arena_take(&a, s->scratch + fold + 128);
-    s->fold_offset = s->scratch_offset + s->scratch;
-    arena_give(&a, s->scratch_offset, s->scratch + fold + 128);
+    Step *first = s->first >= 0 ? &p->first[s->first] : NULL;
+    size_t scratch = scratch_bytes(p, s), fold = fold_bytes(p, s), all = scratch + fold + (first ? fold_bytes(p, first) : 0) + 128;
+    s->scratch_offset = arena_take(&a, all);
+    s->fold_offset = s->scratch_offset + scratch;
+    if (first) first->fold_offset = s->fold_offset + fold;
+    arena_give(&a, s->scratch_offset, all);
     for (int k = 0; k < n; k++) {
       if (in[k] < 0) continue;
       Value *x = &p->value[root_of(p, in[k])];
@@ -384,6 +403,28 @@ static bool place(Draft *d, uint64_t forward_end) {
 
 /* --- putting it together --- */
 
+/* Takes the step that makes in[0] of s, a step of node h that is about to be added, into it, where both sides can: its result is then
+ * never whole. */
+static void pair_up(Draft *d, const Node *h, Step *s, const Shape *out) {
+  Plan *p = d->p;
+  int at = input_index(h, 0), v = s->in[0], t = p->n_steps - 1;
+  if (!s->op->pair || at < 0 || d->uses[at] != 1 || d->wanted[at] || v != d->value_of[at]) return;
+  while (t >= 0 && p->step[t].out != v) t--;
+  if (t < 0) return;
+  const Step *first = &p->step[t];
+  if (first->op != s->op || first->first >= 0 || first->residual >= 0 || first->gate >= 0) return;
+  Shape first_in[MAX_IN], in[MAX_IN];
+  input_shapes(p, first, first_in);
+  input_shapes(p, s, in);
+  if (!s->op->pair(first_in, first->attr, in, s->attr, out)) return;
+  Step *more = realloc(p->first, (size_t)(p->n_first + 1) * sizeof *more);
+  if (!more) return; /* apart, then */
+  p->first = more;
+  p->first[s->first = p->n_first++] = *first;
+  memmove(p->step + t, p->step + t + 1, (size_t)(--p->n_steps - t) * sizeof *p->step);
+  p->value[v].place = AT_NOTHING;
+}
+
 static bool lay_out(Draft *d) {
   Plan *p = d->p;
   Step *chain = calloc((size_t)d->count + 1, sizeof *chain);
@@ -394,12 +435,11 @@ static bool lay_out(Draft *d) {
     return err_memory(d->e, (double)d->count * sizeof *chain, "a plan");
   }
   bool ok = true;
-  const Step none = {.bias = -1, .bn_mean = -1, .bn_var = -1, .bn_weight = -1, .bn_bias = -1, .residual = -1, .gate = -1};
   for (int i = 0; i < d->count; i++) head[i] = i, d->fused_into[i] = -1;
   for (int i = 0; i < d->count; i++) {
     Node *n = d->node[i];
     if (n->value || !n->op->fuses || !is_free(d, head, i)) continue;
-    Step s = none;
+    Step s = blank;
     int end = fuse_chain(d, i, head, &s);
     head[end] = i;
     chain[end] = s;
@@ -415,7 +455,7 @@ static bool lay_out(Draft *d) {
     }
     if (d->fused_into[i] >= 0) continue;
     Node *h = d->node[head[i]];
-    Step s = h->op->fuses ? chain[i] : none;
+    Step s = h->op->fuses ? chain[i] : blank;
     s.op = h->op;
     s.node = head[i];
     s.n_in = h->n_in;
@@ -448,6 +488,7 @@ static bool lay_out(Draft *d) {
       p->value[v].alias = s.in[0];
       p->value[v].shift = shift;
     } else {
+      pair_up(d, h, &s, &n->shape);
       Step *to = add_step(d, h->op, head[i]);
       if ((ok = to != NULL)) *to = s;
     }
@@ -566,22 +607,28 @@ done:
   return p;
 }
 
+static void add_fused(StepInfo *info, const Node *n) {
+  info->fused[info->n_fused++] = n->op;
+  info->order[info->n_fused] = n->order;
+}
+
 StepInfo plan_step(const Plan *p, int t, Node *const *node) {
-  const Step *s = &p->step[t];
-  const Node *n = node[s->node];
-  StepInfo info = {.op = s->op, .n_fused = s->n_fused, .order = {n->order}, .path = n->path, .shape = p->value[s->out].shape};
-  for (int k = 0; k < s->n_fused; k++) {
-    info.fused[k] = node[s->fused[k]]->op;
-    info.order[k + 1] = node[s->fused[k]]->order;
+  const Step *s = &p->step[t], *first = s->first >= 0 ? &p->first[s->first] : NULL;
+  const Node *n = node[first ? first->node : s->node];
+  StepInfo info = {.op = s->op, .order = {n->order}, .path = n->path, .shape = p->value[s->out].shape};
+  for (int k = 0; first && k < first->n_fused; k++) add_fused(&info, node[first->fused[k]]);
+  if (first) add_fused(&info, node[s->node]);
+  for (int k = 0; k < s->n_fused; k++) add_fused(&info, node[s->fused[k]]);
+  for (const Step *part = s; part; part = part == s ? first : NULL) {
+    Shape shape[MAX_IN];
+    input_shapes(p, part, shape);
+    if (s->op->macs) info.macs += s->op->macs(shape, part->n_in, part->attr, &p->value[part->out].shape);
+    if (s->op->algorithm) info.algorithm = first ? "pair" : s->op->algorithm(shape, part->n_in, part->attr, &p->value[part->out].shape);
   }
-  Shape shape[MAX_IN];
-  input_shapes(p, s, shape);
-  if (s->op->macs) info.macs = s->op->macs(shape, s->n_in, s->attr, &p->value[s->out].shape);
-  if (s->op->algorithm) info.algorithm = s->op->algorithm(shape, s->n_in, s->attr, &p->value[s->out].shape);
-  int value[MAX_IN + FUSED_IN + 1], n_values = step_inputs(s, value);
+  int value[STEP_IN + 1], n_values = step_inputs(p, s, value);
   value[n_values++] = s->out;
   for (int k = 0; k < n_values; k++) {
-    bool again = value[k] < 0; /* or the same bytes under another name */
+    bool again = value[k] < 0 || p->value[value[k]].place == AT_NOTHING; /* or the same bytes under another name */
     for (int j = 0; j < k && !again; j++)
       again = value[j] == value[k] || (value[j] >= 0 && root_of(p, value[j]) == root_of(p, value[k]) && !is_shifted(p, value[j]) && !is_shifted(p, value[k]));
     if (!again) info.bytes += shape_count(&p->value[value[k]].shape) * (int64_t)sizeof(float);

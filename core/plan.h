@@ -8,7 +8,7 @@ typedef enum ValuePlace {
   AT_LEAF,   /* the tensor of a leaf: slot is its node index */
   AT_OUTPUT, /* a tensor made by the run: slot counts outputs */
   AT_ARENA,  /* offset in the arena */
-  AT_NOTHING /* fused away */
+  AT_NOTHING /* never whole: a step computes it along the way */
 } ValuePlace;
 
 typedef struct Value {
@@ -33,7 +33,8 @@ typedef struct Step {
   double bn_eps;
   const Op *act;   /* the activation's op, or NULL */
   double act_attr[MAX_ACT_ATTR];
-  size_t scratch, scratch_offset, fold_offset;
+  int first;       /* number in Plan.first of the step whose result in[0] is and that runs within this one, or -1 */
+  size_t scratch_offset, fold_offset;
 } Step;
 
 typedef struct Plan {
@@ -41,9 +42,9 @@ typedef struct Plan {
   uint64_t hash;
   void *key;
   size_t key_size;
-  int n_values, n_steps, n_nodes, n_out;
+  int n_values, n_steps, n_first, n_nodes, n_out;
   Value *value;
-  Step *step;
+  Step *step, *first;
   int *out;        /* values wanted */
   size_t arena, output_bytes, saved_bytes;
 } Plan;

@@ -11,8 +11,8 @@ typedef struct StepInfo {
   const Op *op;          /* what runs; op_layout where a value had to be laid otherwise for the node */
   const char *algorithm; /* of op, for these shapes; NULL: it has but one */
   int n_fused;
-  const Op *fused[3];    /* what else it computes, in order: of bn_eval, add, an activation */
-  uint64_t order[4];     /* creation order of op's node, then of the fused ones */
+  const Op *fused[7];    /* what else it computes, in order: of bn_eval, add, an activation; then of a pair the second op and its own */
+  uint64_t order[8];     /* creation order of op's node, then of the fused ones */
   const char *path;      /* module path of op's node */
   Shape shape;           /* of the result */
   int64_t macs;

@@ -57,6 +57,15 @@ static Algorithm choose(ConvPass pass, const ConvShape *s) {
   return rule(pass, s);
 }
 
+/* Two in one pass where the map between them is more than caches hold, and the weights of the first stay in L2 beside its rows. */
+bool K(conv2d_pairs)(const ConvShape *first, const ConvShape *second) {
+  enum { BETWEEN_MIN = 512 * 1024, WEIGHTS_MAX = 48 * 1024 };
+  const Lattice g = lattice_of_x(first, 1);
+  return first->groups == 1 && single_pixels(&g) && in_order(&g) && choose(CONV_FORWARD, first) == GEMM &&
+         choose(CONV_FORWARD, second) == GROUPED && second->c == second->groups && (int64_t)first->c * first->k <= WEIGHTS_MAX &&
+         (int64_t)first->n * first->oh * first->ow * first->k >= BETWEEN_MIN && K(conv_pair_fits)(first, second);
+}
+
 void K(conv2d)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
   algorithm[choose(CONV_FORWARD, s)].forward(y, x, w, prepared, e, s, scratch);
 }

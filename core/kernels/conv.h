@@ -11,6 +11,13 @@ typedef struct ConvShape {
 
 typedef enum ConvPass { CONV_FORWARD, CONV_DX, CONV_DW } ConvPass;
 
+/* A convolution's forward pass as one of a pair. */
+typedef struct ConvMap {
+  const float *w, *prepared;
+  Epilogue epilogue;
+  const ConvShape *shape;
+} ConvMap;
+
 #define CONV_KERNELS(ROW) \
   /* y = w * x through the epilogue; e is never NULL; prepared: the weights as conv2d_prepare left them, or NULL */ \
   ROW(void, conv2d, (float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch)) \
@@ -25,6 +32,10 @@ typedef enum ConvPass { CONV_FORWARD, CONV_DX, CONV_DW } ConvPass;
   ROW(size_t, conv2d_scratch, (ConvPass pass, const ConvShape *s)) \
   /* whether the epilogue's residual may be the output's own memory: no element is stored before its sum is whole */ \
   ROW(bool, conv2d_over_residual, (ConvPass pass, const ConvShape *s)) \
+  /* y: second of first of x, where their shapes pair: whether they do, and bytes of scratch with the threads now in force */ \
+  ROW(void, conv2d_pair, (float *y, const float *x, const ConvMap *first, const ConvMap *second, void *scratch)) \
+  ROW(bool, conv2d_pairs, (const ConvShape *first, const ConvShape *second)) \
+  ROW(size_t, conv2d_pair_scratch, (const ConvShape *first, const ConvShape *second)) \
   /* the algorithm chosen ("winograd 4x4", "implicit gemm", "direct" …), for profiles */ \
   ROW(const char *, conv2d_algorithm, (ConvPass pass, const ConvShape *s))
 #endif

@@ -253,6 +253,21 @@ void K(conv_gemm_dx)(float *dx, const float *dy, const float *w, const float *pr
   }
 }
 
+int64_t K(conv_gemm_block)(void) { return block_floats(); }
+
+void K(conv_gemm_pixels)(float *y, const float *x, const float *packed, const Epilogue *e, const ConvShape *s, int64_t pixels, float *block) {
+  Product p = forward_product(s);
+  const int64_t pieces = ceil_div(pixels, ceil_div(p.m, p.row_blocks));
+  const TileEnd end = tile_end(e, 0, y);
+  Lattice g = p.g;
+  g.src = x, p.m = pixels;
+  for (int64_t i = 0; i < pieces * p.col_blocks; i++) {
+    int64_t rb = i / p.col_blocks, cb = i % p.col_blocks;
+    run_piece(&p, &g, y, packed, &end, piece_at(pixels, pieces, rb), piece_at(pixels, pieces, rb + 1), piece_at(p.panels, p.col_blocks, cb),
+              piece_at(p.panels, p.col_blocks, cb + 1), block);
+  }
+}
+
 int64_t K(conv_gemm_prepared)(ConvPass pass, const ConvShape *s) {
   Product forward = forward_product(s);
   if (pass == CONV_FORWARD) return packed_floats(&forward, s);

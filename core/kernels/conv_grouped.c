@@ -135,7 +135,7 @@ INLINE void row_of(const Kind kind, const int width, const Rows *a, float *y, co
   }
 }
 
-static void grid_row(const Rows *a, float *y, const float *image, int i, const TileEnd *e) {
+void K(conv_grouped_row)(const Rows *a, float *y, const float *image, int i, const TileEnd *e) {
   const Lattice *g = &a->g;
   int h = i * g->step_h + g->h0, t0 = 0, t1 = g->th, lo, hi;
   while (t0 < t1 && (h + t0 * g->dh < 0 || h + t0 * g->dh >= g->h)) t0++;
@@ -164,16 +164,20 @@ void K(conv_grouped_prepare)(float *prepared, const float *w, ConvPass pass, con
   turn_weights(prepared, w, s, pass == CONV_DX);
 }
 
+Rows K(conv_grouped_rows)(const ConvShape *s, const float *prepared) {
+  return (Rows){.g = lattice_of_x(s, 1), .w = prepared, .taps = s->r * s->s, .width = s->c / s->groups, .tap_h = s->s, .tap_w = 1, .out_step = s->c};
+}
+
 void K(conv_grouped)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
   if (!prepared) turn_weights(scratch, w, s, false);
-  Rows a = {.g = lattice_of_x(s, 1), .w = prepared ? prepared : scratch, .taps = s->r * s->s, .width = s->c / s->groups,
-            .tap_h = s->s, .tap_w = 1, .out_step = s->c, .ahead = beyond_caches(s) ? (int64_t)s->ow * s->c : 0};
+  Rows a = K(conv_grouped_rows)(s, prepared ? prepared : scratch);
+  a.ahead = beyond_caches(s) ? (int64_t)s->ow * s->c : 0;
   const int64_t rows = (int64_t)s->n * s->oh;
   const TileEnd end = tile_end(e, 0, y);
 #pragma omp parallel for schedule(dynamic, rows_at_once(rows))
   for (int64_t p = 0; p < rows; p++) {
     int64_t at = p * s->ow * s->c;
-    grid_row(&a, y + at, x + p / s->oh * s->h * s->w * s->c, (int)(p % s->oh), &end);
+    K(conv_grouped_row)(&a, y + at, x + p / s->oh * s->h * s->w * s->c, (int)(p % s->oh), &end);
     activate_row(y + at, (int64_t)s->ow * s->c, e->act, e->act_attr);
   }
 }
@@ -193,7 +197,7 @@ void K(conv_grouped_dx)(float *dx, const float *dy, const float *w, const float 
       conv_phase_taps(ph, s->pad_h, s->dilation_h, s->stride_h, s->r, &r0, &rd, &a.g.th, &a.g.h0, &a.g.dh);
       conv_phase_taps(pw, s->pad_w, s->dilation_w, s->stride_w, s->s, &s0, &sd, &a.g.tw, &a.g.w0, &a.g.dw);
       a.tap0 = r0 * s->s + s0, a.tap_h = rd * s->s, a.tap_w = sd;
-      grid_row(&a, dx + (p * s->w + pw) * s->c, dy + p / s->h * s->oh * s->ow * s->c, h / s->stride_h, &end);
+      K(conv_grouped_row)(&a, dx + (p * s->w + pw) * s->c, dy + p / s->h * s->oh * s->ow * s->c, h / s->stride_h, &end);
     }
     activate_row(dx + p * s->w * s->c, (int64_t)s->w * s->c, e->act, e->act_attr);
   }

@@ -19,6 +19,10 @@ INLINE bool beyond_caches(const ConvShape *s) {
   return (int64_t)s->n * s->c * ((int64_t)s->h * s->w + (int64_t)s->oh * s->ow) > CACHED;
 }
 
+/* The rows of a forward pass, weights as conv_grouped_prepare leaves them; and row i of the outputs of an image. */
+Rows K(conv_grouped_rows)(const ConvShape *s, const float *prepared);
+void K(conv_grouped_row)(const Rows *a, float *y, const float *image, int i, const TileEnd *e);
+
 /* One channel a group, columns of taps side by side, 1, 2, 3, 4, 5 or 7 of them (conv_depthwise.c). A row of outputs, whose
  * taps t0 <= t < t1 are inside the map; and the gradient of the weights, whose scratch is so many floats. */
 bool K(depthwise_fits)(const Lattice *g);

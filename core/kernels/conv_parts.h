@@ -3,6 +3,7 @@
  *   conv_direct.c                 few input channels (pictures), but for the gradient of x
  *   conv_gemm.c, conv_gemm_dw.c   implicit GEMM: any stride, padding, dilation, groups; conv_gemm_large_dw.c: many weights
  *   conv_grouped.c, …_dw.c        narrow groups; conv_depthwise.c: one channel a group, for all passes
+ *   conv_pair.c                   one tap, then narrow groups, in one pass
  *   winograd.c, winograd_dw.c     3x3 at stride 1; compiled for tiles of 4x4 and (winograd_2x2.c, …_dw.c) of 2x2 outputs */
 #ifndef KERNELS_CONV_PARTS_H
 #define KERNELS_CONV_PARTS_H
@@ -110,7 +111,12 @@ CONV_ALGORITHM(winograd_2x2)
 CONV_ALGORITHM(conv_direct) /* but for dx */
 bool K(conv_direct_fits)(const ConvShape *s);
 bool K(conv_grouped_fits)(const ConvShape *s);
+bool K(conv_pair_fits)(const ConvShape *first, const ConvShape *second);
 bool K(conv_gemm_at_once)(ConvPass pass, const ConvShape *s); /* whether every sum is one range, stored once */
+/* So many pixels of a convolution of one tap in order, one after the other: a thread's own work. packed: as conv_gemm_prepare leaves them;
+ * block: conv_gemm_block floats. */
+void K(conv_gemm_pixels)(float *y, const float *x, const float *packed, const Epilogue *e, const ConvShape *s, int64_t pixels, float *block);
+int64_t K(conv_gemm_block)(void);
 size_t K(conv_gemm_dw_scratch)(const ConvShape *s);
 bool K(conv_gemm_large_dw_fits)(const ConvShape *s);
 void K(conv_gemm_large_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch);

@@ -17,10 +17,22 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
   return true;
 }
 
+/* The convolution that a call is, made ready. */
+static ConvMap map_of(const Call *c, const ConvShape *s) {
+  return (ConvMap){c->in[1].data, conv_prepared(&c->in[1], CONV_FORWARD, s), c->epilogue, s};
+}
+
 /* The bias arrives as epilogue.shift, with or without something fused (see Epilogue). */
 static void forward(const Call *c) {
   ConvShape s = conv_shape(&c->in[0].shape, &c->in[1].shape, &c->out.shape, c->attr);
-  kern->conv2d(c->out.data, c->in[0].data, c->in[1].data, conv_prepared(&c->in[1], CONV_FORWARD, &s), &c->epilogue, &s, c->scratch);
+  const ConvMap map = map_of(c, &s);
+  if (!c->first) {
+    kern->conv2d(c->out.data, c->in[0].data, map.w, map.prepared, &map.epilogue, &s, c->scratch);
+    return;
+  }
+  const ConvShape f = conv_shape(&c->first->in[0].shape, &c->first->in[1].shape, &c->in[0].shape, c->first->attr);
+  const ConvMap first = map_of(c->first, &f);
+  kern->conv2d_pair(c->out.data, c->first->in[0].data, &first, &map, c->scratch);
 }
 
 static void grad(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx) {
@@ -42,6 +54,11 @@ static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape
   (void)n_in;
   ConvShape s = conv_shape(&in[0], &in[1], out, attr);
   return kern->conv2d_scratch(CONV_FORWARD, &s);
+}
+
+static size_t pair(const Shape *first, const double *first_attr, const Shape *in, const double *attr, const Shape *out) {
+  const ConvShape f = conv_shape(&first[0], &first[1], &in[0], first_attr), s = conv_shape(&in[0], &in[1], out, attr);
+  return kern->conv2d_pairs(&f, &s) ? kern->conv2d_pair_scratch(&f, &s) : 0;
 }
 
 static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *out) {
@@ -76,7 +93,7 @@ const Op op_conv2d = {
     .doc = "y[n,k,i,j] = b[k] + sum over c,r,s of w[k,c,r,s] x[n,c, i stride + r dilation - padding, …]; "
            "x (N,C,H,W), w (K,C/groups,R,S), b (K); as torch.nn.functional.conv2d",
     .layout = OP_CHANNELS_LAST, .fuses = FUSE_MAP, .per_sample = true,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .over_residual = over_residual, .macs = macs, .algorithm = algorithm,
+    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .over_residual = over_residual, .pair = pair, .macs = macs, .algorithm = algorithm,
     .reference = reference,
     .cases = (const OpCase[]){
         {"2,3,8,8 5,3,3,3 5", "", 0},

@@ -30,7 +30,8 @@ function Module.audit(m, ...) return require("suture.view.audit")(m, ...) end
 function Module.cost(m, ...) return require("suture.view.cost")(m, ...) end
 
 --- m:profile([x][, {runs = 5, train = false, depth =, by =, input =}]): runs m and says where the time goes: one row per step
--- that ran (what is fused is one step), with its module, algorithm, output, time, rate and share of what the machine can do.
+-- that ran (what is fused is one step; a "pair" is two convolutions, of what lies between them only a few rows exist at a time),
+-- with its module, algorithm, output, time, rate and share of what the machine can do.
 --   m:profile()               with random numbers in the shape the model knows; in eval, as evaluate and predict run it
 --   m:profile(16, 3, 224, 224), m:profile(x)   with that shape, or with a tensor
 --   train    a training step: forward, loss (cross-entropy of (N, classes), else the mean) and backward (rows marked ←)

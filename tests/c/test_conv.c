@@ -293,6 +293,81 @@ static void more_than_caches_hold(void **unused) {
   check_shape(SHAPE(3, 256, 244, 8, 48, 1, 1, 1, 0, 1, 2));
 }
 
+/* A convolution into scratch that is as long as it says, and not the algorithm the rule would choose. */
+static void convolve(const char *algorithm, float *y, const float *x, const ConvMap *m) {
+  setenv("SUTURE_CONV", algorithm, 1);
+  kernels_init();
+  assert_string_equal(kern->conv2d_algorithm(CONV_FORWARD, m->shape), algorithm);
+  run_once(&(Run){CONV_FORWARD, m->shape, x, m->w, &m->epilogue}, y, false);
+}
+
+/* Two in one pass give the bits of one after the other, from one thread and from three; weights prepared or not. */
+static void check_pair(ConvShape first, ConvShape second) {
+  static int turn;
+  first.oh = first.h, first.ow = first.w;
+  second.n = first.n, second.h = first.h, second.w = first.w, second.c = second.k = first.k;
+  second.oh = (second.h + 2 * second.pad_h - second.dilation_h * (second.r - 1) - 1) / second.stride_h + 1;
+  second.ow = (second.w + 2 * second.pad_w - second.dilation_w * (second.s - 1) - 1) / second.stride_w + 1;
+  const Sizes a = sizes(&first), b = sizes(&second);
+  float *x = buffer(a.x, true), *w = buffer(a.w, true), *v = buffer(b.w, true), *residual = buffer(b.y, true);
+  float *scale = buffer(first.k, true), *shift = buffer(first.k, true), *between = buffer(a.y, false), *want = buffer(b.y, false);
+  for (int i = 0; i < ISAS; i++) {
+    if (!use_isa(i)) continue;
+    turn++;
+    const int ends[] = {0, 3, 10, 16, 17}; /* the first has no residual */
+    ConvMap one = {w, NULL, epilogue(ends[turn % 5], scale, shift, NULL), &first};
+    ConvMap two = {v, NULL, epilogue(turn % EPILOGUES, shift, scale, residual), &second};
+    one.epilogue.residual = NULL;
+    convolve("implicit gemm", between, x, &one);
+    convolve("grouped", want, between, &two);
+    for (int threads = 1; threads <= 3; threads += 2) {
+      kernels_threads(threads);
+      const int64_t floats = (int64_t)(kern->conv2d_pair_scratch(&first, &second) / sizeof(float)) + 1;
+      const int64_t kept = (int64_t)(kern->conv2d_prepared(CONV_FORWARD, &second) / sizeof(float)); /* "grouped" is still in force */
+      float *scratch = buffer(floats, false), *got = buffer(b.y, false), *prepared = kept && threads > 1 ? buffer(kept, false) : NULL;
+      if (prepared) kern->conv2d_prepare(prepared, v, CONV_FORWARD, &second);
+      two.prepared = prepared;
+      kern->conv2d_pair(got, x, &one, &two, scratch);
+      if (memcmp(got, want, sizeof *got * (size_t)b.y))
+        fail_msg("%s, %d threads: %d channels of one tap, then %s: other bits than apart", kern->isa, threads, first.c, name_of(&second));
+      drop(scratch, floats), drop(got, b.y);
+      if (prepared) drop(prepared, kept);
+    }
+    kernels_threads(2);
+  }
+  drop(x, a.x), drop(w, a.w), drop(v, b.w), drop(residual, b.y), drop(scale, first.k), drop(shift, first.k), drop(between, a.y), drop(want, b.y);
+}
+
+static void pairs(void **unused) {
+  (void)unused;
+#define PAIR(n, h, w, c, k, r, stride, pad, dil, g) check_pair(SHAPE(n, h, w, c, k, 1, 1, 1, 0, 1, 1), SHAPE(n, h, w, k, k, r, r, stride, pad, dil, g))
+  PAIR(2, 9, 7, 5, 17, 3, 1, 1, 1, 17);
+  PAIR(1, 13, 9, 16, 32, 5, 2, 2, 1, 32);
+  PAIR(3, 12, 21, 33, 24, 3, 2, 1, 1, 24);
+  PAIR(2, 10, 11, 8, 16, 3, 1, 2, 2, 16);
+  PAIR(1, 6, 6, 16, 8, 2, 3, 3, 1, 8);  /* outputs that see nothing */
+  PAIR(2, 11, 7, 8, 16, 1, 2, 0, 1, 16); /* rows of the first map that nobody sees */
+  PAIR(2, 5, 9, 8, 32, 3, 1, 1, 1, 8);
+  PAIR(40, 3, 2, 20, 20, 3, 1, 1, 1, 20);
+  PAIR(1, 41, 56, 24, 144, 5, 1, 2, 1, 144); /* few rows are held */
+  PAIR(9, 30, 112, 16, 64, 3, 2, 1, 1, 64);  /* whole images, then strips */
+#undef PAIR
+  const ConvShape widening = SHAPE(16, 112, 112, 16, 64, 1, 1, 1, 0, 1, 1);
+  for (int i = 0; i < ISAS; i++) {
+    if (!use_isa(i)) continue;
+    ConvShape first = widening, second = SHAPE(16, 112, 112, 64, 64, 3, 3, 2, 1, 1, 64);
+    first.oh = first.ow = 112, second.oh = second.ow = 56;
+    use_algorithm(0, CONV_FORWARD, &first);
+    assert_true(kern->conv2d_pairs(&first, &second));
+    first.stride_h = 2;
+    assert_false(kern->conv2d_pairs(&first, &second));
+    first.stride_h = 1, second.groups = 1;
+    assert_false(kern->conv2d_pairs(&first, &second));
+    second.groups = 64, first.n = second.n = 1, first.h = first.oh = second.h = 14, second.oh = 7; /* caches hold what lies between */
+    assert_false(kern->conv2d_pairs(&first, &second));
+  }
+}
+
 static void products(void **unused) {
   (void)unused;
   static const int size[][3] = {{1, 1, 1}, {1, 1000, 512}, {17, 33, 65}, {128, 130, 70}, {300, 20, 5}, {3, 4, 0}, {64, 512, 300}};
@@ -337,6 +412,7 @@ int main(void) {
     cmocka_unit_test(channels_and_maps),      cmocka_unit_test(strides_and_dilation), cmocka_unit_test(grouped), cmocka_unit_test(over_the_residual),
     cmocka_unit_test(one_filter_per_channel), cmocka_unit_test(sizes_of_real_networks), cmocka_unit_test(products),
     cmocka_unit_test(many_weights),           cmocka_unit_test(more_than_caches_hold),
+    cmocka_unit_test(pairs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -372,6 +372,57 @@ static void test_record(void **state) {
   node_unref(x), node_unref(w), node_unref(mean), node_unref(var);
 }
 
+/* A convolution whose large result only a depthwise one takes runs within that: one step, the same bits, and that result is nowhere; unless it is
+ * wanted, or another reads it too. */
+static void test_pair(void **state) {
+  (void)state;
+  Node *x = LEAF(-1, .00001f, 4, 16, 64, 64), *v = LEAF(-.3f, .001f, 64, 16, 1, 1), *w = LEAF(.2f, -.001f, 64, 1, 3, 3);
+  Node *mean = LEAF(.1f, .01f, 64), *var = LEAF(.5f, .02f, 64);
+  double conv[MAX_ATTR] = {0};
+  op_defaults(&op_conv2d, conv);
+  assert_true(op_attrs_parse(&op_conv2d, "padding=1,1 groups=64", conv, &err));
+  const Op *const fused[] = {&op_bn_eval, &op_relu, &op_conv2d, &op_bn_eval, &op_relu};
+  enum { ALONE, WANTED, READ, KINDS };
+  Tensor *y[KINDS];
+  int64_t memory[KINDS];
+  for (int kind = 0; kind < KINDS; kind++) {
+    Builder b;
+    builder_begin(&b, &err);
+    Node *p = build2(&b, &op_conv2d, x, v), *pn = build(&b, &op_bn_eval, NULL, 3, (Node *[]){p, mean, var}), *pr = build1(&b, &op_relu, pn);
+    Node *q = build(&b, &op_conv2d, conv, 2, (Node *[]){pr, w}), *qn = build(&b, &op_bn_eval, NULL, 3, (Node *[]){q, mean, var});
+    Node *qr = build1(&b, &op_relu, qn), *other = build1(&b, &op_sum, kind == READ ? pr : v);
+    assert_false(b.failed);
+    Node *want[] = {qr, kind == WANTED ? pr : other};
+    RunRecord ran = {0};
+    run_record = &ran;
+    assert_true(graph_eval(want, 2, &err));
+    run_record = NULL;
+    const StepInfo *s = ran.step;
+    if (kind == ALONE) {
+      const uint64_t order[] = {p->order, pn->order, pr->order, q->order, qn->order, qr->order};
+      assert_int_equal(ran.n, 2);
+      if (s->op != &op_conv2d) s++;
+      assert_ptr_equal(s->op, &op_conv2d);
+      assert_string_equal(s->algorithm, "pair");
+      assert_int_equal(s->n_fused, 5);
+      assert_memory_equal(s->fused, fused, sizeof fused);
+      assert_memory_equal(s->order, order, sizeof order);
+      assert_int_equal(s->macs, 4 * 64 * 64 * 64 * (16 + 9));
+      assert_int_equal(s->bytes, 4 * (4 * 64 * 64 * (16 + 64) + 64 * (16 + 9) + 2 * 64)); /* mean and var are read twice: once */
+    } else {
+      assert_int_equal(ran.n, kind == WANTED ? 2 : 3);
+    }
+    memory[kind] = ran.memory;
+    y[kind] = tensor_ref(qr->value);
+    if (kind) assert_memory_equal(y[0]->data, y[kind]->data, sizeof(float) * (size_t)y[0]->count);
+    free(ran.step);
+    builder_end(&b);
+  }
+  assert_true(memory[READ] - memory[ALONE] > 4 * 4 * 64 * 64 * 32); /* half of what lies between; the rest is scratch */
+  for (int kind = 0; kind < KINDS; kind++) tensor_unref(y[kind]);
+  node_unref(x), node_unref(v), node_unref(w), node_unref(mean), node_unref(var);
+}
+
 /* The best of all tries so far: never falls. */
 static void test_peak(void **state) {
   (void)state;
@@ -469,6 +520,7 @@ int main(void) {
     cmocka_unit_test(test_in_place),
     cmocka_unit_test(test_peak),
     cmocka_unit_test(test_fusion_of_two_branches),
+    cmocka_unit_test(test_pair),
     cmocka_unit_test(test_aliases),
     cmocka_unit_test(test_effects),
     cmocka_unit_test(test_shape_error_names_the_place),
