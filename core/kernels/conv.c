@@ -35,14 +35,15 @@ static bool fits(Algorithm a, ConvPass pass, const ConvShape *s) {
   }
 }
 
-/* Pictures are read where they lie. Winograd's F(4x4,3x3) does least arithmetic on maps of 4x4 pixels and more and wins wherever it applies and
+/* Pictures are read where they lie, but for patches that do not overlap, which a plain product copies but once. Winograd's F(4x4,3x3) does least arithmetic on maps of 4x4 pixels and more and wins wherever it applies and
  * channels fill a chunk on one side at least, unless tiles are few. Then its weights, 36 numbers for 9, are most of the work: F(2x2,3x3) has 16; and
  * the gradient of the weights, whose sum runs over tiles, is all stores, and the plain product makes a quarter as many sums
  * to store. Maps of 2x2 pixels fill a quarter of a 4x4 tile, those one pixel high or wide too little of any tile. */
 static Algorithm rule(ConvPass pass, const ConvShape *s) {
   enum { FEW_TILES = 8 };
   if (fits(GROUPED, pass, s)) return GROUPED;
-  if (fits(DIRECT, pass, s) && s->k >= (int)VW) return DIRECT;
+  bool overlap = s->stride_h < s->r || s->stride_w < s->s;
+  if (fits(DIRECT, pass, s) && s->k >= (int)VW && overlap) return DIRECT;
   if (!winograd_fits(s) || (s->c < CHUNK && s->k < CHUNK)) return GEMM;
   int h = pass == CONV_DX ? s->h : s->oh, w = pass == CONV_DX ? s->w : s->ow;
   int64_t tiles_4x4 = ceil_div(h, 4) * ceil_div(w, 4), tiles_2x2 = ceil_div(h, 2) * ceil_div(w, 2);
