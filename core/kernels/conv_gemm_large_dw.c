@@ -1,13 +1,15 @@
 /* The gradient of weights as in conv_gemm_dw.c, where they are many: a product of two matrices that no cache holds, blocked as Goto and
  * van de Geijn 2008 have it.
  *
- * A stretch of pixels at a time is packed by all threads: the channels of dy into bands of a tile's rows, pixel after pixel, the columns
- * of x into chunked panels. Then pieces of dw, whose bands fit L2, add the products of their bands and panels, a tile after the other. */
+ * A stretch of pixels at a time: all threads pack the columns of x into chunked panels. Then each takes pieces of dw: it packs the
+ * channels of dy that are its piece's rows into bands of a tile's rows, pixel after pixel, that stay in its L2, and adds the
+ * products of its bands and panels, a tile after the other. */
 #include <omp.h>
 #include "conv_parts.h"
 
 enum { LARGE = 128 * 1024 /* floats of dw */, STRETCH_MAX = 512, STRETCH_FLOATS = 2048 * 1024, BLOCK_FLOATS = 48 * 1024, PIECES_WANTED = 16,
-       SLICE = 16 /* pixels that a thread packs at a time */ };
+       BANDS_MIN = 8 /* of a piece, as many as ask for a panel, but where rows are few */, SLICE = 16 /* pixels that a thread packs at a time */,
+       PIXELS_AHEAD = 8 };
 
 typedef struct Plan {
   Lattice x, dy;
@@ -21,11 +23,11 @@ static Plan make_plan(const ConvShape *s) {
     .x = lattice_of_x(s, 1), .dy = lattice_of_y(s, 1),
     .pixels = (int64_t)s->n * s->oh * s->ow, .rows = s->k, .cols = (int64_t)s->r * s->s * s->c,
   };
-  p.stretches = ceil_div(p.pixels, max_of(CHUNK, min_of(STRETCH_MAX, STRETCH_FLOATS / (p.rows + p.cols))));
+  p.stretches = ceil_div(p.pixels, max_of(CHUNK, min_of(STRETCH_MAX, STRETCH_FLOATS / p.cols)));
   p.longest = ceil_div(p.pixels, p.stretches);
   p.bands = ceil_div(p.rows, MR);
   p.panels = ceil_div(p.cols, NR);
-  p.row_blocks = ceil_div(p.bands, max_of(1, BLOCK_FLOATS / p.longest / MR));
+  p.row_blocks = max_of(ceil_div(p.bands, max_of(1, BLOCK_FLOATS / p.longest / MR)), min_of(PIECES_WANTED, p.bands / BANDS_MIN));
   p.col_blocks = min_of(p.panels, ceil_div(PIECES_WANTED, p.row_blocks));
   return p;
 }
@@ -36,52 +38,54 @@ bool K(conv_gemm_large_dw_fits)(const ConvShape *s) {
   return s->groups == 1 && cols % CHUNK == 0 && s->k * cols >= LARGE && (int64_t)s->n * s->oh * s->ow > 0;
 }
 
-/* The operands of `len` pixels from t0 on: panels are blocks of len rows, bands are band_step(len) floats apart. */
+/* `len` pixels from t0 on and their columns, panels that are blocks of len rows. */
 typedef struct Stretch {
   int64_t t0, len;
-  float *panels, *bands;
+  float *panels;
 } Stretch;
-static int64_t band_step(int64_t len) { return round_up(len * MR + VW, CHUNK); }
 static const float *panel_at(const Stretch *s, int64_t n) { return s->panels + n / CHUNK * s->len * CHUNK + n % CHUNK; } /* of column n */
 static int64_t panels_floats(const Plan *p) { return p->longest * p->cols; }
-static int64_t bands_floats(const Plan *p) { return p->bands * band_step(p->longest); }
 static int64_t line_floats(const Plan *p) { return p->cols + 2 * CHUNK; }
 
-/* Pixels [r0, r1) of a stretch into its bands. A vector at a time is written, and the pixels after it write over what is too much; where
- * those may be another thread's, no more than the pixel has. */
-static void copy_bands(const Plan *p, const Stretch *s, int64_t r0, int64_t r1) {
-  const int64_t step = band_step(s->len), tall = p->rows % p->bands; /* so many are of one row more than the others */
+/* A piece's bands are so many floats apart. */
+static int64_t band_step(int64_t len) { return round_up(len * MR + VW, CHUNK); }
+static int64_t bands_floats(const Plan *p) { return ceil_div(p->bands, p->row_blocks) * band_step(p->longest); }
+
+static void pack_panels(const Plan *p, const Stretch *s, int64_t r0, int64_t r1, float *line) {
+  int64_t next = s->t0 + r1;
+  K(conv_ask)(&p->x, next, min_of(SLICE, p->pixels - next), 0, p->cols);
+  K(conv_gather)(s->panels, s->len, r0, &p->x, s->t0 + r0, r1 - r0, 0, p->cols, line);
+}
+
+/* Bands [b0, b1). A vector at a time is written, and the next pixel writes over what is too much. */
+static void pack_bands(const Plan *p, const Stretch *s, int64_t b0, int64_t b1, float *bands) {
+  const int64_t step = band_step(s->len), m0 = piece_at(p->rows, p->bands, b0), m1 = piece_at(p->rows, p->bands, b1);
+  const int64_t tall = p->rows % p->bands - b0; /* so many of them are of one row more than the others */
   const int mr = (int)(p->rows / p->bands);
-  for (int64_t r = r0; r < r1; r++) {
-    const float *from = p->dy.src + (s->t0 + r) * p->dy.ld, *end = from + p->rows;
-    float *to = s->bands;
-    for (int64_t b = 0; b < p->bands; b++, to += step) {
+  for (int64_t t = 0; t < s->len; t++) {
+    const float *pixel = p->dy.src + (s->t0 + t) * p->dy.ld, *from = pixel + m0;
+    float *to = bands;
+    if (t + PIXELS_AHEAD < s->len)
+      for (int64_t m = m0; m < m1; m += CHUNK) ask(pixel + PIXELS_AHEAD * p->dy.ld + m);
+    for (int64_t b = 0; b < b1 - b0; b++, to += step) {
       int n = b < tall ? mr + 1 : mr;
-      if ((r1 - r) * n < VW) memcpy(to + r * n, from, sizeof(float) * (size_t)n);
-      else v_store(to + r * n, from + VW <= end ? v_load(from) : v_load_n(from, n));
+      v_store(to + t * n, from + VW <= pixel + p->rows ? v_load(from) : v_load_n(from, n));
       from += n;
     }
   }
 }
 
-static void pack(const Plan *p, const Stretch *s, int64_t r0, int64_t r1, float *line) {
-  int64_t next = s->t0 + r1, ahead = min_of(SLICE, p->pixels - next);
-  K(conv_ask)(&p->x, next, ahead, 0, p->cols);
-  K(conv_ask)(&p->dy, next, ahead, 0, p->rows);
-  K(conv_gather)(s->panels, s->len, r0, &p->x, s->t0 + r0, r1 - r0, 0, p->cols, line);
-  copy_bands(p, s, r0, r1);
-}
-
-static void multiply(const Plan *p, float *dw, const Stretch *s, int64_t piece, bool add) {
+static void multiply(const Plan *p, float *dw, const Stretch *s, int64_t piece, bool add, float *bands) {
   int64_t rb = piece / p->col_blocks, cb = piece % p->col_blocks;
   int64_t b0 = piece_at(p->bands, p->row_blocks, rb), b1 = piece_at(p->bands, p->row_blocks, rb + 1);
   int64_t n1 = min_of(p->cols, piece_at(p->panels, p->col_blocks, cb + 1) * NR);
+  pack_bands(p, s, b0, b1, bands);
   for (int64_t n = piece_at(p->panels, p->col_blocks, cb) * NR, to; n < n1; n = to) {
     to = min_of(n1, n + NR);
     int64_t next = s->len * min_of(NR, n1 - to); /* floats of the next panel */
     for (int64_t b = b0, m = piece_at(p->rows, p->bands, b0), mr; b < b1; b++, m += mr) {
       mr = piece_at(p->rows, p->bands, b + 1) - m;
-      K(gemm_outer)((int)mr, (int)ceil_div(to - n, VW), s->len, s->bands + b * band_step(s->len), mr, panel_at(s, n), s->len,
+      K(gemm_outer)((int)mr, (int)ceil_div(to - n, VW), s->len, bands + (b - b0) * band_step(s->len), mr, panel_at(s, n), s->len,
                     dw + m * p->cols + n, p->cols, add, ahead_of(panel_at(s, to), next, b - b0));
     }
   }
@@ -91,14 +95,15 @@ void K(conv_gemm_large_dw)(float *dw, const float *dy, const float *x, const Con
   Plan p = make_plan(s);
   p.x.src = x, p.dy.src = dy;
   Scratch mem = {scratch, 0};
-  float *panels = take(&mem, panels_floats(&p)), *bands = take(&mem, bands_floats(&p)), *lines = take(&mem, 0);
+  float *panels = take(&mem, panels_floats(&p)), *bands = take(&mem, bands_floats(&p) * kernels_threads(0)), *lines = take(&mem, 0);
   for (int64_t i = 0; i < p.stretches; i++) {
     int64_t t0 = piece_at(p.pixels, p.stretches, i);
-    Stretch at = {t0, piece_at(p.pixels, p.stretches, i + 1) - t0, panels, bands};
+    Stretch at = {t0, piece_at(p.pixels, p.stretches, i + 1) - t0, panels};
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < at.len; r += SLICE) pack(&p, &at, r, min_of(at.len, r + SLICE), lines + omp_get_thread_num() * line_floats(&p));
+    for (int64_t r = 0; r < at.len; r += SLICE)
+      pack_panels(&p, &at, r, min_of(at.len, r + SLICE), lines + omp_get_thread_num() * line_floats(&p));
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t q = 0; q < p.row_blocks * p.col_blocks; q++) multiply(&p, dw, &at, q, i > 0);
+    for (int64_t q = 0; q < p.row_blocks * p.col_blocks; q++) multiply(&p, dw, &at, q, i > 0, bands + omp_get_thread_num() * bands_floats(&p));
   }
 }
 
@@ -106,7 +111,7 @@ size_t K(conv_gemm_large_dw_scratch)(const ConvShape *s) {
   Plan p = make_plan(s);
   Scratch mem = {NULL, 0};
   take(&mem, panels_floats(&p));
-  take(&mem, bands_floats(&p));
+  take(&mem, bands_floats(&p) * kernels_threads(0));
   take(&mem, line_floats(&p) * kernels_threads(0));
   return mem.used + 64;
 }
