@@ -75,7 +75,7 @@ static Call call_of(const Run *r, const Step *s) {
 
 static void run_step(const Run *r, const Step *s) {
   Call c = call_of(r, s), first;
-  if (s->first >= 0) first = call_of(r, &r->p->first[s->first]), c.first = &first;
+  if (s->first >= 0) first = call_of(r, &r->p->first[s->first]), c.first = &first, c.first_op = r->p->first[s->first].op;
   s->op->forward(&c);
 }
 

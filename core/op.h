@@ -41,7 +41,8 @@ typedef struct Call {
   View in[MAX_IN];
   View out;
   Epilogue epilogue; /* only ops that fuse ever see one that is not empty */
-  const struct Call *first; /* NULL, or the call whose result in[0] is, to be computed along the way: in[0] has no data (Op.pair) */
+  const struct Op *first_op; /* NULL, or of the call whose result in[0] is, to be computed along the way: in[0] has no data (Op.pair) */
+  const struct Call *first;
   void *scratch;     /* op->scratch() bytes, 64-byte aligned */
 } Call;
 
@@ -97,9 +98,9 @@ typedef struct Op {
   /* Adds the gradient nodes: dx[i] for each input with needs[i] (others stay NULL). dy has n's shape. NULL: not differentiable. */
   void (*grad)(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx);
   size_t (*scratch)(const Shape *in, int n_in, const double *attr, const Shape *out); /* bytes; NULL: none */
-  /* Bytes of scratch that forward wants where it computes in[0] itself, a part at a time, from the call of the same op that would make it
-   * (first, first_attr): the whole never lies in memory, and no other step sees it. 0: not for these shapes; NULL: never. */
-  size_t (*pair)(const Shape *first, const double *first_attr, const Shape *in, const double *attr, const Shape *out);
+  /* Bytes of scratch that forward wants where it computes in[0] itself, a part at a time, from the call that would make it (of first_op,
+   * with inputs of shapes `first`): the whole never lies in memory, and no other step sees it. 0: it cannot; NULL: never. */
+  size_t (*pair)(const struct Op *first_op, const Shape *first, const double *first_attr, const Shape *in, const double *attr, const Shape *out);
   int64_t (*macs)(const Shape *in, int n_in, const double *attr, const Shape *out);   /* multiply-adds; NULL: none */
   /* Which of its algorithms forward takes for these shapes ("winograd 4x4"), a literal; NULL: it has but one. */
   const char *(*algorithm)(const Shape *in, int n_in, const double *attr, const Shape *out);

@@ -1,7 +1,7 @@
 /* The planner. Dead code is gone before it starts (graph_walk reaches only what is wanted). Then, in this order:
  *   fuse     convolution or linear map + BatchNorm in eval + add + activation become one step; so do BatchNorm, or the
  *            gradient of a map by its input, + add + activation or the gradient of a ReLU
- *   pair     a step whose result only one other wants, of the same op, runs within that where the op can (Op.pair)
+ *   pair     a step whose result only one other wants runs within that where its op can (Op.pair)
  *   layout   each rank-4 value lies as its op wants it; a copy is put in where neighbours differ
  *   place    every value gets a place: its leaf, an output tensor, or an offset in the one arena, shared by lifetime */
 #include "plan.h"
@@ -338,8 +338,9 @@ static size_t scratch_bytes(const Plan *p, const Step *s) {
   input_shapes(p, s, in);
   const Shape *out = &p->value[s->out].shape;
   if (s->first < 0) return round_up(s->op->scratch ? s->op->scratch(in, s->n_in, s->attr, out) : 0);
-  input_shapes(p, &p->first[s->first], first);
-  return round_up(s->op->pair(first, p->first[s->first].attr, in, s->attr, out));
+  const Step *f = &p->first[s->first];
+  input_shapes(p, f, first);
+  return round_up(s->op->pair(f->op, first, f->attr, in, s->attr, out));
 }
 
 static bool place(Draft *d, uint64_t forward_end) {
@@ -412,11 +413,11 @@ static void pair_up(Draft *d, const Node *h, Step *s, const Shape *out) {
   while (t >= 0 && p->step[t].out != v) t--;
   if (t < 0) return;
   const Step *first = &p->step[t];
-  if (first->op != s->op || first->first >= 0 || first->residual >= 0 || first->gate >= 0) return;
+  if (first->first >= 0 || first->residual >= 0 || first->gate >= 0) return;
   Shape first_in[MAX_IN], in[MAX_IN];
   input_shapes(p, first, first_in);
   input_shapes(p, s, in);
-  if (!s->op->pair(first_in, first->attr, in, s->attr, out)) return;
+  if (!s->op->pair(first->op, first_in, first->attr, in, s->attr, out)) return;
   Step *more = realloc(p->first, (size_t)(p->n_first + 1) * sizeof *more);
   if (!more) return; /* apart, then */
   p->first = more;
@@ -615,15 +616,16 @@ static void add_fused(StepInfo *info, const Node *n) {
 StepInfo plan_step(const Plan *p, int t, Node *const *node) {
   const Step *s = &p->step[t], *first = s->first >= 0 ? &p->first[s->first] : NULL;
   const Node *n = node[first ? first->node : s->node];
-  StepInfo info = {.op = s->op, .order = {n->order}, .path = n->path, .shape = p->value[s->out].shape};
+  StepInfo info = {.op = first ? first->op : s->op, .order = {n->order}, .path = n->path, .shape = p->value[s->out].shape};
   for (int k = 0; first && k < first->n_fused; k++) add_fused(&info, node[first->fused[k]]);
   if (first) add_fused(&info, node[s->node]);
   for (int k = 0; k < s->n_fused; k++) add_fused(&info, node[s->fused[k]]);
   for (const Step *part = s; part; part = part == s ? first : NULL) {
     Shape shape[MAX_IN];
     input_shapes(p, part, shape);
-    if (s->op->macs) info.macs += s->op->macs(shape, part->n_in, part->attr, &p->value[part->out].shape);
-    if (s->op->algorithm) info.algorithm = first ? "pair" : s->op->algorithm(shape, part->n_in, part->attr, &p->value[part->out].shape);
+    const Shape *out = &p->value[part->out].shape;
+    if (part->op->macs) info.macs += part->op->macs(shape, part->n_in, part->attr, out);
+    if (part == s && s->op->algorithm) info.algorithm = first && first->op == s->op ? "pair" : s->op->algorithm(shape, s->n_in, s->attr, out);
   }
   int value[STEP_IN + 1], n_values = step_inputs(p, s, value);
   value[n_values++] = s->out;

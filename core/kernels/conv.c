@@ -58,6 +58,16 @@ static Algorithm choose(ConvPass pass, const ConvShape *s) {
   return rule(pass, s);
 }
 
+/* Where rows of x are gathered pixel by pixel, they can be scaled on the way. */
+bool K(conv2d_scales)(const ConvShape *s) {
+  const Lattice g = lattice_of_x(s, 1);
+  return s->groups == 1 && single_pixels(&g) && in_order(&g) && choose(CONV_FORWARD, s) == GEMM;
+}
+
+void K(conv2d_scaled)(float *y, const float *x, const float *scale, const ConvMap *map, void *scratch) {
+  K(conv_gemm_scaled)(y, x, scale, map->w, map->prepared, &map->epilogue, map->shape, scratch);
+}
+
 /* Two in one pass where the map between them is more than caches hold, and the weights of the first stay in L2 beside its rows. */
 bool K(conv2d_pairs)(const ConvShape *first, const ConvShape *second) {
   enum { BETWEEN_MIN = 512 * 1024, WEIGHTS_MAX = 48 * 1024 };

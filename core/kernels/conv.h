@@ -11,7 +11,7 @@ typedef struct ConvShape {
 
 typedef enum ConvPass { CONV_FORWARD, CONV_DX, CONV_DW } ConvPass;
 
-/* A convolution's forward pass as one of a pair. */
+/* What a convolution's forward pass knows but x and y. */
 typedef struct ConvMap {
   const float *w, *prepared;
   Epilogue epilogue;
@@ -32,6 +32,9 @@ typedef struct ConvMap {
   ROW(size_t, conv2d_scratch, (ConvPass pass, const ConvShape *s)) \
   /* whether the epilogue's residual may be the output's own memory: no element is stored before its sum is whole */ \
   ROW(bool, conv2d_over_residual, (ConvPass pass, const ConvShape *s)) \
+  /* y = w * (x times scale (N,C)), for shapes of which conv2d_scales says so, with conv2d's scratch */ \
+  ROW(void, conv2d_scaled, (float *y, const float *x, const float *scale, const ConvMap *map, void *scratch)) \
+  ROW(bool, conv2d_scales, (const ConvShape *s)) \
   /* y: second of first of x, where their shapes pair: whether they do, and bytes of scratch with the threads now in force */ \
   ROW(void, conv2d_pair, (float *y, const float *x, const ConvMap *first, const ConvMap *second, void *scratch)) \
   ROW(bool, conv2d_pairs, (const ConvShape *first, const ConvShape *second)) \

@@ -35,9 +35,30 @@ static void copy_pixels(float *to, int64_t step, const float *from, int64_t ld, 
   }
 }
 
+/* The same of the rows from row0 on of maps of `map` pixels, each channel times its sample's factor. */
+static void copy_scaled(float *to, int64_t step, const float *from, const float *scale, int64_t ld, int64_t row0, int64_t rows, int64_t map, int64_t n) {
+  for (int64_t row = row0; row < row0 + rows; row++, to += CHUNK, from += ld) {
+    const float *s = scale + row / map * ld;
+    float *chunk = to;
+    for (int64_t f = 0; f < n; f += CHUNK, chunk += step)
+#pragma GCC unroll 4
+      for (int v = 0; v < (int)CHUNK; v += VW) {
+        const int lanes = (int)max_of(0, min_of(VW, n - f - v));
+        vf x = v_zero();
+        if (lanes == VW) x = v_load(from + f + v) * v_load(s + f + v);
+        else if (lanes) x = v_load_n(from + f + v, lanes) * v_load_n(s + f + v, lanes);
+        v_store(chunk + v, x);
+      }
+  }
+}
+
 void K(conv_gather)(float *block, int64_t block_rows, int64_t at, const Lattice *g, int64_t row0, int64_t rows, int64_t k0,
                     int64_t k1, float *line) {
   if (k1 == k0) return;
+  if (g->scale) {
+    copy_scaled(block + at * CHUNK, block_rows * CHUNK, g->src + row0 * g->ld + k0, g->scale + k0, g->ld, row0, rows, (int64_t)g->gh * g->gw, k1 - k0);
+    return;
+  }
   if (single_pixels(g) && in_order(g)) {
     copy_pixels(block + at * CHUNK, block_rows * CHUNK, g->src + row0 * g->ld + k0, g->ld, rows, k1 - k0);
     return;

@@ -178,6 +178,7 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
     for (int64_t r = 0; r < rows; r++, site_next(&at, g))
       row[r] = out + ((at.n * p->out_h + at.i * p->out_step_h + p->out_h0) * p->out_w + at.j * p->out_step_w + p->out_w0) * p->out_ld;
   }
+  const bool lie = p->lie && !g->scale;
   for (int64_t d = 0; d < p->depths; d++) {
     int64_t k0 = d * p->depth, k1 = min_of(p->k, k0 + p->depth), len = round_up(k1 - k0, 4), wide = p->fit ? n1 - n0 : NR;
     TileEnd e = {.add = d > 0, .y0 = end->y0};
@@ -189,7 +190,7 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
       for (int64_t b = first; b < last; b++) {
         int64_t far = start[b] + BANDS_AHEAD * MR;
         if (far < rows && !p->fed) K(conv_ask)(g, m0 + far, min_of(MR, rows - far), k0, k1);
-        if (p->lie) continue;
+        if (lie) continue;
         K(conv_gather)(block + (start[b] - start[first]) * p->depth, start[b + 1] - start[b], 0, g, m0 + start[b], start[b + 1] - start[b],
                        k0, k1, line);
       }
@@ -198,7 +199,7 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
           int64_t to = min_of(n + wide, n1), mr = start[b + 1] - start[b], third = b + TILES_AHEAD, next_n = 0;
           if (third >= bands) third -= bands, next_n = wide;
           bool soon = !e.around && third < bands && n + next_n < n1;
-          const float *a = p->lie ? g->src + (m0 + start[b]) * g->ld : block + (start[b] - start[first]) * p->depth, *ahead = NULL;
+          const float *a = lie ? g->src + (m0 + start[b]) * g->ld : block + (start[b] - start[first]) * p->depth, *ahead = NULL;
           if (p->fed) ahead = g->src + min_of(p->m, m0 + start[b] + BANDS_AHEAD * MR) * g->ld;
           else if (to < n1) ahead = ahead_of(weights + to * p->depth, min_of(NR, round_up(n1 - to, VW)) * len, b);
           K(gemm_band)((int)mr, len, a, weights + n * p->depth, NR * p->depth, row + start[b], n, to, &e, ahead,
@@ -233,12 +234,18 @@ static void run(const Product *p, float *out, const float *src, const float *pac
 
 static int64_t packed_floats(const Product *p, const ConvShape *s) { return round_up(p->packed * (s->groups / conv_merge(s)), CHUNK); }
 
-void K(conv_gemm)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
+void K(conv_gemm_scaled)(float *y, const float *x, const float *scale, const float *w, const float *prepared, const Epilogue *e,
+                         const ConvShape *s, void *scratch) {
   Product p = forward_product(s);
+  p.g.scale = scale;
   Scratch mem = {scratch, 0};
   float *packed = take(&mem, packed_floats(&p, s)), *blocks = take(&mem, block_floats());
   if (!prepared) pack_all(packed, &p, w, s, pack_forward);
   run(&p, y, x, prepared ? prepared : packed, e, s, blocks);
+}
+
+void K(conv_gemm)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
+  K(conv_gemm_scaled)(y, x, NULL, w, prepared, e, s, scratch);
 }
 
 void K(conv_gemm_dx)(float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {

@@ -31,7 +31,7 @@ static Plan make_plan(const ConvShape *first, const ConvShape *s) {
   const int64_t threads = kernels_threads(0), twice = max_of(0, p.reach - s->stride_h); /* rows where strips meet */
   p.whole = max_of(0, s->n - IMAGES_CUT * threads);
   p.strips = min_of(ceil_div(s->oh, p.at_once), ceil_div(PIECES * threads, s->n - p.whole));
-  if (twice) p.strips = max_of(1, min_of(p.strips, s->h / ((p.whole ? 4 : 8) * twice)));
+  if (twice) p.strips = min_of(p.strips, ceil_div(s->h, (p.whole ? 4 : 8) * twice));
   return p;
 }
 

@@ -16,6 +16,7 @@
  * stride_h * stride_w phases of its pixels. */
 typedef struct Lattice {
   const float *src; /* first channel taken of the first pixel */
+  const float *scale; /* of single pixels in order: of each sample and channel, its factor; NULL: 1 */
   int64_t ld;       /* floats from pixel to pixel */
   int c;            /* channels taken */
   int h, w;         /* of the source map */
@@ -113,6 +114,9 @@ bool K(conv_direct_fits)(const ConvShape *s);
 bool K(conv_grouped_fits)(const ConvShape *s);
 bool K(conv_pair_fits)(const ConvShape *first, const ConvShape *second);
 bool K(conv_gemm_at_once)(ConvPass pass, const ConvShape *s); /* whether every sum is one range, stored once */
+/* conv_gemm of x times scale, one tap and pixels in order. */
+void K(conv_gemm_scaled)(float *y, const float *x, const float *scale, const float *w, const float *prepared, const Epilogue *e,
+                         const ConvShape *s, void *scratch);
 /* So many pixels of a convolution of one tap in order, one after the other: a thread's own work. packed: as conv_gemm_prepare leaves them;
  * block: conv_gemm_block floats. */
 void K(conv_gemm_pixels)(float *y, const float *x, const float *packed, const Epilogue *e, const ConvShape *s, int64_t pixels, float *block);

@@ -5,7 +5,7 @@
 
 enum { STRIDE = 0, PADDING = 2, DILATION = 4, GROUPS = 6, CONV_ATTRS = 7 };
 
-extern const Op op_conv2d, op_conv2d_dx, op_conv2d_dw, op_sum;
+extern const Op op_conv2d, op_conv2d_dx, op_conv2d_dw, op_mul, op_sum;
 
 static inline ConvShape conv_shape(const Shape *x, const Shape *w, const Shape *y, const double *attr) {
   return (ConvShape){

@@ -30,6 +30,11 @@ static void forward(const Call *c) {
     kern->conv2d(c->out.data, c->in[0].data, map.w, map.prepared, &map.epilogue, &s, c->scratch);
     return;
   }
+  if (c->first_op == &op_mul) {
+    const View *in = c->first->in, *x = shape_equal(&in[0].shape, &c->in[0].shape) ? &in[0] : &in[1], *scale = x == in ? &in[1] : &in[0];
+    kern->conv2d_scaled(c->out.data, x->data, scale->data, &map, c->scratch);
+    return;
+  }
   const ConvShape f = conv_shape(&c->first->in[0].shape, &c->first->in[1].shape, &c->in[0].shape, c->first->attr);
   const ConvMap first = map_of(c->first, &f);
   kern->conv2d_pair(c->out.data, c->first->in[0].data, &first, &map, c->scratch);
@@ -56,8 +61,19 @@ static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape
   return kern->conv2d_scratch(CONV_FORWARD, &s);
 }
 
-static size_t pair(const Shape *first, const double *first_attr, const Shape *in, const double *attr, const Shape *out) {
-  const ConvShape f = conv_shape(&first[0], &first[1], &in[0], first_attr), s = conv_shape(&in[0], &in[1], out, attr);
+/* One number for each channel of a sample: the gate of squeeze-and-excitation. */
+static bool is_gate(const Shape *g, const Shape *x) {
+  return g->rank == 4 && g->dim[0] == x->dim[0] && g->dim[1] == x->dim[1] && g->dim[2] == 1 && g->dim[3] == 1;
+}
+
+static size_t pair(const Op *first_op, const Shape *first, const double *first_attr, const Shape *in, const double *attr, const Shape *out) {
+  const ConvShape s = conv_shape(&in[0], &in[1], out, attr);
+  if (first_op == &op_mul) {
+    bool gated = (shape_equal(&first[0], &in[0]) && is_gate(&first[1], &in[0])) || (shape_equal(&first[1], &in[0]) && is_gate(&first[0], &in[0]));
+    return gated && kern->conv2d_scales(&s) ? kern->conv2d_scratch(CONV_FORWARD, &s) : 0;
+  }
+  if (first_op != &op_conv2d) return 0;
+  const ConvShape f = conv_shape(&first[0], &first[1], &in[0], first_attr);
   return kern->conv2d_pairs(&f, &s) ? kern->conv2d_pair_scratch(&f, &s) : 0;
 }
 

@@ -368,6 +368,42 @@ static void pairs(void **unused) {
   }
 }
 
+/* Samples scaled channel by channel on the way into the product give the bits of samples scaled before. */
+static void check_scaled(ConvShape s) {
+  s.oh = s.h, s.ow = s.w;
+  const Sizes z = sizes(&s);
+  float *x = buffer(z.x, true), *w = buffer(z.w, true), *gate = buffer((int64_t)s.n * s.c, true), *residual = buffer(z.y, true);
+  float *scale = buffer(s.k, true), *shift = buffer(s.k, true), *gated = buffer(z.x, false), *want = buffer(z.y, false);
+  for (int64_t i = 0; i < z.x; i++) gated[i] = x[i] * gate[i / s.c / (s.h * s.w) * s.c + i % s.c];
+  for (int i = 0; i < ISAS; i++) {
+    if (!use_isa(i)) continue;
+    ConvMap map = {w, NULL, epilogue(15, scale, shift, residual), &s};
+    convolve("implicit gemm", want, gated, &map);
+    assert_true(kern->conv2d_scales(&s));
+    for (int threads = 1; threads <= 2; threads++) {
+      kernels_threads(threads);
+      const int64_t floats = (int64_t)(kern->conv2d_scratch(CONV_FORWARD, &s) / sizeof(float)) + 1;
+      float *scratch = buffer(floats, false), *got = buffer(z.y, false);
+      kern->conv2d_scaled(got, x, gate, &map, scratch);
+      if (memcmp(got, want, sizeof *got * (size_t)z.y)) fail_msg("%s, %d threads: scaled on the way, %s: other bits", kern->isa, threads, name_of(&s));
+      drop(scratch, floats), drop(got, z.y);
+    }
+  }
+  drop(x, z.x), drop(w, z.w), drop(gate, (int64_t)s.n * s.c), drop(residual, z.y), drop(scale, s.k), drop(shift, s.k), drop(gated, z.x), drop(want, z.y);
+}
+
+static void scaled(void **unused) {
+  (void)unused;
+  static const int channels[] = {3, 16, 17, 40, 1040}; /* 16: rows lie as the product wants them; 1040: two ranges of the sum */
+  for (int c = 0; c < 5; c++) {
+    check_scaled(SHAPE(3, 5, 7, channels[c], 24, 1, 1, 1, 0, 1, 1));
+    check_scaled(SHAPE(2, 14, 14, channels[c], 112, 1, 1, 1, 0, 1, 1));
+  }
+  const ConvShape strided = SHAPE(2, 8, 8, 16, 16, 1, 1, 2, 0, 1, 1), wide = SHAPE(2, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1), grouped_ = SHAPE(2, 8, 8, 32, 32, 1, 1, 1, 0, 1, 2);
+  for (int i = 0; i < ISAS; i++)
+    if (use_isa(i)) assert_false(kern->conv2d_scales(&strided) || kern->conv2d_scales(&wide) || kern->conv2d_scales(&grouped_));
+}
+
 static void products(void **unused) {
   (void)unused;
   static const int size[][3] = {{1, 1, 1}, {1, 1000, 512}, {17, 33, 65}, {128, 130, 70}, {300, 20, 5}, {3, 4, 0}, {64, 512, 300}};
@@ -412,7 +448,7 @@ int main(void) {
     cmocka_unit_test(channels_and_maps),      cmocka_unit_test(strides_and_dilation), cmocka_unit_test(grouped), cmocka_unit_test(over_the_residual),
     cmocka_unit_test(one_filter_per_channel), cmocka_unit_test(sizes_of_real_networks), cmocka_unit_test(products),
     cmocka_unit_test(many_weights),           cmocka_unit_test(more_than_caches_hold),
-    cmocka_unit_test(pairs),
+    cmocka_unit_test(pairs),                  cmocka_unit_test(scaled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

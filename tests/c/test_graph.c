@@ -423,6 +423,43 @@ static void test_pair(void **state) {
   node_unref(x), node_unref(v), node_unref(w), node_unref(mean), node_unref(var);
 }
 
+/* A gate of samples' channels is applied on the way into the convolution behind it, whichever side of the product it stands on; a factor of all samples
+ * is not, nor where the product is wanted. */
+static void test_gate(void **state) {
+  (void)state;
+  Node *x = LEAF(-1, .001f, 3, 24, 6, 5), *w = LEAF(-.3f, .01f, 8, 24, 1, 1), *gate[] = {LEAF(.1f, .01f, 3, 24, 1, 1), LEAF(.1f, .01f, 1, 24, 1, 1)};
+  const Op *const fused[] = {&op_conv2d, &op_relu};
+  for (int kind = 0; kind < 4; kind++) { /* gate on the right, on the left, wanted, of all samples */
+    Tensor *y[2];
+    for (int apart = 0; apart < 2; apart++) {
+      Builder b;
+      builder_begin(&b, &err);
+      Node *g = gate[kind == 3], *p = kind == 1 ? build2(&b, &op_mul, g, x) : build2(&b, &op_mul, x, g), *q = build2(&b, &op_conv2d, p, w);
+      Node *r = build1(&b, &op_relu, q), *want[] = {r, p};
+      assert_false(b.failed);
+      if (apart) assert_true(graph_eval(want + 1, 1, &err));
+      RunRecord ran = {0};
+      run_record = &ran;
+      assert_true(graph_eval(want, kind == 2 ? 2 : 1, &err));
+      run_record = NULL;
+      assert_int_equal(ran.n, apart || kind < 2 ? 1 : 2);
+      if (!apart && kind < 2) {
+        assert_ptr_equal(ran.step->op, &op_mul);
+        assert_int_equal(ran.step->n_fused, 2);
+        assert_memory_equal(ran.step->fused, fused, sizeof fused);
+        assert_string_equal(ran.step->algorithm, "implicit gemm");
+        assert_int_equal(ran.step->bytes, 4 * (3 * 24 * 30 + 3 * 24 + 8 * 24 + 3 * 8 * 30));
+      }
+      y[apart] = tensor_ref(r->value);
+      free(ran.step);
+      builder_end(&b);
+    }
+    assert_memory_equal(y[0]->data, y[1]->data, sizeof(float) * (size_t)y[0]->count);
+    tensor_unref(y[0]), tensor_unref(y[1]);
+  }
+  node_unref(x), node_unref(w), node_unref(gate[0]), node_unref(gate[1]);
+}
+
 /* The best of all tries so far: never falls. */
 static void test_peak(void **state) {
   (void)state;
@@ -521,6 +558,7 @@ int main(void) {
     cmocka_unit_test(test_peak),
     cmocka_unit_test(test_fusion_of_two_branches),
     cmocka_unit_test(test_pair),
+    cmocka_unit_test(test_gate),
     cmocka_unit_test(test_aliases),
     cmocka_unit_test(test_effects),
     cmocka_unit_test(test_shape_error_names_the_place),
