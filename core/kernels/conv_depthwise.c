@@ -89,33 +89,35 @@ INLINE void span(const Line *l, const int outputs, const int tw, const int step,
   }
 }
 
-/* A row of outputs. Borders of a map that is as wide as the common padding wants it have code without the question which columns see
- * nothing (a stride of 2 leaves one less on the right); others are done one by one. */
-INLINE void row_of(const Line *l, const int tw, const int step) {
-  const Lattice *g = &l->a->g;
-  const int columns = (SPAN - 1) * step + tw, pad = tw / 2, over = step == 1 ? pad : pad - 1;
-  const unsigned left = (1u << pad) - 1, right = over > 0 ? ((1u << over) - 1) << (columns - over) : 0;
-  for (int j = 0, count; j < g->gw; j += count) {
-    const bool whole = g->gw - j >= SPAN;
-    const unsigned out = beside(j * step + g->w0, whole ? SPAN : 1, tw, step, g->w);
-    count = whole && (!out || out == left || out == right || out == (left | right)) ? SPAN : 1;
-    if (count == 1) span(l, 1, tw, step, j, false, out & ((1u << tw) - 1));
-    else if (!out) span(l, SPAN, tw, step, j, false, 0);
-    else if (out == left) span(l, SPAN, tw, step, j, false, left);
-    else if (out == right) span(l, SPAN, tw, step, j, false, right);
-    else span(l, SPAN, tw, step, j, false, left | right);
+/* A row of `count` outputs, by SPAN or one by one, with do_span(outputs, tw, step, j, rest, out). Borders of a map that is as wide as the
+ * common padding wants it have code without the question which columns see nothing (a stride of 2 leaves one less on the right). */
+#define EACH_SPAN(count, first, w, some_rest, tw, step, do_span) \
+  const int columns = (SPAN - 1) * step + tw, pad = tw / 2, over = step == 1 ? pad : pad - 1; \
+  const unsigned left = (1u << pad) - 1, right = over > 0 ? ((1u << over) - 1) << (columns - over) : 0; \
+  for (int j = 0, outputs; j < count; j += outputs) { \
+    const bool all = count - j >= SPAN; \
+    const unsigned out = beside(j * step + first, all ? SPAN : 1, tw, step, w); \
+    outputs = all && (!out || out == left || out == right || out == (left | right)) ? SPAN : 1; \
+    if (outputs == 1) do_span(1, tw, step, j, false, out & ((1u << tw) - 1)); \
+    else if (!out) do_span(SPAN, tw, step, j, false, 0); \
+    else if (out == left) do_span(SPAN, tw, step, j, false, left); \
+    else if (out == right) do_span(SPAN, tw, step, j, false, right); \
+    else do_span(SPAN, tw, step, j, false, left | right); \
+  } \
+  for (int j = 0, outputs; some_rest && j < count; j += outputs) { \
+    outputs = count - j >= SPAN ? SPAN : 1; \
+    const unsigned out = beside(j * step + first, outputs, tw, step, w); \
+    if (outputs == SPAN) do_span(SPAN, tw, step, j, true, out); \
+    else do_span(1, tw, step, j, true, out); \
   }
-  for (int j = 0, count; g->ld % VW && j < g->gw; j += count) {
-    count = g->gw - j >= SPAN ? SPAN : 1;
-    const unsigned out = beside(j * step + g->w0, count, tw, step, g->w);
-    if (count == SPAN) span(l, SPAN, tw, step, j, true, out);
-    else span(l, 1, tw, step, j, true, out);
-  }
-}
 
 typedef void RowFunction(const Line *l);
+#define LINE_SPAN(outputs, tw, step, j, rest, out) span(l, outputs, tw, step, j, rest, out)
 #define ROW_FUNCTION(tw, step) \
-  static void row_##tw##_##step(const Line *l) { row_of(l, tw, step); }
+  static void row_##tw##_##step(const Line *l) { \
+    const Lattice *g = &l->a->g; \
+    EACH_SPAN(g->gw, g->w0, g->w, g->ld % VW, tw, step, LINE_SPAN) \
+  }
 ROW_FUNCTION(1, 1) ROW_FUNCTION(2, 1) ROW_FUNCTION(3, 1) ROW_FUNCTION(4, 1) ROW_FUNCTION(5, 1) ROW_FUNCTION(7, 1)
 ROW_FUNCTION(3, 2) ROW_FUNCTION(5, 2) ROW_FUNCTION(7, 2)
 static RowFunction *const row_function[STEP_MAX + 1][TAPS_MAX + 1] = {
@@ -138,31 +140,6 @@ void K(depthwise_row)(const Rows *rows, float *y, const float *image, int i, int
 }
 
 /* --- the gradient of the weights --- */
-
-/* Adds what outputs j … j+count of row i of an image give to sums (taps, VW) of channels [ch, ch + n); out: as span's. */
-INLINE void add_span(const int count, const int tw, const int step, const ConvShape *s, float *sums, const float *dy, const float *x, int i,
-                     int j, int ch, const int n, const unsigned out) {
-  vf g[SPAN], sum[TAPS_MAX];
-#pragma GCC unroll 8
-  for (int q = 0; q < count; q++) g[q] = load(dy + ((int64_t)i * s->ow + j + q) * s->c + ch, n);
-  for (int r = 0; r < s->r; r++, sums += tw * VW) {
-    int h = i * s->stride_h - s->pad_h + r * s->dilation_h;
-    if (h < 0 || h >= s->h) continue;
-    int64_t at = ((int64_t)h * s->w + j * step - s->pad_w) * s->c + ch;
-#pragma GCC unroll 8
-    for (int u = 0; u < tw; u++) sum[u] = v_load(sums + u * VW);
-#pragma GCC unroll 32
-    for (int v = 0; v < (count - 1) * step + tw; v++, at += s->c) {
-      if (out >> v & 1) continue;
-      vf xv = load(x + at, n);
-#pragma GCC unroll 8
-      for (int q = 0; q < count; q++)
-        if (v - q * step >= 0 && v - q * step < tw) sum[v - q * step] = v_fma(xv, g[q], sum[v - q * step]);
-    }
-#pragma GCC unroll 8
-    for (int u = 0; u < tw; u++) v_store(sums + u * VW, sum[u]);
-  }
-}
 
 /* What SPAN outputs of the next row will read of channels [from, to), and row i has not: pixels one after the other, asked for a few
  * lines at a time; see ask_below. */
@@ -191,27 +168,54 @@ INLINE void ask_more(Below *b, int lines, int from, int to, int c) {
   }
 }
 
-/* A row of outputs, channels [from, to). sums: (channels / VW, taps, VW) */
-typedef void AddFunction(const ConvShape *s, float *sums, const float *dy, const float *x, int i, int from, int to);
+/* A row of outputs of an image, of channels [from, to), whose rows of taps r0 <= r < r1 are inside the map. */
+typedef struct Added {
+  const ConvShape *s;
+  float *sums;         /* (channels / VW, taps, VW) */
+  const float *dy, *x; /* the image's */
+  int i, from, to, r0, r1;
+  bool ahead;
+} Added;
+
+/* Adds what `count` outputs from j on give; rest, out: as span's. */
+INLINE void add_span(const Added *a, const int count, const int tw, const int step, int j, const bool rest, const unsigned out) {
+  const ConvShape *s = a->s;
+  const int whole = a->from + (a->to - a->from) / VW * VW, lines = (SPAN + (int)min_of(s->stride_h, STEP_MAX) * SPAN * step) * (int)VW / (int)CHUNK + 1;
+  const int64_t c = s->c, row = (int64_t)s->dilation_h * s->w * c, every = (int64_t)s->r * tw;
+  const float *first = a->x + ((int64_t)(a->i * s->stride_h - s->pad_h + a->r0 * s->dilation_h) * s->w + j * step - s->pad_w) * c;
+  const float *dy = a->dy + ((int64_t)a->i * s->ow + j) * c;
+  Below below = {0};
+  if (a->ahead && count == SPAN && !rest) below = below_of(s, a->dy, a->x, a->i, j, a->from);
+  for (int ch = rest ? whole : a->from; ch < (rest ? a->to : whole); ch += VW) {
+    const int n = rest ? a->to - ch : (int)VW;
+    const float *x = first + ch;
+    float *sums = a->sums + (ch - a->from) * every + a->r0 * tw * VW;
+    vf g[SPAN], sum[TAPS_MAX];
+    if (below.rows) ask_more(&below, lines, a->from, a->to, s->c);
+#pragma GCC unroll 8
+    for (int q = 0; q < count; q++) g[q] = load(dy + q * c + ch, n);
+    for (int r = a->r0; r < a->r1; r++, x += row, sums += tw * VW) {
+#pragma GCC unroll 8
+      for (int u = 0; u < tw; u++) sum[u] = v_load(sums + u * VW);
+#pragma GCC unroll 32
+      for (int v = 0; v < (count - 1) * step + tw; v++) {
+        if (out >> v & 1) continue;
+        vf xv = load(x + v * c, n);
+#pragma GCC unroll 8
+        for (int q = 0; q < count; q++)
+          if (v - q * step >= 0 && v - q * step < tw) v_add_product(&sum[v - q * step], xv, g[q]);
+      }
+#pragma GCC unroll 8
+      for (int u = 0; u < tw; u++) v_store(sums + u * VW, sum[u]);
+    }
+  }
+}
+
+typedef void AddFunction(const Added *a);
+#define ADD_SPAN(outputs, tw, step, j, rest, out) add_span(a, outputs, tw, step, j, rest, out)
 #define ADD_FUNCTION(tw, step) \
-  static void add_##tw##_##step(const ConvShape *s, float *sums, const float *dy, const float *x, int i, int from, int to) { \
-    const bool ahead = beyond_caches(s); \
-    const int lines = (SPAN + (int)min_of(s->stride_h, STEP_MAX) * SPAN * step) * (int)VW / (int)CHUNK + 1; \
-    for (int j = 0, ch, whole; j < s->ow; j += whole ? SPAN : 1) { \
-      whole = s->ow - j >= SPAN; \
-      const unsigned out = beside(j * step - s->pad_w, whole ? SPAN : 1, tw, step, s->w); \
-      float *own = sums; \
-      Below below = {0}; \
-      if (ahead && whole) below = below_of(s, dy, x, i, j, from); \
-      for (ch = from; ch + VW <= to; ch += VW, own += s->r * tw * VW) { \
-        ask_more(&below, lines, from, to, s->c); \
-        if (!whole) add_span(1, tw, step, s, own, dy, x, i, j, ch, VW, out); \
-        else if (out) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, VW, out); \
-        else add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, VW, 0); \
-      } \
-      if (ch < to && whole) add_span(SPAN, tw, step, s, own, dy, x, i, j, ch, to - ch, out); \
-      else if (ch < to) add_span(1, tw, step, s, own, dy, x, i, j, ch, to - ch, out); \
-    } \
+  static void add_##tw##_##step(const Added *a) { \
+    EACH_SPAN(a->s->ow, -a->s->pad_w, a->s->w, (a->to - a->from) % VW, tw, step, ADD_SPAN) \
   }
 ADD_FUNCTION(3, 1) ADD_FUNCTION(5, 1) ADD_FUNCTION(7, 1) ADD_FUNCTION(3, 2) ADD_FUNCTION(5, 2) ADD_FUNCTION(7, 2)
 static AddFunction *const add_function[STEP_MAX + 1][TAPS_MAX + 1] = {
@@ -245,8 +249,14 @@ void K(depthwise_dw)(float *dw, const float *dy, const float *x, const ConvShape
     int64_t part = task / blocks, from = task % blocks * block, to = min_of(from + block, s->c);
     float *own = sums + part * size + from * taps;
     memset(own, 0, (size_t)(round_up(to - from, VW) * taps) * sizeof *own);
-    for (int64_t p = piece_at(rows, parts, part); p < piece_at(rows, parts, part + 1); p++)
-      add(s, own, dy + p / s->oh * image_y, x + p / s->oh * image_x, (int)(p % s->oh), (int)from, (int)to);
+    Added a = {.s = s, .sums = own, .from = (int)from, .to = (int)to, .ahead = beyond_caches(s)};
+    for (int64_t p = piece_at(rows, parts, part); p < piece_at(rows, parts, part + 1); p++) {
+      a.dy = dy + p / s->oh * image_y, a.x = x + p / s->oh * image_x, a.i = (int)(p % s->oh);
+      int h = a.i * s->stride_h - s->pad_h;
+      for (a.r0 = 0; a.r0 < s->r && h + a.r0 * s->dilation_h < 0;) a.r0++;
+      for (a.r1 = s->r; a.r1 > a.r0 && h + (a.r1 - 1) * s->dilation_h >= s->h;) a.r1--;
+      add(&a);
+    }
   }
 #pragma omp parallel for schedule(static) if (parts * size > 8192)
   for (int64_t ch = 0; ch < s->c; ch += VW)
