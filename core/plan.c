@@ -608,6 +608,12 @@ done:
   return p;
 }
 
+static int64_t macs_of(const Plan *p, const Step *s) {
+  Shape in[MAX_IN];
+  input_shapes(p, s, in);
+  return s->op->macs ? s->op->macs(in, s->n_in, s->attr, &p->value[s->out].shape) : 0;
+}
+
 static void add_fused(StepInfo *info, const Node *n) {
   info->fused[info->n_fused++] = n->op;
   info->order[info->n_fused] = n->order;
@@ -620,13 +626,11 @@ StepInfo plan_step(const Plan *p, int t, Node *const *node) {
   for (int k = 0; first && k < first->n_fused; k++) add_fused(&info, node[first->fused[k]]);
   if (first) add_fused(&info, node[s->node]);
   for (int k = 0; k < s->n_fused; k++) add_fused(&info, node[s->fused[k]]);
-  for (const Step *part = s; part; part = part == s ? first : NULL) {
-    Shape shape[MAX_IN];
-    input_shapes(p, part, shape);
-    const Shape *out = &p->value[part->out].shape;
-    if (part->op->macs) info.macs += part->op->macs(shape, part->n_in, part->attr, out);
-    if (part == s && s->op->algorithm) info.algorithm = first && first->op == s->op ? "pair" : s->op->algorithm(shape, s->n_in, s->attr, out);
-  }
+  info.macs = macs_of(p, s) + (first ? macs_of(p, first) : 0);
+  Shape in[MAX_IN];
+  input_shapes(p, s, in);
+  if (first && first->op == s->op) info.algorithm = "pair";
+  else if (s->op->algorithm) info.algorithm = s->op->algorithm(in, s->n_in, s->attr, &p->value[s->out].shape);
   int value[STEP_IN + 1], n_values = step_inputs(p, s, value);
   value[n_values++] = s->out;
   for (int k = 0; k < n_values; k++) {

@@ -35,7 +35,8 @@ static bool fits(Algorithm a, ConvPass pass, const ConvShape *s) {
   }
 }
 
-/* Pictures are read where they lie, but for patches that do not overlap, which a plain product copies but once. Winograd's F(4x4,3x3) does least arithmetic on maps of 4x4 pixels and more and wins wherever it applies and
+/* Pictures are read where they lie, but for patches that do not overlap, which a plain product copies but once. Winograd's
+ * F(4x4,3x3) does least arithmetic on maps of 4x4 pixels and more and wins wherever it applies and
  * channels fill a chunk on one side at least, unless tiles are few. Then its weights, 36 numbers for 9, are most of the work: F(2x2,3x3) has 16; and
  * the gradient of the weights, whose sum runs over tiles, is all stores, and the plain product makes a quarter as many sums
  * to store. Maps of 2x2 pixels fill a quarter of a 4x4 tile, those one pixel high or wide too little of any tile. */
@@ -58,11 +59,14 @@ static Algorithm choose(ConvPass pass, const ConvShape *s) {
   return rule(pass, s);
 }
 
-/* Where rows of x are gathered pixel by pixel, they can be scaled on the way. */
-bool K(conv2d_scales)(const ConvShape *s) {
+/* A plain product whose rows are the pixels of x, one after the other. */
+static bool takes_pixels(const ConvShape *s) {
   const Lattice g = lattice_of_x(s, 1);
   return s->groups == 1 && single_pixels(&g) && in_order(&g) && choose(CONV_FORWARD, s) == GEMM;
 }
+
+/* They can be scaled where they are gathered. */
+bool K(conv2d_scales)(const ConvShape *s) { return takes_pixels(s); }
 
 void K(conv2d_scaled)(float *y, const float *x, const float *scale, const ConvMap *map, void *scratch) {
   K(conv_gemm_scaled)(y, x, scale, map->w, map->prepared, &map->epilogue, map->shape, scratch);
@@ -71,10 +75,9 @@ void K(conv2d_scaled)(float *y, const float *x, const float *scale, const ConvMa
 /* Two in one pass where the map between them is more than caches hold, and the weights of the first stay in L2 beside its rows. */
 bool K(conv2d_pairs)(const ConvShape *first, const ConvShape *second) {
   enum { BETWEEN_MIN = 512 * 1024, WEIGHTS_MAX = 48 * 1024 };
-  const Lattice g = lattice_of_x(first, 1);
-  return first->groups == 1 && single_pixels(&g) && in_order(&g) && choose(CONV_FORWARD, first) == GEMM &&
-         choose(CONV_FORWARD, second) == GROUPED && second->c == second->groups && (int64_t)first->c * first->k <= WEIGHTS_MAX &&
-         (int64_t)first->n * first->oh * first->ow * first->k >= BETWEEN_MIN && K(conv_pair_fits)(first, second);
+  return takes_pixels(first) && choose(CONV_FORWARD, second) == GROUPED && second->c == second->groups &&
+         (int64_t)first->c * first->k <= WEIGHTS_MAX && (int64_t)first->n * first->oh * first->ow * first->k >= BETWEEN_MIN &&
+         K(conv_pair_fits)(first, second);
 }
 
 void K(conv2d)(float *y, const float *x, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {

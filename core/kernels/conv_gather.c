@@ -25,28 +25,28 @@ INLINE void run_zero(float *to, int64_t n) {
   for (int64_t j = 0; j < n; j += VW) v_store(to + j, v_zero());
 }
 
-static void copy_pixels(float *to, int64_t step, const float *from, int64_t ld, int64_t rows, int64_t n) {
-  for (int64_t row = 0; row < rows; row++, to += CHUNK, from += ld) {
-    int64_t f = 0;
-    float *chunk = to;
-    for (; f + CHUNK <= n; f += CHUNK, chunk += step) chunk_copy(chunk, from + f);
-    if (f < n)
-      for (int v = 0; v < (int)CHUNK; v += VW) v_store(chunk + v, f + v < n ? v_load_n(from + f + v, (int)min_of(VW, n - f - v)) : v_zero());
-  }
+/* n lanes of a pixel, times their factors, if any. */
+INLINE vf pixel(const float *from, const float *factor, const int n) {
+  vf x = v_load_n(from, n);
+  if (factor) x = x * v_load_n(factor, n);
+  return x;
 }
 
-/* The same of the rows from row0 on of maps of `map` pixels, each channel times its sample's factor. */
-static void copy_scaled(float *to, int64_t step, const float *from, const float *scale, int64_t ld, int64_t row0, int64_t rows, int64_t map, int64_t n) {
-  for (int64_t row = row0; row < row0 + rows; row++, to += CHUNK, from += ld) {
-    const float *s = scale + row / map * ld;
+/* Columns [k0, k0 + n) of rows of single pixels in order, from row0 on; scale: Lattice's, a constant where it is NULL. */
+INLINE void copy_pixels(float *to, int64_t step, const Lattice *g, const float *scale, int64_t row0, int64_t rows, int64_t k0, int64_t n) {
+  const int64_t map = (int64_t)g->gh * g->gw;
+  const float *from = g->src + row0 * g->ld + k0;
+  for (int64_t row = row0; row < row0 + rows; row++, to += CHUNK, from += g->ld) {
+    const float *factor = scale ? scale + row / map * g->ld + k0 : NULL;
+    int64_t f = 0;
     float *chunk = to;
-    for (int64_t f = 0; f < n; f += CHUNK, chunk += step)
+    for (; f + CHUNK <= n; f += CHUNK, chunk += step)
 #pragma GCC unroll 4
-      for (int v = 0; v < (int)CHUNK; v += VW) {
-        const int lanes = (int)max_of(0, min_of(VW, n - f - v));
+      for (int v = 0; v < (int)CHUNK; v += VW) v_store(chunk + v, pixel(from + f + v, factor ? factor + f + v : NULL, VW));
+    if (f < n)
+      for (int64_t v = 0; v < (int)CHUNK; v += VW) {
         vf x = v_zero();
-        if (lanes == VW) x = v_load(from + f + v) * v_load(s + f + v);
-        else if (lanes) x = v_load_n(from + f + v, lanes) * v_load_n(s + f + v, lanes);
+        if (f + v < n) x = pixel(from + f + v, factor ? factor + f + v : NULL, (int)min_of(VW, n - f - v));
         v_store(chunk + v, x);
       }
   }
@@ -55,12 +55,9 @@ static void copy_scaled(float *to, int64_t step, const float *from, const float 
 void K(conv_gather)(float *block, int64_t block_rows, int64_t at, const Lattice *g, int64_t row0, int64_t rows, int64_t k0,
                     int64_t k1, float *line) {
   if (k1 == k0) return;
-  if (g->scale) {
-    copy_scaled(block + at * CHUNK, block_rows * CHUNK, g->src + row0 * g->ld + k0, g->scale + k0, g->ld, row0, rows, (int64_t)g->gh * g->gw, k1 - k0);
-    return;
-  }
   if (single_pixels(g) && in_order(g)) {
-    copy_pixels(block + at * CHUNK, block_rows * CHUNK, g->src + row0 * g->ld + k0, g->ld, rows, k1 - k0);
+    if (g->scale) copy_pixels(block + at * CHUNK, block_rows * CHUNK, g, g->scale, row0, rows, k0, k1 - k0);
+    else copy_pixels(block + at * CHUNK, block_rows * CHUNK, g, NULL, row0, rows, k0, k1 - k0);
     return;
   }
   bool whole = g->dw == 1 && g->ld == g->c; /* a run is a row of taps */

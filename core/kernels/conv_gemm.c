@@ -209,7 +209,7 @@ static void run_piece(const Product *p, const Lattice *g, float *out, const floa
   }
 }
 
-static int64_t block_floats(void) { return BLOCK_ROWS * CHUNK + BLOCK_FLOATS + DEPTH_MAX + 4 * CHUNK; }
+int64_t K(conv_gemm_block)(void) { return BLOCK_ROWS * CHUNK + BLOCK_FLOATS + DEPTH_MAX + 4 * CHUNK; }
 
 static void run(const Product *p, float *out, const float *src, const float *packed, const Epilogue *e, const ConvShape *s,
                 float *blocks_scratch) {
@@ -228,7 +228,7 @@ static void run(const Product *p, float *out, const float *src, const float *pac
     end.around = around;
     run_piece(p, &g, out + ch, packed + block * p->packed, &end, piece_at(p->m, p->row_blocks, rb),
               piece_at(p->m, p->row_blocks, rb + 1), piece_at(p->panels, p->col_blocks, cb),
-              piece_at(p->panels, p->col_blocks, cb + 1), blocks_scratch + omp_get_thread_num() * block_floats());
+              piece_at(p->panels, p->col_blocks, cb + 1), blocks_scratch + omp_get_thread_num() * K(conv_gemm_block)());
   }
 }
 
@@ -239,7 +239,7 @@ void K(conv_gemm_scaled)(float *y, const float *x, const float *scale, const flo
   Product p = forward_product(s);
   p.g.scale = scale;
   Scratch mem = {scratch, 0};
-  float *packed = take(&mem, packed_floats(&p, s)), *blocks = take(&mem, block_floats());
+  float *packed = take(&mem, packed_floats(&p, s)), *blocks = take(&mem, K(conv_gemm_block)());
   if (!prepared) pack_all(packed, &p, w, s, pack_forward);
   run(&p, y, x, prepared ? prepared : packed, e, s, blocks);
 }
@@ -250,7 +250,7 @@ void K(conv_gemm)(float *y, const float *x, const float *w, const float *prepare
 
 void K(conv_gemm_dx)(float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch) {
   Scratch mem = {scratch, 0};
-  float *blocks = take(&mem, block_floats() * kernels_threads(0));
+  float *blocks = take(&mem, K(conv_gemm_block)() * kernels_threads(0));
   float *packed = (float *)((char *)scratch + mem.used);
   for (int phase = 0; phase < s->stride_h * s->stride_w; phase++) {
     Product p = phase_product(s, phase);
@@ -259,8 +259,6 @@ void K(conv_gemm_dx)(float *dx, const float *dy, const float *w, const float *pr
     if (prepared) prepared += packed_floats(&p, s);
   }
 }
-
-int64_t K(conv_gemm_block)(void) { return block_floats(); }
 
 void K(conv_gemm_pixels)(float *y, const float *x, const float *packed, const Epilogue *e, const ConvShape *s, int64_t pixels, float *block) {
   Product p = forward_product(s);
@@ -312,7 +310,7 @@ size_t K(conv_gemm_scratch)(ConvPass pass, const ConvShape *s) {
     packed = max_of(packed, packed_floats(&p, s));
   }
   Scratch mem = {NULL, 0};
-  take(&mem, block_floats() * kernels_threads(0));
+  take(&mem, K(conv_gemm_block)() * kernels_threads(0));
   take(&mem, packed);
   return mem.used + 64;
 }
