@@ -38,7 +38,7 @@ static View view_of(const Run *r, int v) {
   for (; x->alias >= 0; x = &r->p->value[x->alias]) shift += x->shift;
   if (x->place == AT_LEAF) {
     Tensor *t = r->node[x->slot]->value;
-    w.tensor = shift ? NULL : t;
+    w.tensor = t, w.shift = shift;
     w.data = t->data;
   } else if (x->place == AT_OUTPUT) {
     w.data = r->out[x->slot]->data;

@@ -54,7 +54,7 @@ static Node *node_new(const Op *op, Err *e) {
   n->refs = 1;
   n->op = op;
   n->path = graph_path;
-  n->order = next_order++;
+  n->order = n->recorded_as = next_order++;
   return n;
 }
 
@@ -265,8 +265,8 @@ static bool walk_push(Walk *w, Node *n, Err *e) {
 }
 
 static int by_order(const void *a, const void *b) {
-  uint64_t x = (*(Node *const *)a)->order, y = (*(Node *const *)b)->order;
-  return (x > y) - (x < y);
+  const Node *x = *(Node *const *)a, *y = *(Node *const *)b;
+  return x->order == y->order ? x->behind - y->behind : x->order < y->order ? -1 : 1;
 }
 
 /* Inputs are made before their users, so creation order is a topological order. */
@@ -490,13 +490,12 @@ bool node_write(Node *leaf, Err *e) { return graph_settle(e) && compute_users(le
 
 /* --- computing --- */
 
-/* What a run must leave behind: what was asked for, named values beneath it, and statistics whose effect is due. */
-static bool is_kept(const Node *n) { return !n->value && (n->named || effect_due(n)); }
+bool node_is_kept(const Node *n) { return !n->value && (n->named || effect_due(n)); }
 
 static bool check_fresh(Node **node, int n, Err *e) {
   for (int i = 0; i < n; i++) {
     Node *x = node[i];
-    if (x->value) continue;
+    if (x->value || x->stands_in) continue;
     const char *where = *x->path ? x->path : x->op->name;
     if (x->released) return err_set(e, "%s: this value's graph was let go by backward(); use backward{retain = true} or look at it before", where);
     uint64_t sum = 0;
@@ -509,6 +508,7 @@ static bool check_fresh(Node **node, int n, Err *e) {
   return true;
 }
 
+/* What a run leaves behind is what was asked for, named values beneath it, and statistics whose effect is due. */
 static bool graph_run(Node *const *want, int n, Err *e) {
   int count, wanted = 0;
   Node **node = graph_walk(want, n, true, &count, e);
@@ -520,17 +520,23 @@ static bool graph_run(Node *const *want, int n, Err *e) {
     free(node);
     if (!graph_settle(e) || !(node = graph_walk(want, n, true, &count, e))) return false;
   }
-  Node **out = malloc((size_t)(count + 1) * sizeof *out);
-  bool ok = out ? check_fresh(node, count, e) : err_memory(e, (double)count * sizeof *out, "a graph");
+  bool changed = false, ok = check_fresh(node, count, e) && narrow_begin(node, count, want, n, true, &changed, e);
+  if (changed) {
+    free(node);
+    ok = (node = graph_walk(want, n, true, &count, e));
+  }
+  Node **out = ok ? malloc((size_t)(count + 1) * sizeof *out) : NULL;
+  if (ok && !out) ok = err_memory(e, (double)count * sizeof *out, "a graph");
   if (ok) {
     uint64_t stamp = graph_stamp();
     for (int i = 0; i < n; i++)
       if (want[i] && !want[i]->value) want[i]->mark = stamp;
     for (int i = 0; i < count; i++)
-      if (node[i]->mark == stamp || is_kept(node[i])) out[wanted++] = node[i];
+      if (node[i]->mark == stamp || node_is_kept(node[i])) out[wanted++] = node[i];
     if (wanted) ok = run_nodes(node, count, out, wanted, e);
   }
   if (ok) do_effects();
+  if (changed) narrow_end();
   free(out);
   free(node);
   return ok;
@@ -541,6 +547,16 @@ bool graph_eval(Node *const *want, int n, Err *e) {
   for (int i = 0; i < n; i++)
     if (want[i] && (!want[i]->value || want[i]->waits)) known = false;
   return known || graph_run(want, n, e);
+}
+
+/* narrow_begin() for gradients, which ask for what is known already, too. */
+static bool narrow_beneath(Node *const *want, int n, bool values_end, bool *changed, Err *e) {
+  int count;
+  Node **node = graph_walk(want, n, values_end, &count, e);
+  *changed = false;
+  bool ok = node && check_fresh(node, count, e) && narrow_begin(node, count, want, n, values_end, changed, e);
+  free(node);
+  return ok;
 }
 
 /* Makes the gradient nodes of loss for all its leaves that require one: leaf[i] and its new total gradient grad[i]. */
@@ -585,7 +601,7 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
   builder_begin(&b, e);
   Node **leaf = NULL, **grad = NULL;
   int n = 0;
-  bool ok = leaf_gradients(&b, loss, dy, &leaf, &grad, &n);
+  bool narrowed, ok = narrow_beneath(&loss, 1, false, &narrowed, e) && leaf_gradients(&b, loss, dy, &leaf, &grad, &n);
   if (ok) {
     Node *first = loss;
     Node **want = malloc((size_t)(n + 1 + effect_count) * sizeof *want);
@@ -599,6 +615,7 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
     }
     free(want);
   }
+  if (narrowed) narrow_end();
   /* Only now, when all is computed, does anything change. */
   for (int i = 0; ok && i < n; i++) {
     if (!grad[i]) continue;
@@ -638,7 +655,7 @@ bool graph_cost(Node *const *want, int n, bool backward, GraphCost *out, Err *e)
   Node **leaf = NULL, **grad = NULL, **all = NULL, **node = NULL;
   int k = 0, count;
   uint64_t forward_end = next_order;
-  bool ok = !backward || leaf_gradients(&b, want[0], NULL, &leaf, &grad, &k);
+  bool narrowed, ok = narrow_beneath(want, n, !backward, &narrowed, e) && (!backward || leaf_gradients(&b, want[0], NULL, &leaf, &grad, &k));
   if (ok) ok = (all = malloc((size_t)(n + k) * sizeof *all)) || err_memory(e, (double)(n + k), "a graph");
   if (ok) {
     int m = 0;
@@ -647,9 +664,20 @@ bool graph_cost(Node *const *want, int n, bool backward, GraphCost *out, Err *e)
       if (grad[i]) all[m++] = grad[i];
     ok = (node = graph_walk(all, m, true, &count, e)) && run_measure(node, count, all, m, forward_end, out, e);
   }
+  if (narrowed) narrow_end();
   free(node);
   free(all);
   free(leaf);
   builder_end(&b);
+  return ok;
+}
+
+bool graph_steps(Node *const *want, int n, RunRecord *record, Err *e) {
+  int count;
+  bool narrowed, ok = narrow_beneath(want, n, true, &narrowed, e);
+  Node **node = ok ? graph_walk(want, n, true, &count, e) : NULL;
+  ok = node && run_steps(node, count, want, n, record, e);
+  if (narrowed) narrow_end();
+  free(node);
   return ok;
 }

@@ -32,6 +32,9 @@ struct Node {
   double effect_momentum; /* … with this momentum, once, when it is computed */
   const char *path;    /* module path that made it ("layer1.0.conv1"), "" outside any; interned, never freed */
   uint64_t order;      /* creation order */
+  int behind;          /* 0, or of nodes that stand in for one of the same order in a run (narrow.c): their own order */
+  uint64_t recorded_as; /* the order that records of a run name: of what it stands in for, else its own */
+  bool stands_in;      /* a slice that for this run is another name of such a node */
   uint64_t versions;   /* op: sum of the versions of the leaves beneath when it was made; graph_eval refuses a mismatch */
   bool waits;          /* leaf: an effect on it has not been done yet */
   bool released;       /* backward() has let go of what it was computed from */
@@ -77,6 +80,26 @@ Node *build2(Builder *b, const Op *op, Node *x, Node *y);
 Node *build_a(Builder *b, const Op *op, int n_in, Node *const *in, int n_attr, const double *attr); /* first attrs given, rest default */
 /* Sums dy over what broadcasting stretched, so that it has s's shape. */
 Node *build_unbroadcast(Builder *b, Node *dy, const Shape *s);
+
+/* --- parts of values --- */
+/* `count` places along a dim, `step` apart, from `start` on. */
+typedef struct Part {
+  int dim;
+  int64_t start, step, count;
+} Part;
+
+/* What Op.narrow is told. It is asked first what it would take, then to build it; it says the same both times. */
+struct Narrowing {
+  Builder *b; /* NULL while it is only asked: nothing is built, and any node but NULL says that it can */
+  Part part;  /* of n's value */
+};
+/* The same part of an input, along its dim; all of it (x may be NULL). */
+Node *narrow_part(Narrowing *w, Node *x, int dim);
+Node *narrow_whole(Narrowing *w, Node *x);
+/* Whether input x is read by the node asked about and nobody else, and not known yet: then not taking it saves computing it. */
+bool narrow_alone(const Narrowing *w, const Node *x);
+/* n's op on the same part of each input k along dim[k], on all of it where that is -1. */
+Node *narrow_op(Narrowing *w, Node *n, const int *dim);
 
 /* --- the context of tracing --- */
 extern bool graph_grad_mode; /* true: nodes made now may require gradients */

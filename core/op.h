@@ -8,6 +8,7 @@ enum { MAX_IN = 8, MAX_ATTR = 16, MAX_ACT_ATTR = 2 };
 
 typedef struct Node Node;
 typedef struct Builder Builder;
+typedef struct Narrowing Narrowing;
 
 /* A value as a kernel sees it: dense numbers, logical shape, memory order. data is NULL for an absent optional input. */
 typedef struct View {
@@ -15,6 +16,7 @@ typedef struct View {
   Shape shape;
   Layout layout;       /* CHANNELS_LAST only for rank 4 */
   Tensor *tensor;      /* behind it, for other forms of its numbers (tensor_form); NULL when it lives in the arena */
+  int64_t shift;       /* from that tensor's first element to data */
 } View;
 
 /* Element-wise maps that a convolution or a linear map can apply to its sums before it stores them. Each is an op too, whose
@@ -97,6 +99,9 @@ typedef struct Op {
   void (*forward)(const Call *c);
   /* Adds the gradient nodes: dx[i] for each input with needs[i] (others stay NULL). dy has n's shape. NULL: not differentiable. */
   void (*grad)(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx);
+  /* Where only a part of n's value is read: nodes that make it of parts of the inputs, so that the rest is not computed; the last, given back,
+   * has the part's shape. NULL: it takes all of n. Asked twice, see Narrowing. The field NULL: never. */
+  Node *(*narrow)(Narrowing *w, Node *n);
   size_t (*scratch)(const Shape *in, int n_in, const double *attr, const Shape *out); /* bytes; NULL: none */
   /* Bytes of scratch that forward wants where it computes in[0] itself, a part at a time, from the call that would make it (of first_op,
    * with inputs of shapes `first`): the whole never lies in memory, and no other step sees it. 0: it cannot; NULL: never. */

@@ -1,4 +1,5 @@
-/* The planner. Dead code is gone before it starts (graph_walk reaches only what is wanted). Then, in this order:
+/* The planner. Dead code is gone before it starts (graph_walk reaches only what is wanted, narrow.c leaves only the parts of it that are
+ * read). Then, in this order:
  *   fuse     convolution or linear map + BatchNorm in eval + add + activation become one step; so do BatchNorm, or the
  *            gradient of a map by its input, + add + activation or the gradient of a ReLU
  *   pair     a step whose result only one other wants runs within that where its op can (Op.pair)
@@ -616,13 +617,13 @@ static int64_t macs_of(const Plan *p, const Step *s) {
 
 static void add_fused(StepInfo *info, const Node *n) {
   info->fused[info->n_fused++] = n->op;
-  info->order[info->n_fused] = n->order;
+  info->order[info->n_fused] = n->recorded_as;
 }
 
 StepInfo plan_step(const Plan *p, int t, Node *const *node) {
   const Step *s = &p->step[t], *first = s->first >= 0 ? &p->first[s->first] : NULL;
   const Node *n = node[first ? first->node : s->node];
-  StepInfo info = {.op = first ? first->op : s->op, .order = {n->order}, .path = n->path, .shape = p->value[s->out].shape};
+  StepInfo info = {.op = first ? first->op : s->op, .order = {n->recorded_as}, .path = n->path, .shape = p->value[s->out].shape};
   for (int k = 0; first && k < first->n_fused; k++) add_fused(&info, node[first->fused[k]]);
   if (first) add_fused(&info, node[s->node]);
   for (int k = 0; k < s->n_fused; k++) add_fused(&info, node[s->fused[k]]);

@@ -5,6 +5,12 @@
 
 uint64_t graph_stamp(void);
 void node_release(Node *n); /* lets go of the inputs */
+bool node_is_kept(const Node *n); /* a run must leave its value behind: somebody holds it, or statistics follow it */
+
+/* Puts nodes that compute no more than is read in the place of others (narrow.c), beneath `want`, of node: what graph_walk gave for
+ * it with stop_at_values = values_end. *changed: it did; the walk is to be made again, and narrow_end() puts everything back. */
+bool narrow_begin(Node **node, int count, Node *const *want, int n, bool values_end, bool *changed, Err *e);
+void narrow_end(void);
 
 /* One step of a run, as views and profiles tell it; holds on to nothing. */
 typedef struct StepInfo {
@@ -34,6 +40,8 @@ extern RunRecord *run_record;
 bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e);
 /* The same, planned only; out in any order. Nodes with order below `forward_end` count as forward for `saved`. */
 bool run_measure(Node **node, int count, Node *const *out, int n_out, uint64_t forward_end, GraphCost *cost, Err *e);
-/* The steps it would be, added to the record; out in any order. */
+/* The steps that computing these nodes would be, added to the record. */
+bool graph_steps(Node *const *want, int n, RunRecord *record, Err *e);
+/* The same of nodes that are walked already; out in any order. */
 bool run_steps(Node **node, int count, Node *const *out, int n_out, RunRecord *record, Err *e);
 #endif

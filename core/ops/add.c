@@ -28,6 +28,7 @@ const Op op_add = {
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,
+  .narrow = narrow_elementwise,
   .grad = grad,
   .reference = reference,
   .cases = cases,

@@ -21,9 +21,9 @@ static inline ConvShape conv_shape(const Shape *x, const Shape *w, const Shape *
 static inline const float *conv_prepared(const View *w, ConvPass pass, const ConvShape *s) {
   size_t bytes = w->tensor ? kern->conv2d_prepared(pass, s) : 0;
   if (!bytes) return NULL;
-  struct { const Kernels *kernels; const char *algorithm; ConvShape shape; int64_t pass; } key;
+  struct { const Kernels *kernels; const char *algorithm; ConvShape shape; int64_t pass, shift; } key;
   memset(&key, 0, sizeof key); /* gaps too: it is compared byte by byte */
-  key.kernels = kern, key.algorithm = kern->conv2d_algorithm(pass, s), key.shape = *s, key.pass = pass;
+  key.kernels = kern, key.algorithm = kern->conv2d_algorithm(pass, s), key.shape = *s, key.pass = pass, key.shift = w->shift;
   bool fresh;
   float *form = tensor_form(w->tensor, &key, sizeof key, bytes, &fresh);
   if (fresh) kern->conv2d_prepare(form, w->data, pass, s);

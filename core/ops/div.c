@@ -30,6 +30,7 @@ const Op op_div = {
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,
+  .narrow = narrow_elementwise,
   .grad = grad,
   .reference = reference,
   .cases = cases,

@@ -25,6 +25,7 @@ const Op op_elu = {
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,
+  .narrow = narrow_elementwise,
   .grad = grad,
   .reference = reference,
   .cases = cases,

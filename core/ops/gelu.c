@@ -23,6 +23,7 @@ const Op op_gelu = {
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,
+  .narrow = narrow_elementwise,
   .grad = grad,
   .reference = reference,
   .cases = cases,

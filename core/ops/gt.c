@@ -27,6 +27,7 @@ const Op op_gt = {
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,
+  .narrow = narrow_elementwise,
   .reference = reference,
   .cases = cases,
 };

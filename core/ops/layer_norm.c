@@ -28,6 +28,11 @@ static void grad(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx) {
   }
 }
 
+static Node *narrow(Narrowing *w, Node *n) {
+  int d = w->part.dim;
+  return d < n->shape.rank - (int)n->attr[DIMS] ? narrow_op(w, n, (int[]){d, -1, -1}) : NULL;
+}
+
 static void reference(const double *const *in, const Shape *is, int n_in, const double *attr, double *out, const Shape *os) {
   Span p = layer_norm_rows(os, attr);
   for (int64_t r = 0; r < p.outer; r++) {
@@ -49,7 +54,7 @@ const Op op_layer_norm = {
     .doc = "y = (x - mean) / sqrt(var + eps) w + b, mean and biased variance over the last `dims` dims, whose shape w and b have; as "
            "torch.nn.functional.layer_norm",
     .layout = OP_ROW_MAJOR, .in_place = 1, .keeps_samples = layer_norm_keeps_samples,
-    .shape = shape, .forward = forward, .grad = grad, .reference = reference,
+    .shape = shape, .forward = forward, .grad = grad, .narrow = narrow, .reference = reference,
     .cases = (const OpCase[]){
         {"4,7 7 7", "", 0},
         {"4,96 96 -", "eps=0.1", 0},

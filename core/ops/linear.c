@@ -41,6 +41,11 @@ static bool over_residual(const Shape *in, int n_in, const double *attr, const S
   return kern->conv2d_over_residual(CONV_FORWARD, &s);
 }
 
+static Node *narrow(Narrowing *w, Node *n) {
+  int d = w->part.dim;
+  return d == n->shape.rank - 1 ? NULL : narrow_op(w, n, (int[]){d, -1, -1});
+}
+
 static void reference(const double *const *in, const Shape *in_shape, int n_in, const double *attr, double *out, const Shape *os) {
   (void)attr;
   int64_t k = in_shape[1].dim[1], n = in_shape[1].dim[0];
@@ -56,7 +61,7 @@ const Op op_linear = {
     .args = "x w b?",
     .doc = "y[…,n] = b[n] + sum over k of x[…,k] w[n,k]; w (out_features, in_features); as torch.nn.functional.linear",
     .layout = OP_ROW_MAJOR, .fuses = FUSE_MAP, .per_sample = true,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .over_residual = over_residual, .macs = macs, .reference = reference,
+    .shape = shape, .forward = forward, .grad = grad, .narrow = narrow, .scratch = scratch, .over_residual = over_residual, .macs = macs, .reference = reference,
     .cases = (const OpCase[]){
         {"4,7 3,7 3", "", 0},
         {"1,1 1,1 -", "", 0},

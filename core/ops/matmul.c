@@ -78,6 +78,18 @@ static int64_t macs(const Shape *in, int n_in UNUSED, const double *attr, const 
   return shape_count(out) * in[0].dim[in[0].rank - 1 - (attr[0] != 0)];
 }
 
+/* Rows of y are rows of op(a), columns columns of op(b). */
+NARROW {
+  int at = w->part.dim - n->shape.rank, dim[2] = {-1, -1};
+  for (int k = 0; k < 2; k++) {
+    int rank = n->in[k]->shape.rank, d = at + rank;
+    bool transposed = n->attr[k] != 0, own = at == (k ? -1 : -2);
+    if (own) dim[k] = transposed ? 2 * rank - 3 - d : d;
+    else if (at < -2 && d >= 0 && n->in[k]->shape.dim[d] > 1) dim[k] = d;
+  }
+  return narrow_op(w, n, dim);
+}
+
 REFERENCE {
   const Shape *a = &in_shape[0], *b = &in_shape[1];
   int ta = attr[0] != 0, tb = attr[1] != 0;
@@ -109,6 +121,7 @@ const Op op_matmul = {
   .shape = shape,
   .forward = forward,
   .grad = grad,
+  .narrow = narrow,
   .macs = macs,
   .reference = reference,
   .cases = cases,

@@ -46,6 +46,11 @@ GRAD {
   dx[0] = build_a(b, &op_permute, 1, &dy, MAX_IN, back);
 }
 
+NARROW {
+  int d = dim_of(n->attr[w->part.dim], n->shape.rank);
+  return narrow_op(w, n, &d);
+}
+
 REFERENCE {
   for (int64_t i = 0, count = shape_count(out_shape); i < count; i++) {
     int64_t to[MAX_RANK], from[MAX_RANK];
@@ -71,6 +76,7 @@ const Op op_permute = {
   .shape = shape,
   .forward = forward,
   .grad = grad,
+  .narrow = narrow,
   .reference = reference,
   .alias = alias,
   .cases = cases,

@@ -39,6 +39,7 @@ const Op op_pow = {
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,
+  .narrow = narrow_elementwise,
   .grad = grad,
   .reference = reference,
   .cases = cases,

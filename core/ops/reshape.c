@@ -32,6 +32,20 @@ FORWARD {
 
 GRAD { dx[0] = build_shape(b, &op_reshape, dy, &n->in[0]->shape); }
 
+/* Where the dim is one of x's, with as many elements before it. */
+NARROW {
+  const Shape *x = &n->in[0]->shape;
+  int d = 0, to = w->part.dim;
+  int64_t before = 1, wanted = 1;
+  for (int i = 0; i < to; i++) wanted *= n->shape.dim[i];
+  while (d < x->rank && (before < wanted || x->dim[d] == 1)) before *= x->dim[d++];
+  if (d == x->rank || before != wanted || x->dim[d] != n->shape.dim[to]) return NULL;
+  Shape part = n->shape;
+  part.dim[to] = w->part.count;
+  Node *y = narrow_part(w, n->in[0], d);
+  return w->b ? build_shape(w->b, &op_reshape, y, &part) : n;
+}
+
 REFERENCE_OF_X(x)
 
 CASES = {
@@ -49,6 +63,7 @@ const Op op_reshape = {
   .shape = shape,
   .forward = forward,
   .grad = grad,
+  .narrow = narrow,
   .reference = reference,
   .cases = cases,
 };

@@ -13,6 +13,7 @@ extern const Op op_add, op_sub, op_mul, op_div, op_pow, op_eq, op_gt, op_ge, op_
 #define SHAPE_RULE static bool shape(const Shape *in UNUSED, int n_in UNUSED, const double *attr UNUSED, Shape *out, Err *e UNUSED)
 #define FORWARD static void forward(const Call *c)
 #define GRAD static void grad(Builder *b UNUSED, Node *n UNUSED, Node *dy UNUSED, const bool *needs UNUSED, Node **dx)
+#define NARROW static Node *narrow(Narrowing *w, Node *n)
 #define KEEPS_SAMPLES static bool keeps_samples(const Shape *in UNUSED, int n_in UNUSED, const double *attr UNUSED)
 #define REFERENCE \
   static void reference(const double *const *in UNUSED, const Shape *in_shape UNUSED, int n_in UNUSED, const double *attr UNUSED, double *out, \
@@ -54,6 +55,18 @@ static inline Node *build_shape(Builder *b, const Op *op, Node *x, const Shape *
   double attr[MAX_IN];
   for (int d = 0; d < MAX_IN; d++) attr[d] = d < s->rank ? (double)s->dim[d] : ATTR_END;
   return build_a(b, op, 1, &x, MAX_IN, attr);
+}
+
+/* --- parts --- */
+
+/* Of an element-wise op: the same part of each input along the dim that meets it, all of an input that is stretched there. */
+static inline Node *narrow_elementwise(Narrowing *w, Node *n) {
+  int dim[MAX_IN];
+  for (int k = 0; k < n->n_in; k++) {
+    int d = n->in[k] ? w->part.dim - n->shape.rank + n->in[k]->shape.rank : -1;
+    dim[k] = d >= 0 && n->in[k]->shape.dim[d] > 1 ? d : -1;
+  }
+  return narrow_op(w, n, dim);
 }
 
 /* --- references --- */

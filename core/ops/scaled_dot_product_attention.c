@@ -39,6 +39,14 @@ static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *
   return s.batch * s.l * s.s * (s.d + s.dv);
 }
 
+/* Queries do not know each other, but by their place where causal; nor do columns of v. */
+NARROW {
+  int d = w->part.dim, r = n->shape.rank, mask = attention_mask_dim(input_or_null(n, 3), d, r);
+  if (d == r - 1) return narrow_op(w, n, (int[]){-1, -1, d, -1});
+  if (d < r - 2) return narrow_op(w, n, (int[]){d, d, d, mask});
+  return n->attr[CAUSAL] != 0 ? NULL : narrow_op(w, n, (int[]){d, -1, -1, mask});
+}
+
 REFERENCE {
   AttentionShape s = attention_shape(&in_shape[0], &in_shape[1], &in_shape[2], attention_mask(in_shape, n_in, 3), attr);
   attention_reference(out, in[0], in[1], in[2], n_in > 3 ? in[3] : NULL, &s);
@@ -67,6 +75,7 @@ const Op op_scaled_dot_product_attention = {
   .shape = shape,
   .forward = forward,
   .grad = grad,
+  .narrow = narrow,
   .scratch = scratch,
   .macs = macs,
   .reference = reference,

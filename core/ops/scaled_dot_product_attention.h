@@ -62,6 +62,13 @@ static inline AttentionShape attention_shape(const Shape *q, const Shape *k, con
 }
 static inline const Shape *attention_mask(const Shape *in, int n_in, int i) { return given(in, n_in, i) ? &in[i] : NULL; }
 
+/* The mask of the part of y, whose dim is dim d of the scores (of rank r): -1: all of it. */
+static inline int attention_mask_dim(const Node *mask, int d, int r) {
+  if (!mask) return -1;
+  d += mask->shape.rank - r;
+  return d >= 0 && mask->shape.dim[d] > 1 ? d : -1;
+}
+
 /* The gradients of n's first `count` inputs lie one after the other in one vector, those that are given: each is a part of it. */
 static inline void attention_gradients(Builder *b, const Node *n, int count, Node *all, const bool *needs, Node **dx) {
   int64_t at = 0;

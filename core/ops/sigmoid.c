@@ -22,6 +22,7 @@ const Op op_sigmoid = {
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,
+  .narrow = narrow_elementwise,
   .grad = grad,
   .reference = reference,
   .cases = cases,

@@ -21,6 +21,7 @@ const Op op_sin = {
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,
+  .narrow = narrow_elementwise,
   .grad = grad,
   .reference = reference,
   .cases = cases,

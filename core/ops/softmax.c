@@ -20,6 +20,11 @@ static void grad(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx) {
   if (needs[0]) dx[0] = build_a(b, &op_softmax_dx, 2, (Node *[]){dy, n}, 1, n->attr);
 }
 
+static Node *narrow(Narrowing *w, Node *n) {
+  int d = w->part.dim;
+  return d == (int)n->attr[0] || d == (int)n->attr[0] + n->shape.rank ? NULL : narrow_op(w, n, &d);
+}
+
 static bool keeps_samples(const Shape *in, int n_in, const double *attr) {
   (void)n_in;
   return in[0].rank > 1 && attr[0] != 0 && attr[0] != -in[0].rank;
@@ -42,7 +47,7 @@ const Op op_softmax = {
     .args = "x | dim=-1",
     .doc = "y = exp(x) / sum over dim of exp(x); as torch.nn.functional.softmax",
     .layout = OP_ROW_MAJOR, .in_place = 1, .keeps_samples = keeps_samples,
-    .shape = shape, .forward = forward, .grad = grad, .reference = reference,
+    .shape = shape, .forward = forward, .grad = grad, .narrow = narrow, .reference = reference,
     .cases = (const OpCase[]){
         {"4,5", "", 0},
         {"3,37", "dim=1", 0},

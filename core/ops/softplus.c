@@ -26,6 +26,7 @@ const Op op_softplus = {
   .per_sample = true,
   .shape = shape_same,
   .forward = forward,
+  .narrow = narrow_elementwise,
   .grad = grad,
   .reference = reference,
   .cases = cases,

@@ -34,6 +34,7 @@ const Op op_where = {
   .per_sample = true,
   .shape = shape_broadcast,
   .forward = forward,
+  .narrow = narrow_elementwise,
   .grad = grad,
   .reference = reference,
   .cases = cases,

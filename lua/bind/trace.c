@@ -59,7 +59,7 @@ static int push_record(lua_State *L) {
 /* steps{t, …} → the steps that would compute them, in order; bytes of memory. */
 static int trace_steps(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  int n = (int)luaL_len(L, 1), count;
+  int n = (int)luaL_len(L, 1);
   Node **want = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *want, 0);
   for (int i = 0; i < n; i++) {
     lua_geti(L, 1, i + 1);
@@ -67,11 +67,8 @@ static int trace_steps(lua_State *L) {
     lua_pop(L, 1);
   }
   Err e;
-  Node **node = graph_walk(want, n, true, &count, &e);
-  if (!node) return bind_raise(L, &e);
   begin_record();
-  bool ok = run_steps(node, count, want, n, &record, &e);
-  free(node);
+  bool ok = graph_steps(want, n, &record, &e);
   return ok ? push_record(L) : bind_raise(L, &e);
 }
 

@@ -8,7 +8,8 @@ local Module = require "suture.nn.module"
 --   m:graph "layer1"             only what runs inside this module
 --   m:graph{depth = 1}           modules at this depth as one row each
 --   m:graph{fold = true}         repeats as one row ("Bottleneck × 4"): so from 100 rows on; fold = false draws every row
---   m:graph{input =, at =, kernels = true}   kernels: also what runs: operations fused into one step, convolutions' algorithms
+--   m:graph{input =, at =, kernels = true}   kernels: also what runs: operations fused into one step, convolutions' algorithms;
+--                                "only 1×1×768" where nobody reads the rest (a ViT's last block, but for the class token)
 -- Returns an object that prints itself; g.nodes for scripts (every row, folded or not); g:save "x.svg" (.html, .dot, .json, .txt).
 function Module.graph(m, ...) return require("suture.view.graph")(m, ...) end
 
@@ -30,7 +31,8 @@ function Module.audit(m, ...) return require("suture.view.audit")(m, ...) end
 function Module.cost(m, ...) return require("suture.view.cost")(m, ...) end
 
 --- m:profile([x][, {runs = 5, train = false, depth =, by =, input =}]): runs m and says where the time goes: one row per step
--- that ran (what is fused is one step; a "pair" is two convolutions, of what lies between them only a few rows exist at a time),
+-- that ran (what is fused is one step; a "pair" is two convolutions, of what lies between them only a few rows exist at a time; of
+-- values that are read in part, such as the last block's of a ViT, that part is computed),
 -- with its module, algorithm, output, time, rate and share of what the machine can do.
 --   m:profile()               with random numbers in the shape the model knows; in eval, as evaluate and predict run it
 --   m:profile(16, 3, 224, 224), m:profile(x)   with that shape, or with a tensor

@@ -24,13 +24,24 @@ local function count(steps)
   return text.plural(#steps, "step"), table.concat(names, ", ")
 end
 
---- k:of(row): how a row of the graph (view/rows.lua) runs, in words: the step it begins and that step's algorithm, how
--- many steps, or the module whose step computes it; "": it takes no step.
+-- What of the value is computed where that is not all: " · only 1×1×768".
+local function only(k, step)
+  local node = k.nodes[step.orders[#step.orders]]
+  if not node or #node.shape ~= #step.shape then return "" end
+  for d, size in ipairs(step.shape) do
+    if size < node.shape[d] then return text.sign "sep" .. "only " .. text.shape(step.shape) end
+  end
+  return ""
+end
+
+--- k:of(row): how a row of the graph (view/rows.lua) runs, in words: the step it begins, that step's algorithm and what it computes
+-- where nobody reads the rest, how many steps, or the module whose step computes it; "": it takes no step.
 function Kernels.of(k, row)
   local own, inside = {}, nil
   for _, n in ipairs(row.nodes) do
     for _, step in ipairs(k.by[n.order] or {}) do
-      if step.orders[1] == n.order then own[#own + 1] = step else inside = step end
+      if step.orders[1] ~= n.order then inside = step
+      elseif step.op ~= "slice" or n.op == "slice" then own[#own + 1] = step end -- else a part is cut out on its way in
     end
   end
   local sep = text.sign "sep"
@@ -38,7 +49,7 @@ function Kernels.of(k, row)
     local steps, algorithms = count(own)
     return steps .. (algorithms ~= "" and sep .. algorithms or "")
   end
-  for i, s in ipairs(own) do own[i] = words(s) .. (s.algorithm and sep .. s.algorithm or "") end
+  for i, s in ipairs(own) do own[i] = words(s) .. (s.algorithm and sep .. s.algorithm or "") .. only(k, s) end
   if #own > 0 then return table.concat(own, ", ") end
   return inside and "in " .. (inside.path ~= "" and inside.path or inside.op) or ""
 end
@@ -48,10 +59,10 @@ function Kernels.totals(k)
 end
 
 -- t: what view.trace gave; within: the call that is drawn, nil: all. The steps that begin in it, in order, as core.trace.steps
--- lists them; by: those a node takes part in, by its order; all: how many steps and memory the whole run has.
+-- lists them; nodes and by: the node of an order, and the steps it takes part in; all: how many steps and memory the whole run has.
 local function of(t, within)
   local steps, memory = core.trace.steps(t.result)
-  local k = setmetatable({memory = memory, by = {}, all = #steps}, Kernels)
+  local k = setmetatable({memory = memory, nodes = t.by, by = {}, all = #steps}, Kernels)
   for _, s in ipairs(steps) do
     if not within or s.orders[1] >= within.first and s.orders[1] <= within.last then k[#k + 1] = s end
     for _, order in ipairs(s.orders) do

@@ -11,7 +11,7 @@
 #include "peak.h"
 #include "run.h"
 
-extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats, op_gelu, op_linear, op_permute, op_slice, op_layer_norm, op_sin;
+extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats, op_gelu, op_linear, op_permute, op_slice, op_layer_norm, op_sin, op_packed_attention, op_reshape;
 static Err err;
 
 static Node *leaf(int rank, const int64_t *dim, float first, float step) {
@@ -460,6 +460,148 @@ static void test_gate(void **state) {
   node_unref(x), node_unref(w), node_unref(gate[0]), node_unref(gate[1]);
 }
 
+/* A block of a transformer on x (3, 9, 8), of which only row 2 is read; h[]: what comes on the way. */
+typedef struct Block { Node *x, *in_w, *in_b, *out_w, *out_b, *up, *down, *mask; } Block;
+
+static Block block_leaves(void) {
+  return (Block){LEAF(-1, .013f, 3, 9, 8), LEAF(-.5f, .007f, 24, 8), LEAF(-.2f, .02f, 24), LEAF(.4f, -.02f, 8, 8), LEAF(.1f, .01f, 8),
+                 LEAF(-.3f, .004f, 16, 8), LEAF(.3f, -.005f, 8, 16), LEAF(-.4f, .01f, 9, 9)};
+}
+
+enum { QKV, MIXED, SUM, RESULT, ROW, HIDDEN };
+static void block_build(Builder *b, const Block *l, bool masked, Node *h[HIDDEN]) {
+  Node *n = build(b, &op_layer_norm, NULL, 1, (Node *[]){l->x});
+  h[QKV] = build(b, &op_linear, NULL, 3, (Node *[]){n, l->in_w, l->in_b});
+  h[MIXED] = build_a(b, &op_packed_attention, 2, (Node *[]){h[QKV], masked ? l->mask : NULL}, 1, (double[]){2});
+  h[SUM] = build2(b, &op_add, build(b, &op_linear, NULL, 3, (Node *[]){h[MIXED], l->out_w, l->out_b}), l->x);
+  n = build1(b, &op_gelu, build2(b, &op_linear, build(b, &op_layer_norm, NULL, 1, (Node *[]){h[SUM]}), l->up));
+  h[RESULT] = build2(b, &op_add, h[SUM], build2(b, &op_linear, n, l->down));
+  Node *row = build_a(b, &op_slice, 1, &h[RESULT], 3, (double[]){1, 2, 3});
+  h[ROW] = build_a(b, &op_reshape, 1, &row, 3, (double[]){3, 8, ATTR_END});
+}
+
+static int64_t most_rows(const RunRecord *ran, const Op *op) {
+  int64_t rows = 0;
+  for (int i = 0; i < ran->n; i++)
+    if (ran->step[i].op == op && ran->step[i].shape.rank == 3 && ran->step[i].shape.dim[1] > rows) rows = ran->step[i].shape.dim[1];
+  return rows;
+}
+
+static int64_t all_macs(const RunRecord *ran) {
+  int64_t macs = 0;
+  for (int i = 0; i < ran->n; i++) macs += ran->step[i].macs;
+  return macs;
+}
+
+/* What only unread rows need is not computed, nor its gradient; values and gradients are the same as of the whole. */
+static void test_narrow(void **state) {
+  (void)state;
+  for (int masked = 0; masked < 2; masked++) {
+    Block l[2] = {block_leaves(), block_leaves()};
+    Tensor *y[2];
+    for (int whole = 0; whole < 2; whole++) {
+      Node *const *leaf_of = (Node *const *)&l[whole];
+      for (int i = 0; i < 8; i++) leaf_of[i]->requires_grad = true;
+      Builder b;
+      builder_begin(&b, &err);
+      Node *h[HIDDEN];
+      block_build(&b, &l[whole], masked, h);
+      Node *loss = build1(&b, &op_sum, build2(&b, &op_mul, h[ROW], h[ROW]));
+      assert_false(b.failed);
+      if (whole) node_name(h[RESULT]), node_name(h[MIXED]);
+      RunRecord ran = {0}, planned = {0};
+      GraphCost cost;
+      assert_true(graph_steps(&loss, 1, &planned, &err));
+      run_record = &ran;
+      assert_true(graph_eval(&loss, 1, &err));
+      run_record = NULL;
+      if (!whole) { /* the plan that views show is the one that runs; named values are the run's business only */
+        assert_int_equal(ran.n, planned.n);
+        assert_int_equal(most_rows(&ran, &op_gelu), 0);
+        assert_int_equal(most_rows(&ran, &op_layer_norm), 9);
+        assert_int_equal(most_rows(&ran, &op_packed_attention), 0);
+        /* keys and values of all rows, all else of one: of the projections, the products with keys and values, the maps */
+        assert_int_equal(all_macs(&ran), 3 * (9 * 8 * 16 + 8 * 8 + 9 * 16 + 8 * 8 + 8 * 16 * 2));
+      } else {
+        assert_int_equal(most_rows(&ran, &op_linear), 9);
+        assert_int_equal(most_rows(&ran, &op_packed_attention), 9);
+      }
+      free(ran.step), free(planned.step);
+      ran = (RunRecord){0};
+      assert_true(graph_cost(&loss, 1, true, &cost, &err));
+      run_record = &ran;
+      assert_true(graph_backward(loss, NULL, true, &err));
+      run_record = NULL;
+      if (!whole) assert_int_equal(cost.steps, ran.n);
+      free(ran.step);
+      assert_ptr_equal(h[ROW]->in[0]->op, &op_slice); /* the graph is what it was */
+      assert_ptr_equal(h[ROW]->in[0]->in[0], h[RESULT]);
+      y[whole] = tensor_ref(loss->value);
+      if (whole) node_unname(h[RESULT]), node_unname(h[MIXED]);
+      /* what was passed over is there when somebody looks, and gradients by it, too */
+      Node *by = NULL;
+      assert_true(graph_grad(&b, h[ROW], NULL, &h[MIXED], 1, &by));
+      assert_non_null(by);
+      Node *both[] = {by, h[MIXED]};
+      assert_true(graph_eval(both, 2, &err));
+      for (int64_t i = 0; i < by->value->count; i++) /* only row 2 is read */
+        assert_true((by->value->data[i] != 0) == (i / 8 % 9 == 2));
+      builder_end(&b);
+    }
+    assert_float_equal(y[0]->data[0], y[1]->data[0], 1e-4);
+    tensor_unref(y[0]), tensor_unref(y[1]);
+    for (int i = 0; i < 8; i++) {
+      Node *a = ((Node *const *)&l[0])[i], *c = ((Node *const *)&l[1])[i];
+      assert_int_equal(!a->grad, !c->grad);
+      assert_int_equal(!a->grad, i == 7 && !masked);
+      double top = 0;
+      for (int64_t k = 0; a->grad && k < a->value->count; k++) top = fmax(top, fabs(c->grad->value->data[k]));
+      for (int64_t k = 0; a->grad && k < a->value->count; k++) assert_float_equal(a->grad->value->data[k], c->grad->value->data[k], 1e-5 * top);
+      node_unref(a), node_unref(c);
+    }
+  }
+}
+
+/* Where users read different parts, most of it, all of it elsewhere, or somebody holds it, the value is whole; what is stale stays an error, and
+ * a run that is stopped leaves the graph as it was. */
+static void test_narrow_where_not(void **state) {
+  (void)state;
+  Node *x = LEAF(-1, .01f, 4, 10, 3), *w = LEAF(-.5f, .1f, 3, 3);
+  const struct { double from, to, more; bool named; int64_t rows; } cases[] = {
+    {4, 5, -1, false, 1}, {4, 9, -1, false, 5}, {4, 5, 4, false, 1}, {4, 5, 6, false, 10}, {4, 10, -1, false, 10}, {4, 5, -1, true, 10}, {-1, 10, -1, false, 1},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    Builder b;
+    builder_begin(&b, &err);
+    Node *y = build2(&b, &op_linear, x, w), *s = build_a(&b, &op_slice, 1, &y, 3, (double[]){1, cases[i].from, cases[i].to});
+    if (cases[i].more >= 0) s = build2(&b, &op_add, s, build_a(&b, &op_slice, 1, &y, 3, (double[]){1, cases[i].more, cases[i].more + 1}));
+    if (cases[i].named) node_name(y);
+    RunRecord ran = {0};
+    run_record = &ran;
+    assert_true(graph_eval(&s, 1, &err));
+    run_record = NULL;
+    assert_int_equal(most_rows(&ran, &op_linear), cases[i].rows);
+    free(ran.step);
+    if (cases[i].named) node_unname(y);
+    builder_end(&b);
+  }
+  for (int kind = 0; kind < 2; kind++) { /* stopped; stale */
+    Builder b;
+    builder_begin(&b, &err);
+    Node *y = build2(&b, &op_linear, x, w), *s = build_a(&b, &op_slice, 1, &y, 3, (double[]){1, 4, 5});
+    if (kind) w->value->data[0] += 1, tensor_touch(w->value);
+    else host.should_stop = stop_now;
+    assert_false(graph_eval(&s, 1, &err));
+    host.should_stop = NULL;
+    if (kind) assert_non_null(strstr(err.text, "changed in place"));
+    assert_ptr_equal(s->op, &op_slice);
+    assert_ptr_equal(s->in[0], y);
+    if (!kind) assert_true(graph_eval(&s, 1, &err));
+    builder_end(&b);
+  }
+  node_unref(x), node_unref(w);
+}
+
 /* The best of all tries so far: never falls. */
 static void test_peak(void **state) {
   (void)state;
@@ -559,6 +701,8 @@ int main(void) {
     cmocka_unit_test(test_fusion_of_two_branches),
     cmocka_unit_test(test_pair),
     cmocka_unit_test(test_gate),
+    cmocka_unit_test(test_narrow),
+    cmocka_unit_test(test_narrow_where_not),
     cmocka_unit_test(test_aliases),
     cmocka_unit_test(test_effects),
     cmocka_unit_test(test_shape_error_names_the_place),

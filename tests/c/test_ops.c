@@ -3,11 +3,13 @@
  *  - forward through the engine, and called directly between guard values in every mix of memory orders and in place,
  *    against the reference in double;
  *  - gradients through the engine against central differences of the reference;
+ *  - a part of the result, and its gradients, as the engine makes it of parts of the inputs (Op.narrow), against the whole;
  *  - one thread and two give the same bits.
  * Errors are relative to the largest value. SEED=n in the environment draws other numbers. */
 #include <math.h>
 #include "kernel_test.h"
 #include "graph.h"
+#include "run.h"
 
 static const double FORWARD_TOLERANCE = 1e-5, GRAD_TOLERANCE = 1e-3, STEP = 1e-5;
 enum { PROBES = 150, PROBE_WORK = 1 << 12 }; /* elements of an input whose gradient is checked, and elements computed for it */
@@ -261,6 +263,77 @@ static void check_grads(const Trial *t) {
   free(scratch);
 }
 
+/* --- parts --- */
+
+/* Every other of the last places along a dim, at most half of them; its rows, and the gradients of its elements weighted in order. whole: all of
+ * y is wanted, so that it is cut out of that. Returns how many steps computed y's op for a part of it only. */
+static int engine_part(const Trial *t, int dim, bool whole, float **part, float **grads) {
+  Err e;
+  Builder b;
+  Node *in[MAX_IN] = {0};
+  RunRecord ran = {0};
+  int64_t size = t->out_shape.dim[dim], count = size / 4 ? size / 4 : 1, step = size > 3 ? 2 : 1, start = size - 1 - (count - 1) * step;
+  int narrow = 0;
+  for (int i = 0; i < t->n_in; i++) {
+    if (!t->in[i]) continue;
+    in[i] = leaf(t, &t->in_shape[i], t->in[i]);
+    in[i]->requires_grad = t->op->grad && !is_constant(t, i);
+  }
+  extern const Op op_slice;
+  builder_begin(&b, &e);
+  Node *y = build(&b, t->op, t->attr, t->n_in, in);
+  Node *s = build_a(&b, &op_slice, 1, &y, 4, (double[]){dim, (double)start, (double)size, (double)step}), *both[] = {s, y};
+  if (b.failed) fails(t, "build: %s", e.text);
+  run_record = &ran;
+  if (!graph_eval(both, whole ? 2 : 1, &e)) fails(t, "eval: %s", e.text);
+  if (s->requires_grad) {
+    Node *dy = leaf(t, &s->shape, t->weight);
+    if (!graph_backward(s, dy, true, &e)) fails(t, "backward: %s", e.text);
+    node_unref(dy);
+  }
+  run_record = NULL;
+  for (int i = 0; i < ran.n; i++) narrow += ran.step[i].op == t->op && shape_equal(&ran.step[i].shape, &s->shape);
+  free(ran.step);
+  if (s->op != &op_slice) fails(t, "the slice is not what it was: a %s", s->op->name);
+  *part = rows_of(s);
+  for (int i = 0; i < t->n_in; i++) grads[i] = in[i] && in[i]->grad ? rows_of(in[i]->grad) : NULL;
+  builder_end(&b);
+  for (int i = 0; i < t->n_in; i++) node_unref(in[i]);
+  return narrow;
+}
+
+static void check_same(const Trial *t, const char *what, float *got, float *want, int64_t count, double tolerance) {
+  if (!got != !want) fails(t, "%s: there is %s, of the whole %s", what, got ? "one" : "none", want ? "one" : "none");
+  if (!got) return;
+  double *of_whole = get((size_t)count, sizeof *of_whole);
+  for (int64_t i = 0; i < count; i++) of_whole[i] = want[i];
+  check_close(t, what, got, of_whole, count, tolerance);
+  free(of_whole);
+  free(got);
+  free(want);
+}
+
+/* Along each dim that has parts. Returns how many steps were narrowed. */
+static int check_parts(const Trial *t) {
+  int narrow = 0;
+  for (int d = 0; d < t->out_shape.rank; d++) {
+    if (t->out_shape.dim[d] < 2 || !shape_count(&t->out_shape)) continue;
+    float *part[2], *grads[2][MAX_IN];
+    char what[60];
+    narrow += engine_part(t, d, false, &part[0], grads[0]);
+    engine_part(t, d, true, &part[1], grads[1]);
+    int64_t size = t->out_shape.dim[d], count = shape_count(&t->out_shape) / size * (size / 4 ? size / 4 : 1);
+    snprintf(what, sizeof what, "part along dim %d", d);
+    check_same(t, what, part[0], part[1], count, FORWARD_TOLERANCE);
+    for (int i = 0; i < t->n_in; i++) {
+      if (!t->in[i]) continue;
+      snprintf(what, sizeof what, "gradient of input %d by a part along dim %d", i, d);
+      check_same(t, what, grads[0][i], grads[1][i], shape_count(&t->in_shape[i]), FORWARD_TOLERANCE);
+    }
+  }
+  return narrow;
+}
+
 /* --- called directly, between guards --- */
 
 static void drop_guarded(const Trial *t, const char *what, float *p, int64_t n) {
@@ -344,8 +417,10 @@ static bool mixes(const Trial *t) {
   return t->out_shape.rank == 4;
 }
 
-static void run_case(const Op *op, const OpCase *row, bool swept) {
+/* Returns how many steps were narrowed to parts. */
+static int run_case(const Op *op, const OpCase *row, bool swept) {
   Trial t;
+  int narrow = 0;
   trial_begin(&t, op, row);
   t.swept = swept;
   if (!op->reference && !(row->flags & CASE_RANDOM)) fails(&t, "the op has no reference");
@@ -357,7 +432,9 @@ static void run_case(const Op *op, const OpCase *row, bool swept) {
       if (shape_equal(&t.in_shape[k], &t.out_shape) && layout_for(&t, mix, k) == out_layout(&t, mix)) check_direct(&t, mix, k);
   }
   if (op->grad && op->reference && !(row->flags & (CASE_NO_GRAD | CASE_RANDOM))) check_grads(&t);
+  if (op->narrow) narrow = check_parts(&t);
   trial_end(&t);
+  return narrow;
 }
 
 /* --- awkward sizes --- */
@@ -400,7 +477,9 @@ static void fill_letters(char *to, size_t room, const char *text, const Size *s)
 static void test_op(void **given) {
   const Op *op = *given;
   if (!op->cases || !op->cases[0].shapes) fail_msg("op %s has no cases", op->name);
-  for (const OpCase *row = op->cases; row->shapes; row++) run_case(op, row, false);
+  int narrow = 0;
+  for (const OpCase *row = op->cases; row->shapes; row++) narrow += run_case(op, row, false);
+  if (op->narrow && op->layout != OP_ALIAS && !narrow) fail_msg("op %s can be narrowed, and never is", op->name);
   for (int i = 0; i < SWEEPS; i++)
     for (int k = 0; k < SIZES; k++) {
       if ((sweeps[i].flags ^ op->cases[0].flags) & CASE_INDEX_LAST) continue;

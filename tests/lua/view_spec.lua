@@ -266,6 +266,22 @@ describe("graph with kernels", function()
     assert.equal("conv2d · grouped", nn.Conv2d(32, 32, 3, {groups = 32}):graph(1, 32, 8, 8, {kernels = true}).nodes[2].kernel)
     assert.matches("^4 steps · ", m:graph{depth = 0, input = {1, 32, 32, 32}, kernels = true}.nodes[2].kernel)
   end)
+
+  it("says what is computed of a value that is read in part", function()
+    local m = zoo.vit_b_32 {image_size = 64, num_layers = 2}
+    local got = {}
+    for i = 0, 1 do
+      local list = {}
+      for _, n in ipairs(m:graph{input = {3, 3, 64, 64}, at = "encoder.layers.encoder_layer_" .. i, kernels = true}.nodes) do list[#list + 1] = n.kernel end
+      got[i] = list
+    end
+    local at = "in encoder.layers.encoder_layer_%d.%s"
+    assert.same({"", "layer_norm", "linear", "packed_attention", "linear + add", at:format(0, "self_attention.out_proj"), "layer_norm", "linear + gelu",
+      at:format(0, "mlp.0"), "linear + add", at:format(0, "mlp.3")}, got[0])
+    assert.same({"", "layer_norm", "linear · only 3×1×768, linear · only 3×5×1536", "permute, scaled_dot_product_attention", "linear + add · only 3×1×768",
+      at:format(1, "self_attention.out_proj"), "layer_norm · only 3×1×768", "linear + gelu · only 3×1×3072", at:format(1, "mlp.0"),
+      "linear + add · only 3×1×768", at:format(1, "mlp.3")}, got[1])
+  end)
 end)
 
 describe("profile", function()
