@@ -27,7 +27,7 @@ end
 -- What of the value is computed where that is not all: " · only 1×1×768".
 local function only(k, step)
   local node = k.nodes[step.orders[#step.orders]]
-  if not node or #node.shape ~= #step.shape then return "" end
+  if not node or #node.shape ~= #step.shape or step.op == "layout" then return "" end -- "layout" copies what goes in
   for d, size in ipairs(step.shape) do
     if size < node.shape[d] then return text.sign "sep" .. "only " .. text.shape(step.shape) end
   end

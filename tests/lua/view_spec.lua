@@ -281,6 +281,9 @@ describe("graph with kernels", function()
     assert.same({"", "layer_norm", "linear · only 3×1×768, linear · only 3×5×1536", "permute, scaled_dot_product_attention", "linear + add · only 3×1×768",
       at:format(1, "self_attention.out_proj"), "layer_norm · only 3×1×768", "linear + gelu · only 3×1×3072", at:format(1, "mlp.0"),
       "linear + add · only 3×1×768", at:format(1, "mlp.3")}, got[1])
+    local swin = {} -- where all is read
+    for _, n in ipairs(zoo.swin_t {}:graph{at = "features.1.0", kernels = true}.nodes) do swin[n.op or "input"] = n.kernel end
+    assert.equal("layout, packed_attention", swin.packed_attention)
   end)
 end)
 
