@@ -44,27 +44,37 @@ static void pack_columns(float *to, const float *x, int64_t ld, int64_t rows, in
   }
 }
 
+/* `width` columns of rows ld apart, of which n are there, one row after the other, times scale; zeros beyond. Returns the end. */
+INLINE float *pack_columns_of_rows(float *to, const float *x, int64_t ld, int64_t rows, const int width, int64_t n, vf scale) {
+  for (int64_t r = 0; r < rows; r++, x += ld, to += width)
+#pragma GCC unroll 4
+    for (int j = 0; j < width; j += VW)
+      v_store(to + j, (n >= width ? v_load(x + j) : v_load_n(x + j, (int)max_of(0, min_of(VW, n - j)))) * scale);
+  return to;
+}
+
 /* x (rows, n), rows ld apart, in panels of columns [rows in fours][width], zeros beyond: the right operand of a . x. */
 static void pack_rows(float *to, const float *x, int64_t ld, int64_t rows, int64_t n) {
   for (int64_t n0 = 0; n0 < n; n0 += NR) {
-    int64_t width = min_of(NR, round_up(n - n0, VW));
-    for (int64_t r = 0; r < round_up(rows, 4); r++, to += width)
-      for (int64_t j = 0; j < width; j += VW)
-        v_store(to + j, r < rows ? v_load_n(x + r * ld + n0 + j, (int)max_of(0, min_of(VW, n - n0 - j))) : v_zero());
+    const int wide = n - n0 > (int)VW ? NR : VW;
+    to = wide == NR ? pack_columns_of_rows(to, x + n0, ld, rows, NR, n - n0, v_set(1)) : pack_columns_of_rows(to, x + n0, ld, rows, VW, n - n0, v_set(1));
+    for (int64_t rest = (round_up(rows, 4) - rows) * wide; rest > 0; rest -= VW, to += VW) v_store(to, v_zero());
   }
 }
 
 /* x (rows, n), rows ld apart, times scale as a chunked block (gemm.h). */
 static void pack_chunks(float *to, const float *x, int64_t ld, int64_t rows, int64_t n, float scale) {
-  for (int64_t j = 0; j < n; j += CHUNK)
-    for (int64_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
-      for (int v = 0; v < (int)CHUNK; v += VW, to += VW) {
-        int64_t left = n - j - v;
-        const float *from = x + r * ld + j + v;
-        v_store(to, (left >= VW ? v_load(from) : v_load_n(from, (int)max_of(0, left))) * v_set(scale));
-      }
+  for (int64_t j = 0; j < n; j += CHUNK) to = pack_columns_of_rows(to, x + j, ld, rows, CHUNK, n - j, v_set(scale));
 }
+
+/* Asks for rows [from, to) of n floats each, ld apart, of a matrix that comes next. */
+INLINE void ask_rows(const float *x, int64_t ld, int64_t from, int64_t to, int64_t n) {
+  for (x += from * ld; from < to; from++, x += ld)
+    for (int64_t j = 0; j < n; j += CHUNK) ask(x + j);
+}
+
+/* Problems that a thread takes at a time: the heads of a sample, which lie side by side, where there are many. */
+static int problems_at_once(const AttentionShape *s, int64_t problems) { return (int)max_of(1, min_of(s->heads, problems / PIECES_WANTED)); }
 
 /* c (mr, n) = a . b, a chunked over k, b in panels. */
 static void multiply(float *c, int64_t ldc, const float *a, const float *b, int64_t mr, int64_t n, int64_t k) {
@@ -82,25 +92,43 @@ static void multiply_rows(float *c, int64_t ldc, const float *a, const float *b,
 }
 
 static void store_scaled(float *y, const float *x, int64_t n, float scale) {
-  for (int64_t j = 0; j < n; j += VW) v_store_n(y + j, v_load(x + j) * v_set(scale), (int)min_of(VW, n - j));
+  int64_t j = 0;
+  for (; j + VW <= n; j += VW) v_store(y + j, v_load(x + j) * v_set(scale));
+  if (j < n) v_store_part(y + j, v_load(x + j) * v_set(scale), (int)(n - j));
 }
 
 /* --- rows of scores --- */
+
+/* Adds the mask (NULL: none; its one number where it has no columns) to the n scores of a row; minus infinity follows up to `whole`. Returns
+ * the largest; a NaN shows in the sum of exponentials. */
+INLINE vf mask_scores(float *row, int64_t n, int64_t whole, const float *mask, const bool columns) {
+  vf most = v_set(-INFINITY), level = v_set(mask && !columns ? *mask : 0);
+  int64_t j = 0;
+  for (; j + VW <= n; j += VW) {
+    vf v = v_load(row + j);
+    if (mask) v_store(row + j, v = v + (columns ? v_load(mask + j) : level));
+    most = v_max(v, most);
+  }
+  if (j < n) {
+    vf v = v_load(row + j);
+    if (mask) v = v + (columns ? v_load_part(mask + j, (int)(n - j)) : level);
+    v = v_first(v, v_set(-INFINITY), (int)(n - j));
+    v_store(row + j, v);
+    most = v_max(v, most);
+    j += VW;
+  }
+  for (; j < whole; j += VW) v_store(row + j, v_set(-INFINITY));
+  return v_set(v_largest(most));
+}
 
 /* A row of raw scores becomes e^(score - largest), chunk by chunk, `step` floats apart; returns their sum. Where the row does not
  * see, and up to a whole chunk, probabilities are zeros. */
 static float exponentials(float *p, int64_t step, float *row, const AttentionShape *s, const float *mask, int64_t i) {
   int64_t n = s->causal ? min_of(s->s, i + 1) : s->s, whole = round_up(s->s, CHUNK);
-  vf most = v_set(-INFINITY), sum = v_zero(), level = v_set(mask && !s->mask.column ? mask[0] : 0);
-  for (int64_t j = 0; j < whole; j += VW) {
-    const int lanes = (int)max_of(0, min_of(VW, n - j));
-    vf v = v_load(row + j);
-    if (mask) v = v + (!s->mask.column ? level : lanes == VW ? v_load(mask + j) : v_load_n(mask + j, lanes));
-    if (lanes < VW) v = v_first(v, v_set(-INFINITY), lanes);
-    v_store(row + j, v);
-    most = v_max(v, most); /* a NaN shows in the sum */
-  }
-  most = v_set(v_largest(most));
+  vf sum = v_zero(), most;
+  if (!mask) most = mask_scores(row, n, whole, NULL, false);
+  else if (s->mask.column) most = mask_scores(row, n, whole, mask, true);
+  else most = mask_scores(row, n, whole, mask, false);
   for (int64_t j = 0; j < whole; j += CHUNK, p += step)
 #pragma GCC unroll 4
     for (int l = 0; l < (int)CHUNK; l += VW) {
@@ -136,21 +164,29 @@ static int64_t row_pieces(const AttentionShape *s) {
 void K(attention)(float *y, const float *q, const float *k, const float *v, const AttentionShape *s, void *scratch) {
   Scratch one = {NULL, 0};
   forward_buffers(&one, s);
-  int64_t pieces = row_pieces(s), lds = round_up(s->s, WIDE), ldv = round_up(s->dv, NR);
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t item = 0; item < s->batch * pieces; item++) {
+  const int64_t pieces = row_pieces(s), items = s->batch * pieces, lds = round_up(s->s, WIDE), ldv = round_up(s->dv, NR);
+#pragma omp parallel for schedule(dynamic, problems_at_once(s, items))
+  for (int64_t item = 0; item < items; item++) {
     Scratch mem = {(char *)scratch + (size_t)omp_get_thread_num() * one.used, 0};
     Buffers at = forward_buffers(&mem, s);
     int64_t b = item / pieces, first = piece_at(s->l, pieces, item % pieces), rows = piece_at(s->l, pieces, item % pieces + 1) - first;
     int64_t bands = ceil_div(rows, MR);
     const float *plane = s->mask.data ? s->mask.data + walk_at(&s->mask.batch, 1, b) : NULL;
+    const int64_t next = item + 1 < items ? (item + 1) / pieces : b;
     const float *qb = q + attention_at(&s->q, s, b);
+    const float *next_q = q + attention_at(&s->q, s, next), *next_k = k + attention_at(&s->k, s, next), *next_v = v + attention_at(&s->v, s, next);
     float *yb = y + attention_at(&s->y, s, b);
     pack_columns(at.keys, k + attention_at(&s->k, s, b), s->k.row, s->s, s->d);
     pack_rows(at.values, v + attention_at(&s->v, s, b), s->v.row, s->s, s->dv);
     for (int64_t band = 0; band < bands; band++) {
       int64_t r0 = first + piece_at(rows, bands, band), mr = first + piece_at(rows, bands, band + 1) - r0;
       float sum[MR];
+      if (next != b) {
+        int64_t k0 = piece_at(s->s, bands, band), k1 = piece_at(s->s, bands, band + 1);
+        ask_rows(next_q, s->q.row, r0, r0 + mr, s->d);
+        ask_rows(next_k, s->k.row, k0, k1, s->d);
+        ask_rows(next_v, s->v.row, k0, k1, s->dv);
+      }
       pack_chunks(at.rows, qb + r0 * s->q.row, s->q.row, mr, s->d, s->scale);
       multiply(at.scores, lds, at.rows, at.keys, mr, s->s, s->d);
       for (int64_t r = 0; r < mr; r++)
@@ -238,13 +274,15 @@ static void score_gradients(float *p, float *ds, int64_t step, float *band, int6
     }
 }
 
-/* Problem b, its share of the mask's gradient added to dplane. */
+/* Problem b, its share of the mask's gradient added to dplane; `next` comes after it. */
 static void problem_dx(float *dq, float *dk, float *dv, float *dplane, const float *dy, const float *q, const float *k, const float *v,
-                       const AttentionShape *s, int64_t b, const Back *at) {
+                       const AttentionShape *s, int64_t b, int64_t next, const Back *at) {
   int64_t wide = round_up(s->s, WIDE), ldd = round_up(s->d, NR), ldv = round_up(s->dv, NR);
   const float *plane = s->mask.data ? s->mask.data + walk_at(&s->mask.batch, 1, b) : NULL;
   int64_t at_q = attention_at(&s->q, s, b), at_k = attention_at(&s->k, s, b), at_v = attention_at(&s->v, s, b);
-  q += at_q, dq += at_q, k += at_k, dk += at_k, v += at_v, dv += at_v, dy += attention_at(&s->y, s, b);
+  int64_t to_q = attention_at(&s->q, s, next) - at_q, to_k = attention_at(&s->k, s, next) - at_k, to_v = attention_at(&s->v, s, next) - at_v;
+  int64_t at_y = attention_at(&s->y, s, b), to_y = attention_at(&s->y, s, next) - at_y;
+  q += at_q, dq += at_q, k += at_k, dk += at_k, v += at_v, dv += at_v, dy += at_y;
   pack_columns(at->keys, k, s->k.row, s->s, s->d);
   pack_columns(at->values, v, s->v.row, s->s, s->dv);
   pack_rows(at->key_rows, k, s->k.row, s->s, s->d);
@@ -255,6 +293,13 @@ static void problem_dx(float *dq, float *dk, float *dv, float *dplane, const flo
     pack_chunks(at->dy, dy + t0 * s->y.row, s->y.row, t, s->dv, 1);
     for (int64_t band = 0; band < bands; band++) {
       int64_t b0 = piece_at(t, bands, band), mr = piece_at(t, bands, band + 1) - b0, r0 = t0 + b0;
+      if (next != b) {
+        int64_t k0 = s->s * r0 / s->l, k1 = s->s * (r0 + mr) / s->l;
+        ask_rows(q + to_q, s->q.row, r0, r0 + mr, s->d);
+        ask_rows(dy + to_y, s->y.row, r0, r0 + mr, s->dv);
+        ask_rows(k + to_k, s->k.row, k0, k1, s->d);
+        ask_rows(v + to_v, s->v.row, k0, k1, s->dv);
+      }
       pack_chunks(at->q_band, q + r0 * s->q.row, s->q.row, mr, s->d, s->scale);
       pack_chunks(at->dy_band, dy + r0 * s->y.row, s->y.row, mr, s->dv, 1);
       multiply(at->scores, wide, at->q_band, at->keys, mr, s->s, s->d);
@@ -290,19 +335,19 @@ void K(attention_dx)(float *dq, float *dk, float *dv, float *dmask, const float 
   Scratch one = {NULL, 0}, all = {scratch, 0};
   back_buffers(&one, s);
   float *sums = take(&all, dmask ? g.items * s->mask.plane : 0), *own = take(&all, 0);
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic, dmask ? 1 : problems_at_once(s, g.items))
   for (int64_t item = 0; item < g.items; item++) {
     Scratch mem = {(char *)own + (size_t)omp_get_thread_num() * one.used, 0};
     Back at = back_buffers(&mem, s);
     if (!dmask) {
-      problem_dx(dq, dk, dv, NULL, dy, q, k, v, s, item, &at);
+      problem_dx(dq, dk, dv, NULL, dy, q, k, v, s, item, min_of(item + 1, g.items - 1), &at);
       continue;
     }
     float *plane = sums + item * s->mask.plane;
     memset(plane, 0, sizeof(float) * (size_t)s->mask.plane);
     int64_t first = walk_at(&g.own, 0, item / g.parts), part = item % g.parts;
-    for (int64_t m = piece_at(g.shared.count, g.parts, part); m < piece_at(g.shared.count, g.parts, part + 1); m++)
-      problem_dx(dq, dk, dv, plane, dy, q, k, v, s, first + walk_at(&g.shared, 0, m), &at);
+    for (int64_t m = piece_at(g.shared.count, g.parts, part), end = piece_at(g.shared.count, g.parts, part + 1); m < end; m++)
+      problem_dx(dq, dk, dv, plane, dy, q, k, v, s, first + walk_at(&g.shared, 0, m), first + walk_at(&g.shared, 0, min_of(m + 1, end - 1)), &at);
   }
   if (!dmask) return;
 #pragma omp parallel for schedule(static) if (g.own.count * s->mask.plane > 16384)
