@@ -55,7 +55,7 @@ static const float *data_of(const Run *r, int v) { return v < 0 ? NULL : view_of
 
 /* The call that a step is. */
 static Call call_of(const Run *r, const Step *s) {
-  Call c = {.attr = s->attr, .seed = r->node[s->node]->seed, .n_in = s->n_in, .out = view_of(r, s->out)};
+  Call c = {.attr = s->attr, .seed = r->node[s->node]->seed, .n_in = s->n_in, .out = view_of(r, s->out), .beside = view_of(r, s->beside)};
   for (int k = 0; k < MAX_IN; k++) c.in[k] = view_of(r, k < s->n_in ? s->in[k] : -1);
   c.scratch = arena + s->scratch_offset;
   if (s->op->fuses) {

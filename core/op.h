@@ -42,6 +42,7 @@ typedef struct Call {
   int n_in;
   View in[MAX_IN];
   View out;
+  View beside;       /* no data, or where the value of another op goes that is computed along the way (Op.beside) */
   Epilogue epilogue; /* only ops that fuse ever see one that is not empty */
   const struct Op *first_op; /* NULL, or of the call whose result in[0] is, to be computed along the way: in[0] has no data (Op.pair) */
   const struct Call *first;
@@ -106,6 +107,8 @@ typedef struct Op {
   /* Bytes of scratch that forward wants where it computes in[0] itself, a part at a time, from the call that would make it (of first_op,
    * with inputs of shapes `first`): the whole never lies in memory, and no other step sees it. 0: it cannot; NULL: never. */
   size_t (*pair)(const struct Op *first_op, const Shape *first, const double *first_attr, const Shape *in, const double *attr, const Shape *out);
+  /* Whether forward can fill Call.beside with the value of `other`, whose inputs are the first of its own; NULL: never. */
+  bool (*beside)(const struct Op *other, const double *other_attr, const Shape *in, const double *attr);
   int64_t (*macs)(const Shape *in, int n_in, const double *attr, const Shape *out);   /* multiply-adds; NULL: none */
   /* Which of its algorithms forward takes for these shapes ("winograd 4x4"), a literal; NULL: it has but one. */
   const char *(*algorithm)(const Shape *in, int n_in, const double *attr, const Shape *out);

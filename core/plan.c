@@ -2,6 +2,7 @@
  * read). Then, in this order:
  *   fuse     convolution or linear map + BatchNorm in eval + add + activation become one step; so do BatchNorm, or the
  *            gradient of a map by its input, + add + activation or the gradient of a ReLU
+ *   beside   an op that only passes over what the one before it reads anyway runs along with that (Op.beside)
  *   pair     a step whose result only one other wants runs within that where its op can (Op.pair)
  *   layout   each rank-4 value lies as its op wants it; a copy is put in where neighbours differ
  *   place    every value gets a place: its leaf, an output tensor, or an offset in the one arena, shared by lifetime */
@@ -124,7 +125,7 @@ static int fuse_chain(Draft *d, int i, const int *head, Step *s) {
 
 /* --- values and steps --- */
 
-static const Step blank = {.bias = -1, .bn_mean = -1, .bn_var = -1, .bn_weight = -1, .bn_bias = -1, .residual = -1, .gate = -1, .first = -1};
+static const Step blank = {.bias = -1, .bn_mean = -1, .bn_var = -1, .bn_weight = -1, .bn_bias = -1, .residual = -1, .gate = -1, .first = -1, .beside = -1};
 
 static int add_value(Draft *d, const Shape *shape, Layout layout, ValuePlace place) {
   Plan *p = d->p;
@@ -355,6 +356,9 @@ static bool place(Draft *d, uint64_t forward_end) {
     Value *out = &p->value[root_of(p, s->out)];
     if (out->first < 0) out->first = t;
     touch(p, s->out, t);
+    if (s->beside < 0) continue;
+    p->value[s->beside].first = t;
+    touch(p, s->beside, t);
   }
   Arena a = {.cap = 2 * (p->n_values + 2 * p->n_steps) + 8};
   if (!(a.hole = malloc((size_t)a.cap * sizeof *a.hole))) return err_memory(d->e, (double)a.cap * sizeof *a.hole, "a plan");
@@ -379,6 +383,8 @@ static bool place(Draft *d, uint64_t forward_end) {
         o->offset = arena_take(&a, value_bytes(o));
       }
     }
+    Value *beside = s->beside >= 0 && p->value[s->beside].place == AT_ARENA ? &p->value[s->beside] : NULL;
+    if (beside) beside->offset = arena_take(&a, value_bytes(beside));
     Step *first = s->first >= 0 ? &p->first[s->first] : NULL;
     size_t scratch = scratch_bytes(p, s), fold = fold_bytes(p, s), all = scratch + fold + (first ? fold_bytes(p, first) : 0) + 128;
     s->scratch_offset = arena_take(&a, all);
@@ -393,9 +399,11 @@ static bool place(Draft *d, uint64_t forward_end) {
         x->first = -2;
       }
     }
-    if (o->place == AT_ARENA && o->last == t && o->first == t) { /* computed for nobody */
-      arena_give(&a, o->offset, value_bytes(o));
-      o->first = -2;
+    Value *made[] = {o, beside};
+    for (int k = 0; k < 2; k++) {
+      if (!made[k] || made[k]->place != AT_ARENA || made[k]->last != t || made[k]->first != t) continue;
+      arena_give(&a, made[k]->offset, value_bytes(made[k])); /* computed for nobody */
+      made[k]->first = -2;
     }
   }
   p->arena = a.top;
@@ -404,6 +412,21 @@ static bool place(Draft *d, uint64_t forward_end) {
 }
 
 /* --- putting it together --- */
+
+/* The node among the next few that node i can compute along with it; -1: none. */
+static int find_beside(const Draft *d, int i, const int *head) {
+  enum { NEAR = 4 };
+  const Node *n = d->node[i];
+  Shape in[MAX_IN];
+  for (int k = 0; k < MAX_IN; k++) in[k] = k < n->n_in && n->in[k] ? n->in[k]->shape : (Shape){.rank = -1};
+  for (int j = i + 1; n->op->beside && j <= i + NEAR && j < d->count; j++) {
+    const Node *m = d->node[j];
+    bool same = !m->value && is_free(d, head, j) && m->n_in > 0;
+    for (int k = 0; same && k < m->n_in; k++) same = k < n->n_in && m->in[k] == n->in[k];
+    if (same && n->op->beside(m->op, m->attr, in, n->attr)) return j;
+  }
+  return -1;
+}
 
 /* Takes the step that makes in[0] of s, a step of node h that is about to be added, into it, where both sides can: its result is then
  * never whole. */
@@ -437,7 +460,7 @@ static bool lay_out(Draft *d) {
     return err_memory(d->e, (double)d->count * sizeof *chain, "a plan");
   }
   bool ok = true;
-  for (int i = 0; i < d->count; i++) head[i] = i, d->fused_into[i] = -1;
+  for (int i = 0; i < d->count; i++) head[i] = i, d->fused_into[i] = d->value_of[i] = -1;
   for (int i = 0; i < d->count; i++) {
     Node *n = d->node[i];
     if (n->value || !n->op->fuses || !is_free(d, head, i)) continue;
@@ -448,7 +471,6 @@ static bool lay_out(Draft *d) {
   }
   for (int i = 0; i < d->count && ok; i++) {
     Node *n = d->node[i];
-    d->value_of[i] = -1;
     if (n->value) {
       int v = add_value(d, &n->shape, shape_layout(&n->shape), AT_LEAF);
       if ((ok = v >= 0)) p->value[v].slot = i;
@@ -486,6 +508,13 @@ static bool lay_out(Draft *d) {
     if (!(ok = v >= 0)) break;
     d->value_of[i] = v;
     s.out = v;
+    int other = shift < 0 && head[i] == i ? find_beside(d, i, head) : -1;
+    if (other >= 0) {
+      if (!(ok = (s.beside = add_value(d, &d->node[other]->shape, ROW_MAJOR, AT_ARENA)) >= 0)) break;
+      d->value_of[other] = s.beside;
+      d->fused_into[other] = i;
+      s.fused[s.n_fused++] = other;
+    }
     if (shift >= 0) {
       p->value[v].alias = s.in[0];
       p->value[v].shift = shift;
@@ -632,8 +661,9 @@ StepInfo plan_step(const Plan *p, int t, Node *const *node) {
   input_shapes(p, s, in);
   if (first && first->op == s->op) info.algorithm = "pair";
   else if (s->op->algorithm) info.algorithm = s->op->algorithm(in, s->n_in, s->attr, &p->value[s->out].shape);
-  int value[STEP_IN + 1], n_values = step_inputs(p, s, value);
+  int value[STEP_IN + 2], n_values = step_inputs(p, s, value);
   value[n_values++] = s->out;
+  value[n_values++] = s->beside;
   for (int k = 0; k < n_values; k++) {
     bool again = value[k] < 0 || p->value[value[k]].place == AT_NOTHING; /* or the same bytes under another name */
     for (int j = 0; j < k && !again; j++)

@@ -27,7 +27,8 @@ typedef struct Step {
   double attr[MAX_ATTR];
   int node;        /* index of the node it computes: seed and path come from there */
   int n_in, in[MAX_IN], out; /* values; in: -1 absent */
-  int n_fused, fused[3];     /* nodes computed with it, behind the op, in order; the last one's value is `out` */
+  int n_fused, fused[4];     /* nodes computed with it: behind the op, in order, the last one's value is `out`; then the one beside it */
+  int beside;                /* the value of that, or -1 */
   /* what they take, -1: not */
   int bias, bn_mean, bn_var, bn_weight, bn_bias, residual, gate;
   double bn_eps;

@@ -17,7 +17,7 @@ typedef struct StepInfo {
   const Op *op;          /* what runs; op_layout where a value had to be laid otherwise for the node */
   const char *algorithm; /* of op, for these shapes; NULL: it has but one */
   int n_fused;
-  const Op *fused[7];    /* what else it computes, in order: of bn_eval, add, an activation; then of a pair the second op and its own */
+  const Op *fused[7];    /* what else it computes, in order: of bn_eval, add, an activation; then of a pair the second op and its own; or an op beside it */
   uint64_t order[8];     /* creation order of op's node, then of the fused ones */
   const char *path;      /* module path of op's node */
   Shape shape;           /* of the result */

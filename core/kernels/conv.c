@@ -92,6 +92,12 @@ void K(conv2d_dw)(float *dw, const float *dy, const float *x, const ConvShape *s
   algorithm[choose(CONV_DW, s)].dw(dw, dy, x, s, scratch);
 }
 
+bool K(conv2d_dw_sums)(const ConvShape *s) { return s->groups == 1 && s->c > 0 && choose(CONV_DW, s) == GEMM; }
+
+void K(conv2d_dw_sum)(float *dw, float *sum, const float *dy, const float *x, const ConvShape *s, void *scratch) {
+  K(conv_gemm_dw_sum)(dw, sum, dy, x, s, scratch);
+}
+
 /* Preparing weights costs as much as some pixels' products: with many pixels it is lost among them, and the memory (up to
  * four times the weights) is better left free. */
 size_t K(conv2d_prepared)(ConvPass pass, const ConvShape *s) {

@@ -25,6 +25,9 @@ typedef struct ConvMap {
   ROW(void, conv2d_dx, (float *dx, const float *dy, const float *w, const float *prepared, const Epilogue *e, const ConvShape *s, void *scratch)) \
   /* dw: (K,R,S,C/groups) */ \
   ROW(void, conv2d_dw, (float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch)) \
+  /* dw, and sum: (K), that of dy's pixels, for shapes of which conv2d_dw_sums says so; with conv2d's scratch */ \
+  ROW(void, conv2d_dw_sum, (float *dw, float *sum, const float *dy, const float *x, const ConvShape *s, void *scratch)) \
+  ROW(bool, conv2d_dw_sums, (const ConvShape *s)) \
   /* bytes of the weights' own form for this pass (packed, transformed), or 0 where keeping it would not pay; and making it */ \
   ROW(size_t, conv2d_prepared, (ConvPass pass, const ConvShape *s)) \
   ROW(void, conv2d_prepare, (float *prepared, const float *w, ConvPass pass, const ConvShape *s)) \

@@ -49,7 +49,7 @@ static int64_t line_floats(const Plan *p) { return p->cols + 2 * CHUNK; }
 
 /* A piece's bands are so many floats apart. */
 static int64_t band_step(int64_t len) { return round_up(len * MR + VW, CHUNK); }
-static int64_t bands_floats(const Plan *p) { return ceil_div(p->bands, p->row_blocks) * band_step(p->longest); }
+static int64_t bands_floats(const Plan *p) { return ceil_div(p->bands, p->row_blocks) * (band_step(p->longest) + VW); } /* and their sums */
 
 static void pack_panels(const Plan *p, const Stretch *s, int64_t r0, int64_t r1, float *line) {
   int64_t next = s->t0 + r1;
@@ -57,8 +57,8 @@ static void pack_panels(const Plan *p, const Stretch *s, int64_t r0, int64_t r1,
   K(conv_gather)(s->panels, s->len, r0, &p->x, s->t0 + r0, r1 - r0, 0, p->cols, line);
 }
 
-/* Bands [b0, b1). A vector at a time is written, and the next pixel writes over what is too much. */
-static void pack_bands(const Plan *p, const Stretch *s, int64_t b0, int64_t b1, float *bands) {
+/* Bands [b0, b1). A vector at a time is written, and the next pixel writes over what is too much. summed: sums, a vector a band, are added to. */
+INLINE void pack_bands(const Plan *p, const Stretch *s, int64_t b0, int64_t b1, float *bands, float *sums, const bool summed) {
   const int64_t step = band_step(s->len), m0 = piece_at(p->rows, p->bands, b0), m1 = piece_at(p->rows, p->bands, b1);
   const int64_t tall = p->rows % p->bands - b0; /* so many of them are of one row more than the others */
   const int mr = (int)(p->rows / p->bands);
@@ -69,17 +69,31 @@ static void pack_bands(const Plan *p, const Stretch *s, int64_t b0, int64_t b1, 
       for (int64_t m = m0; m < m1; m += CHUNK) ask(pixel + PIXELS_AHEAD * p->dy.ld + m);
     for (int64_t b = 0; b < b1 - b0; b++, to += step) {
       int n = b < tall ? mr + 1 : mr;
-      v_store(to + t * n, from + VW <= pixel + p->rows ? v_load(from) : v_load_n(from, n));
+      vf v = from + VW <= pixel + p->rows ? v_load(from) : v_load_n(from, n);
+      v_store(to + t * n, v);
+      if (summed) v_store(sums + b * VW, v_load(sums + b * VW) + v);
       from += n;
     }
   }
 }
 
-static void multiply(const Plan *p, float *dw, const Stretch *s, int64_t piece, bool add, float *bands) {
+/* The same, and sum (of p->rows) gets, or is added, those of the bands' rows; a band holds as many floats as a vector. */
+static void pack_and_sum(const Plan *p, const Stretch *s, int64_t b0, int64_t b1, float *bands, float *sum, bool add) {
+  float *sums = bands + (b1 - b0) * band_step(s->len);
+  memset(sums, 0, sizeof(float) * (size_t)(b1 - b0) * VW);
+  pack_bands(p, s, b0, b1, bands, sums, true);
+  for (int64_t b = b0; b < b1; b++, sums += VW) {
+    int64_t m = piece_at(p->rows, p->bands, b), end = piece_at(p->rows, p->bands, b + 1);
+    for (int64_t i = m; i < end; i++) sum[i] = add ? sum[i] + sums[i - m] : sums[i - m];
+  }
+}
+
+static void multiply(const Plan *p, float *dw, float *sum, const Stretch *s, int64_t piece, bool add, float *bands) {
   int64_t rb = piece / p->col_blocks, cb = piece % p->col_blocks;
   int64_t b0 = piece_at(p->bands, p->row_blocks, rb), b1 = piece_at(p->bands, p->row_blocks, rb + 1);
   int64_t n1 = min_of(p->cols, piece_at(p->panels, p->col_blocks, cb + 1) * NR);
-  pack_bands(p, s, b0, b1, bands);
+  if (sum && cb == 0) pack_and_sum(p, s, b0, b1, bands, sum, add);
+  else pack_bands(p, s, b0, b1, bands, NULL, false);
   for (int64_t n = piece_at(p->panels, p->col_blocks, cb) * NR, to; n < n1; n = to) {
     to = min_of(n1, n + NR);
     int64_t next = s->len * min_of(NR, n1 - to); /* floats of the next panel */
@@ -91,7 +105,7 @@ static void multiply(const Plan *p, float *dw, const Stretch *s, int64_t piece, 
   }
 }
 
-void K(conv_gemm_large_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch) {
+void K(conv_gemm_large_dw)(float *dw, float *sum, const float *dy, const float *x, const ConvShape *s, void *scratch) {
   Plan p = make_plan(s);
   p.x.src = x, p.dy.src = dy;
   Scratch mem = {scratch, 0};
@@ -103,7 +117,7 @@ void K(conv_gemm_large_dw)(float *dw, const float *dy, const float *x, const Con
     for (int64_t r = 0; r < at.len; r += SLICE)
       pack_panels(&p, &at, r, min_of(at.len, r + SLICE), lines + omp_get_thread_num() * line_floats(&p));
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t q = 0; q < p.row_blocks * p.col_blocks; q++) multiply(&p, dw, &at, q, i > 0, bands + omp_get_thread_num() * bands_floats(&p));
+    for (int64_t q = 0; q < p.row_blocks * p.col_blocks; q++) multiply(&p, dw, sum, &at, q, i > 0, bands + omp_get_thread_num() * bands_floats(&p));
   }
 }
 

@@ -121,9 +121,11 @@ void K(conv_gemm_scaled)(float *y, const float *x, const float *scale, const flo
  * block: conv_gemm_block floats. */
 void K(conv_gemm_pixels)(float *y, const float *x, const float *packed, const Epilogue *e, const ConvShape *s, int64_t pixels, float *block);
 int64_t K(conv_gemm_block)(void);
+/* conv_gemm_dw of one group, and sum (k) of dy over all pixels, which it copies anyway; NULL: only dw. */
+void K(conv_gemm_dw_sum)(float *dw, float *sum, const float *dy, const float *x, const ConvShape *s, void *scratch);
 size_t K(conv_gemm_dw_scratch)(const ConvShape *s);
 bool K(conv_gemm_large_dw_fits)(const ConvShape *s);
-void K(conv_gemm_large_dw)(float *dw, const float *dy, const float *x, const ConvShape *s, void *scratch);
+void K(conv_gemm_large_dw)(float *dw, float *sum, const float *dy, const float *x, const ConvShape *s, void *scratch);
 size_t K(conv_gemm_large_dw_scratch)(const ConvShape *s);
 size_t K(winograd_4x4_dw_scratch)(const ConvShape *s);
 size_t K(winograd_2x2_dw_scratch)(const ConvShape *s);

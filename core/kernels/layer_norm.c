@@ -43,28 +43,22 @@ void K(layer_norm)(float *y, const float *x, const float *w, const float *b, flo
   }
 }
 
-void K(layer_norm_dx)(float *dx, const float *dy, const float *x, const float *w, float eps, int64_t rows, int64_t n) {
-#pragma omp parallel for schedule(static) if (rows * n > SMALL)
-  for (int64_t r = 0; r < rows; r++) {
-    const float *xr = x + r * n, *g = dy + r * n;
-    float *to = dx + r * n;
-    Moments m = moments(xr, n, eps);
-    double plain, product;
-    if (w) {
-      SUM_ROW(plain, n, g[j] * w[j]);
-      SUM_ROW(product, n, g[j] * w[j] * (xr[j] - m.mean));
-    } else {
-      SUM_ROW(plain, n, g[j]);
-      SUM_ROW(product, n, g[j] * (xr[j] - m.mean));
-    }
-    float level = (float)(plain / (double)n), slope = (float)(product * m.scale * m.scale / (double)n);
-    if (w) {
+static void dx_row(float *to, const float *g, const float *x, const float *w, Moments m, int64_t n) {
+  double plain, product;
+  if (w) {
+    SUM_ROW(plain, n, g[j] * w[j]);
+    SUM_ROW(product, n, g[j] * w[j] * (x[j] - m.mean));
+  } else {
+    SUM_ROW(plain, n, g[j]);
+    SUM_ROW(product, n, g[j] * (x[j] - m.mean));
+  }
+  float level = (float)(plain / (double)n), slope = (float)(product * m.scale * m.scale / (double)n);
+  if (w) {
 #pragma omp simd
-      for (int64_t j = 0; j < n; j++) to[j] = m.scale * (g[j] * w[j] - level - (xr[j] - m.mean) * slope);
-    } else {
+    for (int64_t j = 0; j < n; j++) to[j] = m.scale * (g[j] * w[j] - level - (x[j] - m.mean) * slope);
+  } else {
 #pragma omp simd
-      for (int64_t j = 0; j < n; j++) to[j] = m.scale * (g[j] - level - (xr[j] - m.mean) * slope);
-    }
+    for (int64_t j = 0; j < n; j++) to[j] = m.scale * (g[j] - level - (x[j] - m.mean) * slope);
   }
 }
 
@@ -75,22 +69,24 @@ static int64_t piece_count(int64_t rows) {
 
 size_t K(layer_norm_scratch)(int64_t rows, int64_t n) { return (size_t)piece_count(rows) * 2 * (size_t)n * sizeof(float); }
 
-void K(layer_norm_dparam)(float *dparam, const float *dy, const float *x, float eps, int64_t rows, int64_t n, void *scratch) {
+void K(layer_norm_grad)(float *dx, float *dparam, const float *dy, const float *x, const float *w, float eps, int64_t rows, int64_t n, void *scratch) {
   float *parts = scratch; /* of each piece of rows: (2, n) */
   int64_t pieces = piece_count(rows);
 #pragma omp parallel for schedule(static) if (rows * n > SMALL)
   for (int64_t p = 0; p < pieces; p++) {
-    float *restrict dw = parts + p * 2 * n, *restrict db = dw + n;
-    memset(dw, 0, 2 * (size_t)n * sizeof *dw);
+    float *restrict dw = dparam ? parts + p * 2 * n : NULL, *restrict db = dparam ? dw + n : NULL;
+    if (dparam) memset(dw, 0, 2 * (size_t)n * sizeof *dw);
     for (int64_t r = rows * p / pieces; r < rows * (p + 1) / pieces; r++) {
       const float *xr = x + r * n, *g = dy + r * n;
       Moments m = moments(xr, n, eps);
+      if (dparam)
 #pragma omp simd
-      for (int64_t j = 0; j < n; j++) dw[j] += g[j] * ((xr[j] - m.mean) * m.scale), db[j] += g[j];
+        for (int64_t j = 0; j < n; j++) dw[j] += g[j] * ((xr[j] - m.mean) * m.scale), db[j] += g[j];
+      if (dx) dx_row(dx + r * n, g, xr, w, m, n);
     }
   }
 #pragma omp parallel for schedule(static) if (pieces * n > SMALL)
-  for (int64_t j = 0; j < 2 * n; j++) {
+  for (int64_t j = 0; j < (dparam ? 2 * n : 0); j++) {
     double sum = 0;
     for (int64_t p = 0; p < pieces; p++) sum += parts[p * 2 * n + j];
     dparam[j] = (float)sum;

@@ -27,10 +27,10 @@
   /* y = (x - mean) / sqrt(var + eps) * w + b by the mean and biased variance of each row; x: (rows, n), w and b: (n), NULL: 1 and 0;
    * y may be x */ \
   ROW(void, layer_norm, (float *y, const float *x, const float *w, const float *b, float eps, int64_t rows, int64_t n)) \
-  /* dx = (g - mean of g - xhat * mean of g xhat) / sqrt(var + eps), g = dy * w; dx may be dy or x */ \
-  ROW(void, layer_norm_dx, (float *dx, const float *dy, const float *x, const float *w, float eps, int64_t rows, int64_t n)) \
-  /* dparam: (2, n), sums over rows of dy * xhat and of dy; scratch: layer_norm_scratch() bytes */ \
-  ROW(void, layer_norm_dparam, (float *dparam, const float *dy, const float *x, float eps, int64_t rows, int64_t n, void *scratch)) \
+  /* dx = (g - mean of g - xhat * mean of g xhat) / sqrt(var + eps), g = dy * w; dx may be dy or x, and dparam: (2, n), sums over rows
+   * of dy * xhat and of dy; either may be NULL; scratch: layer_norm_scratch() bytes, for dparam */ \
+  ROW(void, layer_norm_grad, (float *dx, float *dparam, const float *dy, const float *x, const float *w, float eps, int64_t rows, int64_t n, \
+                              void *scratch)) \
   ROW(size_t, layer_norm_scratch, (int64_t rows, int64_t n)) \
   /* y = x / (1 - p) with probability 1 - p, else 0. One draw per element, or one for all of a channel of a sample:
    * element (o, j, i) of x (outer, c, inner) takes draw o / share * c + j. Same seed, same draws; y may be x */ \

@@ -33,6 +33,12 @@ static inline bool layer_norm_keeps_samples(const Shape *in, int n_in, const dou
   return in[0].rank > attr[DIMS];
 }
 
+static inline size_t layer_norm_grad_scratch(const Shape *in, int n_in, const double *attr, const Shape *out) {
+  (void)n_in, (void)out;
+  Span p = layer_norm_rows(&in[1], attr);
+  return kern->layer_norm_scratch(p.outer, p.inner);
+}
+
 /* For references: mean and 1 / sqrt(var + eps) of a row. */
 static inline void layer_norm_moments(const double *x, int64_t n, double eps, double *mean, double *scale) {
   double square = 0;

@@ -10,13 +10,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
 
 static void forward(const Call *c) {
   Span p = layer_norm_rows(&c->in[1].shape, c->attr);
-  kern->layer_norm_dparam(c->out.data, c->in[0].data, c->in[1].data, (float)c->attr[EPS], p.outer, p.inner, c->scratch);
-}
-
-static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape *out) {
-  (void)n_in, (void)out;
-  Span p = layer_norm_rows(&in[1], attr);
-  return kern->layer_norm_scratch(p.outer, p.inner);
+  kern->layer_norm_grad(NULL, c->out.data, c->in[0].data, c->in[1].data, NULL, (float)c->attr[EPS], p.outer, p.inner, c->scratch);
 }
 
 static void reference(const double *const *in, const Shape *is, int n_in, const double *attr, double *out, const Shape *os) {
@@ -38,7 +32,7 @@ const Op op_layer_norm_dparam = {
     .args = "dy x | dims=1 eps=1e-5",
     .doc = "(2, n): sums of dy xhat and of dy over all but the last `dims` dims, which hold n elements",
     .layout = OP_ROW_MAJOR,
-    .shape = shape, .forward = forward, .scratch = scratch, .reference = reference,
+    .shape = shape, .forward = forward, .scratch = layer_norm_grad_scratch, .reference = reference,
     .cases = (const OpCase[]){
         {"4,7 4,7", "", CASE_NO_GRAD},
         {"700,96 700,96", "", CASE_NO_GRAD},

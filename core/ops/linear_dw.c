@@ -1,6 +1,8 @@
 /* Gradient of linear by its weights. */
 #include "linear.h"
 
+extern const Op op_sum;
+
 static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err *e) {
   (void)n_in, (void)attr;
   const Shape *dy = &in[0], *x = &in[1];
@@ -13,7 +15,19 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
 
 static void forward(const Call *c) {
   ConvShape s = linear_shape(&c->in[1].shape, c->out.shape.dim[0]);
-  kern->conv2d_dw(c->out.data, c->in[0].data, c->in[1].data, &s, c->scratch);
+  if (c->beside.data) kern->conv2d_dw_sum(c->out.data, c->beside.data, c->in[0].data, c->in[1].data, &s, c->scratch);
+  else kern->conv2d_dw(c->out.data, c->in[0].data, c->in[1].data, &s, c->scratch);
+}
+
+/* The gradient of the bias: dy summed over all dims but the last. */
+static bool beside(const Op *other, const double *sum, const Shape *in, const double *attr) {
+  (void)attr;
+  const Shape *dy = &in[0];
+  if (other != &op_sum || dy->rank < 2) return false;
+  for (int d = 0; d < MAX_RANK; d++) /* its dims, and behind them keepdim */
+    if (sum[d] != (d + 1 < dy->rank ? d : ATTR_END)) return false;
+  ConvShape s = linear_shape(&in[1], dy->dim[dy->rank - 1]);
+  return sum[MAX_RANK] == 0 && kern->conv2d_dw_sums(&s);
 }
 
 static void grad(Builder *b, Node *n, Node *g, const bool *needs, Node **dx) {
@@ -46,7 +60,7 @@ const Op op_linear_dw = {
     .args = "dy x",
     .doc = "gradient of linear by w: dw[n,k] = sum over rows of dy[…,n] x[…,k]",
     .layout = OP_ROW_MAJOR,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .macs = macs, .reference = reference,
+    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .beside = beside, .macs = macs, .reference = reference,
     .cases = (const OpCase[]){
         {"4,3 4,7", "", 0},
         {"1,1 1,1", "", 0},

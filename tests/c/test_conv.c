@@ -404,6 +404,50 @@ static void scaled(void **unused) {
     if (use_isa(i)) assert_false(kern->conv2d_scales(&strided) || kern->conv2d_scales(&wide) || kern->conv2d_scales(&grouped_));
 }
 
+/* The sum of dy that comes along with dw, whose bits stay the same, against double. */
+static void check_sums(ConvShape s) {
+  s.oh = s.h / s.stride_h, s.ow = s.w / s.stride_w;
+  Sizes z = sizes(&s);
+  for (int i = 0; i < ISAS; i++) {
+    if (!use_isa(i)) continue;
+    float *x = buffer(z.x, true), *dy = buffer(z.y, true), *dw = buffer(z.w, false), *sum[2] = {buffer(s.k, false), buffer(s.k, false)};
+    float *alone = buffer(z.w, false);
+    double *want = calloc((size_t)s.k + 1, sizeof *want);
+    for (int64_t q = 0; q < z.y; q++) want[q % s.k] += dy[q];
+    if (!kern->conv2d_dw_sums(&s)) fail_msg("%s: no sums with %s", kern->isa, name_of(&s));
+    for (int threads = 1; threads <= 2; threads++) {
+      kernels_threads(threads);
+      int64_t floats = (int64_t)(kern->conv2d_scratch(CONV_DW, &s) / sizeof(float)) + 1;
+      float *scratch = buffer(floats, false);
+      kern->conv2d_dw(alone, dy, x, &s, scratch);
+      kern->conv2d_dw_sum(dw, sum[threads - 1], dy, x, &s, scratch);
+      if (memcmp(dw, alone, sizeof *dw * (size_t)z.w)) fail_msg("%s, %d threads: dw with sums, %s: other bits", kern->isa, threads, name_of(&s));
+      drop(scratch, floats);
+    }
+    if (worst(sum[0], want, s.k) > 2e-6) fail_msg("%s: sums, %s: error %g", kern->isa, name_of(&s), worst(sum[0], want, s.k));
+    if (memcmp(sum[0], sum[1], sizeof(float) * (size_t)s.k)) fail_msg("%s: sums, %s: other bits with two threads", kern->isa, name_of(&s));
+    free(want);
+    drop(x, z.x), drop(dy, z.y), drop(dw, z.w), drop(alone, z.w), drop(sum[0], s.k), drop(sum[1], s.k);
+  }
+}
+
+static void sums(void **unused) {
+  (void)unused;
+  static const int size[][3] = {/* pixels, c, k: few; in parts; many rows; more columns than a block; the large product, of odd heights, in stretches */
+    {1, 1, 1}, {7, 5, 3}, {130, 16, 17}, {3000, 24, 40}, {700, 33, 1029}, {300, 700, 12}, {90, 144, 1001}, {1300, 256, 521}, {1300, 3072, 48}, {0, 4, 5},
+    {0, 256, 600},
+  };
+  unsetenv("SUTURE_CONV");
+  for (size_t i = 0; i < sizeof size / sizeof *size; i++) check_sums(SHAPE(1, 1, size[i][0], size[i][1], size[i][2], 1, 1, 1, 0, 1, 1));
+  check_sums(SHAPE(2, 9, 9, 16, 24, 2, 2, 2, 0, 1, 1));
+  ConvShape none[] = {SHAPE(2, 8, 8, 32, 32, 1, 1, 1, 0, 1, 2) /* groups */, SHAPE(2, 16, 16, 32, 32, 3, 3, 1, 1, 1, 1) /* Winograd */, SHAPE(1, 1, 5, 0, 3, 1, 1, 1, 0, 1, 1)};
+  for (int k = 0; k < 3; k++) {
+    none[k].oh = none[k].h, none[k].ow = none[k].w;
+    for (int i = 0; i < ISAS; i++)
+      if (use_isa(i)) assert_false(kern->conv2d_dw_sums(&none[k]));
+  }
+}
+
 static void products(void **unused) {
   (void)unused;
   static const int size[][3] = {{1, 1, 1}, {1, 1000, 512}, {17, 33, 65}, {128, 130, 70}, {300, 20, 5}, {3, 4, 0}, {64, 512, 300}};
@@ -448,7 +492,7 @@ int main(void) {
     cmocka_unit_test(channels_and_maps),      cmocka_unit_test(strides_and_dilation), cmocka_unit_test(grouped), cmocka_unit_test(over_the_residual),
     cmocka_unit_test(one_filter_per_channel), cmocka_unit_test(sizes_of_real_networks), cmocka_unit_test(products),
     cmocka_unit_test(many_weights),           cmocka_unit_test(more_than_caches_hold),
-    cmocka_unit_test(pairs),                  cmocka_unit_test(scaled),
+    cmocka_unit_test(pairs),                  cmocka_unit_test(scaled),                 cmocka_unit_test(sums),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

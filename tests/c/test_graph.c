@@ -11,7 +11,8 @@
 #include "peak.h"
 #include "run.h"
 
-extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats, op_gelu, op_linear, op_permute, op_slice, op_layer_norm, op_sin, op_packed_attention, op_reshape;
+extern const Op op_add, op_mul, op_relu, op_sum, op_matmul, op_conv2d, op_bn_eval, op_bn_stats, op_gelu, op_linear, op_permute, op_slice, op_layer_norm, op_sin, op_packed_attention, op_reshape, op_linear_dw, op_layer_norm_dx,
+  op_layer_norm_dparam;
 static Err err;
 
 static Node *leaf(int rank, const int64_t *dim, float first, float step) {
@@ -460,6 +461,67 @@ static void test_gate(void **state) {
   node_unref(x), node_unref(w), node_unref(gate[0]), node_unref(gate[1]);
 }
 
+/* What only passes over what the step before reads anyway comes along with it, as if it had run apart. */
+static void test_beside(void **state) {
+  (void)state;
+  const int64_t sizes[] = {6, 400}; /* the second is a product of the large kind */
+  const double lead[] = {0, 1, ATTR_END, ATTR_END, ATTR_END, ATTR_END, ATTR_END, ATTR_END, 0}, last[] = {1, 2, ATTR_END};
+  const double kept[] = {0, 1, ATTR_END, ATTR_END, ATTR_END, ATTR_END, ATTR_END, ATTR_END, 1};
+  const struct { const double *sum; int n; bool other, beside; } cases[] = {
+    {lead, 9, false, true}, {lead, 9, true, false}, {last, 3, false, false}, {kept, 9, false, false},
+  };
+  for (int z = 0; z < 2; z++) {
+    Node *g = LEAF(-1, .0003f, 3, 5, sizes[z]), *x = LEAF(.7f, -.0002f, 3, 5, sizes[z]), *one = LEAF(1, 0, 1), *w = LEAF(.3f, .01f, sizes[z]);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+      Builder b;
+      builder_begin(&b, &err);
+      Node *dy = build2(&b, &op_mul, g, one), *dw = build2(&b, &op_linear_dw, dy, x);
+      Node *sum = build_a(&b, &op_sum, 1, cases[i].other ? &x : &dy, cases[i].n, cases[i].sum);
+      Node *twice = build2(&b, &op_add, sum, sum), *want[] = {dw, twice}; /* the sum itself lies in the arena */
+      assert_false(b.failed);
+      RunRecord ran = {0};
+      run_record = &ran;
+      assert_true(graph_eval(want, 2, &err));
+      run_record = NULL;
+      assert_int_equal(ran.n, cases[i].beside ? 3 : 4);
+      for (int t = 0; t < ran.n; t++) {
+        if (ran.step[t].op != &op_linear_dw) continue;
+        assert_int_equal(ran.step[t].n_fused, cases[i].beside);
+        if (cases[i].beside) assert_ptr_equal(ran.step[t].fused[0], &op_sum);
+      }
+      free(ran.step);
+      const float *of = (cases[i].other ? x : g)->value->data;
+      double first = 0; /* element 0 of the sum */
+      for (int64_t r = 0; r < 15; r++)
+        for (int64_t c = 0; c < sizes[z]; c++)
+          if (cases[i].sum == last ? r < 5 : c == 0) first += of[r * sizes[z] + c];
+      assert_float_equal(twice->value->data[0], 2 * first, 1e-5 * fabs(first) + 1e-6);
+      builder_end(&b);
+    }
+    Tensor *apart[2], *along[2];
+    for (int way = 0; way < 2; way++) {
+      Builder b;
+      builder_begin(&b, &err);
+      Node *dy = build2(&b, &op_mul, g, one), *dx = build(&b, &op_layer_norm_dx, NULL, 3, (Node *[]){dy, x, w});
+      Node *param = build2(&b, &op_layer_norm_dparam, dy, x), *both[] = {dx, param};
+      RunRecord ran = {0};
+      run_record = &ran;
+      if (way) assert_true(graph_eval(both, 2, &err)); /* dx in dy's place */
+      else assert_true(graph_eval(both, 1, &err) && graph_eval(both + 1, 1, &err));
+      run_record = NULL;
+      assert_int_equal(ran.n, way ? 2 : 4);
+      free(ran.step);
+      for (int k = 0; k < 2; k++) (way ? along : apart)[k] = tensor_ref(both[k]->value);
+      builder_end(&b);
+    }
+    for (int k = 0; k < 2; k++) {
+      assert_memory_equal(along[k]->data, apart[k]->data, sizeof(float) * (size_t)along[k]->count);
+      tensor_unref(along[k]), tensor_unref(apart[k]);
+    }
+    node_unref(g), node_unref(x), node_unref(one), node_unref(w);
+  }
+}
+
 /* A block of a transformer on x (3, 9, 8), of which only row 2 is read; h[]: what comes on the way. */
 typedef struct Block { Node *x, *in_w, *in_b, *out_w, *out_b, *up, *down, *mask; } Block;
 
@@ -701,6 +763,7 @@ int main(void) {
     cmocka_unit_test(test_fusion_of_two_branches),
     cmocka_unit_test(test_pair),
     cmocka_unit_test(test_gate),
+    cmocka_unit_test(test_beside),
     cmocka_unit_test(test_narrow),
     cmocka_unit_test(test_narrow_where_not),
     cmocka_unit_test(test_aliases),
