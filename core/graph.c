@@ -508,6 +508,16 @@ static bool check_fresh(Node **node, int n, Err *e) {
   return true;
 }
 
+/* What is left of a walk beneath `want` (taken over; NULL: it failed) when only what is read is computed; *changed: narrow_end() is due,
+ * whatever is given back. */
+static Node **parts_read(Node **node, int *count, Node *const *want, int n, bool values_end, bool *changed, Err *e) {
+  *changed = false;
+  bool ok = node && check_fresh(node, *count, e) && narrow_begin(node, *count, want, n, values_end, changed, e);
+  if (ok && !*changed) return node;
+  free(node);
+  return ok ? graph_walk(want, n, values_end, count, e) : NULL;
+}
+
 /* What a run leaves behind is what was asked for, named values beneath it, and statistics whose effect is due. */
 static bool graph_run(Node *const *want, int n, Err *e) {
   int count, wanted = 0;
@@ -520,11 +530,7 @@ static bool graph_run(Node *const *want, int n, Err *e) {
     free(node);
     if (!graph_settle(e) || !(node = graph_walk(want, n, true, &count, e))) return false;
   }
-  bool changed = false, ok = check_fresh(node, count, e) && narrow_begin(node, count, want, n, true, &changed, e);
-  if (changed) {
-    free(node);
-    ok = (node = graph_walk(want, n, true, &count, e));
-  }
+  bool changed, ok = (node = parts_read(node, &count, want, n, true, &changed, e));
   Node **out = ok ? malloc((size_t)(count + 1) * sizeof *out) : NULL;
   if (ok && !out) ok = err_memory(e, (double)count * sizeof *out, "a graph");
   if (ok) {
@@ -549,21 +555,13 @@ bool graph_eval(Node *const *want, int n, Err *e) {
   return known || graph_run(want, n, e);
 }
 
-/* narrow_begin() for gradients, which ask for what is known already, too. */
-static bool narrow_beneath(Node *const *want, int n, bool values_end, bool *changed, Err *e) {
-  int count;
-  Node **node = graph_walk(want, n, values_end, &count, e);
-  *changed = false;
-  bool ok = node && check_fresh(node, count, e) && narrow_begin(node, count, want, n, values_end, changed, e);
-  free(node);
-  return ok;
-}
-
-/* Makes the gradient nodes of loss for all its leaves that require one: leaf[i] and its new total gradient grad[i]. */
-static bool leaf_gradients(Builder *b, Node *loss, Node *dy, Node ***leaves, Node ***grads, int *count) {
+/* Makes the gradient nodes of want[0] for all leaves that require one: leaf[i] and its new total gradient grad[i], NULL where there is no path.
+ * What of `want` only is read in part is narrowed first: see parts_read. */
+static bool leaf_gradients(Builder *b, Node *const *want, int n, Node *dy, Node ***leaves, Node ***grads, int *count, bool *changed) {
   extern const Op op_add;
   int total;
-  Node **node = graph_walk(&loss, 1, false, &total, b->err);
+  Node *loss = want[0];
+  Node **node = parts_read(graph_walk(want, n, false, &total, b->err), &total, want, n, false, changed, b->err);
   if (!node) return false;
   Node **leaf = malloc(2 * (size_t)(total + 1) * sizeof *leaf);
   if (!leaf) {
@@ -601,7 +599,7 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
   builder_begin(&b, e);
   Node **leaf = NULL, **grad = NULL;
   int n = 0;
-  bool narrowed, ok = narrow_beneath(&loss, 1, false, &narrowed, e) && leaf_gradients(&b, loss, dy, &leaf, &grad, &n);
+  bool narrowed, ok = leaf_gradients(&b, &loss, 1, dy, &leaf, &grad, &n, &narrowed);
   if (ok) {
     Node *first = loss;
     Node **want = malloc((size_t)(n + 1 + effect_count) * sizeof *want);
@@ -655,14 +653,16 @@ bool graph_cost(Node *const *want, int n, bool backward, GraphCost *out, Err *e)
   Node **leaf = NULL, **grad = NULL, **all = NULL, **node = NULL;
   int k = 0, count;
   uint64_t forward_end = next_order;
-  bool narrowed, ok = narrow_beneath(want, n, !backward, &narrowed, e) && (!backward || leaf_gradients(&b, want[0], NULL, &leaf, &grad, &k));
+  bool narrowed = false, ok = !backward || leaf_gradients(&b, want, n, NULL, &leaf, &grad, &k, &narrowed);
   if (ok) ok = (all = malloc((size_t)(n + k) * sizeof *all)) || err_memory(e, (double)(n + k), "a graph");
   if (ok) {
     int m = 0;
     for (int i = 0; i < n; i++) all[m++] = want[i];
     for (int i = 0; i < k; i++)
       if (grad[i]) all[m++] = grad[i];
-    ok = (node = graph_walk(all, m, true, &count, e)) && run_measure(node, count, all, m, forward_end, out, e);
+    node = graph_walk(all, m, true, &count, e);
+    if (!backward) node = parts_read(node, &count, all, m, true, &narrowed, e);
+    ok = node && run_measure(node, count, all, m, forward_end, out, e);
   }
   if (narrowed) narrow_end();
   free(node);
@@ -674,9 +674,9 @@ bool graph_cost(Node *const *want, int n, bool backward, GraphCost *out, Err *e)
 
 bool graph_steps(Node *const *want, int n, RunRecord *record, Err *e) {
   int count;
-  bool narrowed, ok = narrow_beneath(want, n, true, &narrowed, e);
-  Node **node = ok ? graph_walk(want, n, true, &count, e) : NULL;
-  ok = node && run_steps(node, count, want, n, record, e);
+  bool narrowed;
+  Node **node = parts_read(graph_walk(want, n, true, &count, e), &count, want, n, true, &narrowed, e);
+  bool ok = node && run_steps(node, count, want, n, record, e);
   if (narrowed) narrow_end();
   free(node);
   return ok;

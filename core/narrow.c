@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "graph.h"
+#include "ops/slice.h"
 #include "run.h"
 
 extern const Op op_slice, op_reshape;
@@ -26,7 +27,6 @@ typedef struct Demand {
 
 typedef struct Work {
   Narrowing asked; /* first, for the functions that ops call */
-  Builder b;
   Demand *demand;
 } Work;
 
@@ -82,18 +82,10 @@ Node *narrow_op(Narrowing *w, Node *n, const int *dim) {
 
 /* --- demand --- */
 
-/* The part of its input that a slice takes. */
-static Part part_of(const Node *slice) {
-  int d = (int)slice->attr[0] + (slice->attr[0] < 0 ? slice->shape.rank : 0);
-  int64_t start = (int64_t)slice->attr[1], size = slice->in[0]->shape.dim[d];
-  if (start < 0) start += size;
-  return (Part){d, start < 0 ? 0 : start, (int64_t)slice->attr[3], slice->shape.dim[d]};
-}
-
 /* Whether a slice takes so little of a value that it may pay to compute no more. */
 static bool is_small(const Node *slice) {
   if (slice->op != &op_slice || !slice->n_in || !slice->in[0]->op || !slice->in[0]->op->narrow) return false;
-  Part p = part_of(slice);
+  Part p = slice_part(slice->attr, &slice->in[0]->shape);
   return p.count > 0 && 2 * p.count <= slice->in[0]->shape.dim[p.dim];
 }
 
@@ -114,7 +106,7 @@ static bool ask(Work *w, Node **node, int count, bool values_end) {
     if (!x->op || (values_end && x->value)) continue;
     Part part = {0};
     bool small = is_small(x);
-    if (small) part = part_of(x);
+    if (small) part = slice_part(x->attr, &x->in[0]->shape);
     for (int k = 0; k < x->n_in; k++)
       if (x->in[k]) want(&w->demand[x->in[k]->index], small ? &part : NULL);
   }
@@ -129,18 +121,18 @@ static bool make_part(Work *w, Node *x, Err *e) {
   Part part = w->asked.part = d->part;
   bool mode = graph_grad_mode;
   const char *path = graph_path;
-  int from = w->b.n;
+  int from = state.b.n;
   graph_grad_mode = x->requires_grad;
   graph_path = x->path;
   Node *y = x->op->narrow(&w->asked, x);
   graph_grad_mode = mode;
   graph_path = path;
-  for (int i = from; i < w->b.n; i++) {
-    Node *n = w->b.made[i];
+  for (int i = from; i < state.b.n; i++) {
+    Node *n = state.b.made[i];
     if (n->recorded_as == n->order) n->recorded_as = x->order;
     n->order = x->order, n->behind = 1 + i - from;
   }
-  if (!y) return w->b.failed ? false : err_set(e, "%s: gives no part of itself", x->op->name);
+  if (!y) return state.b.failed ? false : err_set(e, "%s: gives no part of itself", x->op->name);
   Shape shape = x->shape;
   shape.dim[part.dim] = part.count;
   if (!shape_equal(&y->shape, &shape)) return err_set(e, "%s: its part has shape %s, not %s", x->op->name, SHAPE_STR(&y->shape), SHAPE_STR(&shape));
@@ -179,8 +171,8 @@ bool narrow_begin(Node **node, int count, Node *const *wanted, int n, bool value
   if (ask(&w, node, count, values_end)) {
     ok = (state.slice = malloc((size_t)count * sizeof *state.slice)) || err_memory(e, (double)count * sizeof *state.slice, "a graph");
     state.in_force = *changed = ok;
-    builder_begin(&w.b, e);
-    w.asked.b = &w.b;
+    builder_begin(&state.b, e);
+    w.asked.b = &state.b;
     for (int i = 0; i < count && ok; i++) {
       Node *x = node[i];
       bool known = values_end && x->value;
@@ -188,7 +180,6 @@ bool narrow_begin(Node **node, int count, Node *const *wanted, int n, bool value
       else if (w.demand[i].kind == WHOLE && !known && x->op == &op_slice && x->n_in && w.demand[x->in[0]->index].kind == PART)
         stand_in(x, w.demand[x->in[0]->index].made);
     }
-    state.b = w.b;
     if (!ok && *changed) narrow_end();
   }
   free(w.demand);

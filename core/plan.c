@@ -418,8 +418,9 @@ static int find_beside(const Draft *d, int i, const int *head) {
   enum { NEAR = 4 };
   const Node *n = d->node[i];
   Shape in[MAX_IN];
+  if (!n->op->beside) return -1;
   for (int k = 0; k < MAX_IN; k++) in[k] = k < n->n_in && n->in[k] ? n->in[k]->shape : (Shape){.rank = -1};
-  for (int j = i + 1; n->op->beside && j <= i + NEAR && j < d->count; j++) {
+  for (int j = i + 1; j <= i + NEAR && j < d->count; j++) {
     const Node *m = d->node[j];
     bool same = !m->value && is_free(d, head, j) && m->n_in > 0;
     for (int k = 0; same && k < m->n_in; k++) same = k < n->n_in && m->in[k] == n->in[k];

@@ -1,26 +1,15 @@
 /* slice: x[start], x[start + step], … below stop along one dim, as Python slices do. */
 #include "rules.h"
-
-/* Start and length within a dim of that size. */
-static void range(const double *attr, int64_t size, int64_t *start, int64_t *length) {
-  double from = attr[1], to = attr[2] == ATTR_END ? (double)size : attr[2];
-  if (from < 0) from += (double)size;
-  if (to < 0) to += (double)size;
-  from = fmin(fmax(from, 0), (double)size);
-  to = fmin(fmax(to, from), (double)size);
-  *start = (int64_t)from;
-  *length = ((int64_t)to - (int64_t)from + (int64_t)attr[3] - 1) / (int64_t)attr[3];
-}
+#include "slice.h"
 
 SHAPE_RULE {
-  int d = want_dim(attr[0], in[0].rank, e);
-  int64_t start;
-  if (d < 0) return false;
+  if (want_dim(attr[0], in[0].rank, e) < 0) return false;
   if (in[0].rank == 0) return err_set(e, "a scalar has no dim to slice");
   if (attr[3] < 1 || attr[3] != floor(attr[3])) return err_set(e, "step must be a whole number of at least 1, got %g", attr[3]);
   if (attr[1] != floor(attr[1]) || attr[2] != floor(attr[2])) return err_set(e, "start and stop must be whole numbers, got %g and %g", attr[1], attr[2]);
+  Part p = slice_part(attr, &in[0]);
   *out = in[0];
-  range(attr, in[0].dim[d], &start, &out->dim[d]);
+  out->dim[p.dim] = p.count;
   return true;
 }
 
@@ -28,47 +17,40 @@ KEEPS_SAMPLES { return dim_of(attr[0], in[0].rank) != 0; }
 
 /* A run of whole slices along the outermost dim that is not one. */
 static int64_t alias(const Shape *in, Layout from, const double *attr, const Shape *out, Layout to) {
-  int d = dim_of(attr[0], in->rank);
-  int64_t own[MAX_RANK], step[MAX_RANK], start, length;
-  range(attr, in->dim[d], &start, &length);
+  Part p = slice_part(attr, in);
+  int64_t own[MAX_RANK], step[MAX_RANK];
   shape_strides(in, from, own);
   shape_strides(out, to, step);
-  own[d] *= (int64_t)attr[3];
+  int64_t start = p.start * own[p.dim];
+  own[p.dim] *= p.step;
   for (int i = 0; i < out->rank; i++)
     if (out->dim[i] > 1 && step[i] != own[i]) return -1;
-  return shape_count(out) ? start * own[d] / (int64_t)attr[3] : 0;
+  return shape_count(out) ? start : 0;
 }
 
 FORWARD {
-  const Shape *s = &c->in[0].shape;
-  int d = dim_of(c->attr[0], s->rank);
-  int64_t step[2][MAX_RANK], start, length;
-  range(c->attr, s->dim[d], &start, &length);
+  Part p = slice_part(c->attr, &c->in[0].shape);
+  int64_t step[2][MAX_RANK];
   shape_strides(&c->out.shape, c->out.layout, step[0]);
-  shape_strides(s, c->in[0].layout, step[1]);
-  const float *from = c->in[0].data + start * step[1][d];
-  step[1][d] *= (int64_t)c->attr[3];
+  shape_strides(&c->in[0].shape, c->in[0].layout, step[1]);
+  const float *from = c->in[0].data + p.start * step[1][p.dim];
+  step[1][p.dim] *= p.step;
   Walk w;
   walk_make(&w, &c->out.shape, 2, step);
   kern->copy(c->out.data, from, &w);
 }
 
 GRAD {
-  const Shape *s = &n->in[0]->shape;
-  int d = dim_of(n->attr[0], s->rank);
-  int64_t start, length;
-  range(n->attr, s->dim[d], &start, &length);
-  dx[0] = build_a(b, &op_slice_dx, 1, &dy, 4, (double[]){d, (double)start, n->attr[3], (double)s->dim[d]});
+  Part p = slice_part(n->attr, &n->in[0]->shape);
+  dx[0] = build_a(b, &op_slice_dx, 1, &dy, 4, (double[]){p.dim, (double)p.start, (double)p.step, (double)n->in[0]->shape.dim[p.dim]});
 }
 
 REFERENCE {
-  int d = dim_of(attr[0], in_shape->rank);
-  int64_t start, length;
-  range(attr, in_shape->dim[d], &start, &length);
+  Part p = slice_part(attr, in_shape);
   for (int64_t i = 0, count = shape_count(out_shape); i < count; i++) {
     int64_t index[MAX_RANK];
     index_of(out_shape, i, index);
-    index[d] = start + index[d] * (int64_t)attr[3];
+    index[p.dim] = p.start + index[p.dim] * p.step;
     out[i] = in[0][flat_of(in_shape, index)];
   }
 }
