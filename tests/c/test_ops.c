@@ -319,7 +319,7 @@ static int check_parts(const Trial *t) {
   for (int d = 0; d < t->out_shape.rank; d++) {
     if (t->out_shape.dim[d] < 2 || !shape_count(&t->out_shape)) continue;
     float *part[2], *grads[2][MAX_IN];
-    char what[60];
+    char what[80];
     narrow += engine_part(t, d, false, &part[0], grads[0]);
     engine_part(t, d, true, &part[1], grads[1]);
     int64_t size = t->out_shape.dim[d], count = shape_count(&t->out_shape) / size * (size / 4 ? size / 4 : 1);
