@@ -290,14 +290,14 @@ describe("zoo", function()
     local name, opts, size = made[1], made[2], made[3] or 48
     it("gives " .. name .. " a new head that learns while the rest is frozen, and comes back from a file", function()
       suture.seed(5)
-      local m, ds = zoo[name](opts), suture.data.shapes {n = 32, size = size, seed = 3}
+      local m, ds = zoo[name](opts), suture.data.shapes {n = 16, size = size, seed = 3}
       local usual = {}
       for _, bn in pairs(m:find(nn.BatchNorm2d)) do usual[bn], bn.momentum = bn.momentum, 1 end
       suture.no_grad(function() for x in ds:batches(64) do return m(x):sum():item() end end) -- the statistics are this batch's
       for bn, momentum in pairs(usual) do bn.momentum = momentum end
       m:freeze()
       m:reset_head(#ds.classes)
-      local r = suture.fit(m, ds, {epochs = 2, batch = 16, lr = 5e-3, optimizer = "adam", quiet = true})
+      local r = suture.fit(m, ds, {epochs = 2, batch = 8, lr = 5e-3, optimizer = "adam", quiet = true})
       assert.is_true(r.history[2].loss < 0.95 * r.history[1].loss, ("loss %g, then %g"):format(r.history[1].loss, r.history[2].loss))
       local path = os.tmpname()
       m:eval():save(path .. ".safetensors")
