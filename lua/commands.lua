@@ -86,38 +86,30 @@ local function last_value_used(list, i)
   return false
 end
 
--- An input as statements of a script.
-local function as_script(list, i)
-  local input = list[i]
-  if input.kind ~= "expression" then
-    local code = input.text
-    if input.kind == "block" then code = code:gsub("%s*$", "") end
-    -- At the prompt locals ended with their input.
-    if ("\n" .. code):find "\n%s*local%f[^%w_]" then code = "do\n" .. code .. "\nend" end
-    return code
-  end
-  local code = input.code:gsub("^%s+", ""):gsub("[%s;]+$", "")
-  local comment = ""
+-- The expression that input i is, or ends in, as a statement of a script.
+local function expression_as_script(list, i, code)
+  local input, comment = list[i], ""
+  code = code:gsub("^%s+", ""):gsub("[%s;]+$", "")
   if not load("return " .. code .. "\n") or code:find "%-%-" then comment = "\n" end -- a comment ends the last line
   if input.muted then code = code:gsub(";%s*(%-%-[^\n]*)$", " %1") end
   if last_value_used(list, i) then return ("_ = %s"):format(code) .. (input.muted and "" or "\nprint(_)") end
   local call = load(code, "", "t") ~= nil
-  if input.muted then return call and code or ("local _ = %s"):format(code) end
+  if call and (input.muted or not input.gave) then return code end
+  if input.muted then return ("local _ = %s"):format(code) end
   return ("print(%s%s)"):format(code, comment)
 end
 
--- Blocks typed at once may end in an expression, which no script may.
-local function block_as_script(list, i)
-  local text = as_script(list, i)
-  if list[i].kind ~= "block" or load(text, "", "t") then return text end
-  local lines = {}
-  for line in (list[i].text .. "\n"):gmatch "(.-)\n" do lines[#lines + 1] = line end
-  for k = #lines, 2, -1 do
-    local tail = table.concat(lines, "\n", k):gsub("[%s;]+$", "")
-    local code = "do\n" .. table.concat(lines, "\n", 1, k - 1) .. "\nprint(" .. tail .. "\n)\nend"
-    if load(code, "", "t") then return code end
+-- An input as statements of a script.
+local function as_script(list, i)
+  local input = list[i]
+  if input.kind == "expression" then return expression_as_script(list, i, input.code) end
+  local code = input.text
+  if input.kind == "block" then
+    code = code:sub(1, input.cut):gsub("[%s;]*$", "") .. "\n" .. expression_as_script(list, i, code:sub(input.cut + 1))
   end
-  return text
+  -- At the prompt locals ended with their input.
+  if ("\n" .. code):find "[\n;]%s*local%f[^%w_]" then code = "do\n" .. code .. "\nend" end
+  return code
 end
 
 --- The session's successful inputs as the text of a script.
@@ -125,7 +117,7 @@ function shell.script()
   local list = {}
   for _, input in ipairs(shell.inputs) do if input.ok then list[#list + 1] = input end end
   local out = {"#!/usr/bin/env suture", ("%s %s, %s"):format(mark, suture.version, os.date "%Y-%m-%d %H:%M")}
-  for i = 1, #list do out[#out + 1] = block_as_script(list, i) end
+  for i = 1, #list do out[#out + 1] = as_script(list, i) end
   return table.concat(out, "\n") .. "\n", #list
 end
 

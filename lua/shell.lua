@@ -5,7 +5,9 @@ local term = require "suture.term"
 
 local shell = {
   commands = {}, -- name → {args, summary, run}: lua/commands.lua
-  inputs = {},   -- every input: {text =, ok =, kind = "expression" | "statement"}
+  -- Every input: {text =, code =, kind = "expression" | "block" | "statement" | "comment", cut = where a block's last
+  -- expression begins, muted =, ok = it ran, gave = it had values}
+  inputs = {},
 }
 
 local state = {quit = false, traceback = nil, said_local = false, tty = false, history = nil}
@@ -91,33 +93,40 @@ function shell.only_comment(text)
   return true
 end
 
--- Compiles as an expression, as a statement, or as statements whose last lines are an expression (pasted blocks).
--- → function, kind, code | nil, message
+local TRIES = 40 -- ends of lines and semicolons that are looked at for where a last expression begins
+local GOES_ON = "^%s*[-~({%[\"']" -- a line that begins so goes on with the one before
+
+-- Statements whose last words are an expression: after a line's end (pasted blocks) or a semicolon.
+-- → function, the position before the expression | nil
+local function ending_in_expression(text, name)
+  local ends, tries = {}, 0
+  for at in text:gmatch "()[;\n]" do ends[#ends + 1] = at end
+  for i = #ends, 1, -1 do
+    local head, tail = text:sub(1, ends[i]), text:sub(ends[i] + 1)
+    if not shell.only_comment(tail) then
+      tries = tries + 1
+      if tries > TRIES then return nil end
+      local new = head:sub(-1) == ";" or not tail:find(GOES_ON)
+      if new and load("return " .. tail, name, "t") and load(head, name, "t") then
+        local f = load(head .. "return " .. tail, name, "t")
+        if f then return f, ends[i] end
+      end
+    end
+  end
+end
+
+-- Compiles as an expression, as statements that end in one (a block), or as a statement.
+-- → function, kind, code, a block's position before the expression | nil, message
 local function compile(text, n)
   local name = chunk_name(n)
   if shell.only_comment(text) then return load(text, name, "t"), "comment", text end
   local code = text:gsub("^%s*=", "")
-  local f = load("return " .. code, name, "t")
+  local f, message = load("return " .. code, name, "t")
   if f then return f, "expression", code end
-  if code ~= text then -- "=e" must be one
-    local _, message = load("return " .. code, name, "t")
-    return nil, message
-  end
-  local message
+  if code ~= text then return nil, message end -- "=e" must be one
+  local block, cut = ending_in_expression(text, name)
+  if block then return block, "block", text, cut end
   f, message = load(text, name, "t")
-  local lines = {}
-  for line in (text .. "\n"):gmatch "(.-)\n" do lines[#lines + 1] = line end
-  if #lines > 1 and (f or not incomplete(message)) then
-    for k = #lines, math.max(2, #lines - 40), -1 do
-      local tail = table.concat(lines, "\n", k)
-      if tail:find "%S" and not tail:find "^%s*%-%-[^\n]*$" then
-        if load("return " .. tail, name, "t") then
-          local block = load(table.concat(lines, "\n", 1, k - 1) .. "\nreturn " .. tail, name, "t")
-          if block then return block, "block", text end
-        end
-      end
-    end
-  end
   if f then return f, "statement", text end
   return nil, message
 end
@@ -133,12 +142,16 @@ local function show_values(results)
   say(table.concat(texts, tall and "\n" or "\t"))
 end
 
--- A bare name that is nothing: say what it may have been.
-local function hint_nothing(code)
+-- A name alone that is nothing: say what it may have been; that is a function: say how to call it.
+local function hint_name(code, value)
   local name = code:match "^%s*([%a_][%w_.]*)%s*$"
   if not name then return end
-  local ok, text, unknown = pcall(require("suture.help").text, name)
-  if ok and unknown and text:find "did you mean" then say(term.paint("dim", "-- " .. text)) end
+  if type(value) == "function" then
+    say(term.paint("dim", (name:find "%." and "-- ?%s explains it" or "-- %s() calls it, ?%s explains it"):format(name, name)))
+  elseif value == nil then
+    local ok, text, unknown = pcall(require("suture.help").text, name)
+    if ok and unknown and text:find "did you mean" then say(term.paint("dim", "-- " .. text)) end
+  end
 end
 
 local function hint_local(code)
@@ -166,8 +179,8 @@ end
 --- Runs one complete input as if typed: shows its values, keeps it in the session, calls the hooks. → ok
 function shell.eval(text)
   local n = #shell.inputs + 1
-  local f, kind, code = compile(text, n)
-  local input = {text = text, code = code or text, kind = kind, muted = muted(text)}
+  local f, kind, code, cut = compile(text, n)
+  local input = {text = text, code = code or text, kind = kind, cut = cut, muted = muted(text)}
   if not f then
     input.ok = false
     shell.inputs[n] = input
@@ -176,14 +189,14 @@ function shell.eval(text)
   end
   state.running = input
   local results = call_hooks(suture._before_line, text) and run(f) or {false}
-  input.ok = results[1]
+  input.ok, input.gave = results[1], results[1] and results.n > 1
   shell.inputs[n] = input
   if results[1] then
     if results.n > 1 then
       rawset(_G, "_", results[2])
       if not input.muted then
         local shown = run(show_values, results)
-        if shown[1] and kind == "expression" and results.n == 2 and results[2] == nil then hint_nothing(code) end
+        if shown[1] and kind == "expression" and results.n == 2 then hint_name(code, results[2]) end
       end
     end
     if kind == "statement" then hint_local(text) end

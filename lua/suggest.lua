@@ -25,6 +25,9 @@ local function distance(a, b, most)
   return last[#b]
 end
 
+-- What goes by another name here.
+local here = {thaw = "unfreeze", numpy = "tolist"}
+
 --- The candidate nearest to `name`, or nil when none is near (one change in three letters, or the rest
 -- of the word missing). Case counts little.
 -- candidates: an array of strings, or a table whose string keys are the names.
@@ -41,9 +44,14 @@ function suggest.nearest(name, candidates)
       if not least or d < least or (d == least and c < best) then best, least = c, d end
     end
   end
+  local other = here[lower]
   if candidates[1] ~= nil then
-    for _, c in ipairs(candidates) do try(c) end
+    for _, c in ipairs(candidates) do
+      if c == other then return c end
+      try(c)
+    end
   else
+    if other and candidates[other] ~= nil then return other end
     for c in next, candidates do try(c) end
   end
   return best
@@ -55,13 +63,18 @@ function suggest.hint(name, candidates)
   return near and (": did you mean %s?"):format(near) or ""
 end
 
---- All global names: what is set, and the parts of the library.
-function suggest.globals()
+--- What a global that is not there was meant to be: what the library has under that name in one of its tables
+-- ("nn.Linear" for Linear), else the nearest global; nil when nothing is near.
+function suggest.global(name)
+  for _, owner in ipairs {"F", "tensor", "nn", "zoo", "optim", "data", "image"} do
+    local value = fields.global(owner)
+    if value and fields.of(value)[name] ~= nil and name:sub(1, 1) ~= "_" then return owner .. "." .. name end
+  end
   local names = {}
   for k in next, _G do if type(k) == "string" then names[k] = true end end
   local suture = package.loaded.suture
   for k in next, suture and suture._names or {} do names[k] = true end
-  return names
+  return suggest.nearest(name, names)
 end
 
 -- The text of the line that runs at `level`.
@@ -141,7 +154,7 @@ function suggest.explain(message, level)
   local where, was, kind, name = message:match "^(.-)(attempt to .- a nil value) %((%a+) '([^']+)'%)$"
   if not kind then return message end
   if kind == "global" then
-    local near = suggest.nearest(name, suggest.globals())
+    local near = suggest.global(name)
     if near then return ("%sno global '%s': did you mean %s?"):format(where, name, near) end
   elseif kind == "field" or kind == "method" then
     local ok, text = pcall(missing_field, kind, name, was, (level or 2) + 1)

@@ -69,6 +69,8 @@ class Cli(unittest.TestCase):
 
     def test_errors_name_the_nearest(self):
         self.assertIn("no global 'prnt': did you mean print?", self.run("-e", "prnt(1)")[2])
+        self.assertIn("no global 'Linear': did you mean nn.Linear?", self.run("-e", "Linear(2, 3)")[2])
+        self.assertIn("no method 'thaw' in m: did you mean unfreeze?", self.run("-e", "m = nn.ReLU(); m:thaw()")[2])
         self.assertIn("no field 'flor' in math: did you mean floor?", self.run(self.script("local m = 1\nmath.flor(m)"))[2])
 
     def test_a_chunk_that_fails_stops_the_rest(self):

@@ -76,6 +76,27 @@ class Shell(unittest.TestCase):
         self.assertEqual(self.paste(t, "a = 1\nlocal b = 2\na + b"), "3")
         self.assertEqual(self.paste(t, "local c = 5\nprint(c)"), "5")
 
+    def test_a_line_of_statements_shows_the_expression_it_ends_in(self):
+        t = self.term()
+        for line, shown in [("a = 1; a", "1"), ("a = 2; a + 1, a", "3\t2"), ("b = 'x; y'", ""), ("b", 'x; y'), ("b = 3; b;", ""), ("_", "3"),
+                            ("c = 4 -- no; b", ""), ("c = 4; print(c)", "4"), ("c = math.max; c(5, 6)", "6"), ("c = 7; (c)", "7"),
+                            ("c = 8 -- ; words", ""), ("local d = 9; d", "9"), ("do c = 1; end", ""), ("e = 1; nothing()", "attempt to call a nil value (global 'nothing')")]:
+            self.assertEqual(t.line(line), shown, line)
+
+    def test_a_name_alone_that_is_nothing_or_a_function(self):
+        t = self.term()
+        self.assertEqual(t.line("conv2d"), "nil\n-- no global 'conv2d': did you mean F.conv2d?")
+        self.assertRegex(t.line("undo"), r"^function: \S+\n-- undo\(\) calls it, \?undo explains it$")
+        self.assertRegex(t.line("math.max"), r"^function: \S+\n-- \?math.max explains it$")
+        self.assertEqual(t.line("m = nn.ReLU(); m.thaw"), "nil")
+        self.assertEqual(t.line("m.thaw"), "nil\n-- no field 'thaw' in m: did you mean unfreeze?")
+
+    def test_paste_that_goes_on_in_its_last_line(self):
+        t = self.term()
+        self.assertEqual(self.paste(t, "a = 5\n  - 2"), "")
+        self.assertEqual(self.paste(t, "b = math.abs\n(-4)"), "")
+        self.assertEqual(t.line("a, b"), "3\t4")
+
     def test_paste_of_lines_that_are_no_chunk(self):
         t = self.term()
         self.assertEqual(self.paste(t, "a = 1\na\nfor i = 1, 2 do\n  print(i)\nend"), "1\n1\n2")
@@ -319,20 +340,22 @@ class Shell(unittest.TestCase):
 
     def test_save_writes_a_script_that_runs(self):
         t = self.term()
-        for line in ["x = 20", "x + 1", "_ * 2", "error 'no'", "nothing_here()", "local y = 3", "x;", "{x}", "'-- s' -- c"]:
+        for line in ["x = 20", "x + 1", "_ * 2", "error 'no'", "nothing_here()", "local y = 3", "x;", "{x}", "'-- s' -- c",
+                     "local y = 3; y + 4", "print 'once'", "z = 1; print(z);", "z = 6; z; -- muted"]:
             t.line(line)
         t.send("function g(a)\r")
         t.expect("\n>> ")
         t.send("return a end\r")
         t.prompt()
         t.line("g(5)")
-        self.assertRegex(t.line(":save session.lua"), "9 inputs saved: suture session.lua runs them")
+        self.assertRegex(t.line(":save session.lua"), "13 inputs saved: suture session.lua runs them")
         path = os.path.join(self.home.path, "session.lua")
         self.assertTrue(os.access(path, os.X_OK))
         code, out, err = run(self.home, path)
         self.assertEqual((code, err), (0, ""))
         lines = out.split("\n")
         self.assertEqual(lines[:2], ["21", "42"])
+        self.assertEqual(lines[3:], ["-- s", "7", "once", "1", "5", ""])
         self.assertNotIn("nothing_here", open(path).read())
         self.assertIn("saved", t.line(":save session.lua"))  # a saved session may be saved again
         self.file("mine.lua", "precious = true\n")
