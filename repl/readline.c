@@ -30,11 +30,13 @@ static bool cut_off; /* Ctrl-C came while Readline wanted a key: what it made of
 
 /* Waits for a key; false when a signal came first. SIGINT is let through only while waiting, so that none falls between
  * the look and the wait. What Readline's handlers caught is dealt with here: Ctrl-Z, a resized window. Ctrl-C is ours
- * alone: a worker thread may be the one that gets it, and Readline's handler would tell nobody. */
+ * alone, before it is held up here and again behind Readline's own look, which sets its handlers anew: while it is held
+ * up a worker thread gets it, and Readline's handler would tell nobody. */
 static bool key_there(void) {
   sigset_t block, before;
   struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
   int n = 0;
+  interrupt_catch();
   sigemptyset(&block);
   sigaddset(&block, SIGINT);
   pthread_sigmask(SIG_BLOCK, &block, &before);
@@ -87,7 +89,6 @@ static int b_readline(lua_State *L) {
   line_done = cut_off = false;
   interrupt_clear();
   rl_callback_handler_install(prompt, on_line);
-  interrupt_catch();
   while (!line_done && !interrupt_pending())
     if (key_there()) rl_callback_read_char();
   if (!line_done || cut_off) {
