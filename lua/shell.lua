@@ -96,6 +96,12 @@ end
 local TRIES = 40 -- ends of lines and semicolons that are looked at for where a last expression begins
 local GOES_ON = "^%s*[-~({%[\"']" -- a line that begins so goes on with the one before
 
+-- Do words of their own begin after this line's end or semicolon?
+local function begins_anew(head, tail)
+  if head:sub(-1) == "\n" then return not tail:find(GOES_ON) end
+  return not load(head .. "=", "", "t") -- in a comment nothing is wrong with that
+end
+
 -- Statements whose last words are an expression: after a line's end (pasted blocks) or a semicolon.
 -- → function, the position before the expression | nil
 local function ending_in_expression(text, name)
@@ -106,8 +112,7 @@ local function ending_in_expression(text, name)
     if not shell.only_comment(tail) then
       tries = tries + 1
       if tries > TRIES then return nil end
-      local new = head:sub(-1) == ";" or not tail:find(GOES_ON)
-      if new and load("return " .. tail, name, "t") and load(head, name, "t") then
+      if load("return " .. tail, name, "t") and load(head, name, "t") and begins_anew(head, tail) then
         local f = load(head .. "return " .. tail, name, "t")
         if f then return f, ends[i] end
       end
@@ -191,16 +196,14 @@ function shell.eval(text)
   local results = call_hooks(suture._before_line, text) and run(f) or {false}
   input.ok, input.gave = results[1], results[1] and results.n > 1
   shell.inputs[n] = input
-  if results[1] then
-    if results.n > 1 then
-      rawset(_G, "_", results[2])
-      if not input.muted then
-        local shown = run(show_values, results)
-        if shown[1] and kind == "expression" and results.n == 2 then hint_name(code, results[2]) end
-      end
+  if input.gave then
+    rawset(_G, "_", results[2])
+    if not input.muted then
+      local shown = run(show_values, results)
+      if shown[1] and kind == "expression" and results.n == 2 then hint_name(code, results[2]) end
     end
-    if kind == "statement" then hint_local(text) end
   end
+  if input.ok and kind == "statement" then hint_local(text) end
   face.clear() -- the Ctrl-C that stopped the line has done its work
   call_hooks(suture._after_line, text, results[1])
   state.running = nil

@@ -341,14 +341,14 @@ class Shell(unittest.TestCase):
     def test_save_writes_a_script_that_runs(self):
         t = self.term()
         for line in ["x = 20", "x + 1", "_ * 2", "error 'no'", "nothing_here()", "local y = 3", "x;", "{x}", "'-- s' -- c",
-                     "local y = 3; y + 4", "print 'once'", "z = 1; print(z);", "z = 6; z; -- muted"]:
+                     "local y = 3; y + 4", "print 'once'", "z = 1; print(z);", "z = 6; z; -- muted", "z = 7 -- not; print 'never'"]:
             t.line(line)
         t.send("function g(a)\r")
         t.expect("\n>> ")
         t.send("return a end\r")
         t.prompt()
         t.line("g(5)")
-        self.assertRegex(t.line(":save session.lua"), "13 inputs saved: suture session.lua runs them")
+        self.assertRegex(t.line(":save session.lua"), "14 inputs saved: suture session.lua runs them")
         path = os.path.join(self.home.path, "session.lua")
         self.assertTrue(os.access(path, os.X_OK))
         code, out, err = run(self.home, path)
