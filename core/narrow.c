@@ -82,11 +82,11 @@ Node *narrow_op(Narrowing *w, Node *n, const int *dim) {
 
 /* --- demand --- */
 
-/* Whether a slice takes so little of a value that it may pay to compute no more. */
-static bool is_small(const Node *slice) {
-  if (slice->op != &op_slice || !slice->n_in || !slice->in[0]->op || !slice->in[0]->op->narrow) return false;
-  Part p = slice_part(slice->attr, &slice->in[0]->shape);
-  return p.count > 0 && 2 * p.count <= slice->in[0]->shape.dim[p.dim];
+/* Whether x is a slice, of `part`, that takes so little of a value that it may pay to compute no more. */
+static bool takes_little(const Node *x, Part *part) {
+  if (x->op != &op_slice || !x->n_in || !x->in[0]->op || !x->in[0]->op->narrow) return false;
+  *part = slice_part(x->attr, &x->in[0]->shape);
+  return part->count > 0 && 2 * part->count <= x->in[0]->shape.dim[part->dim];
 }
 
 /* From the last node to the first, so that all users of a node have spoken before it. Returns whether any may be narrowed. */
@@ -104,11 +104,10 @@ static bool ask(Work *w, Node **node, int count, bool values_end) {
     }
     d->kind = WHOLE;
     if (!x->op || (values_end && x->value)) continue;
-    Part part = {0};
-    bool small = is_small(x);
-    if (small) part = slice_part(x->attr, &x->in[0]->shape);
+    Part part;
+    bool little = takes_little(x, &part);
     for (int k = 0; k < x->n_in; k++)
-      if (x->in[k]) want(&w->demand[x->in[k]->index], small ? &part : NULL);
+      if (x->in[k]) want(&w->demand[x->in[k]->index], little ? &part : NULL);
   }
   return any;
 }
@@ -155,9 +154,10 @@ static void stand_in(Node *slice, Node *part) {
 
 bool narrow_begin(Node **node, int count, Node *const *wanted, int n, bool values_end, bool *changed, Err *e) {
   bool found = false;
+  Part part;
   *changed = false;
   for (int i = 0; i < count && !found; i++)
-    found = !(values_end && node[i]->value) && is_small(node[i]);
+    found = !(values_end && node[i]->value) && takes_little(node[i], &part);
   if (!found || state.in_force) return true;
   Work w = {.demand = calloc((size_t)count, sizeof *w.demand)};
   if (!w.demand) return err_memory(e, (double)count * sizeof *w.demand, "a graph");

@@ -243,10 +243,7 @@ To keep   m:save("m.safetensors")   :save session.lua]]
 -- "no global 'fitt': did you mean fit?"
 local function unknown(text)
   local owner, sign, last = text:match "^(.*)([.:])([^.:]+)$"
-  if not owner then
-    local near = suggest.global(text)
-    return ("no global '%s'"):format(text) .. (near and (": did you mean %s?"):format(near) or "")
-  end
+  if not owner then return ("no global '%s'"):format(text) .. suggest.hint(text) end
   local value = fields.resolve((owner:gsub(":", ".")), fields.global)
   if value == nil then return unknown(owner) end
   return ("no %s '%s' in %s"):format(sign == ":" and "method" or "field", last, owner)

@@ -35,37 +35,27 @@ function suggest.nearest(name, candidates)
   local best, least
   local most = #name < 3 and 0 or math.max(1, #name // 3)
   local lower = name:lower()
+  local other = here[lower]
   local function try(c)
     if type(c) ~= "string" or c == name or (c:sub(1, 1) == "_" and name:sub(1, 1) ~= "_") then return end
-    local d = distance(lower, c:lower(), most)
+    local d = c == other and 0 or distance(lower, c:lower(), most)
     if d > most and #name >= 3 and c:sub(1, #name):lower() == lower then d = most end -- not written to its end
     if d <= most then
       d = d + (c:sub(1, 1) == name:sub(1, 1) and 0 or 0.5)
       if not least or d < least or (d == least and c < best) then best, least = c, d end
     end
   end
-  local other = here[lower]
   if candidates[1] ~= nil then
-    for _, c in ipairs(candidates) do
-      if c == other then return c end
-      try(c)
-    end
+    for _, c in ipairs(candidates) do try(c) end
   else
-    if other and candidates[other] ~= nil then return other end
     for c in next, candidates do try(c) end
   end
   return best
 end
 
---- ": did you mean X?" or "" when nothing is near.
-function suggest.hint(name, candidates)
-  local near = suggest.nearest(name, candidates)
-  return near and (": did you mean %s?"):format(near) or ""
-end
-
---- What a global that is not there was meant to be: what the library has under that name in one of its tables
+-- What a global that is not there was meant to be: what the library has under that name in one of its tables
 -- ("nn.Linear" for Linear), else the nearest global; nil when nothing is near.
-function suggest.global(name)
+local function nearest_global(name)
   for _, owner in ipairs {"F", "tensor", "nn", "zoo", "optim", "data", "image"} do
     local value = fields.global(owner)
     if value and fields.of(value)[name] ~= nil and name:sub(1, 1) ~= "_" then return owner .. "." .. name end
@@ -75,6 +65,13 @@ function suggest.global(name)
   local suture = package.loaded.suture
   for k in next, suture and suture._names or {} do names[k] = true end
   return suggest.nearest(name, names)
+end
+
+--- ": did you mean X?" or "" when nothing is near. Without candidates `name` is a global that is not there.
+function suggest.hint(name, candidates)
+  local near
+  if candidates then near = suggest.nearest(name, candidates) else near = nearest_global(name) end
+  return near and (": did you mean %s?"):format(near) or ""
 end
 
 -- The text of the line that runs at `level`.
@@ -154,8 +151,8 @@ function suggest.explain(message, level)
   local where, was, kind, name = message:match "^(.-)(attempt to .- a nil value) %((%a+) '([^']+)'%)$"
   if not kind then return message end
   if kind == "global" then
-    local near = suggest.global(name)
-    if near then return ("%sno global '%s': did you mean %s?"):format(where, name, near) end
+    local hint = suggest.hint(name)
+    if hint ~= "" then return ("%sno global '%s'"):format(where, name) .. hint end
   elseif kind == "field" or kind == "method" then
     local ok, text = pcall(missing_field, kind, name, was, (level or 2) + 1)
     if ok and text then return where .. text end

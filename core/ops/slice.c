@@ -1,5 +1,4 @@
 /* slice: x[start], x[start + step], … below stop along one dim, as Python slices do. */
-#include "rules.h"
 #include "slice.h"
 
 SHAPE_RULE {

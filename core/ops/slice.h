@@ -1,12 +1,11 @@
 /* What a slice takes, for the op and for who moves slices about (narrow.c). Attributes are "dim=0 start=0 stop=END step=1". */
 #ifndef OPS_SLICE_H
 #define OPS_SLICE_H
-#include <math.h>
-#include "graph.h"
+#include "rules.h"
 
 /* Of x, as Python slices count: negative start and stop from the end, both cut to what is there. */
 static inline Part slice_part(const double *attr, const Shape *x) {
-  int d = (int)(attr[0] < 0 ? attr[0] + x->rank : attr[0]);
+  int d = dim_of(attr[0], x->rank);
   double size = (double)x->dim[d], from = attr[1], to = attr[2] == ATTR_END ? size : attr[2];
   if (from < 0) from += size;
   if (to < 0) to += size;
