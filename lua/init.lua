@@ -4,8 +4,8 @@
 -- Where each name lives: field = "module" (the module itself) or "module:field" (one thing of it).
 local home = {
   -- modules
-  nn = "suture.nn", F = "suture.functional", zoo = "suture.zoo", data = "suture.data", optim = "suture.optim",
-  image = "suture.image",
+  nn = "suture.nn", F = "suture.nn.functional", zoo = "suture.zoo", data = "suture.data", optim = "suture.optim",
+  image = "suture.data.image",
   -- tensors
   tensor = "suture.tensor:tensor", zeros = "suture.tensor:zeros", ones = "suture.tensor:ones",
   randn = "suture.tensor:randn", rand = "suture.tensor:rand", arange = "suture.tensor:arange",
@@ -16,15 +16,15 @@ local home = {
   fit = "suture.train:fit", evaluate = "suture.train:evaluate", predict = "suture.train:predict",
   confusion = "suture.train:confusion", plan = "suture.train:plan",
   -- checkpoints and surgery
-  open = "suture.checkpoint:open", diff = "suture.surgery:diff",
-  undo = "suture.undo:undo", redo = "suture.undo:redo", history = "suture.undo:history",
+  open = "suture.model.checkpoint:open", diff = "suture.model.surgery:diff",
+  undo = "suture.model.undo:undo", redo = "suture.model.undo:redo", history = "suture.model.undo:history",
   -- looking
-  help = "suture.help:help",
+  help = "suture.shell.help:help",
 }
 
 -- Fields of `suture` that do not become globals, with their homes.
 local inner = {
-  core = "suture.core", inspect = "suture.inspect", interrupt = "suture.interrupt", term = "suture.term",
+  core = "suture.core", inspect = "suture.shell.inspect", interrupt = "suture.base.interrupt", term = "suture.base.term",
   clock = "suture.core:engine.clock", threads = "suture.core:engine.threads", isa = "suture.core:engine.isa",
 }
 

@@ -75,7 +75,7 @@ static int open_core(lua_State *L) {
   return 1;
 }
 
-/* source(path) → the text of an embedded file ("lua/nn.lua"), or nil. */
+/* source(path) → the text of an embedded file ("lua/nn/init.lua"), or nil. */
 static int embedded_source(lua_State *L) {
   const LuaSource *s = source_at(luaL_checkstring(L, 1));
   if (!s) return 0;

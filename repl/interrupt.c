@@ -1,6 +1,6 @@
 /* Ctrl-C. The handler sets a flag, which host.should_stop reports to the engine, and plants a hook that raises
  * "interrupted!" in Lua code at the next instruction (as lua.c does). Library code that has something to finish
- * holds the hook off: see lua/interrupt.lua.
+ * holds the hook off: see lua/base/interrupt.lua.
  *
  * Invariants: `running` is the Lua thread whose code runs now, or NULL outside interrupt_call; only the thread that
  * called interrupt_init touches it. A hook never outlives the interrupt_call it was planted in. */

@@ -1,4 +1,4 @@
-/* The program `suture`: options, scripts, exit codes. The prompt itself is lua/shell.lua. */
+/* The program `suture`: options, scripts, exit codes. The prompt itself is lua/shell/init.lua. */
 #include "repl/face.h"
 #include "lua/bind/bind.h"
 #include <stdio.h>
@@ -92,7 +92,7 @@ static bool parse(char **argv, Options *o, int *status) {
 /* explain(message) → the message with "did you mean" where a name was missing */
 static int explain(lua_State *L) {
   lua_getglobal(L, "require");
-  lua_pushliteral(L, "suture.suggest");
+  lua_pushliteral(L, "suture.base.suggest");
   lua_call(L, 1, 1);
   lua_getfield(L, -1, "explain");
   lua_pushvalue(L, 1);
@@ -277,7 +277,7 @@ static int set_threads(lua_State *L) {
   return 0;
 }
 
-/* The prompt; lua/shell.lua returns when Ctrl-D or :quit ends it. */
+/* The prompt; lua/shell/init.lua returns when Ctrl-D or :quit ends it. */
 static int shell(lua_State *L) {
   interrupt_clear();
   lua_pushcfunction(L, traceback);
@@ -300,7 +300,7 @@ static int run_all(lua_State *L, int argc, char **argv, const Options *o) {
   luaL_requiref(L, "suture", luaopen_suture, 0);
   lua_pop(L, 1);
   lua_getglobal(L, "require");
-  lua_pushliteral(L, "suture.globals");
+  lua_pushliteral(L, "suture.shell.globals");
   int status = run(L, LUA_OK, 1);
   if (status == OK && o->threads) {
     lua_pushcfunction(L, set_threads);

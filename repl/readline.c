@@ -1,4 +1,4 @@
-/* Line editing: the only file that knows GNU Readline. What to complete is decided in Lua (lua/complete.lua). */
+/* Line editing: the only file that knows GNU Readline. What to complete is decided in Lua (lua/shell/complete.lua). */
 #include "repl/face.h"
 #include <dirent.h>
 #include <errno.h>
@@ -173,7 +173,7 @@ static char **attempt(const char *text, int start, int end) {
   return rl_completion_matches(text, next_candidate);
 }
 
-/* completer(f): f(text before the cursor) → from, candidates, suffix; see lua/complete.lua */
+/* completer(f): f(text before the cursor) → from, candidates, suffix; see lua/shell/complete.lua */
 static int b_completer(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);

@@ -9,7 +9,7 @@
 #include "err.h"
 
 typedef struct LuaSource { const char *path, *begin, *end; } LuaSource;
-extern const LuaSource lualib_table[]; /* the embedded Lua library: "lua/nn.lua" … */
+extern const LuaSource lualib_table[]; /* the embedded Lua library: "lua/nn/init.lua" … */
 extern const luaL_Reg bind_table[];
 
 /* Opens the library: leaves the table `suture` on the stack. `luaopen_suture` of suture.so and the shell call it.

@@ -2,7 +2,7 @@
 -- `#ds` counts them, `ds[i]` (from 0) is one: {x, y, class =, name =}, `ds.classes` names the classes (an array of Lua's,
 -- so that class index k is `ds.classes[k + 1]`), `ds:batches(16)` goes over all.
 local core = require "suture.core"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local options = require "suture.data.options"
 local image = core.image
 

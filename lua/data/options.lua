@@ -1,7 +1,7 @@
 -- What a user may say about the way of a picture into a network, checked, and its form for the core.
 local core = require "suture.core"
-local fault = require "suture.fault"
-local suggest = require "suture.suggest"
+local fault = require "suture.base.fault"
+local suggest = require "suture.base.suggest"
 
 local options = {}
 

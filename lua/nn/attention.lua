@@ -1,10 +1,10 @@
 --- Attention: layers of transformers, with PyTorch's names; and pictures as rows of patches.
-local F = require "suture.functional"
-local fault = require "suture.fault"
-local init = require "suture.nn.init"
+local F = require "suture.nn.functional"
+local fault = require "suture.base.fault"
+local init = require "suture.nn.initialize"
 local layers = require "suture.nn.layers"
 local Module = require "suture.nn.module"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local raw = require("suture.core").tensor
 local tensor = require "suture.tensor"
 local signature = options.signature

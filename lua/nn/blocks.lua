@@ -1,11 +1,11 @@
 --- Blocks for surgery: what published architectures sew in around a few layers.
-local F = require "suture.functional"
+local F = require "suture.nn.functional"
 local containers = require "suture.nn.containers"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local layers = require "suture.nn.layers"
 local Module = require "suture.nn.module"
 local raw = require("suture.core").tensor
-local signature = require("suture.options").signature
+local signature = require("suture.base.options").signature
 
 local blocks = {}
 

@@ -1,6 +1,6 @@
 --- Classes of modules that belong to the library.
 local Module = require "suture.nn.module"
-local class = require "suture.class"
+local class = require "suture.base.class"
 
 --- builtin(into): a function (name, doc) that makes such a class and puts it into the table `into`. Its `extra()` gives the
 -- constructor's values as the module tree shows them. doc: its help text, for classes whose init has no comment of its own.

@@ -1,6 +1,6 @@
 --- Modules made of modules, counted from 0: Sequential runs them in order, ModuleList holds them.
 local Module = require "suture.nn.module"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local trace = require "suture.nn.trace"
 local is_module = Module.is_module
 

@@ -1,12 +1,12 @@
 --- The layers. Arguments in PyTorch's order; what follows the sizes also by name in a trailing table:
 -- nn.Conv2d(3, 64, 7, {stride = 2, padding = 3, bias = false}).
 local Module = require "suture.nn.module"
-local F = require "suture.functional"
-local fault = require "suture.fault"
+local F = require "suture.nn.functional"
+local fault = require "suture.base.fault"
 local graph = require("suture.core").graph
-local init = require "suture.nn.init"
+local init = require "suture.nn.initialize"
 local raw = require("suture.core").tensor
-local signature = require("suture.options").signature
+local signature = require("suture.base.options").signature
 local trace = require "suture.nn.trace"
 
 local layers = {}

@@ -1,12 +1,12 @@
 --- nn.Module: what every layer and network is. Assigning a module, a parameter or a buffer to a field registers it, in
 -- order; names are the checkpoint's. Children of Sequential and ModuleList count from 0.
 local core = require "suture.core"
-local class = require "suture.class"
-local fault = require "suture.fault"
-local glob = require "suture.nn.glob"
-local note = require "suture.note"
-local ordered = require "suture.ordered"
-local suggest = require "suture.suggest"
+local class = require "suture.base.class"
+local fault = require "suture.base.fault"
+local glob = require "suture.base.glob"
+local note = require "suture.base.note"
+local ordered = require "suture.base.ordered"
+local suggest = require "suture.base.suggest"
 local trace = require "suture.nn.trace"
 local raw = core.tensor
 local is = raw.is
@@ -25,7 +25,7 @@ local function shown(v)
   if type(v) == "table" and v._is_module and rawget(v, "_children") == nil then
     return ("the class %s (make one: nn.%s(…))"):format(v.__name, v.__name)
   end
-  return require("suture.options").show(v)
+  return require("suture.base.options").show(v)
 end
 Module._shown = shown
 
@@ -573,7 +573,7 @@ function Module._load(m, sd, opts, put)
   local strict = true
   if opts ~= nil then
     if type(opts) == "boolean" then strict = opts else
-      require("suture.options").check("load_state_dict", opts, {strict = true})
+      require("suture.base.options").check("load_state_dict", opts, {strict = true})
       strict = opts.strict ~= false
     end
   end
@@ -638,7 +638,7 @@ end
 
 -- Each file that gives modules methods ends with this.
 function Module._methods()
-  require "suture.method"(Module, {is = is_module, what = "a module", name = "m",
+  require "suture.base.method"(Module, {is = is_module, what = "a module", name = "m",
     skip = {class = true, Parameter = true, is_module = true, forward = true}})
 end
 Module._methods()

@@ -1,9 +1,9 @@
 --- Measuring a model: accuracy and loss, predictions, the confusion matrix.
 local core = require "suture.core"
 local tensor = require "suture.tensor"
-local F = require "suture.functional"
-local fault = require "suture.fault"
-local options = require "suture.options"
+local F = require "suture.nn.functional"
+local fault = require "suture.base.fault"
+local options = require "suture.base.options"
 local mode = require "suture.train.mode"
 local evaluate = {}
 
@@ -83,7 +83,7 @@ end}
 -- which goes through m's own preprocessing. Returns, for each sample, a list of {class =, index = (from 0), p =}.
 function evaluate.predict(m, x, k)
   check_model("predict", m)
-  if type(x) == "string" then x = require("suture.image").preprocess(x, m) end
+  if type(x) == "string" then x = require("suture.data.image").preprocess(x, m) end
   if not core.tensor.is(x) then fault("predict: expects a tensor or the path of a picture, got %s", options.show(x)) end
   k = k == nil and 5 or math.type(k) == "integer" and k > 0 and k or fault("predict: expects how many classes to name, a whole number above 0, got %s", options.show(k))
   if #x.shape == 3 then x = x:unsqueeze(0) end

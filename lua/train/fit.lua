@@ -1,18 +1,18 @@
 --- fit: train a model on a dataset.
 local core = require "suture.core"
-local F = require "suture.functional"
+local F = require "suture.nn.functional"
 local tensor = require "suture.tensor"
-local fault = require "suture.fault"
-local interrupt = require "suture.interrupt"
+local fault = require "suture.base.fault"
+local interrupt = require "suture.base.interrupt"
 local losses = require "suture.train.loss"
 local measure = require "suture.train.evaluate"
 local mode = require "suture.train.mode"
-local note = require "suture.note"
+local note = require "suture.base.note"
 local optim = require "suture.optim"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local progress = require "suture.train.progress"
 local schedules = require "suture.train.schedule"
-local suggest = require "suture.suggest"
+local suggest = require "suture.base.suggest"
 local trunk = require "suture.train.trunk"
 local graph, rows = core.graph, core.rows
 
@@ -144,7 +144,7 @@ local function fit(m, train, opts)
   local factor = schedules(opts)
 
   local seed, batch = opts.seed or core.engine.draw(), opts.batch
-  local forget, steps = require("suture.undo").snapshot("fit", m), 0
+  local forget, steps = require("suture.model.undo").snapshot("fit", m), 0
   local ended <close> = setmetatable({}, {__close = function() -- after an error too
     optimizer:zero_grad()
     for i, g in ipairs(optimizer.param_groups) do g.lr = base[i] end

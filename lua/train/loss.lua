@@ -1,7 +1,7 @@
 --- What training lowers: the cross entropy of a model's logits, and of its auxiliary heads'.
 -- A model that gives back several logits in training, as GoogLeNet and Inception v3 do, has auxiliary heads: each one's cross
 -- entropy counts m.aux_weight beside 1 for the first. Of a model without aux_weight the first result alone is trained.
-local F = require "suture.functional"
+local F = require "suture.nn.functional"
 local loss = {}
 
 --- Calls m(…) and returns a list of what is trained: the logits, then those of auxiliary heads, but of ones that no parameter

@@ -1,7 +1,7 @@
 --- Modes held for a while: a model in eval for measuring, in train for a step that is only tried, and back to exactly what
 -- each module was.
 local core = require "suture.core"
-local interrupt = require "suture.interrupt"
+local interrupt = require "suture.base.interrupt"
 local mode = {}
 
 -- Runs f() with every module's mode put back after, by an error too.

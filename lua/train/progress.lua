@@ -1,5 +1,5 @@
 --- The line that shows how an epoch goes: a bar redrawn in a terminal, one line an epoch elsewhere; on stderr both.
-local term = require "suture.term"
+local term = require "suture.base.term"
 local clock = require("suture.core").engine.clock
 local progress = {}
 progress.__index = progress

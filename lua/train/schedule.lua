@@ -1,7 +1,7 @@
 --- Learning-rate schedules: each gives the factor on the base rate for an epoch (from 0) out of `epochs`.
-local fault = require "suture.fault"
-local options = require "suture.options"
-local suggest = require "suture.suggest"
+local fault = require "suture.base.fault"
+local options = require "suture.base.options"
+local suggest = require "suture.base.suggest"
 local schedule = {}
 
 -- CosineAnnealingLR with eta_min 0 (Loshchilov & Hutter 2017, without restarts).

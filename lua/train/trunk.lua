@@ -3,9 +3,9 @@
 -- requires a gradient, is random, or mixes samples. Later epochs give those values to the traced graph, and what came
 -- before them is dead code. Where augmentation draws each epoch's pictures anew, several views of a sample may be kept.
 local core = require "suture.core"
-local fault = require "suture.fault"
-local options = require "suture.options"
-local text = require "suture.view.text"
+local fault = require "suture.base.fault"
+local options = require "suture.base.options"
+local text = require "suture.base.text"
 local graph, rows = core.graph, core.rows
 local trunk = {}
 trunk.__index = trunk

@@ -1,12 +1,12 @@
 --- What modules give on some input, by path.
-local fault = require "suture.fault"
-local glob = require "suture.nn.glob"
+local fault = require "suture.base.fault"
+local glob = require "suture.base.glob"
 local nn_trace = require "suture.nn.trace"
-local ordered = require "suture.ordered"
+local ordered = require "suture.base.ordered"
 local raw = require("suture.core").tensor
 
 return function(m, x, pattern)
-  if not raw.is(x) then fault("activations: expects a tensor as input, got %s", require("suture.options").show(x)) end
+  if not raw.is(x) then fault("activations: expects a tensor as input, got %s", require("suture.base.options").show(x)) end
   local match = glob(pattern == nil and "*" or pattern, "activations")
   local found = false
   for path in m:named_modules() do found = found or (path ~= "" and match(path)) end

@@ -1,11 +1,11 @@
 --- Declared against executed.
 local counts = require "suture.view.counts"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local mode = require "suture.train.mode"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local raw = require("suture.core").tensor
 local rows = require "suture.view.rows"
-local text = require "suture.view.text"
+local text = require "suture.base.text"
 local trace = require "suture.view.trace"
 
 local Audit = {__name = "audit"}

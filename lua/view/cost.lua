@@ -1,12 +1,12 @@
 --- What running and training take: multiply-adds, parameters, memory. Planned, not run.
 local core = require "suture.core"
 local counts = require "suture.view.counts"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local losses = require "suture.train.loss"
 local mode = require "suture.train.mode"
 local nn_trace = require "suture.nn.trace"
-local options = require "suture.options"
-local text = require "suture.view.text"
+local options = require "suture.base.options"
+local text = require "suture.base.text"
 local trace = require "suture.view.trace"
 local graph, raw = core.graph, core.tensor
 

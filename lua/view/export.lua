@@ -1,8 +1,8 @@
 --- Graphs as files: JSON, Graphviz, SVG, HTML, plain text.
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local lanes = require "suture.view.lanes"
-local suggest = require "suture.suggest"
-local text = require "suture.view.text"
+local suggest = require "suture.base.suggest"
+local text = require "suture.base.text"
 
 local function shape_text(s) return s and table.concat(s, "×") or "" end
 

@@ -2,7 +2,7 @@
 -- Blocks are module calls of one parent, one after another. They are alike when their rows are: the same classes and values at
 -- the same places, with the same shapes, numbers of parameters, and ways of use between them. Blocks may repeat in turns (Swin's
 -- plain and shifted windows). Three times or more is folded.
-local text = require "suture.view.text"
+local text = require "suture.base.text"
 
 local LEAST, LONGEST = 3, 3 -- repeats that are folded; blocks that take turns
 

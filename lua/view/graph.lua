@@ -1,12 +1,12 @@
 --- The graph that runs, as rows with lanes; prints itself, saves itself.
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local fold = require "suture.view.fold"
 local kernels = require "suture.view.kernels"
 local lanes = require "suture.view.lanes"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local rows = require "suture.view.rows"
-local suggest = require "suture.suggest"
-local text = require "suture.view.text"
+local suggest = require "suture.base.suggest"
+local text = require "suture.base.text"
 local trace = require "suture.view.trace"
 
 local Graph = {__name = "graph"}

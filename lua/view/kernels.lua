@@ -1,6 +1,6 @@
 --- What the planner makes of a graph: its steps, and in which of them each part of the graph runs.
 local core = require "suture.core"
-local text = require "suture.view.text"
+local text = require "suture.base.text"
 
 local Kernels = {__name = "kernels"}
 Kernels.__index = Kernels

@@ -1,7 +1,7 @@
 --- Lanes beside rows, as `git log --graph` draws them: which value waits for whom.
 -- A row makes one value and uses others. A value with one user goes straight down its lane. A value with more users splits
 -- where it is made: its own lane goes to the first user, a lane to the right keeps it for the others.
-local text = require "suture.view.text"
+local text = require "suture.base.text"
 
 local left, right, up, down = 1, 2, 4, 8
 local box = {

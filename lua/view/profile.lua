@@ -1,13 +1,13 @@
 --- Where the time of a run goes: its steps as they ran, against what the machine can do.
 local core = require "suture.core"
-local fault = require "suture.fault"
-local interrupt = require "suture.interrupt"
+local fault = require "suture.base.fault"
+local interrupt = require "suture.base.interrupt"
 local kernels = require "suture.view.kernels"
 local losses = require "suture.train.loss"
 local mode = require "suture.train.mode"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local tensor = require "suture.tensor"
-local text = require "suture.view.text"
+local text = require "suture.base.text"
 local trace = require "suture.view.trace"
 local graph, raw = core.graph, core.tensor
 

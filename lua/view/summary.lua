@@ -1,8 +1,8 @@
 --- The summary: torchinfo's columns and totals (torchinfo 1.7, col_names input_size, output_size, num_params, mult_adds;
 -- row_settings depth, var_names).
 local counts = require "suture.view.counts"
-local fault = require "suture.fault"
-local text = require "suture.view.text"
+local fault = require "suture.base.fault"
+local text = require "suture.base.text"
 local trace = require "suture.view.trace"
 
 local Summary = {__name = "summary"}

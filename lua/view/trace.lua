@@ -1,8 +1,8 @@
 --- What a model runs, found by running it without arithmetic: the graph's nodes, the module calls, and who made what.
 local core = require "suture.core"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local nn_trace = require "suture.nn.trace"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local graph, raw = core.graph, core.tensor
 local is = raw.is
 

@@ -1,6 +1,6 @@
 --- The tree of a module: constructor values, parameter counts, frozen and eval marks.
 local raw = require("suture.core").tensor
-local text = require "suture.view.text"
+local text = require "suture.base.text"
 local words = require "suture.view.words"
 local counts = require("suture.view.counts").all
 

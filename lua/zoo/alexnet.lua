@@ -1,7 +1,7 @@
 --- AlexNet with torchvision's names, in the form of Krizhevsky 2014 (arXiv:1404.5997): one column, no normalisation between
 -- layers; the first was Krizhevsky et al. 2012 (NIPS).
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local torchvision = require "suture.zoo.common.torchvision"
 
 local AlexNet = nn.class "AlexNet"

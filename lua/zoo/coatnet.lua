@@ -3,9 +3,9 @@
 -- coatnet_0 … coatnet_4 are the paper's (its table 3: L blocks of width D per stage); coatnet_*_rw_224 are timm's, which has
 -- weights for them, and differ in what `variants` says. Names are timm's. All linear maps are 1 × 1 convolutions.
 local blocks = require "suture.zoo.common.blocks"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local relative = require "suture.zoo.common.relative"
 local tensor = require "suture.tensor"
 local F = nn.functional

@@ -2,7 +2,7 @@
 -- (DenseNet-BC, table 1).
 local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
 local F = nn.functional

@@ -3,7 +3,7 @@
 -- with blocks in which expansion and depthwise convolution are one.
 local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 

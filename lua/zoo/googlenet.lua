@@ -2,7 +2,7 @@
 -- local response normalisation, and 3 × 3 where the paper has 5 × 5.
 local inception = require "suture.zoo.common.inception"
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
 local F, conv = nn.functional, inception.BasicConv2d

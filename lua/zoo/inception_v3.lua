@@ -1,7 +1,7 @@
 --- Inception v3 with torchvision's names, those of TensorFlow: Szegedy et al. 2015 (arXiv:1512.00567), table 1, for pictures of 299.
 local inception = require "suture.zoo.common.inception"
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
 local F, conv = nn.functional, inception.BasicConv2d

@@ -1,9 +1,9 @@
 --- MaxViT, with torchvision's names: Tu et al. 2022 (arXiv:2204.01697). Each layer is an inverted residual block (MBConv), attention
 -- within windows of neighbours, and attention within grids of places far apart, one from each window.
 local blocks = require "suture.zoo.common.blocks"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local relative = require "suture.zoo.common.relative"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"

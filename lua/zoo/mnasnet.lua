@@ -2,7 +2,7 @@
 -- mnasnet0_5 has half of the channels.
 local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 

@@ -1,7 +1,7 @@
 --- MobileNetV2 with torchvision's names: Sandler et al. 2018 (arXiv:1801.04381), table 2.
 local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 local divisible = blocks.divisible

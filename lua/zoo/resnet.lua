@@ -1,7 +1,7 @@
 --- ResNets for ImageNet, with torchvision's names: He et al. 2015 (arXiv:1512.03385), ResNeXt (1611.05431), wide ResNets
 -- (1605.07146); the stride of a bottleneck is on its 3 × 3 convolution.
 local blocks = require "suture.zoo.common.blocks"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local nn = require "suture.nn"
 local torchvision = require "suture.zoo.common.torchvision"
 

@@ -1,6 +1,6 @@
 --- ShuffleNet V2 with torchvision's names: Ma et al. 2018 (arXiv:1807.11164), table 5 and figure 3 (c, d).
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
 

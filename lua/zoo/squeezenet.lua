@@ -1,7 +1,7 @@
 --- SqueezeNet with torchvision's names: Iandola et al. 2016 (arXiv:1602.07360); 1_1 is the authors' later one, of 2.4 times less
 -- work. The head is a convolution; global pooling comes behind it.
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
 

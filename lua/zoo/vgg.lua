@@ -3,7 +3,7 @@
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local torchvision = require "suture.zoo.common.torchvision"
 
 local VGG = nn.class "VGG"

@@ -2,10 +2,10 @@
 -- patch a row of numbers; a class token joins them, positions are added, and encoder layers let every row look at all others.
 -- The class token's row is what the head reads.
 local blocks = require "suture.zoo.common.blocks"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local resample = require "suture.zoo.common.resample"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"

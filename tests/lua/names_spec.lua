@@ -19,7 +19,7 @@ describe("names in other files", function()
     for _, p in ipairs(m:parameters()) do
       if p:dim() ~= 2 and p:dim() ~= 4 then p:normal_(1, 0.1) end
     end
-    local theirs, path = require("suture.ordered").dict(), os.tmpname()
+    local theirs, path = require("suture.base.ordered").dict(), os.tmpname()
     for k, t in m:state_dict() do
       local new = spell(k)
       if new and not (put and put(theirs, new, t)) then theirs[new] = t end
@@ -184,7 +184,7 @@ describe("names in other files", function()
   end)
 
   it("says that a model of timm's built of the same blocks is of no architecture here", function()
-    local path, theirs = os.tmpname(), require("suture.ordered").dict()
+    local path, theirs = os.tmpname(), require("suture.base.ordered").dict()
     for k, shape in pairs { -- begins and ends as MobileNetV3 large, with other blocks between
       ["conv_stem.weight"] = {16, 3, 3, 3}, ["bn1.weight"] = {16}, ["blocks.0.0.conv_dw.weight"] = {16, 1, 3, 3}, ["blocks.0.0.conv_pw.weight"] = {16, 16, 1, 1},
       ["blocks.1.0.conv_pw.weight"] = {48, 16, 1, 1}, ["blocks.1.0.conv_dw.weight"] = {48, 1, 5, 5}, ["blocks.1.0.conv_pwl.weight"] = {24, 48, 1, 1},

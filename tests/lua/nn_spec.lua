@@ -301,7 +301,7 @@ describe("freezing", function()
   end)
 
   it("is not what requires_grad = false is: statistics move then, and it is said once", function()
-    local note = require "suture.note"
+    local note = require "suture.base.note"
     local said, write = {}, note.write
     note.write = function(text) said[#said + 1] = text end
     local m = small()

@@ -37,7 +37,7 @@ describe("README", function()
       end)
       -- lines of padding, so that errors give README's line numbers
       local run = assert(load(("\n"):rep(block.line - 1) .. text, "@README.md", "t", env))
-      local note = require "suture.note"
+      local note = require "suture.base.note"
       local write = note.write
       note.write = function() end
       local ok, why = xpcall(run, debug.traceback)

@@ -1,6 +1,6 @@
 local suture = require "suture"
 local nn, zoo, tensor = suture.nn, suture.zoo, suture.tensor
-local undo = require "suture.undo"
+local undo = require "suture.model.undo"
 
 local function net() return zoo.cifar_resnet20() end
 local function out(m, x) return suture.no_grad(function() return m(x):tolist() end) end

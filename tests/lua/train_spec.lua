@@ -254,7 +254,7 @@ describe("fit", function()
   end)
 
   it("says what becomes of the frozen part, and nothing where nothing is frozen", function()
-    local note = require "suture.note"
+    local note = require "suture.base.note"
     local write, said = note.write, {}
     note.write = function(text) said[#said + 1] = text end
     local progress = require "suture.train.progress"

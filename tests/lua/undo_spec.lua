@@ -1,6 +1,6 @@
 local suture = require "suture"
 local nn = suture.nn
-local undo = require "suture.undo"
+local undo = require "suture.model.undo"
 local trace = require "suture.nn.trace"
 
 local function net()
@@ -111,16 +111,16 @@ describe("undo in scripts", function()
   end)
 
   it("holds no more than it may", function()
-    local limit, write = undo.limit, require("suture.note").write
+    local limit, write = undo.limit, require("suture.base.note").write
     local notes = {}
-    require("suture.note").write = function(s) notes[#notes + 1] = s end
+    require("suture.base.note").write = function(s) notes[#notes + 1] = s end
     undo.limit = 2000
     for _ = 1, 9 do
       undo.snapshot("fit", m)
       m[0].weight:add_(1)
       m[5].weight:add_(1)
     end
-    undo.limit, require("suture.note").write = limit, write
+    undo.limit, require("suture.base.note").write = limit, write
     assert.is_true(#undo.history() < 9 and #undo.history() >= 1)
     assert.matches("oldest changes are forgotten", notes[1])
   end)

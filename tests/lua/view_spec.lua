@@ -1,7 +1,7 @@
 -- Views against golden files: tests/lua/golden/NAME.txt. GOLDEN=write busted tests/lua/view_spec.lua writes them anew.
 local suture = require "suture"
 local nn, F, zoo = suture.nn, suture.F, suture.zoo
-local text = require "suture.view.text"
+local text = require "suture.base.text"
 local here = debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
 
 local function golden(name, got)

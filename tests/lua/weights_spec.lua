@@ -1,7 +1,7 @@
 -- Published weights and models: sets, costs, names of other libraries, new heads and stems. What comes from the network is
 -- tested by tests/repl/test_get.py.
 local suture = require "suture"
-local zoo, nn, note = suture.zoo, suture.nn, require "suture.note"
+local zoo, nn, note = suture.zoo, suture.nn, require "suture.base.note"
 
 local function fails(text, f, ...)
   local ok, message = pcall(f, ...)
@@ -69,7 +69,7 @@ end)
 describe("zoo.list", function()
   it("shows a table and is a list", function()
     local list = zoo.list "resnet[15][80]"
-    local text = require "suture.view.text"
+    local text = require "suture.base.text"
     text.unicode(true)
     local lines = {}
     for line in tostring(list):gmatch "[^\n]+" do lines[#lines + 1] = line end

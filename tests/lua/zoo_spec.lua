@@ -246,7 +246,7 @@ describe("zoo", function()
     local recoloured = zoo.googlenet {weights = file, num_classes = 3}:eval()
     local mean, std = suture.tensor(m.preprocess.mean):reshape(1, 3, 1, 1), suture.tensor(m.preprocess.std):reshape(1, 3, 1, 1)
     assert.is_true(m((x * std + mean - 0.5) / 0.5):allclose(recoloured(x), 1e-4, 1e-5))
-    local note, said = require "suture.note", {}
+    local note, said = require "suture.base.note", {}
     local write = note.write
     note.write = function(text) said[#said + 1] = text end
     local five = zoo.googlenet {weights = file, num_classes = 5, aux_logits = true}
@@ -314,7 +314,7 @@ describe("zoo", function()
     suture.seed(4)
     local m = zoo.vit_b_32 {image_size = 96, num_layers = 1, num_classes = 5}:eval()
     for _, p in ipairs(m:parameters()) do if p:dim() == 3 then p:normal_() end end
-    local theirs, older = require("suture.ordered").dict(), require("suture.ordered").dict()
+    local theirs, older = require("suture.base.ordered").dict(), require("suture.base.ordered").dict()
     for k, t in m:state_dict() do
       local timm = k:gsub("^class_token", "cls_token"):gsub("^encoder%.pos_embedding", "pos_embed"):gsub("^conv_proj", "patch_embed.proj")
         :gsub("^encoder%.layers%.encoder_layer_(%d+)", "blocks.%1"):gsub("ln_(%d)", "norm%1"):gsub("self_attention%.in_proj_", "attn.qkv.")
@@ -324,7 +324,7 @@ describe("zoo", function()
     end
     assert.is_truthy(theirs["blocks.0.attn.qkv.weight"] and theirs["head.bias"] and older["encoder.layers.encoder_layer_0.mlp.linear_2.bias"])
     local path = os.tmpname()
-    local note = require "suture.note"
+    local note = require "suture.base.note"
     local write = note.write
     note.write = function() end
     for _, sd in ipairs {theirs, older} do
@@ -367,7 +367,7 @@ describe("zoo", function()
   local real = there and it or function(what, f) pending(what .. ": " .. file .. " is not there (SUTURE_SHARED)", f) end
 
   real("opens published weights, and makes a new head or stem", function()
-    local note = require "suture.note"
+    local note = require "suture.base.note"
     local said, write = {}, note.write
     note.write = function(text) said[#said + 1] = text end
     local m = zoo.cifar_resnet20 {weights = file}

@@ -17,7 +17,7 @@ m:train()
 local function backward(x)
   local logits = m(x)
   F.cross_entropy(logits, y):backward()
-  local grads = require("suture.ordered").dict()
+  local grads = require("suture.base.ordered").dict()
   for n, p in m:named_parameters() do grads[n], p.grad = p.grad, nil end
   return grads, logits
 end

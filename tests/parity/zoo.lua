@@ -41,7 +41,7 @@ else
   local logits = m(x)
   save_tensor(logits, dir .. "/train.npy")
   F.cross_entropy(logits, load_tensor(dir .. "/y.npy")):backward()
-  local grads = require("suture.ordered").dict()
+  local grads = require("suture.base.ordered").dict()
   for n, p in m:named_parameters() do grads[n] = p.grad end
   write("grads", grads)
   write("after", m:state_dict())

@@ -144,7 +144,7 @@ class Cli(unittest.TestCase):
         env = self.home.env(LUA_CPATH=os.path.join(TOP, os.environ.get("O", ""), "?.so") + ";;")
         if os.environ.get("SANITIZE"):
             self.skipTest("the sanitizers want to be loaded first")
-        p = subprocess.run(["lua5.4", "-e", "local s = require 'suture' print(s.version, nn, require 'suture.suggest' ('fitt', {'fit'}))"],
+        p = subprocess.run(["lua5.4", "-e", "local s = require 'suture' print(s.version, nn, require 'suture.base.suggest' ('fitt', {'fit'}))"],
                            capture_output=True, text=True, env=env)
         self.assertEqual((p.returncode, p.stdout), (0, "0.1\tnil\tfit\n"), p.stderr)
 

@@ -81,7 +81,7 @@ class Get(unittest.TestCase):
         self.path = os.path.join(self.folder, NAME)
 
     def chunk(self, name=NAME):
-        return "print(require('suture.weights').get('toy', {file = '%s', url = '%s/publisher/%s'}))" % (name, self.server.url, name)
+        return "print(require('suture.zoo.common.weights').get('toy', {file = '%s', url = '%s/publisher/%s'}))" % (name, self.server.url, name)
 
     def env(self, **more):
         return {"SUTURE_WEIGHTS": self.folder, "SUTURE_MIRROR": None, "no_proxy": "127.0.0.1", **more}

@@ -1,5 +1,5 @@
 --- What several of torchvision's families are built of.
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local nn = require "suture.nn"
 
 local blocks = {}

@@ -1,5 +1,5 @@
---- What Tab offers. Looks only (raw access, lua/fields.lua): no code of the user's runs, and errors offer nothing.
-local fields = require "suture.fields"
+--- What Tab offers. Looks only (raw access, lua/base/fields.lua): no code of the user's runs, and errors offer nothing.
+local fields = require "suture.base.fields"
 local complete = {}
 
 local keywords = {"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",

@@ -1,8 +1,8 @@
 --- Arguments as PyTorch gives them: some by place, the rest by name in a trailing table, all checked.
 -- A signature is "in_channels:count out_channels:count kernel_size:pair stride:pair=1 bias:bool=true": name, kind, and a
 -- default for what may be left out ("=nil": nil).
-local fault = require "suture.fault"
-local suggest = require "suture.suggest"
+local fault = require "suture.base.fault"
+local suggest = require "suture.base.suggest"
 local is_tensor = require("suture.core").tensor.is
 
 local options = {}

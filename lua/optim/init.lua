@@ -1,9 +1,9 @@
 --- Optimizers, with torch.optim's names, arguments and formulas.
 local core = require "suture.core"
-local fault = require "suture.fault"
-local method = require "suture.method"
+local fault = require "suture.base.fault"
+local method = require "suture.base.method"
 local Module = require "suture.nn.module"
-local options = require "suture.options"
+local options = require "suture.base.options"
 local raw = core.optim
 local is = core.tensor.is
 

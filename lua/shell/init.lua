@@ -1,10 +1,10 @@
 --- The prompt: reads lines, runs them as Lua, shows what they give.
 local suture = require "suture"
 local face = package.loaded["suture.face"]
-local term = require "suture.term"
+local term = require "suture.base.term"
 
 local shell = {
-  commands = {}, -- name → {args, summary, run}: lua/commands.lua
+  commands = {}, -- name → {args, summary, run}: lua/shell/commands.lua
   -- Every input: {text =, code =, kind = "expression" | "block" | "statement" | "comment", cut = where a block's last
   -- expression begins, muted =, ok = it ran, gave = it had values}
   inputs = {},
@@ -50,10 +50,10 @@ local function on_error(err)
   if type(err) ~= "string" then
     local mt = debug.getmetatable(err)
     text = type(mt) == "table" and mt.__tostring and tostring(err)
-      or ("(error object is a %s value) %s"):format(type(err), require "suture.inspect"(err))
+      or ("(error object is a %s value) %s"):format(type(err), require "suture.shell.inspect"(err))
   end
   if text:find("interrupted!", 1, true) then return {text = "interrupted", traceback = debug.traceback(text, 2)} end
-  local ok, better = pcall(require("suture.suggest").explain, text, 4)
+  local ok, better = pcall(require("suture.base.suggest").explain, text, 4)
   text = ok and better or text
   local trace = debug.traceback("", 2):gsub("\n%s*%[C%]: in function 'suture%.face%.call'.*$", "")
     :gsub("\n%s*%[C%]: in field 'call'.*$", ""):gsub("\n%s*%[C%]: in function <.-$", "%0")
@@ -139,7 +139,7 @@ end
 local function show_values(results)
   if results.n < 2 then return end
   local texts, tall = {}, false
-  local inspect = require "suture.inspect"
+  local inspect = require "suture.shell.inspect"
   for i = 2, results.n do
     texts[i - 1] = inspect(results[i])
     tall = tall or texts[i - 1]:find "\n"
@@ -154,7 +154,7 @@ local function hint_name(code, value)
   if type(value) == "function" then
     say(term.paint("dim", (name:find "%." and "-- ?%s explains it" or "-- %s() calls it, ?%s explains it"):format(name, name)))
   elseif value == nil then
-    local ok, text, unknown = pcall(require("suture.help").text, name)
+    local ok, text, unknown = pcall(require("suture.shell.help").text, name)
     if ok and unknown and text:find "did you mean" then say(term.paint("dim", "-- " .. text)) end
   end
 end
@@ -268,7 +268,7 @@ function shell.input(text)
   if name and not text:find "^%s*::" then return shell.command(name, rest, sign == "!") end
   local topic = text:match "^%s*%?%s*(.-)%s*$" or text:match "^%s*([%a_][%w_.:]*)%?%s*$"
   if topic then
-    run(require("suture.help").help, topic)
+    run(require("suture.shell.help").help, topic)
     io.stdout:flush()
     return
   end
@@ -278,11 +278,11 @@ end
 
 --- Runs a shell command by name.
 function shell.command(name, rest, force)
-  require "suture.commands"
+  require "suture.shell.commands"
   local command = shell.commands[name]
   if not command then
     complain(("no command :%s"):format(name)
-      .. (require("suture.suggest").hint(name, shell.commands):gsub("mean ", "mean :")) .. " (:help lists them)")
+      .. (require("suture.base.suggest").hint(name, shell.commands):gsub("mean ", "mean :")) .. " (:help lists them)")
     return
   end
   run(command.run, rest, force)
@@ -368,8 +368,8 @@ function shell.run()
     state.history = base and base .. "/suture/history"
     if state.history then face.history_load(state.history) end
     face.completer(function(text)
-      require "suture.commands"
-      return require("suture.complete").complete(text)
+      require "suture.shell.commands"
+      return require("suture.shell.complete").complete(text)
     end)
     if not face.quiet then banner() end
     run_rc()

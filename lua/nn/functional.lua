@@ -1,7 +1,7 @@
 --- F: layers as functions, with PyTorch's names, argument order and defaults; options also by name in a trailing table.
 local core = require "suture.core"
-local fault = require "suture.fault"
-local options = require "suture.options"
+local fault = require "suture.base.fault"
+local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local op, raw = tensor._op, core.tensor
 local is, signature = raw.is, options.signature

@@ -1,7 +1,7 @@
 --- Pictures as tensors: (3, H, W), values from 0 to 1.
 require "suture.tensor"
 local core = require "suture.core"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local options = require "suture.data.options"
 
 local image = {}

@@ -1,5 +1,5 @@
 --- What all views write with: counts, shapes, aligned columns, and signs that fall back to ASCII.
-local term = require "suture.term"
+local term = require "suture.base.term"
 local text = {}
 
 local forced -- nil: ask the locale

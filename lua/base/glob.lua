@@ -1,5 +1,5 @@
 --- Names chosen by pattern: `*` any text (dots too), `?` one character, `[ab]` one of these, `{a,b}` one of these words.
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 
 local function braces(text, out)
   local head, body, tail = text:match "^(.-)(%b{})(.*)$"
@@ -23,7 +23,7 @@ local function glob(text, what)
   local patterns = {}
   for _, t in ipairs(list) do
     if type(t) ~= "string" then
-      fault("%s: expects a name or a pattern like \"layer1.*\", got %s", what, t and require("suture.options").show(t) or "none")
+      fault("%s: expects a name or a pattern like \"layer1.*\", got %s", what, t and require("suture.base.options").show(t) or "none")
     end
     for _, plain in ipairs(braces(t, {})) do
       local p = pattern_of(plain)

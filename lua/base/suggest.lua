@@ -1,5 +1,5 @@
 --- "Did you mean": the nearest name, and errors about missing names made better.
-local fields = require "suture.fields"
+local fields = require "suture.base.fields"
 local suggest = {}
 
 -- Damerau-Levenshtein distance (optimal string alignment), capped at `most`.

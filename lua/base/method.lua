@@ -1,7 +1,7 @@
 --- Methods that say so when they are called with a dot: method(class, kind) makes those of class look at their object first.
 -- kind: is(v): whether v is such an object; what: what it is called in words; name: how messages write it; skip: names that
 -- are no methods. Names that begin with "_" stay as they are.
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local docs = require("suture")._docs
 local made = setmetatable({}, {__mode = "k"})
 
@@ -11,7 +11,7 @@ return function(class, kind)
       local function checked(object, ...)
         if not kind.is(object) then
           fault("%s: expects %s in front, got %s: a method is called with a colon, %s:%s(…)", name, kind.what,
-            require("suture.options").show(object), kind.name, name)
+            require("suture.base.options").show(object), kind.name, name)
         end
         return f(object, ...)
       end

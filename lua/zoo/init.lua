@@ -26,14 +26,14 @@
 --     length 1), or nil where it cannot be. It is asked for every tensor whose shape is not the model's.
 -- What a variant costs is in lua/zoo/common/costs.lua, which scripts/costs.lua writes.
 local core = require "suture.core"
-local fault = require "suture.fault"
-local glob = require "suture.nn.glob"
-local init = require "suture.nn.init"
-local note = require "suture.note"
-local options = require "suture.options"
-local ordered = require "suture.ordered"
-local text = require "suture.view.text"
-local weights = require "suture.weights"
+local fault = require "suture.base.fault"
+local glob = require "suture.base.glob"
+local init = require "suture.nn.initialize"
+local note = require "suture.base.note"
+local options = require "suture.base.options"
+local ordered = require "suture.base.ordered"
+local text = require "suture.base.text"
+local weights = require "suture.zoo.common.weights"
 local raw = core.tensor
 
 local zoo = {}
@@ -179,7 +179,7 @@ local function make(name, opts, file)
   end
   local m
   if path then
-    local tensors = require("suture.checkpoint").open(path, {state = true})
+    local tensors = require("suture.model.checkpoint").open(path, {state = true})
     usually(set and set.options)
     usually(family.settings and family.settings(tensors))
     m = init.skip(function() return family.build(spec, args) end)
@@ -282,7 +282,7 @@ end
 
 local function known(name)
   local entry = type(name) == "string" and variants[name]
-  if not entry then fault("zoo: no architecture '%s'%s", tostring(name), require("suture.suggest").hint(tostring(name), order)) end
+  if not entry then fault("zoo: no architecture '%s'%s", tostring(name), require("suture.base.suggest").hint(tostring(name), order)) end
   return entry
 end
 
@@ -339,13 +339,13 @@ function zoo._family_of(cls) return family_of[cls] end
 function zoo._part(family, name) return parts[family] and parts[family][name] end
 
 setmetatable(zoo, {__index = function(_, name)
-  fault("zoo: no architecture '%s'%s", tostring(name), require("suture.suggest").hint(tostring(name), order))
+  fault("zoo: no architecture '%s'%s", tostring(name), require("suture.base.suggest").hint(tostring(name), order))
 end})
 
 local embedded = require "suture.embedded"
 for _, path in ipairs(embedded.list()) do
   local family = path:match "^lua/zoo/([%w_]+)%.lua$"
-  if family then zoo._register(family, require("suture.zoo." .. family)) end
+  if family and family ~= "init" then zoo._register(family, require("suture.zoo." .. family)) end
 end
 
 return zoo

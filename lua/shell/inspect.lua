@@ -1,5 +1,5 @@
 --- Values as the prompt shows them: tables one level deep, everything else as tostring gives it.
-local term = require "suture.term"
+local term = require "suture.base.term"
 
 local function own_text(v)
   local mt = debug.getmetatable(v)

@@ -1,7 +1,7 @@
 --- help(x) and ?name: the `---` comment above a function, class or module, read from its source.
-local fields = require "suture.fields"
-local suggest = require "suture.suggest"
-local term = require "suture.term"
+local fields = require "suture.base.fields"
+local suggest = require "suture.base.suggest"
+local term = require "suture.base.term"
 local embedded = require "suture.embedded"
 
 local help = {}

@@ -4,13 +4,13 @@
 -- makes the model from its zoo name or class, mends it until it equals that record, and loads the tensors. A file without the record (a
 -- published checkpoint) is recognised by the names and shapes of its tensors.
 require "suture.tensor"
-local class = require "suture.class"
+local class = require "suture.base.class"
 local core = require "suture.core"
-local fault = require "suture.fault"
-local note = require "suture.note"
-local options = require "suture.options"
+local fault = require "suture.base.fault"
+local note = require "suture.base.note"
+local options = require "suture.base.options"
 local nn = require "suture.nn"
-local suggest = require "suture.suggest"
+local suggest = require "suture.base.suggest"
 local file, json = core.file, core.json
 
 local checkpoint = {}
@@ -290,7 +290,7 @@ end
 
 -- The tensors of an open file as an ordered state dict.
 local function state_of(f)
-  local sd = require("suture.ordered").dict()
+  local sd = require("suture.base.ordered").dict()
   for i, entry in ipairs(f.entries) do sd[entry.name] = f:tensor(i) end
   return sd
 end

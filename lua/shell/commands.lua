@@ -1,7 +1,7 @@
 --- The shell's commands: lines that start with a colon.
 local shell = require "suture.shell"
 local suture = require "suture"
-local term = require "suture.term"
+local term = require "suture.base.term"
 local face = package.loaded["suture.face"]
 local commands, say = shell.commands, shell.say
 
@@ -15,7 +15,7 @@ command("help", "[COMMAND | NAME]", "this list, or about one thing", function(re
     local name = rest:match "^:?(%a+)$"
     local c = name and commands[name]
     if c then return say((":%s %s"):format(name, c.args):gsub("%s+$", ""), "\n  ", c.text) end
-    return require("suture.help").help(rest)
+    return require("suture.shell.help").help(rest)
   end
   local names, width = {}, 0
   for name, c in next, commands do
@@ -244,7 +244,7 @@ command("lesson", "[N | NAME]", "list the lessons, or take one: it is told and r
     if i == wanted or name == rest or name == rest .. ".lua" then return teach(read(folder .. "/" .. name)) end
   end
   for i, name in ipairs(files) do files[i] = name:gsub("%.lua$", "") end
-  fail("no lesson '%s'%s (:lesson lists them)", rest, require("suture.suggest").hint(rest, files))
+  fail("no lesson '%s'%s (:lesson lists them)", rest, require("suture.base.suggest").hint(rest, files))
 end)
 
 return commands

@@ -2,11 +2,11 @@
 -- A set is a table: file (its name; eight or more hexadecimal digits before the ending are the beginning of its SHA-256), url,
 -- also = {older names}, megabytes.
 local core = require "suture.core"
-local fault = require "suture.fault"
-local interrupt = require "suture.interrupt"
-local note = require "suture.note"
-local term = require "suture.term"
-local bytes, clock = require("suture.view.text").bytes, core.engine.clock
+local fault = require "suture.base.fault"
+local interrupt = require "suture.base.interrupt"
+local note = require "suture.base.note"
+local term = require "suture.base.term"
+local bytes, clock = require("suture.base.text").bytes, core.engine.clock
 
 local weights = {}
 

@@ -20,7 +20,7 @@
 -- Without resize, crop or size pictures keep their size, and those of a batch must have the same.
 require "suture.tensor"
 local core = require "suture.core"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local options = require "suture.data.options"
 local Dataset = require "suture.data.dataset"
 local image = core.image

@@ -5,8 +5,8 @@
 -- copies of the numbers too. At the prompt each line is compared with what was before it, so whatever changed the models
 -- is seen; in scripts the methods that change a model record themselves.
 local core = require "suture.core"
-local fault = require "suture.fault"
-local note = require "suture.note"
+local fault = require "suture.base.fault"
+local note = require "suture.base.note"
 local raw = core.tensor
 local rawget, rawset = rawget, rawset
 
@@ -128,7 +128,7 @@ local function push(entry)
     if (table.remove(entries, 1).bytes or 0) > 0 then forgot = forgot + 1 end
   end
   if forgot > 0 then
-    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB (suture.core is told by require('suture.undo').limit)")
+    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB (suture.core is told by require('suture.model.undo').limit)")
       :format(undo.limit // 1000000))
   end
   at = #entries

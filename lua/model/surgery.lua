@@ -1,13 +1,13 @@
 --- Surgery: replace, insert, remove, cut, heads; diff of two models. Each either does what it says or leaves the model as it was.
 local Module = require "suture.nn.module"
-local fault = require "suture.fault"
-local interrupt = require "suture.interrupt"
+local fault = require "suture.base.fault"
+local interrupt = require "suture.base.interrupt"
 local nn = require "suture.nn"
 local nn_trace = require "suture.nn.trace"
-local options = require "suture.options"
-local suggest = require "suture.suggest"
+local options = require "suture.base.options"
+local suggest = require "suture.base.suggest"
 local suture = require "suture"
-local undo = require "suture.undo"
+local undo = require "suture.model.undo"
 local raw = require("suture.core").tensor
 
 local surgery = {}
@@ -282,7 +282,7 @@ local function pairs_of(sd)
   for name, t in pairs(sd) do
     if raw.is(t) then names[#names + 1] = name end
   end
-  if not require("suture.ordered").is_dict(sd) then table.sort(names) end
+  if not require("suture.base.ordered").is_dict(sd) then table.sort(names) end
   return names
 end
 
@@ -318,7 +318,7 @@ function surgery.diff(a, b)
 end
 
 function Diff.__tostring(d)
-  local text = require "suture.view.text"
+  local text = require "suture.base.text"
   local lines = {}
   local function list(what, items, f)
     if #items == 0 then return end

@@ -1,7 +1,7 @@
 --- Tensors: making them, arithmetic, shapes, reductions, gradients. Names, argument order and defaults are PyTorch's;
 -- dims and indices count from 0, shapes read N, C, H, W.
 local core = require "suture.core"
-local fault = require "suture.fault"
+local fault = require "suture.base.fault"
 local raw, graph = core.tensor, core.graph
 local is = raw.is
 local unpack = table.unpack
@@ -120,7 +120,7 @@ end
 local known = {dtype = true, requires_grad = true}
 local function finish(what, x, opts)
   if opts then
-    require("suture.options").check(what, opts, known)
+    require("suture.base.options").check(what, opts, known)
     if opts.requires_grad then x.requires_grad = true end
   end
   return x
@@ -886,7 +886,7 @@ for _, name in ipairs {"add_", "sub_", "mul_", "div_", "pow_"} do
   docs[T[name]] = ("x:%s(y): %s in place, for tensors that no gradient flows through."):format(name, name:sub(1, -2))
 end
 
-require "suture.method"(T, {is = is, what = "a tensor", name = "x"})
+require "suture.base.method"(T, {is = is, what = "a tensor", name = "x"})
 
 tensor.tensor = tensor
 return setmetatable(tensor, {__call = function(_, ...) return tensor.new(...) end, __name = "tensor module"})
