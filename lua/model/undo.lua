@@ -6,6 +6,7 @@
 -- is seen; in scripts the methods that change a model record themselves.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local note = require "suture.base.note"
 local raw = core.tensor
 local rawget, rawset = rawget, rawset
@@ -408,7 +409,7 @@ end
 function undo.begin_line(text)
   line = {text = (text or ""):gsub("%s+", " "):sub(1, 60), saved = {}, told = {}, changed = {}, roots = undo.roots()}
   look()
-  require("suture.tensor").before_write = before_write
+  journal.on_write = before_write
 end
 
 --- undo.end_line() → lines that tell what was put in, out or replaced; the set of modules whose parts changed.
@@ -417,7 +418,7 @@ function undo.end_line()
   undo.flush()
   local told, changed = line.told, line.changed
   line = nil
-  require("suture.tensor").before_write = nil
+  journal.on_write = nil
   return told, next(changed) and changed
 end
 

@@ -2,6 +2,7 @@
 -- dims and indices count from 0, shapes read N, C, H, W.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local raw, graph = core.tensor, core.graph
 local is = raw.is
 local unpack = table.unpack
@@ -128,12 +129,7 @@ end
 
 -- ---- making tensors ----
 
--- Called with a tensor a user is about to change in place: undo keeps what it was. nil: nobody listens.
-tensor.before_write = nil
-local function written(x)
-  if tensor.before_write then tensor.before_write(x) end
-  return x
-end
+local written, marked = journal.writes, journal.marks
 
 -- Walks a nested list, fills flat and returns its shape.
 local function flatten(list, flat, depth, shape)
@@ -381,7 +377,7 @@ local set = {
     if on and raw.dtype(x) ~= "float32" then
       fault("requires_grad: only float32 tensors can have gradients, this one is %s (x:float(), or write 1.0 for 1)", raw.dtype(x))
     end
-    raw.requires_grad(x, on)
+    raw.requires_grad(marked(x), on)
   end,
   grad = function(x, g) raw.grad(x, g ~= nil and want("grad", g) or nil) end,
   data = function(x, y) raw.copy(written(x), want("data", y), "data") end,
@@ -413,7 +409,7 @@ function T.__newindex(x, key, value)
     local i = math.tointeger(key)
     if not is(value) then number(("x[%d]"):format(i), "the new value", value) end
     if i < -n or i >= n then fault("index %d is out of range for shape %s", i, raw.shape(x)) end
-    return raw.put(x, i % n, value)
+    return raw.put(written(x), i % n, value)
   end
   fault("a tensor has no field '%s' to set (requires_grad and grad are)", tostring(key))
 end
