@@ -1,16 +1,360 @@
---- The journal: every change of a model passes here before it is made, whoever makes it.
+--- The journal: every change of any model is announced here before it is made, whoever makes it. Undo, redo, the look at a
+-- model after each line and :save read it; nobody else keeps book of changes.
+--
+-- A thing is what can change: a module, a tensor's numbers, a tensor's marks. A kind says how its state is taken and put
+-- back: {take = f(thing) → state, put = f(thing, state), same = f(thing, state) → nothing has changed since, bytes =
+-- f(state) → memory, born = f(thing) → when its making ended (journal.now()), or nil: it is part of no finished model,
+-- reshapes = f(thing, state) → the graph that runs may be another since}. journal.touch(kind, thing) is called before each
+-- change; the first one takes the state.
+--
+-- Changes nest. The outermost is a line of the prompt, or in scripts what lies between two labelled changes. A labelled
+-- change inside a line is part of the line's entry, unless it stands apart (fit, loading); in scripts it is an entry.
+-- What was made within a line is not recorded: without the line it would not be there.
+local core = require "suture.core"
+local note = require "suture.base.note"
+local raw = core.tensor
+
 local journal = {}
 
---- Called as f(t) before the numbers of a tensor change in place; nil: nobody listens. See suture.model.undo.
-journal.on_write = nil
+--- How many bytes of copies history may hold; beyond, the oldest entries are forgotten with a note. journal.most: entries.
+journal.limit = 1 << 30
+journal.most = 200
 
---- journal.writes(t): the numbers of t are about to be changed in place. Returns t.
-function journal.writes(t)
-  if journal.on_write then journal.on_write(t) end
+-- Entries in order: {label =, structural = lines, changes = {{kind =, thing =, before =, after =} …}, bytes =}; those above
+-- `at` are undone.
+local entries, at = {}, 0
+
+local clock = 0    -- moments: the beginnings of changes
+local current      -- the innermost change that is open: {label, up, [kind] = {thing → record}, order = records, started}
+local silent = 0   -- above 0: what happens is no change of a model (something is being made, or put back)
+
+--- Called as f(changes, script) for a change that was made → its label, and lines that tell what was put in, out or replaced.
+function journal.describe() return "change", {} end
+
+--- journal.now(): the present moment; later ones are greater.
+function journal.now() return clock end
+
+-- ---- recording ----
+
+local function open(fields)
+  clock = clock + 1
+  fields.order, fields.up = {}, current
+  fields.started = fields.started or clock
+  current = fields
+  return fields
+end
+
+local function loose() open {started = math.huge, script = true} end -- a script's changes that nobody labelled
+
+--- journal.touch(kind, thing[, weak]): thing is about to change. weak: the change alone is not worth an entry (statistics
+-- that a forward pass moves), but is taken back with what else changes.
+function journal.touch(kind, thing, weak)
+  if silent > 0 or not current then return end
+  local records = current[kind]
+  if not records then
+    records = {}
+    current[kind] = records
+  end
+  local record = records[thing]
+  if record then
+    record.weak = record.weak and weak
+    return
+  end
+  local born = kind.born(thing)
+  if not born or born >= current.started then return end
+  record = {kind = kind, thing = thing, before = kind.take(thing), weak = weak}
+  records[thing] = record
+  current.order[#current.order + 1] = record
+end
+
+-- What is different from what a change's records say: a list of records, and whether it is worth an entry.
+local function differences(change)
+  local list, strong = {}, false
+  for _, r in ipairs(change.order) do
+    if not r.kind.same(r.thing, r.before) then
+      list[#list + 1] = r
+      strong = strong or not r.weak
+    end
+  end
+  return list, strong
+end
+
+local function swap(changes, from, to)
+  silent = silent + 1
+  local back <close> = setmetatable({}, {__close = function() silent = silent - 1 end})
+  for _, r in ipairs(changes) do
+    r[from] = r.kind.take(r.thing)
+    r.kind.put(r.thing, r[to])
+    r[to] = nil
+  end
+end
+
+local function bytes_of(entry)
+  local n = 0
+  for _, r in ipairs(entry.changes) do
+    local state = r.before or r.after
+    n = n + (r.kind.bytes and state and r.kind.bytes(state) or 0)
+  end
+  return n
+end
+
+local function push(entry)
+  for i = #entries, at + 1, -1 do entries[i] = nil end
+  entry.bytes = bytes_of(entry)
+  entries[#entries + 1] = entry
+  local held, forgot = 0, 0
+  for _, e in ipairs(entries) do held = held + e.bytes end
+  while #entries > 1 and (#entries > journal.most or held > journal.limit) do
+    local bytes = table.remove(entries, 1).bytes
+    held = held - bytes
+    if bytes > 0 then forgot = forgot + 1 end
+  end
+  if forgot > 0 then
+    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB (require('suture.base.journal').limit, in bytes)")
+      :format(journal.limit // 1000000))
+  end
+  at = #entries
+end
+
+-- Makes an entry of a change that has ended. → what was put in, out or replaced; the things that changed
+local function keep(change)
+  local changes, strong = differences(change)
+  if not strong then return {}, changes end
+  local label, structural = journal.describe(changes)
+  push {label = change.label or (label ~= "" and label) or change.text, changes = changes}
+  return structural, changes
+end
+
+-- The records of a change become part of the one around it.
+local function merge(change, into)
+  for _, r in ipairs(change.order) do
+    local records = into[r.kind]
+    if not records then
+      records = {}
+      into[r.kind] = records
+    end
+    if records[r.thing] then records[r.thing].weak = records[r.thing].weak and r.weak
+    elseif r.kind.born(r.thing) < into.started then
+      records[r.thing] = r
+      into.order[#into.order + 1] = r
+    end
+  end
+end
+
+-- What is told after the line, of a change that became an entry by itself.
+local function tell(line, structural, changes)
+  if not line or not line.told then return end
+  table.move(structural, 1, #structural, #line.told + 1, line.told)
+  for _, r in ipairs(changes) do
+    if r.kind.reshapes and r.kind.reshapes(r.thing, r.before) then line.changed[r.thing] = line.changed[r.thing] or r.before end
+  end
+end
+
+-- What has changed so far becomes an entry; the line (or script) goes on with nothing changed.
+local function flush(line)
+  tell(line, keep(line))
+  for i, r in ipairs(line.order) do line[r.kind], line.order[i] = nil, nil end
+  clock = clock + 1
+  if not line.script then line.started = clock end
+end
+
+local Change = {}
+function Change.__close(change, err)
+  if current ~= change then return end -- Ctrl-C, and the prompt has begun anew
+  local around = change.up
+  current = around
+  local list = err ~= nil and differences(change)
+  local kept = false
+  for _, r in ipairs(change.keeps and list or {}) do kept = kept or r.kind.bytes ~= nil and not r.weak end
+  if list and not kept then swap(list, "after", "before")
+  elseif around and (around.up or around.told) and not change.apart then merge(change, around)
+  else
+    if change.maker and around and not around.up and #change.order > 0 then flush(around) end
+    tell(around, keep(change))
+  end
+end
+
+--- journal.begin{label =, apart =, keeps =}: a change begins; it ends when the value is closed (`local change <close> = …`).
+-- label: words, or nil for a description of what is different. apart: within a line, an entry of its own. After an error
+-- everything is put back as it was; with keeps what happened stays, if numbers have changed. maker: a module is made, which as a rule changes nothing.
+function journal.begin(what)
+  local outermost = current and not current.up
+  if outermost and not what.maker and (current.script or what.apart) then flush(current) end
+  return setmetatable(open {label = what.label, apart = outermost and what.apart, keeps = what.keeps, maker = what.maker}, Change)
+end
+
+--- journal.change(label, f, …): f(…) as one change; what it returns.
+function journal.change(label, f, ...)
+  local change <close> = journal.begin {label = label}
+  return f(...)
+end
+
+--- journal.aside(f, …): calls f(…), whose changes are nobody's: a model is being made.
+function journal.aside(f, ...)
+  silent = silent + 1
+  local back <close> = setmetatable({}, {__close = function() silent = silent - 1 end})
+  return f(...)
+end
+
+-- ---- tensors ----
+
+-- Which module a parameter or buffer belongs to; the others of a tensor that belongs to several.
+local owner, others = setmetatable({}, {__mode = "kv"}), setmetatable({}, {__mode = "k"})
+
+--- journal.own(t, m), journal.disown(t, m): t is, or is no more, a parameter or buffer of m.
+function journal.own(t, m)
+  local first = owner[t]
+  if first == nil or first == m then
+    owner[t] = m
+    return
+  end
+  others[t] = others[t] or setmetatable({}, {__mode = "k"})
+  others[t][m] = true
+end
+function journal.disown(t, m)
+  local more = others[t]
+  if more then more[m] = nil end
+  if owner[t] == m then owner[t] = more and next(more) or nil end
+end
+
+--- journal.owners(t): the modules that t is a parameter or buffer of.
+function journal.owners(t)
+  local list = {owner[t]}
+  for m in pairs(others[t] or {}) do if m ~= list[1] then list[#list + 1] = m end end
+  return list
+end
+
+local function born(t)
+  local m = owner[t]
+  return m and rawget(m, "_born")
+end
+
+-- What changes with every write to t.
+local function mark_of(t) return ("%d.%d"):format(raw.id(t), raw.version(t)) end
+
+-- Copies of tensors that are the same bits as last time are shared between changes.
+local copies = setmetatable({}, {__mode = "kv"})
+
+local numbers = {
+  born = born,
+  take = function(t)
+    local version = mark_of(t)
+    local c = copies[t]
+    if c and c.version == version then return c end
+    c = {version = version, copy = raw.clone(t)}
+    copies[t] = c
+    return c
+  end,
+  same = function(t, c) return mark_of(t) == c.version end,
+  put = function(t, c)
+    if mark_of(t) == c.version then return end
+    raw.copy(t, c.copy)
+    c.version = mark_of(t)
+    copies[t] = c
+  end,
+  bytes = function(c) return raw.numel(c.copy) * 4 end,
+}
+journal.numbers = numbers
+
+journal.marked = {
+  born = born,
+  take = function(t) return {raw.requires_grad(t), raw.frozen(t)} end,
+  same = function(t, s) return raw.requires_grad(t) == s[1] and raw.frozen(t) == s[2] end,
+  put = function(t, s)
+    raw.requires_grad(t, s[1])
+    raw.frozen(t, s[2])
+    if s[2] then raw.grad(t, nil) end
+  end,
+}
+
+--- journal.writes(t[, weak]): the numbers of t are about to be changed in place. Returns t.
+function journal.writes(t, weak)
+  if current and owner[t] then journal.touch(numbers, t, weak) end
   return t
 end
 
 --- journal.marks(t): requires_grad or frozen of t is about to change. Returns t.
-function journal.marks(t) return t end
+function journal.marks(t)
+  if current and owner[t] then journal.touch(journal.marked, t) end
+  return t
+end
+
+--- journal.steps(list): an optimizer is about to move these parameters. A training loop of a script's own is no change to be
+-- taken back step by step: only within a line or a labelled change are the numbers before kept.
+function journal.steps(list)
+  if not current or current.script then return end
+  for _, t in ipairs(list) do journal.writes(t) end
+end
+
+--- journal.recording(): whether a line of the prompt or a labelled change is open.
+function journal.recording() return silent == 0 and current ~= nil and not current.script end
+
+-- ---- lines of the prompt ----
+
+--- journal.begin_line(text), journal.end_line(): around each line of the prompt. What an interrupted line left open is
+-- closed. end_line → lines that tell what was put in, out or replaced; the modules whose graph may be another now, with
+-- their states before, nil for none.
+function journal.begin_line(text)
+  if current and current.script then flush(current) end
+  silent, current = 0, nil
+  open {text = text, told = {}, changed = {}}
+end
+function journal.end_line()
+  local line = current
+  while line and line.up do line = line.up end
+  if not line or not line.told then return end
+  current = line
+  flush(line)
+  current = nil
+  return line.told, next(line.changed) and line.changed
+end
+
+--- journal.leave_prompt(): changes are a script's again, as before the first line.
+function journal.leave_prompt()
+  silent, current = 0, nil
+  loose()
+end
+
+-- ---- history ----
+
+local function settle()
+  local line = current
+  if line and line.up == nil then flush(line) end
+end
+
+--- journal.undo(), journal.redo(): takes back the last entry, makes the next one again → its label, or nil when there is none.
+function journal.undo()
+  settle()
+  local e = entries[at]
+  if not e then return nil end
+  at = at - 1
+  swap(e.changes, "after", "before")
+  return e.label
+end
+function journal.redo()
+  settle()
+  local e = entries[at + 1]
+  if not e then return nil end
+  at = at + 1
+  swap(e.changes, "before", "after")
+  return e.label
+end
+
+--- journal.entries(): {{label =, undone =} …}, oldest first.
+function journal.entries()
+  settle()
+  local out = {}
+  for i, e in ipairs(entries) do out[i] = {label = e.label, undone = i > at} end
+  return out
+end
+
+--- journal.clear(): forgets all changes.
+function journal.clear()
+  entries, at = {}, 0
+  local line = current
+  if line and line.up == nil then for i, r in ipairs(line.order) do line[r.kind], line.order[i] = nil, nil end end
+end
+
+loose()
 
 return journal

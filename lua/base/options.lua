@@ -75,7 +75,7 @@ end
 local function show(v)
   if type(v) == "string" then return ("%q"):format(v) end
   if v ~= v then return "nan" end
-  if type(v) == "table" and #v > 0 and not getmetatable(v) then
+  if type(v) == "table" and #v > 0 and (not getmetatable(v) or getmetatable(v).__name == "tuple") then
     local out = {}
     for i, x in ipairs(v) do out[i] = show(x) end
     return "{" .. table.concat(out, ", ") .. "}"
@@ -104,15 +104,24 @@ function options.check(what, given, known)
   return given
 end
 
+--- The arguments of a signature, in order: {name, kind, expects (words), check (f(v) → the value to keep, or nil), required,
+-- default}.
+function options.arguments(text)
+  local args = {}
+  for name, kind, default in text:gmatch "([%w_]+):(%w+)(=?[^%s]*)" do
+    local a = {name = name, kind = kind, expects = kinds[kind][1], check = kinds[kind][2], required = default == "",
+      default = value_of(default:sub(2))}
+    if default:sub(2) == "''" then a.default = "" end
+    args[#args + 1] = a
+  end
+  return args
+end
+
 --- A function that reads arguments by this signature and returns them as one table by name.
 -- what: the name put in front of errors.
 function options.signature(what, text)
-  local args, known = {}, {}
-  for name, kind, default in text:gmatch "([%w_]+):(%w+)(=?[^%s]*)" do
-    local a = {name = name, expects = kinds[kind][1], check = kinds[kind][2], required = default == "", default = value_of(default:sub(2))}
-    if default:sub(2) == "''" then a.default = "" end
-    args[#args + 1], known[name] = a, true
-  end
+  local args, known = options.arguments(text), {}
+  for _, a in ipairs(args) do known[a.name] = true end
   return function(...)
     local n = select("#", ...)
     local given, named = {...}, nil

@@ -7,6 +7,7 @@ require "suture.tensor"
 local class = require "suture.base.class"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
 local nn = require "suture.nn"
@@ -42,7 +43,14 @@ local function plain(v)
   return v, true
 end
 
+-- The class of m where it is declared itself, not built upon a declared one: its fields make it anew.
+local function declared(m) return rawget(getmetatable(m), "_declared") end
+
 local function arguments(m)
+  if declared(m) then
+    local fields, whole = plain(declared(m).fields(m))
+    return {fields}, whole
+  end
   local list, whole = {}, true
   for i = 1, m._args and m._args.n or 0 do
     local v, ok = plain(m._args[i])
@@ -51,14 +59,39 @@ local function arguments(m)
   return list, whole
 end
 
+-- Fields that were assigned after the module was made, as a file can hold them; those it cannot are named in `lost`.
+local known_fields = {classes = true, preprocess = true, input_shape = true} -- of the whole model, saved beside it
+local function edited(m, where, lost)
+  local out
+  for name in pairs(m._edited) do
+    local v = m._fields[name]
+    if v ~= nil and not known_fields[name] then
+      local value, whole = plain(v)
+      if whole then
+        out = out or {}
+        out[name] = value
+      else lost[#lost + 1] = join(where, name) end
+    end
+  end
+  local class = getmetatable(m)
+  if class._declared and not declared(m) then
+    for name, v in pairs(class._declared.fields(m)) do
+      local value, whole = plain(v)
+      out = out or {}
+      if whole and m._fields[name] ~= nil then out[name] = value end
+    end
+  end
+  return out
+end
+
 local function zoo() return require "suture.zoo" end
 
 -- Modules that are no more than their parts: made empty, then given them.
 local function is_container(m) return getmetatable(m)._container end
 
 -- `seen` has the paths of the modules and parameters that the record already holds: one that is met again is named, so
--- that what was shared comes back shared.
-local function record(m, where, seen)
+-- that what was shared comes back shared. lost: a list for what the record cannot hold.
+local function record(m, where, seen, lost)
   if seen[m] then return {same = seen[m]} end
   seen[m] = where
   local spec = {class = getmetatable(m).__name, zoo = rawget(m, "_zoo"), family = zoo()._family_of(getmetatable(m))}
@@ -67,8 +100,10 @@ local function record(m, where, seen)
     spec.args = args
     if not whole then spec.partial = true end
   end
+  if not getmetatable(m)._builtin and not spec.family then spec.own = true end
+  spec.fields = edited(m, where, lost)
   if m._frozen then spec.frozen = true end
-  if not m.training then spec.eval = true end
+  if not m._training then spec.eval = true end
   if rawget(m, "_bn_eval") then spec.bn_eval = true end
   if rawget(m, "_cut") then spec.cut = m._cut end
   for _, where in ipairs {"_before", "_after"} do
@@ -91,7 +126,7 @@ local function record(m, where, seen)
   if #tied > 0 then spec.tied = tied end
   if #m._names > 0 then
     spec.children = {}
-    for i, name in ipairs(m._names) do spec.children[i] = {name, record(m._children[name], join(where, name), seen)} end
+    for i, name in ipairs(m._names) do spec.children[i] = {name, record(m._children[name], join(where, name), seen, lost)} end
   end
   return spec
 end
@@ -120,7 +155,7 @@ end
 
 -- What each field of a record is; a file may say anything.
 local fields = {class = is_name, zoo = is_zoo, family = is_name, args = is_table, partial = is_mark, frozen = is_mark, eval = is_mark,
-  bn_eval = is_mark, cut = is_name, _before = is_names, _after = is_names, still = is_names, tied = is_tied, same = is_name}
+  bn_eval = is_mark, own = is_mark, fields = is_table, cut = is_name, _before = is_names, _after = is_names, still = is_names, tied = is_tied, same = is_name}
 
 local function check_record(spec, where, path)
   if type(spec) ~= "table" or not (spec.class or spec.same) then damaged(path, where) end
@@ -148,7 +183,8 @@ local function class_of(spec, where, c)
   local cls
   if spec.family then cls = zoo()._part(spec.family, spec.class)
   else
-    cls = nn[spec.class] or class.made[spec.class]
+    cls = not spec.own and nn[spec.class] or class.made[spec.class]
+    if spec.own and type(cls) == "table" and cls._builtin then cls = nil end -- the user's own of that name is not made yet
     if type(cls) ~= "table" or not cls._is_module or zoo()._family_of(cls) then cls = nil end
   end
   if not cls then
@@ -174,7 +210,13 @@ local function unpack_arguments(args)
   return table.unpack(list, 1, #args)
 end
 
-local function equal(a, b) return json.encode(a) == json.encode(b) end
+local equal
+function equal(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  for k, v in pairs(a) do if not equal(v, b[k]) then return false end end
+  for k in pairs(b) do if a[k] == nil then return false end end
+  return true
+end
 
 local mend
 
@@ -214,6 +256,10 @@ end
 -- Makes m's parts those of spec; parts that already are stay as they were made.
 function mend(m, spec, where, c)
   c.made[where] = m
+  for name, v in pairs(spec.fields or {}) do
+    if type(name) ~= "string" or m._children[name] or m._params[name] or m._buffers[name] then damaged(c.path, join(where, tostring(name))) end
+    m[name] = argument(v)
+  end
   for _, pair in ipairs(spec.tied or {}) do
     local name, other = pair[1], c.made[pair[2]]
     if not m._params[name] or not core.tensor.is(other) then damaged(c.path, join(where, name)) end
@@ -268,7 +314,7 @@ local function mark(m, spec)
       core.tensor.frozen(p, true)
     end
   end
-  rawset(m, "training", not spec.eval)
+  rawset(m, "_training", not spec.eval)
   if spec.bn_eval then rawset(m, "_bn_eval", true) end
   for _, name in ipairs(spec.still or {}) do
     if m._params[name] then m._params[name].requires_grad = false end
@@ -307,17 +353,20 @@ end
 --- Opens a file of weights and returns the model, in eval mode when the file is a published checkpoint.
 -- PATH: .safetensors, or .pth/.pt/.th of any of PyTorch's three containers; what it is is seen from its bytes. The
 -- architecture comes from what m:save wrote, else from the names (torchvision's, timm's) and shapes of the tensors. Options: `model` = a model to
--- load into instead; `strict` (true) = all names must match; `state = true`: no model, but the tensors as they are, a table
+-- load into instead; `strict` (true) = all names must match; `skip` = a pattern of names
+-- that are left as they are, as "fc.*"; `state = true`: no model, but the tensors as they are, a table
 -- by name in the file's order. Errors list missing, unexpected and misshapen names together.
 function checkpoint.open(path, opts)
   if type(path) ~= "string" then fault("open: expects a path, got %s", options.show(path)) end
-  opts = options.check("open", opts or {}, {model = true, strict = true, state = true})
+  opts = options.check("open", opts or {}, {model = true, strict = true, skip = true, state = true})
   local f = file.open(path)
   say_dtypes(path, f)
   if opts.state then return state_of(f) end
   if opts.model then
     if not nn.Module.is_module(opts.model) then fault("open: model expects a module, got %s", options.show(opts.model)) end
-    opts.model:_load(state_of(f), {strict = opts.strict}, core.tensor.take)
+    local sd = state_of(f)
+    local change <close> = journal.begin {label = "open", apart = true}
+    opts.model:_load(sd, {strict = opts.strict, skip = opts.skip}, function(t, given) core.tensor.take(journal.writes(t), given) end)
     return opts.model
   end
   local text = f.metadata and f.metadata.suture
@@ -326,13 +375,15 @@ function checkpoint.open(path, opts)
     if type(saved) ~= "table" or type(saved.model) ~= "table" then fault("%s: the record of how the model was made cannot be read: %s", path, why or "not an object") end
     if (tonumber(saved.version) or 0) > VERSION then fault("%s was saved by a newer version (record %s, known %d)", path, tostring(saved.version), VERSION) end
     check_record(saved.model, "", path)
-    local m = nn.init.skip(function() return make(saved.model, "", {path = path, made = {}}) end)
-    m:_load(state_of(f), nil, core.tensor.take)
-    mark(m, saved.model)
-    if is_names(saved.classes) then m.classes = saved.classes end
-    if is_table(saved.preprocess) then m.preprocess = saved.preprocess end
-    if is_table(saved.input_shape) then m.input_shape = setmetatable(saved.input_shape, core.tensor.shape_metatable()) end
-    return m
+    return journal.aside(function()
+      local m = nn.init.skip(function() return make(saved.model, "", {path = path, made = {}}) end)
+      m:_load(state_of(f), nil, core.tensor.take)
+      mark(m, saved.model)
+      if is_names(saved.classes) then m.classes = saved.classes end
+      if is_table(saved.preprocess) then m.preprocess = saved.preprocess end
+      if is_table(saved.input_shape) then m.input_shape = setmetatable(saved.input_shape, core.tensor.shape_metatable()) end
+      return m
+    end)
   end
   local shapes = entries_of(f)
   local name, made = zoo().recognise(shapes)
@@ -342,9 +393,11 @@ function checkpoint.open(path, opts)
     fault("%s: %d tensors (%s …) are of no architecture in the zoo · open(PATH, {model = m}) loads them into a model of yours, open(PATH, {state = true}) gives them as they are",
       path, #f.entries, table.concat(first, ", "))
   end
-  local m = nn.init.skip(zoo()._make, name, made, path)
-  m:_load(zoo()._fitted(name, m, state_of(f)), {strict = opts.strict}, core.tensor.take)
-  m:eval()
+  local m = journal.aside(function()
+    local made_one = nn.init.skip(zoo()._make, name, made, path)
+    made_one:_load(zoo()._fitted(name, made_one, state_of(f)), {strict = opts.strict, skip = opts.skip}, core.tensor.take)
+    return made_one:eval()
+  end)
   note(("%s: %s%s"):format(path:match "[^/]*$", name, made and made.num_classes and (", %d classes"):format(made.num_classes) or ""))
   return m
 end
@@ -360,11 +413,16 @@ function checkpoint.save(m, path)
     dtypes[#dtypes + 1] = t.dtype == "int64" and "I64" or "F32"
   end
   core.graph.settle()
-  local saved = {version = VERSION, model = record(m, "", {})}
-  for _, k in ipairs {"classes", "preprocess", "input_shape"} do saved[k] = (plain(m[k])) end
-  if type(m.input_shape) == "table" then
+  local lost, own = {}, m._fields
+  local saved = {version = VERSION, model = record(m, "", {}, lost)}
+  for _, k in ipairs {"classes", "preprocess", "input_shape"} do saved[k] = (plain(own[k])) end
+  if type(own.input_shape) == "table" then
     saved.input_shape = {}
-    for i, d in ipairs(m.input_shape) do saved.input_shape[i] = d end
+    for i, d in ipairs(own.input_shape) do saved.input_shape[i] = d end
+  end
+  if #lost > 0 then
+    table.sort(lost)
+    note(("%s: a file cannot hold %s: assign it again after open()"):format(path, table.concat(lost, ", ")))
   end
   local ending = (path:match "%.(%w+)$" or ""):lower()
   local write = ({safetensors = file.save_safetensors, pth = file.save_torch, pt = file.save_torch, th = file.save_torch})[ending]

@@ -8,6 +8,8 @@ local options = require "suture.base.options"
 local suggest = require "suture.base.suggest"
 local suture = require "suture"
 local undo = require "suture.model.undo"
+local journal = require "suture.base.journal"
+local change = journal.change
 local raw = require("suture.core").tensor
 
 local surgery = {}
@@ -44,24 +46,13 @@ local function find(what, m, path)
   return parent, name, found, path
 end
 
--- Where a module was inserted around another: the list and the place in it.
-local function insertion(parent, name)
-  for _, sibling in pairs(parent._children) do
-    for _, where in ipairs {"_before", "_after"} do
-      for i, part in ipairs(rawget(sibling, where) or {}) do
-        if part.name == name then return sibling, where, i end
-      end
-    end
-  end
-end
-
 local function put(parent, name, new) parent:add_module(name, new) end
 
 --- m:replace(path, module): puts another module in the place of the one at path; returns the old one. Names stay.
 function Module.replace(m, path, new)
   local parent, name, old = find("replace", m, path)
   want_module("replace", new)
-  return undo.recorded(nil, m, function()
+  return change(nil, function()
     put(parent, name, new)
     return old
   end)
@@ -70,7 +61,7 @@ end
 -- A name for a module inserted beside `name`.
 local function free_name(parent, name)
   local try, k = name, 1
-  while parent._children[try] or parent._params[try] or parent._buffers[try] or rawget(parent, try) ~= nil do
+  while parent._children[try] or parent._params[try] or parent._buffers[try] or parent._fields[try] ~= nil do
     k = k + 1
     try = name .. k
   end
@@ -83,7 +74,7 @@ local function insert(what, m, path, new, where)
   for sub in new:modules() do
     if sub == m then fault("%s: a module cannot contain itself", what) end
   end
-  undo.recorded(nil, m, function()
+  change(nil, function()
     if is_sequential(parent) then
       for i, n in ipairs(parent._names) do
         if n == name then
@@ -98,7 +89,7 @@ local function insert(what, m, path, new, where)
     local list = table.move(rawget(target, where) or {}, 1, #(rawget(target, where) or {}), 1, {})
     -- What is inserted later stands nearer to the target.
     table.insert(list, where == "_before" and #list + 1 or 1, {name = child, module = new})
-    rawset(target, where, list)
+    Module._set(target, where, list)
     nn_trace.structure = nn_trace.structure + 1
   end)
   return m
@@ -116,12 +107,12 @@ function Module.insert_after(m, path, new) return insert("insert_after", m, path
 -- one too; elsewhere nn.Identity takes its place. An integer is a place in a Sequential.
 function Module.remove(m, path)
   local parent, name, old = find("remove", m, path)
-  return undo.recorded(nil, m, function()
-    local sibling, where, at = insertion(parent, name)
+  return change(nil, function()
+    local sibling, where, at = Module._insertion(parent, name)
     if sibling then
       local list = table.move(sibling[where], 1, #sibling[where], 1, {})
       table.remove(list, at)
-      rawset(sibling, where, #list > 0 and list or nil)
+      Module._set(sibling, where, #list > 0 and list or nil)
       parent[name] = nil
       nn_trace.structure = nn_trace.structure + 1
     elseif is_sequential(parent) then
@@ -142,12 +133,12 @@ end
 -- behind it runs. m:cut(nil) lets it run to its end again. Returns m.
 function Module.cut(m, path)
   if not path then
-    undo.recorded("the cut taken back", m, function() rawset(m, "_cut", nil) end)
+    change(nil, Module._set, m, "_cut", nil)
     return m
   end
   local _, _, _, full = find("cut", m, path)
-  return undo.recorded("cut at " .. full, m, function()
-    rawset(m, "_cut", full)
+  return change(nil, function()
+    Module._set(m, "_cut", full)
     local t = surgery.try(m)
     if t and t.error and t.error:find("does not run", 1, true) then fault("cut: '%s' does not run, so %s cannot stop there", full, class_name(m)) end
     return m
@@ -204,7 +195,7 @@ function Module.reset_head(m, n)
   local path, old = Module.head(m) -- m.head may be a module
   if path == "" then fault("reset_head: %s is itself the layer; make another: nn.Linear(%s, %d)", class_name(m), tostring(m.in_features), classes) end
   local new = fresh(old, classes)
-  undo.recorded(nil, m, function()
+  change(nil, function()
     m:replace(path, new)
     if m.aux_heads then
       for aux, head in m:find(m.aux_heads) do m:replace(aux, fresh(head, classes)) end
@@ -214,26 +205,37 @@ function Module.reset_head(m, n)
   return new
 end
 
--- What was sewn in around a module stays when another takes its place; what was sewn in is replaced in the list too.
-function Module._on_replace(parent, name, old, new)
-  for _, where in ipairs {"_before", "_after"} do
-    if rawget(old, where) and not rawget(new, where) then rawset(new, where, rawget(old, where)) end
-  end
-  local sibling, where, at = insertion(parent, name)
-  if sibling then
-    local list = table.move(sibling[where], 1, #sibling[where], 1, {})
-    list[at] = {name = name, module = new}
-    rawset(sibling, where, list)
-  end
-end
-
 Module._methods()
-undo.attach(Module)
 
 -- ---- the prompt ----
 
--- The models whose structure changed in this line and that do not fit their input any more: one line each.
-local function broken(changed)
+-- Parts that were put into m and that its forward never reaches: one line for each, with what runs there.
+local function idle(lines, root, t, changed)
+  local ran, last = {}, nil
+  for _, call in ipairs(t.calls) do
+    ran[call.module] = true
+    if call.module ~= root.module and next(call.module._children) == nil and next(call.module._params) ~= nil then last = call end
+  end
+  local paths = nn_trace.paths(root.module)
+  for m, before in pairs(changed) do
+    if paths[m] and ran[m] then
+      for name, child in pairs(m._children) do
+        local old = before._children and before._children[name]
+        local inside = false
+        for sub in child:modules() do inside = inside or ran[sub] end
+        if old == nil and not inside and Module._insertion(m, name) == nil then
+          local path = paths[child] or name
+          lines[#lines + 1] = ("%s.%s does not run: the forward of %s never calls it%s"):format(root.name, path, class_name(m),
+            last and (" · what runs last there is %s.%s: %s, and assigning to it replaces it"):format(root.name, last.path, undo.words(last.module)) or "")
+        end
+      end
+    end
+  end
+end
+
+-- The models whose structure changed in this line, run without arithmetic: one line for each that does not fit its input any
+-- more, and for each part that never runs.
+local function looked_at(changed)
   local lines = {}
   for _, root in ipairs(undo.roots()) do
     local paths = nn_trace.paths(root.module)
@@ -241,10 +243,9 @@ local function broken(changed)
     for m in pairs(changed) do touched = touched or paths[m] ~= nil end
     if touched then
       local ok, t = pcall(surgery.try, root.module)
-      local message = ok and t and t.error
-      if message then
-        lines[#lines + 1] = ("%s no longer fits: %s · %s:graph{depth=1} shows the path"):format(root.name, message:gsub("^%S-:%d+: ", ""), root.name)
-      end
+      if ok and t and t.error then
+        lines[#lines + 1] = ("%s no longer fits: %s · %s:graph{depth=1} shows the path"):format(root.name, t.error:gsub("^%S-:%d+: ", ""), root.name)
+      elseif ok and t then idle(lines, root, t, changed) end
     end
   end
   return lines
@@ -253,16 +254,16 @@ end
 -- Ctrl-C does not leave the record of a line half made; the tracing may be stopped.
 table.insert(suture._before_line, function(text)
   local whole <close> = interrupt.defer()
-  undo.begin_line(text)
+  journal.begin_line((text or ""):gsub("%s+", " "):sub(1, 60))
 end)
 local function end_line()
   local whole <close> = interrupt.defer()
-  return undo.end_line()
+  return journal.end_line()
 end
 table.insert(suture._after_line, function()
   local told, changed = end_line()
   local lines = {table.unpack(told or {})}
-  if changed then table.move(broken(changed), 1, 100, #lines + 1, lines) end
+  if changed then table.move(looked_at(changed), 1, 100, #lines + 1, lines) end
   return table.concat(lines, "\n")
 end)
 

@@ -1,11 +1,11 @@
 --- Modules made of modules, counted from 0: Sequential runs them in order, ModuleList holds them.
-local Module = require "suture.nn.module"
+local class = require "suture.base.class"
 local fault = require "suture.base.fault"
-local trace = require "suture.nn.trace"
+local journal = require "suture.base.journal"
+local Module = require "suture.nn.module"
 local is_module = Module.is_module
 
 local containers = {}
-local builtin = require "suture.nn.builtin" (containers)
 
 local docs = {
   Sequential = [[nn.Sequential(a, b, …): runs modules one after another; also nn.Sequential{a, b} and nn.Sequential{{"conv", a}, {"act", b}}.
@@ -15,8 +15,10 @@ m[0] is the first, m[-1] the last, #m how many; m:append, m:insert, m:remove, m:
 }
 
 local function container(name)
-  local cls = builtin(name, docs[name])
-  cls._container = true
+  local cls = class(name, Module, Module._new)
+  cls._builtin, cls._container = true, true
+  containers[name] = cls
+  require("suture")._docs[cls] = docs[name]
   return cls
 end
 
@@ -50,9 +52,7 @@ local function relist(self, names, modules)
     end
     new_names[i], children[name] = name, m
   end
-  rawset(self, "_names", new_names)
-  rawset(self, "_children", children)
-  trace.structure = trace.structure + 1
+  self:_relist(new_names, children)
 end
 
 local function lists(self)
@@ -83,7 +83,9 @@ for _, name in ipairs {"Sequential", "ModuleList"} do
 
   --- m:extend{…}: appends every module of a list or container.
   function cls:extend(list)
-    for _, m in ipairs(is_module(list) and list:children() or list) do self:append(m) end
+    journal.change(nil, function()
+      for _, m in ipairs(is_module(list) and list:children() or list) do self:append(m) end
+    end)
     return self
   end
 

@@ -1,11 +1,18 @@
 --- nn: modules, layers, containers, initialisation. nn.class "Name" makes a kind of module of one's own.
 local Module = require "suture.nn.module"
-local nn = {Module = Module, class = Module.class, Parameter = Module.Parameter}
+local embedded = require "suture.embedded"
+local layer = require "suture.nn.layer"
+for _, part in ipairs {"walk", "modes", "state", "hooks"} do require("suture.nn." .. part) end
+local nn = {Module = Module, class = Module.class, layer = layer.layer, Parameter = Module.Parameter}
 
-for _, part in ipairs {"suture.nn.layers", "suture.nn.containers", "suture.nn.blocks", "suture.nn.attention"} do
-  for name, value in pairs(require(part)) do
-    if name:sub(1, 1) ~= "_" then nn[name] = value end
-  end
+-- Every file of lua/nn/layers/ gives a table of layers.
+local rooms = {"suture.nn.containers"}
+for _, path in ipairs(embedded.list()) do
+  local name = path:match "^lua/nn/layers/([%w_]+)%.lua$"
+  if name then rooms[#rooms + 1] = "suture.nn.layers." .. name end
+end
+for _, room in ipairs(rooms) do
+  for name, value in pairs(require(room)) do nn[name] = value end
 end
 nn.init = require "suture.nn.initialize"
 nn.functional = require "suture.nn.functional"

@@ -1,5 +1,7 @@
 --- nn.init: the ways to fill a parameter before training. Each changes the tensor in place and returns it.
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
+local options = require "suture.base.options"
 local raw = require("suture.core").tensor
 
 local init = {}
@@ -7,21 +9,14 @@ local trace = require "suture.nn.trace"
 
 -- Numbers into t, unless nn.init.skip runs.
 local function redraw(t, kind, a, b)
-  if trace.skipping > 0 then return t end
-  return raw.redraw(t, kind, a, b)
+  if trace.is_skipping() then return t end
+  return raw.redraw(journal.writes(t), kind, a, b)
 end
 
-local function skipped(ok, ...)
-  trace.skipping = trace.skipping - 1
-  if not ok then error((...), 0) end
-  return ...
-end
+local function fill(t, v) return raw.fill(journal.writes(t), v) end
 
 --- nn.init.skip(f, …): calls f(…) with random initialisation off: for models whose numbers are loaded anyway.
-function init.skip(f, ...)
-  trace.skipping = trace.skipping + 1
-  return skipped(pcall(f, ...))
-end
+function init.skip(f, ...) return trace.skipped(f, ...) end
 
 local function want(what, t)
   if not raw.is(t) then fault("%s: expects a tensor, got %s", what, type(t)) end
@@ -47,7 +42,7 @@ end
 local function kaiming_std(what, t, opts)
   want(what, t)
   opts = opts or {}
-  require("suture.base.options").check(what, opts, {a = true, mode = true, nonlinearity = true})
+  options.check(what, opts, {a = true, mode = true, nonlinearity = true})
   local fan_in, fan_out = fans(what, t)
   local mode = opts.mode or "fan_in"
   if mode ~= "fan_in" and mode ~= "fan_out" then fault('%s: mode is "fan_in" or "fan_out", got %s', what, tostring(mode)) end
@@ -78,18 +73,26 @@ function init.xavier_normal_(t, gain)
   return redraw(t, "normal", 0, (gain or 1) * math.sqrt(2 / (i + o)))
 end
 
---- nn.init.normal_(t[, mean (0), std (1)]), uniform_(t[, a (0), b (1)]), constant_(t, value), zeros_(t), ones_(t).
+--- nn.init.normal_(t[, mean (0), std (1)]): the normal distribution.
 function init.normal_(t, mean, std) want("normal_", t) return redraw(t, "normal", mean or 0, std or 1) end
+
+--- nn.init.uniform_(t[, a (0), b (1)]): spread evenly over [a, b).
 function init.uniform_(t, a, b) want("uniform_", t) return redraw(t, "uniform", a or 0, b or 1) end
-function init.constant_(t, value) want("constant_", t) return raw.fill(t, value) end
-function init.zeros_(t) want("zeros_", t) return raw.fill(t, 0) end
-function init.ones_(t) want("ones_", t) return raw.fill(t, 1) end
+
+--- nn.init.constant_(t, value): all elements equal.
+function init.constant_(t, value) want("constant_", t) return fill(t, value) end
+
+--- nn.init.zeros_(t): all elements 0.
+function init.zeros_(t) want("zeros_", t) return fill(t, 0) end
+
+--- nn.init.ones_(t): all elements 1.
+function init.ones_(t) want("ones_", t) return fill(t, 1) end
 
 --- nn.init.trunc_normal_(t[, mean (0), std (1), a (-2), b (2)]): normal, drawn again outside [a, b].
 function init.trunc_normal_(t, mean, std, a, b)
   want("trunc_normal_", t)
   mean, std, a, b = mean or 0, std or 1, a or -2, b or 2
-  if trace.skipping > 0 then return t end
+  if trace.is_skipping() then return t end
   redraw(t, "normal", mean, std)
   if #raw.shape(t) == 0 or t:detach():min():item() >= a and t:detach():max():item() <= b then return t end
   local flat = raw.flat(t)

@@ -1,6 +1,7 @@
 --- Optimizers, with torch.optim's names, arguments and formulas.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local method = require "suture.base.method"
 local Module = require "suture.nn.module"
 local options = require "suture.base.options"
@@ -120,6 +121,7 @@ function optim.RMSprop(params, opts) return new("RMSprop", params, opts) end
 function Optimizer:step()
   for _, g in ipairs(self.param_groups) do
     check(self.kind, g)
+    journal.steps(g.params)
     raw.step(g._state, {kind = kinds[self.kind].kind, lr = g.lr, weight_decay = g.weight_decay, momentum = g.momentum,
       dampening = g.dampening, nesterov = g.nesterov, beta1 = g.betas and g.betas[1], beta2 = g.betas and g.betas[2], eps = g.eps, alpha = g.alpha,
       amsgrad = g.amsgrad, centered = g.centered, maximize = g.maximize})

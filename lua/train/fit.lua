@@ -144,11 +144,10 @@ local function fit(m, train, opts)
   local factor = schedules(opts)
 
   local seed, batch = opts.seed or core.engine.draw(), opts.batch
-  local forget, steps = require("suture.model.undo").snapshot("fit", m), 0
+  local change <close> = require("suture.model.undo").snapshot("fit", m)
   local ended <close> = setmetatable({}, {__close = function() -- after an error too
     optimizer:zero_grad()
     for i, g in ipairs(optimizer.param_groups) do g.lr = base[i] end
-    if steps == 0 then forget() end -- nothing to take back
   end})
   if not m.training then m:train() end
   local soft <close> = interrupt.soft()
@@ -193,7 +192,6 @@ local function fit(m, train, opts)
     good.save()
     optimizer:step()
     settled.save()
-    steps = steps + 1
     return value, right:item()
   end
 

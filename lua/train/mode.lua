@@ -4,28 +4,18 @@ local core = require "suture.core"
 local interrupt = require "suture.base.interrupt"
 local mode = {}
 
--- Runs f() with every module's mode put back after, by an error too.
-local function held(m, f)
-  local was = {}
-  for module in m:modules() do was[module] = module.training end
-  local back <close> = setmetatable({}, {__close = function()
-    for module, training in pairs(was) do rawset(module, "training", training) end
-  end})
-  return f()
-end
-
 --- Runs f() with all of m in eval.
 function mode.eval(m, f)
-  return held(m, function()
-    m:eval()
+  return m:_held(function()
+    m:_mode(false)
     return f()
   end)
 end
 
 --- Runs f() with m as fit trains it: all of it in train, unless m is (then its parts are as they were set).
 function mode.train(m, f)
-  return held(m, function()
-    if not m.training then m:train() end
+  return m:_held(function()
+    if not m.training then m:_mode(true) end
     return f()
   end)
 end

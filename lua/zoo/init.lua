@@ -29,6 +29,7 @@ local core = require "suture.core"
 local fault = require "suture.base.fault"
 local glob = require "suture.base.glob"
 local init = require "suture.nn.initialize"
+local journal = require "suture.base.journal"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
 local ordered = require "suture.base.ordered"
@@ -232,7 +233,7 @@ function zoo._register(name_of_family, family)
     -- num_layers, dropout, attention_dropout. Swins: depths, stochastic_depth_prob, dropout, attention_dropout. CoAtNets: depths,
     -- stochastic_depth_prob. MaxViT: depths, stochastic_depth_prob, partition_size, attention_dropout, mlp_dropout.
     -- The model knows m.preprocess, m.input_shape, m.classes where published.
-    zoo[name] = function(opts) return make(name, opts) end
+    zoo[name] = function(opts) return journal.aside(make, name, opts) end
   end
 end
 

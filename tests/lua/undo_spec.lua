@@ -13,9 +13,9 @@ local function bits(m)
 end
 local function result(m, x)
   local modes = {}
-  for sub in m:modules() do modes[sub] = sub.training rawset(sub, "training", false) end
+  for sub in m:modules() do modes[sub] = sub.training rawset(sub, "_training", false) end
   local y = suture.no_grad(function() return suture.core.tensor.bytes(m(x)) end)
-  for sub, on in pairs(modes) do rawset(sub, "training", on) end
+  for sub, on in pairs(modes) do rawset(sub, "_training", on) end
   return y
 end
 -- A line of the prompt, as the shell runs it. → what is shown after it
@@ -111,16 +111,17 @@ describe("undo in scripts", function()
   end)
 
   it("holds no more than it may", function()
-    local limit, write = undo.limit, require("suture.base.note").write
+    local journal, note = require "suture.base.journal", require "suture.base.note"
+    local limit, write = journal.limit, note.write
     local notes = {}
-    require("suture.base.note").write = function(s) notes[#notes + 1] = s end
-    undo.limit = 2000
+    note.write = function(text) notes[#notes + 1] = text end
+    journal.limit = 2000
     for _ = 1, 9 do
-      undo.snapshot("fit", m)
+      local change <close> = undo.snapshot("fit", m)
       m[0].weight:add_(1)
       m[5].weight:add_(1)
     end
-    undo.limit, require("suture.base.note").write = limit, write
+    journal.limit, note.write = limit, write
     assert.is_true(#undo.history() < 9 and #undo.history() >= 1)
     assert.matches("oldest changes are forgotten", notes[1])
   end)

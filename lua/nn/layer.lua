@@ -1,0 +1,211 @@
+--- Declared layers: everything that is known of a kind of layer in one place.
+--
+--     Scale = nn.layer "Scale" {
+--       doc = "nn.Scale(factor[, offset (0)]): factor · x + offset.",
+--       fields = "factor:num offset:num=0",
+--       forward = function(self, x) return x * self.factor + self.offset end,
+--     }
+--
+-- The declaration gives the constructor with its checks, what is printed, completed, saved, undone and exported, and what
+-- an assignment to a field does: it is checked as the constructor would, and acts. What is in it:
+--   fields      a signature (base/options.lua): names, kinds, defaults, in PyTorch's order
+--   doc         help: how it is made, what it computes, its source
+--   check       f(fields): an error where fields do not go together; asked when it is made and at each assignment
+--   parameters  f(fields) → {{name, shape[, fill (0)]} …}; a field that decides on shapes cannot be assigned another value
+--   buffers     f(fields) → {{name, shape, fill[, dtype]} …}
+--   told        {field = name of the parameter or buffer whose presence tells it (bias = "bias")}: such a field is not kept
+--   computed    {field = f(fields)}: what can be read but follows from others
+--   build       f(self, fields): makes children; fields not in `live` then cannot be assigned, they have been used
+--   live        {field = true}: those of a built layer that act when assigned
+--   reset       f(self): fills the parameters, as when the layer was made; m:reset_parameters()
+--   forward     f(self, x …); by raw access: self._params, self._buffers, self._fields
+--   extra       f(self) → the constructor's values in words, for trees and changes: "512 → 1000"
+--   torch       f(self) → the same as PyTorch prints them; default: extra
+--   short       f(self) → a list of words, where space is short
+--   methods     further methods
+local class = require "suture.base.class"
+local fault = require "suture.base.fault"
+local init = require "suture.nn.initialize"
+local Module = require "suture.nn.module"
+local options = require "suture.base.options"
+local raw = require("suture.core").tensor
+local suggest = require "suture.base.suggest"
+local tuple = require "suture.base.tuple"
+
+local keys = {fields = true, doc = true, check = true, parameters = true, buffers = true, told = true, computed = true,
+  build = true, live = true, reset = true, forward = true, extra = true, torch = true, short = true, methods = true}
+
+local function same(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  if #a ~= #b then return false end
+  for i = 1, #a do if a[i] ~= b[i] then return false end end
+  return true
+end
+
+-- The fields of m as the constructor would get them.
+local function fields_of(m, spec)
+  local f = {}
+  for _, a in ipairs(spec.args) do
+    local by = spec.told[a.name]
+    if by then f[a.name] = m._params[by] ~= nil or m._buffers[by] ~= nil
+    else f[a.name] = rawget(m, "_fields")[a.name] end
+    if a.is_tensor then f[a.name] = m._buffers[a.name] end
+  end
+  return f
+end
+
+-- An error where the parameters and buffers that these fields ask for are not those of m.
+local function want_shapes(m, spec, name, f)
+  local asked = {}
+  for _, list in ipairs {spec.parameters and spec.parameters(f) or {}, spec.buffers and spec.buffers(f) or {}} do
+    for _, p in ipairs(list) do
+      asked[p[1]] = true
+      local have = m._params[p[1]] or m._buffers[p[1]]
+      if not have or not same(raw.shape(have), p[2]) then
+        fault("%s: with %s = %s its %s would be %s, and is %s: make another layer (nn.%s) and put it here", spec.name, name,
+          options.show(f[name]), p[1], "(" .. table.concat(p[2], ", ") .. ")", have and tostring(raw.shape(have)) or "not there", spec.name)
+      end
+    end
+  end
+end
+
+local function assign(spec, m, key, v)
+  local arg = spec.known[key]
+  if m._children[key] or m._params[key] or m._buffers[key] then return false end
+  if spec.computed[key] then fault("%s: %s follows from its other fields, it cannot be assigned", spec.name, key) end
+  local by = spec.told[key]
+  if by and by ~= key then
+    local now = fields_of(m, spec)[key]
+    if v == now then return true end
+    fault("%s: %s is told by its %s: %s", spec.name, key, by, now and ("m.%s = nil takes it away"):format(by) or ("make another layer with %s = %s"):format(key, tostring(v)))
+  end
+  if not arg or by or arg.is_tensor then
+    if not arg and not by and v ~= nil and not raw.is(v) and not Module.is_module(v) and type(v) ~= "function"
+      and m._fields[key] == nil and type(key) == "string" then
+      local near = suggest.nearest(key, spec.names)
+      if near then fault("%s has no field '%s': did you mean %s?", spec.name, key, near) end
+    end
+    return false
+  end
+  if arg.is_module and (v == nil or Module.is_module(v)) then return false end
+  if v == nil then v = arg.default end
+  local checked = v
+  if v ~= nil then checked = arg.check(v) end
+  if checked == nil and not (v == nil and not arg.required) then
+    fault("%s: %s expects %s, got %s", spec.name, key, arg.expects, options.show(v))
+  end
+  local f = fields_of(m, spec)
+  if same(f[key], checked) then return true end
+  if spec.build and not spec.live[key] then
+    fault("%s: %s was used when it was made and changes nothing now: make another (nn.%s) and put it here", spec.name, key, spec.name)
+  end
+  f[key] = checked
+  if spec.check then spec.check(f) end
+  want_shapes(m, spec, key, f)
+  Module._changes(m)
+  for name, x in pairs(f) do -- check may have filled in what follows from it
+    if spec.known[name] and not spec.told[name] and not spec.known[name].is_tensor then rawget(m, "_fields")[name] = x end
+  end
+  return true
+end
+
+local function make(spec, self, ...)
+  local a = spec.read(...)
+  if spec.check then spec.check(a) end
+  local own = rawget(self, "_fields")
+  for _, arg in ipairs(spec.args) do
+    local v = a[arg.name]
+    if arg.is_tensor then if v ~= nil then self:register_buffer(arg.name, v) end
+    elseif arg.is_module then self[arg.name] = v end
+  end
+  for _, p in ipairs(spec.parameters and spec.parameters(a) or {}) do self[p[1]] = Module.Parameter(raw.full(p[2], p[3] or 0)) end
+  for _, b in ipairs(spec.buffers and spec.buffers(a) or {}) do self:register_buffer(b[1], raw.full(b[2], b[3], b[4])) end
+  if spec.build then spec.build(self, a) end
+  for _, arg in ipairs(spec.args) do -- behind the children, which may have the same names
+    if not arg.is_tensor and not arg.is_module and not spec.told[arg.name] then own[arg.name] = a[arg.name] end
+  end
+  if spec.reset then self:reset_parameters() end
+end
+
+local function declare(name, given)
+  options.check("layer " .. name, given, keys)
+  if type(given.forward) ~= "function" then fault("layer %s: forward is missing, a function of (self, x)", name) end
+  local args = options.arguments(given.fields or "")
+  local spec = {name = name, args = args, known = {}, names = {}, told = given.told or {}, computed = given.computed or {}, live = given.live or {}}
+  for _, key in ipairs {"check", "parameters", "buffers", "build", "reset"} do spec[key] = given[key] end
+  for i, arg in ipairs(args) do
+    arg.is_tensor, arg.is_module = arg.kind == "tensor", arg.kind == "module"
+    spec.known[arg.name], spec.names[i] = arg, arg.name
+  end
+  spec.read = options.signature(name, given.fields or "")
+  local cls = class(name, Module, Module._new)
+  for method, f in pairs(given.methods or {}) do cls[method] = f end
+  function cls:init(...) make(spec, self, ...) end
+  cls.forward, cls.extra = given.forward, given.extra
+  cls._torch, cls._short = given.torch, given.short
+  if given.reset then cls.reset_parameters = given.reset end
+  cls._declared = {
+    spec = spec,
+    shown = tuple.of,
+    assign = function(m, key, v) return assign(spec, m, key, v) end,
+    told = function(m, key)
+      if spec.told[key] and spec.told[key] ~= key then return fields_of(m, spec)[key] end
+      local f = spec.computed[key]
+      if f then return tuple.of(f(rawget(m, "_fields"))) end
+    end,
+    --- The fields as options of the constructor, which make such a layer anew.
+    fields = function(m) return fields_of(m, spec) end,
+  }
+  require("suture")._docs[cls] = given.doc
+  return cls
+end
+
+local layer = {}
+
+--- nn.layer "Name" {fields =, forward =, doc =, …}: a new kind of layer, declared; see lua/nn/layer.lua for all that a declaration
+-- may say. Unlike a class made by nn.class it needs no init: the constructor, its checks, what is printed, saved and undone
+-- follow from the fields. Returns the class.
+function layer.layer(name)
+  if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then fault('layer: expects a name, as nn.layer "Scale" {…}') end
+  return function(given)
+    if type(given) ~= "table" then fault('layer %s: expects its declaration in a table, as nn.layer "%s" {fields = …, forward = …}', name, name) end
+    return declare(name, given)
+  end
+end
+
+--- For the library's own: layer.into(table) → as layer.layer, and the class is put into the table.
+function layer.into(list)
+  return function(name)
+    return function(given)
+      local cls = declare(name, given)
+      cls._builtin = true
+      list[name] = cls
+      return cls
+    end
+  end
+end
+
+--- PyTorch's default for weights (kaiming_uniform_ with a = √5: bound 1/√fan_in) and biases (the same bound).
+function layer.reset_uniform(self)
+  init.kaiming_uniform_(self.weight, {a = math.sqrt(5)})
+  if self.bias then
+    local fan_in = init.fans("bias", self.weight)
+    local bound = fan_in > 0 and 1 / math.sqrt(fan_in) or 0
+    init.uniform_(self.bias, -bound, bound)
+  end
+end
+
+--- What a normalisation scales and moves by: weight 1, bias 0.
+function layer.reset_affine(self)
+  if self.weight then init.ones_(self.weight) end
+  if self.bias then init.zeros_(self.bias) end
+end
+
+--- "3" or "3×5": a pair in words.
+function layer.pair(p)
+  if type(p) ~= "table" then return tostring(p) end
+  if p[1] == p[2] then return tostring(p[1]) end
+  return ("%s×%s"):format(tostring(p[1]), tostring(p[2]))
+end
+
+return layer

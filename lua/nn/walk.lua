@@ -1,0 +1,185 @@
+--- Walking through a module: its children, its parameters and buffers, what a path or a pattern names.
+local fault = require "suture.base.fault"
+local glob = require "suture.base.glob"
+local Module = require "suture.nn.module"
+local ordered = require "suture.base.ordered"
+local suggest = require "suture.base.suggest"
+local raw = require("suture.core").tensor
+local is_module = Module.is_module
+
+local function join(prefix, name) return prefix == "" and name or prefix .. "." .. name end
+Module._join = join
+
+-- Calls f(module, path) for each module once, parents first, in order of registration.
+local function walk(m, f, path, seen)
+  seen = seen or {}
+  if seen[m] then return end
+  seen[m] = true
+  f(m, path or "")
+  for _, name in ipairs(m._names) do walk(m._children[name], f, join(path or "", name), seen) end
+end
+Module._walk = walk
+
+-- Calls f(tensor, path, module, name) for each parameter ("_pnames", "_params") or buffer once.
+local function walk_tensors(m, names, values, f)
+  local seen = {}
+  walk(m, function(sub, path)
+    for _, name in ipairs(sub[names]) do
+      local t = sub[values][name]
+      if not seen[t] then
+        seen[t] = true
+        f(t, join(path, name), sub, name)
+      end
+    end
+  end)
+end
+Module._walk_tensors = walk_tensors
+
+--- m:children(): the modules directly inside; `for child in m:children() do`.
+function Module.children(m)
+  local out, seen = {}, {}
+  for _, name in ipairs(m._names) do
+    local c = m._children[name]
+    if not seen[c] then out[#out + 1], seen[c] = c, true end
+  end
+  return ordered.list(out)
+end
+
+--- m:named_children(): name and module; `for name, child in m:named_children() do`.
+function Module.named_children(m)
+  local out = ordered.dict()
+  for _, name in ipairs(m._names) do out[name] = m._children[name] end
+  return out
+end
+
+--- m:modules(): m and all modules beneath, each once.
+function Module.modules(m)
+  local out = {}
+  walk(m, function(sub) out[#out + 1] = sub end)
+  return ordered.list(out)
+end
+
+--- m:named_modules(): path and module, m itself under the name "".
+function Module.named_modules(m)
+  local out = ordered.dict()
+  walk(m, function(sub, path) out[path] = sub end)
+  return out
+end
+
+--- m:parameters(): all parameters, each once; `for p in m:parameters() do`, or by place from 1; #: how many tensors.
+function Module.parameters(m)
+  local out = {}
+  walk_tensors(m, "_pnames", "_params", function(t) out[#out + 1] = t end)
+  return ordered.list(out)
+end
+
+--- m:named_parameters(): name and parameter; `for name, p in m:named_parameters() do`.
+function Module.named_parameters(m)
+  local out = ordered.dict()
+  walk_tensors(m, "_pnames", "_params", function(t, name) out[name] = t end)
+  return out
+end
+
+--- m:buffers(): running statistics and the like, each once.
+function Module.buffers(m)
+  local out = {}
+  walk_tensors(m, "_bnames", "_buffers", function(t) out[#out + 1] = t end)
+  return ordered.list(out)
+end
+
+--- m:named_buffers(): name and buffer.
+function Module.named_buffers(m)
+  local out = ordered.dict()
+  walk_tensors(m, "_bnames", "_buffers", function(t, name) out[name] = t end)
+  return out
+end
+
+--- m:num_parameters(): how many numbers its parameters hold.
+function Module.num_parameters(m)
+  local n = 0
+  walk_tensors(m, "_pnames", "_params", function(t) n = n + raw.numel(t) end)
+  return n
+end
+
+--- m:apply(f): calls f on every module beneath, children first, then on m; returns m.
+function Module.apply(m, f)
+  if type(f) ~= "function" then fault("apply: expects a function, got %s", Module._shown(f)) end
+  require("suture.base.journal").change(nil, function()
+    local function visit(sub)
+      for c in sub:children() do visit(c) end
+      f(sub)
+    end
+    visit(m)
+  end)
+  return m
+end
+
+--- m:at("layer4.1.conv1"): the module (or the parameter or buffer) of that name; an error with the nearest name otherwise.
+function Module.at(m, path)
+  return m:_at("at", path)
+end
+
+-- The paths of all modules beneath m; with tensors also those of parameters and buffers.
+local function paths_of(m, tensors)
+  local names = {}
+  walk(m, function(_, p) if p ~= "" then names[#names + 1] = p end end)
+  if tensors then
+    walk_tensors(m, "_pnames", "_params", function(_, p) names[#names + 1] = p end)
+    walk_tensors(m, "_bnames", "_buffers", function(_, p) names[#names + 1] = p end)
+  end
+  return names
+end
+
+-- `what`: who asks, for errors.
+function Module._at(m, what, path)
+  if type(path) ~= "string" then fault('%s: expects a path like "layer4.1.conv1", got %s', what, Module._shown(path)) end
+  if path == "" then return m end
+  local found = m
+  for name in path:gmatch "[^.]+" do
+    found = is_module(found) and (found._children[name] or found._params[name] or found._buffers[name]) or nil
+    if found == nil then break end
+  end
+  if found ~= nil then return found end
+  fault("%s: no module '%s' in %s%s", what, path, getmetatable(m).__name, suggest.hint(path, paths_of(m, true)))
+end
+Module.get_submodule = Module.at
+
+--- m:find("*.bn?"): the modules whose path matches, in order: a dictionary of path and module. `*` any text, `?` one
+-- character, `[12]`, `{a,b}`; a function f(module, path) chooses freely; a class (nn.Conv2d) finds its objects.
+function Module.find(m, what)
+  local out = ordered.dict()
+  local match
+  if type(what) == "table" and what._is_module and not is_module(what) then
+    match = function(_, sub)
+      local cls = getmetatable(sub)
+      while cls do
+        if cls == what then return true end
+        cls = rawget(cls, "super")
+      end
+    end
+  elseif type(what) == "function" then match = function(path, sub) return what(sub, path) end
+  else match = glob(what, "find") end
+  walk(m, function(sub, path) if path ~= "" and match(path, sub) then out[path] = sub end end)
+  return out
+end
+
+-- The modules a glob names, and all beneath them; an error when there are none. nil: all.
+function Module._chosen(m, what, pattern)
+  local out, seen = {}, {}
+  local function take(sub)
+    walk(sub, function(s) if not seen[s] then seen[s] = true out[#out + 1] = s end end)
+  end
+  if pattern == nil then take(m) return out end
+  local match = glob(pattern, what)
+  walk(m, function(sub, path) if path ~= "" and match(path) then take(sub) end end)
+  return out, what
+end
+
+function Module._no_match(m, what, pattern)
+  local text = type(pattern) == "table" and table.concat(pattern, " ") or tostring(pattern)
+  fault("%s: nothing in %s is called '%s'%s", what, getmetatable(m).__name, text, suggest.hint(text, paths_of(m)))
+end
+
+Module._methods()
+
+return Module

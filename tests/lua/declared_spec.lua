@@ -1,0 +1,168 @@
+-- Declared layers: what is printed, saved, undone and run is one state.
+local suture = require "suture"
+local nn, zoo = suture.nn, suture.zoo
+local undo = require "suture.model.undo"
+
+local function fails(what, f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok, "no error: " .. what)
+  assert.is_truthy(tostring(err):find(what, 1, true), tostring(err))
+end
+
+local function shape(m, ...) return tostring(m(suture.zeros(...)).shape) end
+
+-- What comes back from a file that m was saved to.
+local function again(m)
+  local path = os.tmpname() .. ".safetensors"
+  m:save(path)
+  local back = suture.open(path)
+  os.remove(path)
+  return back
+end
+
+describe("a declared field", function()
+  before_each(undo.clear)
+
+  it("that is assigned is checked, acts, is printed, drawn, saved and undone", function()
+    local m = nn.Sequential(nn.Conv2d(1, 2, 3, {stride = 2}), nn.MaxPool2d(2), nn.Dropout(0.5))
+    m.input_shape = {1, 1, 16, 16}
+    m[0].stride, m[1].stride, m[1].padding, m[2].p = 1, {1, 2}, 1, 0.25
+    assert.equal("(1, 2, 15, 8)", shape(m, 1, 1, 16, 16))
+    assert.matches("stride=%(1, 1%)", tostring(m))
+    assert.matches("stride=%(1, 2%)", tostring(m))
+    assert.is_nil(tostring(m:graph()):find "s2")
+    local back = again(m)
+    assert.equal(tostring(m), tostring(back))
+    assert.equal("(1, 2, 15, 8)", shape(back, 1, 1, 16, 16))
+    assert.equal(0.25, back[2].p)
+    suture.undo(4)
+    assert.same({2, 2, 0, 0.5}, {m[0].stride[1], m[1].stride[1], m[1].padding[1], m[2].p})
+    suture.redo(4)
+    assert.same({1, 2, 0.25}, {m[1].stride[1], m[1].stride[2], m[2].p})
+  end)
+
+  it("refuses what the constructor refuses, and what its parameters do not fit", function()
+    local c, bn = nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4)
+    fails("stride expects a whole number above 0", function() c.stride = 0 end)
+    fails("do not divide into 3 groups", function() c.groups = 3 end)
+    fails("with in_channels = 3 its weight would be (4, 3, 3, 3), and is (4, 4, 3, 3)", function() c.in_channels = 3 end)
+    fails("its weight would be (4, 2, 3, 3)", function() c.groups = 2 end)
+    fails("did you mean stride?", function() c.strid = 2 end)
+    fails("affine is told by its weight", function() bn.affine = false end)
+    fails("momentum is a number from 0 to 1", function() bn.momentum = 3 end)
+    fails("cannot be changed in place", function() c.stride[1] = 2 end)
+    fails("squeeze_channels was used when it was made", function() nn.SqueezeExcitation(8, 2).squeeze_channels = 4 end)
+    fails("grid_size follows from its other fields", function() nn.PatchEmbed().grid_size = {1, 1} end)
+    fails("m:freeze() stops everything", function() c.trainable = false end)
+    fails("m:requires_grad_(false)", function() c.requires_grad = false end)
+    fails("is a method of every module", function() c.freeze = 3 end)
+    assert.equal("Conv2d(4, 4, kernel_size=(3, 3), stride=(1, 1))", tostring(c):match "^.-%)%)")
+  end)
+
+  it("that a tensor tells is what the tensor tells", function()
+    local c, bn = nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)
+    c.bias, bn.weight, bn.bias = nil, nil, nil
+    assert.matches("bias=False", tostring(c))
+    assert.is_false(bn.affine)
+    local back = again(nn.Sequential(c, bn))
+    assert.is_nil(back[0].bias)
+    assert.is_false(back[1].affine)
+    suture.undo(3)
+    assert.is_true(bn.affine)
+    assert.is_truthy(c.bias)
+  end)
+
+  it("acts in every layer that has one: an assigned field computes what a layer made with it computes", function()
+    local x = suture.randn(2, 4, 6, 6)
+    local changes = {
+      {nn.Conv2d(4, 4, 3), "padding", 1}, {nn.Conv2d(4, 4, 3), "dilation", 2}, {nn.BatchNorm2d(4), "eps", 0.5}, {nn.BatchNorm2d(4), "momentum", 0.9},
+      {nn.GroupNorm(2, 4), "num_groups", 4}, {nn.MaxPool2d(2), "kernel_size", 3}, {nn.MaxPool2d(4), "ceil_mode", true},
+      {nn.AvgPool2d(3, 2, 1), "count_include_pad", false}, {nn.AdaptiveAvgPool2d(2), "output_size", {3, 1}}, {nn.Flatten(), "start_dim", 2},
+      {nn.Permute {0, 1, 2, 3}, "dims", {0, 2, 3, 1}}, {nn.LeakyReLU(), "negative_slope", 0.3}, {nn.ELU(), "alpha", 2}, {nn.GELU(), "approximate", "tanh"},
+      {nn.Softmax(), "dim", 1}, {nn.LayerNorm(6), "eps", 0.5},
+    }
+    for _, c in ipairs(changes) do
+      local m, name, value = c[1], c[2], c[3]
+      local before = m(x)
+      m[name] = value
+      local fields = getmetatable(m)._declared.fields(m)
+      for k, v in pairs(fields) do if type(v) == "userdata" then fields[k] = nil end end
+      local made = nn[getmetatable(m).__name](fields)
+      made:load_state_dict(m:state_dict())
+      local got, want = m(x), made(x)
+      assert.equal(tostring(want.shape), tostring(got.shape), name)
+      assert.is_true(got:equal(want), getmetatable(m).__name .. "." .. name)
+      if name ~= "momentum" then assert.is_false(tostring(before.shape) == tostring(got.shape) and before:equal(got), name) end
+    end
+  end)
+end)
+
+describe("a layer of one's own", function()
+  it("is declared once: constructor, checks, printing, help, saving, undo follow", function()
+    local Scale = nn.layer "Scale" {
+      doc = "Scale(factor[, offset (0)]): factor · x + offset.",
+      fields = "factor:num offset:num=0",
+      forward = function(self, x) return x * self.factor + self.offset end,
+      extra = function(self) return ("%g, %g"):format(self.factor, self.offset) end,
+    }
+    local m = nn.Sequential(nn.Linear(2, 2), Scale(3, {offset = 1}))
+    m[1].factor = 2
+    assert.matches("Scale%(2, 1%)", tostring(m))
+    local back = again(m)
+    local x = suture.randn(1, 2)
+    assert.is_true(m(x):equal(back(x)))
+    fails("factor expects a number", Scale, "3")
+    fails("no option 'ofset': did you mean offset?", Scale, 1, {ofset = 2})
+    fails("factor expects a number, got", function() m[1].factor = {} end)
+    assert.matches("factor · x", require("suture.shell.help").text(Scale))
+    fails("forward is missing", nn.layer "Empty", {})
+    fails("no option 'field'", nn.layer "Wrong", {field = "x:num", forward = print})
+  end)
+end)
+
+describe("fields of a user's class", function()
+  it("are saved when they were changed, are undone, and what a file cannot hold is named", function()
+    local note = require "suture.base.note"
+    local Gain = nn.class "DeclaredSpecGain"
+    function Gain:init() self.gain, self.act = 1, suture.F.relu end
+    function Gain:forward(x) return self.act(x) * self.gain end
+    local m = nn.Sequential(nn.Linear(2, 2), Gain())
+    m[1].gain, m[1].note = 5, {"kept", "too"}
+    local back = again(m)
+    assert.same({5, {"kept", "too"}}, {back[1].gain, back[1].note})
+    suture.undo(2)
+    assert.same({1}, {m[1].gain, m[1].note})
+    m[1].act = suture.F.sigmoid
+    local said, write = {}, note.write
+    note.write = function(text) said[#said + 1] = text end
+    again(m)
+    note.write = write
+    assert.matches("cannot hold 1.act: assign it again after open%(%)", said[1])
+  end)
+
+  it("a class of the user's by the name of a layer is saved as the user's", function()
+    local Mine = nn.class "ReLU6"
+    function Mine:init() end
+    function Mine:forward(x) return x * 6 end
+    local back = again(nn.Sequential(nn.Linear(1, 1), Mine()))
+    assert.equal(Mine, getmetatable(back[1]))
+    assert.equal(nn.ReLU6, getmetatable(again(nn.Sequential(nn.Linear(1, 1), nn.ReLU6()))[1]))
+  end)
+end)
+
+describe("names of children and of methods", function()
+  it("do not collide", function()
+    local m = zoo.swin_t {depths = {1, 1, 1, 1}}
+    assert.equal("head", (m:head()))
+    assert.equal(m.head, select(2, m:head()))
+    m:reset_head(3)
+    assert.equal(3, m.head.out_features)
+    local Odd = nn.class "Odd"
+    function Odd:init() self.cost, self.freeze = nn.Linear(2, 2), nn.ReLU() end
+    function Odd:forward(x) return self.freeze(self.cost(x)) end
+    local odd = Odd()
+    odd:freeze()
+    assert.is_false(odd.cost.weight.requires_grad)
+    assert.equal("(1, 2)", tostring(odd(suture.ones(1, 2)).shape))
+  end)
+end)
