@@ -121,7 +121,8 @@ end
 local function end_records(recorder, depth, err)
   while recorder.top and recorder.at[recorder.top] > depth do
     local record = recorder.top
-    if err ~= nil and err == context.cut then record.last_node_order = record.last_node_order or graph.order() end
+    record.failed = err ~= context.cut or nil
+    record.last_node_order = record.last_node_order or graph.order()
     recorder.top = record.parent
   end
 end
@@ -134,7 +135,7 @@ end
 
 --- trace.record(f, …): calls f(…) and returns the list of module calls it made, in the order they began, then f's
 -- results. A record: module, path, nth (call of this module), depth, parent (record), inputs, outputs (tensors),
--- first_node_order and last_node_order (graph nodes made inside, see suture.core.graph.walk; nil where an error ended it).
+-- first_node_order and last_node_order (graph nodes made inside, see suture.core.graph.walk), failed (an error ended it).
 function trace.record(f, ...)
   local recorder = {list = {}, times = {}, at = {}}
   return recorder.list, trace.with({recorder = recorder}, f, ...)

@@ -146,8 +146,8 @@ function trace.run(m, given, what)
     for i, r in ipairs(records) do
       local call = {
         module = r.module, path = r.path, nth = r.nth, depth = r.depth, parent = r.parent and call_of[r.parent],
-        first = r.first_node_order, last = r.last_node_order or math.huge, inputs = {}, outputs = {}, index = i,
-        failed = r.last_node_order == nil, shape = r.outputs[1] and raw.shape(r.outputs[1]),
+        first = r.first_node_order, last = r.last_node_order, inputs = {}, outputs = {}, index = i,
+        failed = r.failed, shape = r.outputs[1] and raw.shape(r.outputs[1]),
         input_shape = r.inputs[1] and raw.shape(r.inputs[1]),
       }
       for k, x in ipairs(r.inputs) do call.inputs[k] = graph.order(x) end
