@@ -61,8 +61,8 @@ static Call call_of(const Run *r, const Step *s) {
   if (s->op->fuses) {
     c.epilogue = (Epilogue){.shift = data_of(r, s->bias), .residual = data_of(r, s->residual), .gate = data_of(r, s->gate),
                             .act = s->act ? s->act->activation : ACT_NONE, .act_attr = s->act_attr};
-    if (s->bn_mean >= 0) {
-      int channels = (int)r->p->value[s->bn_mean].shape.dim[0];
+    if (s->bn_var >= 0) {
+      int channels = (int)r->p->value[s->bn_var].shape.dim[0];
       float *scale = (float *)(void *)(arena + s->fold_offset), *shift = scale + channels;
       kern->bn_fold(scale, shift, data_of(r, s->bn_mean), data_of(r, s->bn_var), data_of(r, s->bn_weight),
                     data_of(r, s->bn_bias), data_of(r, s->bias), (float)s->bn_eps, channels);
@@ -106,13 +106,24 @@ static bool run_recorded(const Run *r, int t, Err *e) {
   return record_step(run_record, info, e);
 }
 
+/* A memory error, told of the node that wants most. */
+static bool err_of_largest(Node *const *node, int count, Err *e) {
+  const Node *largest = NULL;
+  for (int i = 0; i < count; i++)
+    if (!node[i]->value && (!largest || shape_count(&node[i]->shape) > shape_count(&largest->shape))) largest = node[i];
+  if (!largest) return false;
+  const char *path = largest->path;
+  return err_within(e, "%s%s%s %s", path, *path ? ": " : "", largest->op->name, SHAPE_STR(&largest->shape));
+}
+
 bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
   Plan *p = plan_get(node, count, out, n_out, UINT64_MAX, e);
-  if (!p || !arena_reserve(p->arena, e)) return false;
+  if (!p) return false;
+  if (!arena_reserve(p->arena, e)) return err_of_largest(node, count, e);
   Tensor **made = calloc((size_t)n_out + 1, sizeof *made);
   if (!made) return err_memory(e, (double)n_out, "a run");
   bool ok = true;
-  for (int i = 0; i < n_out && ok; i++) ok = (made[i] = tensor_new(&out[i]->shape, e)) != NULL;
+  for (int i = 0; i < n_out && ok; i++) ok = (made[i] = tensor_new(&out[i]->shape, e)) || err_of_largest(&out[i], 1, e);
   Run r = {p, node, made};
   if (run_record) record_memory(run_record, p);
   for (int t = 0; t < p->n_steps && ok; t++) {
@@ -120,6 +131,7 @@ bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
     else if (run_record) ok = run_recorded(&r, t, e);
     else run_step(&r, &p->step[t]);
   }
+  if (ok && host_should_stop()) ok = err_stop(e); /* long copies and fills end early where the host asks to stop */
   for (int i = 0; i < n_out; i++) {
     if (ok) node_set_value(out[i], made[i]);
     tensor_unref(made[i]);
@@ -147,7 +159,8 @@ static Plan *plan_of(Node **node, int count, Node *const *out, int n_out, uint64
 bool run_measure(Node **node, int count, Node *const *out, int n_out, uint64_t forward_end, GraphCost *cost, Err *e) {
   const Plan *p = plan_of(node, count, out, n_out, forward_end, e);
   if (!p) return false;
-  *cost = (GraphCost){(int64_t)p->arena, (int64_t)p->output_bytes, (int64_t)p->saved_bytes, p->n_steps};
+  *cost = (GraphCost){.arena = (int64_t)p->arena, .values = (int64_t)p->values_peak, .scratch = (int64_t)p->scratch_peak,
+                      .outputs = (int64_t)p->output_bytes, .saved = (int64_t)p->saved_bytes, .steps = p->n_steps};
   return true;
 }
 

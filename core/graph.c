@@ -58,16 +58,19 @@ static Node *node_new(const Op *op, Err *e) {
   return n;
 }
 
-Node *node_leaf(Tensor *t, Err *e) {
-  Node *n = t ? node_new(NULL, e) : NULL;
-  if (!n) {
-    tensor_unref(t);
-    return NULL;
-  }
+/* Gives a leaf its tensor; takes over the reference. */
+static Node *leaf_on(Node *n, Tensor *t) {
   n->value = t;
   n->shape = t->shape;
   n->dtype = t->dtype;
   return n;
+}
+
+Node *node_leaf(Tensor *t, Err *e) {
+  Node *n = t ? node_new(NULL, e) : NULL;
+  if (n) return leaf_on(n, t);
+  tensor_unref(t);
+  return NULL;
 }
 
 Node *node_ref(Node *n) {
@@ -191,7 +194,7 @@ Node *build(Builder *b, const Op *op, const double *attr, int n_in, Node *const 
   double filled[MAX_ATTR] = {0};
   if (attr) memcpy(filled, attr, sizeof filled);
   else op_defaults(op, filled);
-  if (!op->shape(shape, n_in, filled, &out, b->err)) {
+  if (!op_attrs_check(op, filled, b->err) || !op->shape(shape, n_in, filled, &out, b->err) || !shape_check(&out, b->err)) {
     fail_at(b->err, op);
     b->failed = true;
     return NULL;
@@ -308,9 +311,9 @@ static bool across_samples(const Node *x) {
 }
 
 /* What a value is of which it only is another view. */
-static Node *seen_through(Node *x) {
+static Node *seen_through(Node *x, const Node *input) {
   extern const Op op_reshape, op_permute;
-  while (x->op == &op_reshape || x->op == &op_permute) x = x->in[0];
+  while (x != input && x->n_in && (x->op == &op_reshape || x->op == &op_permute)) x = x->in[0];
   return x;
 }
 
@@ -354,7 +357,7 @@ Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *w
         for (int j = 0; j < n; j++)
           if (want[j] == node[i]) x = node[i], used_later = true;
       }
-      if (used_later && x->index == 1) x = seen_through(x);
+      if (used_later && x->index == 1) x = seen_through(x, input);
       if (used_later && x->index == 1 && x != input && x->mark != stamp) {
         x->mark = stamp;
         out[(*count)++] = x;
@@ -410,7 +413,7 @@ static void end_effect(Node *s) {
 
 /* running = (1 - momentum) * running + momentum * batch, the variance unbiased (PyTorch, BatchNorm2d). */
 static void do_effect(Node *s) {
-  int64_t c = s->shape.dim[s->shape.rank - 1], count = shape_count(&s->in[0]->shape) / c;
+  int64_t c = s->shape.dim[s->shape.rank - 1], count = c ? shape_count(&s->in[0]->shape) / c : 0;
   double unbiased = count > 1 ? (double)count / (double)(count - 1) : 1;
   for (int k = 0; k < 2; k++) {
     Node *leaf = s->effect_on[k];
@@ -497,7 +500,7 @@ static bool check_fresh(Node **node, int n, Err *e) {
     Node *x = node[i];
     if (x->value || x->stands_in) continue;
     const char *where = *x->path ? x->path : x->op->name;
-    if (x->released) return err_set(e, "%s: this value's graph was let go by backward(); use backward{retain = true} or look at it before", where);
+    if (x->released) return err_set(e, "%s: this value's graph was let go by backward(); use backward{retain_graph = true} or look at it before", where);
     uint64_t sum = 0;
     for (int k = 0; k < x->n_in; k++)
       if (x->in[k]) sum += versions_of(x->in[k]);
@@ -588,6 +591,18 @@ static bool leaf_gradients(Builder *b, Node *const *want, int n, Node *dy, Node 
   return ok;
 }
 
+/* The nodes that leaves will hold as their gradients: grad[i] itself, or an empty leaf where that is some other value too. */
+static bool own_gradients(Node ***out, Node *const *grad, int n, Err *e) {
+  Node **own = *out = calloc((size_t)n + 1, sizeof *own);
+  if (!own) return err_memory(e, (double)n * sizeof *own, "gradients");
+  for (int i = 0; i < n; i++) {
+    if (!grad[i]) continue;
+    bool shared = !grad[i]->op || grad[i]->refs > 1;
+    if (!(own[i] = shared ? node_new(NULL, e) : node_ref(grad[i]))) return false;
+  }
+  return true;
+}
+
 bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
   if (!loss->requires_grad)
     return err_set(e, "backward: this value does not depend on anything that requires a gradient (is everything frozen, or was it made under no_grad?)");
@@ -597,15 +612,15 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
     return err_set(e, "backward: dy has shape %s, the value %s", SHAPE_STR(&dy->shape), SHAPE_STR(&loss->shape));
   Builder b;
   builder_begin(&b, e);
-  Node **leaf = NULL, **grad = NULL;
+  Node **leaf = NULL, **grad = NULL, **own = NULL;
   int n = 0;
   bool narrowed, ok = leaf_gradients(&b, &loss, 1, dy, &leaf, &grad, &n, &narrowed);
+  if (ok) ok = own_gradients(&own, grad, n, e);
   if (ok) {
-    Node *first = loss;
     Node **want = malloc((size_t)(n + 1 + effect_count) * sizeof *want);
     ok = want || err_memory(e, (double)n, "a graph");
     if (ok) {
-      want[0] = first;
+      want[0] = loss;
       for (int i = 0; i < n; i++) want[i + 1] = grad[i];
       /* Statistics of branches that the loss does not look at, too: what they are computed from is let go of now. */
       for (int i = 0; i < effect_count; i++) want[n + 1 + i] = effects[i];
@@ -614,20 +629,19 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
     free(want);
   }
   if (narrowed) narrow_end();
-  /* Only now, when all is computed, does anything change. */
-  for (int i = 0; ok && i < n; i++) {
-    if (!grad[i]) continue;
-    Node *g = grad[i];
-    bool shared = !g->op || g->refs > 1; /* a gradient that is also some other value: keep a leaf of its own */
-    Node *own = shared ? node_leaf(tensor_ref(g->value), e) : node_ref(g);
-    if (!own) {
-      ok = false;
-      break;
+  /* Only now, when all is computed, does anything change; and nothing from here on can fail. */
+  for (int i = 0; own && i < n; i++) {
+    if (!own[i]) continue;
+    if (!ok) {
+      node_unref(own[i]);
+      continue;
     }
-    node_release(own);
+    if (own[i] == grad[i]) node_release(own[i]);
+    else leaf_on(own[i], tensor_ref(grad[i]->value));
     node_unref(leaf[i]->grad);
-    leaf[i]->grad = own;
+    leaf[i]->grad = own[i];
   }
+  free(own);
   if (ok && !retain) {
     int total;
     Node **node = graph_walk(&loss, 1, false, &total, e);

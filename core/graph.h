@@ -127,7 +127,9 @@ void graph_drop_effects(void);
 /* What a run would take, without running: memory in bytes and the number of steps. With backward, gradients of want[0]
  * for every leaf that requires one are planned too. */
 typedef struct GraphCost {
-  int64_t arena;    /* peak of intermediate values and scratch */
+  int64_t arena;    /* intermediate values and scratch, as they share one piece of memory */
+  int64_t values;   /* the most that intermediate values take at one time, without scratch */
+  int64_t scratch;  /* the most that one step takes for itself */
   int64_t outputs;  /* values and gradients kept afterwards */
   int64_t saved;    /* forward values alive when backward begins */
   int steps;

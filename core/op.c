@@ -59,6 +59,7 @@ int op_args(const Op *op, OpArg *arg, int max) {
     snprintf(a->name, sizeof a->name, "%.*s", (int)(eq ? eq - w : (ptrdiff_t)strlen(w)), w);
     a->slot = slot;
     a->optional = true;
+    a->whole = eq && !strchr(eq, '.') && !strstr(eq, "e-") && !strstr(eq, "inf");
     if (eq && eq[1] == '*') {
       a->list = true;
       a->n = MAX_IN;
@@ -73,20 +74,44 @@ int op_args(const Op *op, OpArg *arg, int max) {
 
 enum { MAX_ARGS = MAX_IN + MAX_ATTR };
 
-/* Each op's text is read once, or again where another op took its place. */
-void op_defaults(const Op *op, double *attr) {
+/* What an op's text says of its attributes, read once, or again where another op took its place. */
+typedef struct Attrs {
+  const Op *op;
+  double value[MAX_ATTR];
+  bool whole[MAX_ATTR], may_end[MAX_ATTR];
+} Attrs;
+
+static const Attrs *attrs_of(const Op *op) {
   enum { PLACES = 256 };
-  static struct { const Op *op; double attr[MAX_ATTR]; } read[PLACES];
-  size_t at = ((uintptr_t)op / sizeof *op) % PLACES;
-  if (read[at].op != op) {
+  static Attrs read[PLACES];
+  Attrs *r = &read[((uintptr_t)op / sizeof *op) % PLACES];
+  if (r->op == op) return r;
+  OpArg arg[MAX_ARGS];
+  int n = op_args(op, arg, MAX_ARGS);
+  memset(r, 0, sizeof *r);
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < arg[i].n && arg[i].slot + k < MAX_ATTR; k++) {
+      int at = arg[i].slot + k;
+      r->value[at] = arg[i].value[k];
+      r->whole[at] = arg[i].whole;
+      r->may_end[at] = arg[i].whole && arg[i].value[k] == ATTR_END;
+    }
+  r->op = op;
+  return r;
+}
+
+void op_defaults(const Op *op, double *attr) { memcpy(attr, attrs_of(op)->value, sizeof attrs_of(op)->value); }
+
+bool op_attrs_check(const Op *op, const double *attr, Err *e) {
+  const Attrs *r = attrs_of(op);
+  for (int at = 0; at < MAX_ATTR; at++) {
+    if (!r->whole[at] || is_whole(attr[at]) || (r->may_end[at] && attr[at] == ATTR_END)) continue;
     OpArg arg[MAX_ARGS];
-    int n = op_args(op, arg, MAX_ARGS);
-    memset(&read[at], 0, sizeof read[at]);
-    for (int i = 0; i < n; i++)
-      for (int k = 0; k < arg[i].n && arg[i].slot + k < MAX_ATTR; k++) read[at].attr[arg[i].slot + k] = arg[i].value[k];
-    read[at].op = op;
+    int n = op_args(op, arg, MAX_ARGS), i = 0;
+    while (i < n - 1 && (arg[i].input || at >= arg[i].slot + arg[i].n)) i++;
+    return err_set(e, "%s expects whole numbers, got %.17g", arg[i].name, attr[at]);
   }
-  memcpy(attr, read[at].attr, sizeof read[at].attr);
+  return true;
 }
 
 bool op_attrs_parse(const Op *op, const char *text, double *attr, Err *e) {

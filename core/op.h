@@ -2,6 +2,7 @@
  * (op_table) is generated from the folder. Only shape rules may fail; kernels cannot. */
 #ifndef CORE_OP_H
 #define CORE_OP_H
+#include <math.h>
 #include "tensor.h"
 
 enum { MAX_IN = 8, MAX_ATTR = 16, MAX_ACT_ATTR = 2 };
@@ -80,7 +81,8 @@ typedef enum OpFuse { FUSE_NONE, FUSE_TAIL, FUSE_MAP } OpFuse;
 typedef struct Op {
   const char *name; /* "conv2d" */
   /* Inputs, then attributes with defaults: "x w b? | stride=1,1 padding=0,0 groups=1". "?" marks an optional input.
-   * "dims=*" is a list of up to 8 whole numbers, filled up with ATTR_END. Attributes fill attr[] from left to right. */
+   * "dims=*" is a list of up to 8 whole numbers, filled up with ATTR_END. Attributes fill attr[] from left to right. One whose default is
+   * written as a whole number (or true, false, END) takes whole numbers, which build() sees to; "1.0", "1e-5", "inf" take any. */
   const char *args;
   const char *doc; /* one line, with the formula */
   OpLayout layout;
@@ -120,7 +122,8 @@ typedef struct Op {
   const OpCase *cases; /* ends with a row whose shapes is NULL */
 } Op;
 
-#define ATTR_END (-1e9) /* fills the unused places of a list attribute */
+/* Fills the unused places of a list attribute; no whole number is equal to it. */
+#define ATTR_END (-(double)INFINITY)
 
 extern const Op *const op_table[]; /* ends with NULL */
 extern const int op_count;
@@ -131,12 +134,14 @@ bool op_keeps_samples(const Op *op, const Shape *in, int n_in, const double *att
 /* args taken apart, for argument checks, printing and help. */
 typedef struct OpArg {
   char name[24];
-  bool input, optional, list;
+  bool input, optional, list, whole;
   int slot, n;          /* attributes: first place in attr[] and how many */
   double value[MAX_IN]; /* attributes: defaults */
 } OpArg;
 int op_args(const Op *op, OpArg *arg, int max); /* returns how many */
 void op_defaults(const Op *op, double *attr);
+/* Whether the attributes that take whole numbers hold such; false with e: "stride expects a whole number, got 1.5". */
+bool op_attrs_check(const Op *op, const double *attr, Err *e);
 /* Reads "stride=2,2 padding=1" over the defaults; one number for a pair fills both. */
 bool op_attrs_parse(const Op *op, const char *text, double *attr, Err *e);
 #endif

@@ -215,13 +215,20 @@ static int64_t alias_shift(const Draft *d, const Op *op, const Step *s, const Sh
 /* --- places --- */
 
 typedef struct Hole { size_t at, size; } Hole;
-typedef struct Arena { Hole *hole; int n, cap; size_t top; } Arena;
+typedef struct Arena {
+  Hole *hole;
+  int n, cap;
+  size_t top, held; /* where it ends, and bytes taken and not given back */
+} Arena;
+
+#define ARENA_MAX ((size_t)1 << 60)
 
 static size_t round_up(size_t n) { return (n + 127) & ~(size_t)127; }
 
 /* Best fit; grows the top where no hole fits, starting in the last hole when that touches the top. */
 static size_t arena_take(Arena *a, size_t size) {
   int best = -1;
+  a->held += size;
   for (int i = 0; i < a->n; i++)
     if (a->hole[i].size >= size && (best < 0 || a->hole[i].size < a->hole[best].size)) best = i;
   if (best >= 0) {
@@ -243,6 +250,7 @@ static size_t arena_take(Arena *a, size_t size) {
 
 static void arena_give(Arena *a, size_t at, size_t size) {
   if (!size) return;
+  a->held -= size;
   int i = 0;
   while (i < a->n && a->hole[i].at < at) i++;
   memmove(a->hole + i + 1, a->hole + i, (size_t)(a->n - i) * sizeof *a->hole);
@@ -331,7 +339,7 @@ static int overwritten(const Plan *p, int t) {
 }
 
 static size_t fold_bytes(const Plan *p, const Step *s) {
-  return s->bn_mean >= 0 ? round_up(2 * sizeof(float) * (size_t)p->value[s->bn_mean].shape.dim[0]) : 0;
+  return s->bn_var >= 0 ? round_up(2 * sizeof(float) * (size_t)p->value[s->bn_var].shape.dim[0]) : 0;
 }
 
 /* Bytes of scratch that the step's op wants. */
@@ -387,7 +395,13 @@ static bool place(Draft *d, uint64_t forward_end) {
     if (beside) beside->offset = arena_take(&a, value_bytes(beside));
     Step *first = s->first >= 0 ? &p->first[s->first] : NULL;
     size_t scratch = scratch_bytes(p, s), fold = fold_bytes(p, s), all = scratch + fold + (first ? fold_bytes(p, first) : 0) + 128;
+    if (a.held > p->values_peak) p->values_peak = a.held;
+    if (all > p->scratch_peak) p->scratch_peak = all;
     s->scratch_offset = arena_take(&a, all);
+    if (a.top > ARENA_MAX) { /* no machine has it, and sums of sizes must not wrap */
+      free(a.hole);
+      return err_memory(d->e, (double)a.top, "intermediate values");
+    }
     s->fold_offset = s->scratch_offset + scratch;
     if (first) first->fold_offset = s->fold_offset + fold;
     arena_give(&a, s->scratch_offset, all);

@@ -29,7 +29,7 @@ typedef struct Step {
   int n_in, in[MAX_IN], out; /* values; in: -1 absent */
   int n_fused, fused[4];     /* nodes computed with it: behind the op, in order, the last one's value is `out`; then the one beside it */
   int beside;                /* the value of that, or -1 */
-  /* what they take, -1: not */
+  /* what they take, -1: not; a BatchNorm has a bn_var */
   int bias, bn_mean, bn_var, bn_weight, bn_bias, residual, gate;
   double bn_eps;
   const Op *act;   /* the activation's op, or NULL */
@@ -47,7 +47,7 @@ typedef struct Plan {
   Value *value;
   Step *step, *first;
   int *out;        /* values wanted */
-  size_t arena, output_bytes, saved_bytes;
+  size_t arena, output_bytes, saved_bytes, values_peak, scratch_peak;
 } Plan;
 
 /* The plan for these nodes (see run.h; out in the order of node), made or found in the cache. NULL with e on failure. Owned by the cache; valid

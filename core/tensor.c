@@ -4,9 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "host.h"
 
 /* --- shapes --- */
+
+bool shape_check(const Shape *s, Err *e) {
+  if (s->rank < 0 || s->rank > MAX_RANK) return err_set(e, "a tensor has at most %d dimensions, got %d", MAX_RANK, s->rank);
+  int64_t count = 1;
+  for (int i = 0; i < s->rank; i++) {
+    int64_t n = s->dim[i] ? s->dim[i] : 1;
+    if (n < 0) return err_set(e, "a size cannot be negative, got %s", SHAPE_STR(s));
+    if (n > COUNT_MAX / count) return err_set(e, "shape %s has more elements than can be counted (2^53)", SHAPE_STR(s));
+    count *= n;
+  }
+  return true;
+}
 
 Shape shape_of(int rank, const int64_t *dim) {
   Shape s = {.rank = rank};
@@ -125,11 +138,43 @@ void memory_trim(void) {
   pthread_mutex_unlock(&lock);
 }
 
-static void *get(size_t bytes, bool zeros, const char *what, Err *e) {
-  if (bytes > (size_t)1 << 46) {
-    err_memory(e, (double)bytes, what);
-    return NULL;
+/* Asking costs some microseconds, so that the machine has less than this is not asked for. */
+static const size_t LARGE = (size_t)256 << 20;
+
+static bool file_text(const char *path, char *text, size_t size) {
+  FILE *f = fopen(path, "re");
+  size_t n = f ? fread(text, 1, size - 1, f) : 0;
+  if (f) fclose(f);
+  text[n] = 0;
+  return n > 0;
+}
+
+/* Bytes in /proc/meminfo's line of that name; 0: not there. */
+static double meminfo(const char *text, const char *name) {
+  const char *at = strstr(text, name);
+  return at ? 1024 * strtod(at + strlen(name), NULL) : 0;
+}
+
+bool memory_fits(size_t bytes, bool untouched, const char *what, Err *e) {
+  if (bytes < LARGE) return true;
+  double all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE), room = all;
+  char text[4096], limit[64];
+  if (file_text("/proc/meminfo", text, sizeof text) && strstr(text, "MemAvailable:")) {
+    all += meminfo(text, "SwapTotal:");
+    room = meminfo(text, "MemAvailable:") + meminfo(text, "SwapFree:");
   }
+  if (file_text("/sys/fs/cgroup/memory.max", limit, sizeof limit) && strtod(limit, NULL) > 0 && strtod(limit, NULL) < all)
+    all = strtod(limit, NULL); /* a container's */
+  if (room > all) room = all;
+  if ((double)bytes <= (untouched ? all : room)) return true;
+  char left[60] = "";
+  if ((double)bytes <= all) snprintf(left, sizeof left, ", %.1f GB of them free", room / 1e9);
+  err_set(e, "%s would take %.1f GB, the machine has %.1f GB%s", what, (double)bytes / 1e9, all / 1e9, left);
+  e->kind = ERR_MEMORY;
+  return false;
+}
+
+static void *get(size_t bytes, bool zeros, const char *what, Err *e) {
   size_t size = bytes + HEAD, pages = size >= 2 * HUGE_PAGE ? HUGE_PAGE : size >= BIG ? PAGE : 64;
   size = (size + pages - 1) / pages * pages;
   Block *b = NULL;
@@ -139,6 +184,9 @@ static void *get(size_t bytes, bool zeros, const char *what, Err *e) {
     pthread_mutex_unlock(&lock);
   }
   if (!b) {
+    bool fits = memory_fits(bytes, zeros, what, e);
+    if (!fits) memory_trim();
+    if (!fits && !memory_fits(bytes, zeros, what, e)) return NULL;
     b = new_block(size);
     if (!b) {
       memory_trim();
@@ -181,15 +229,13 @@ void tensor_peak_reset(void) { peak_bytes = live_bytes; }
 
 static Tensor *make(const Shape *shape, bool zeros, Err *e) {
   static uint64_t next_id = 1;
-  double count = 1;
-  for (int i = 0; i < shape->rank; i++) count *= (double)shape->dim[i];
-  if (shape->rank < 0 || shape->rank > MAX_RANK || count < 0 || count > 1e13) {
-    err_set(e, "a tensor of shape %s is out of reach", SHAPE_STR(shape));
-    return NULL;
-  }
-  Tensor *t = calloc(1, sizeof *t);
+  if (!shape_check(shape, e)) return NULL;
+  int64_t count = shape_count(shape);
   size_t bytes = (size_t)count * sizeof(float);
-  if (t) t->data = get(bytes ? bytes : sizeof(float), zeros, "a tensor", e);
+  char what[SHAPE_TEXT + 30] = "a tensor";
+  if (bytes >= LARGE) snprintf(what, sizeof what, "a tensor of shape %s", SHAPE_STR(shape));
+  Tensor *t = calloc(1, sizeof *t);
+  if (t) t->data = get(bytes ? bytes : sizeof(float), zeros, what, e);
   else err_memory(e, sizeof *t, "a tensor");
   if (!t || !t->data) {
     free(t);
@@ -197,7 +243,7 @@ static Tensor *make(const Shape *shape, bool zeros, Err *e) {
   }
   t->refs = 1;
   t->shape = *shape;
-  t->count = (int64_t)count;
+  t->count = count;
   t->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
   if (host.memory) host.memory((ptrdiff_t)bytes);
   return t;

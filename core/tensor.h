@@ -37,6 +37,14 @@ typedef struct Tensor {
   Form *form;       /* see tensor_form */
 } Tensor;
 
+/* No shape has more elements (a dim of 0 counts as 1 here), so that counts, strides and sizes in bytes fit into int64_t and a count into a
+ * double. Every tensor and every node has passed shape_check. */
+#define COUNT_MAX ((int64_t)1 << 53)
+/* Whether s can be counted; false with e: a negative dim, or too many elements. */
+bool shape_check(const Shape *s, Err *e);
+/* Whether v is a whole number that a double holds exactly. */
+static inline bool is_whole(double v) { return v >= -(double)COUNT_MAX && v <= (double)COUNT_MAX && v == (double)(int64_t)v; }
+
 Shape shape_of(int rank, const int64_t *dim);
 int64_t shape_count(const Shape *s);
 bool shape_equal(const Shape *a, const Shape *b);
@@ -79,6 +87,9 @@ void tensor_peak_reset(void);
 /* Aligned memory from the pool that tensors and arenas share: large blocks are kept for the next of their size, since
  * fresh pages cost as much as a convolution. memory_trim gives the kept blocks back to the system. */
 void *memory_get(size_t bytes, const char *what, Err *e);
+/* Whether the machine can hold so many bytes more; false with e: "… would take 34.4 GB, the machine has 25.3 GB". `untouched`: they will
+ * not be written yet, so only more than all there is is refused. */
+bool memory_fits(size_t bytes, bool untouched, const char *what, Err *e);
 void memory_put(void *p, size_t bytes);
 void memory_trim(void);
 #endif

@@ -1,20 +1,23 @@
 /* Element-wise kernels: memory-bound loops over fixed pieces. Each formula is written once, as an expression in x (or a
  * and b); the loops around it are what the compiler vectorises. */
 #include <math.h>
+#include "../host.h"
 #include "kernels.h"
 #include "activation.h"
 #include "vmath.h"
 
+enum { LONG = 1 << 24 }; /* elements, some hundredths of a second: loops over more end early where the host asks to stop (the run is given up) */
 enum { PIECE = 16384 }; /* elements: 64 kB of each array, half of a second-level cache with three */
 
 #define SIMD _Pragma("omp simd")
 
 /* --- one input, dense --- */
 
-/* over n elements: [lo, lo + PIECE) */
+/* Over n elements: [lo, lo + PIECE). */
 #define FOR_PIECES \
   _Pragma("omp parallel for schedule(static) if (n > 2 * PIECE)") \
-  for (int64_t lo = 0; lo < n; lo += PIECE)
+  for (int64_t lo = 0; lo < n; lo += PIECE) \
+    if (n < LONG || !host_should_stop())
 
 #define UNARY_LOOP(expr) \
   FOR_PIECES { \

@@ -37,7 +37,7 @@ static void reference(const double *const *in, const Shape *is, int n_in, const 
 
 const Op op_class_loss_dx = {
     .name = "class_loss_dx",
-    .args = "dy input target weight? | label_smoothing=0 ignore_index=-100 reduction=1 log_probs=0",
+    .args = "dy input target weight? | label_smoothing=0.0 ignore_index=-100 reduction=1 log_probs=0",
     .doc = "d cross_entropy / d input = (softmax(input) sum of q - q) dy / what the mean divides by; with log_probs=1 that of "
            "nll_loss, - q dy / …",
     .layout = OP_CHANNELS_LAST,

@@ -25,13 +25,26 @@ static inline bool want_same(const Shape *a, const char *a_name, const Shape *b,
   return err_set(e, "%s and %s must have the same shape, got %s and %s", a_name, b_name, SHAPE_STR(a), SHAPE_STR(b));
 }
 
-/* attr[first … first+n) are whole numbers of at least `least`. */
+/* attr[first … first+n) are whole numbers of at least `least` that an int holds. */
 static inline bool want_whole(const double *attr, int first, int n, double least, const char *name, Err *e) {
   for (int i = first; i < first + n; i++)
-    if (!(attr[i] >= least && attr[i] <= 1e9 && attr[i] == floor(attr[i])))
-      return err_set(e, "%s must be a whole number of at least %g, got %g", name, least, attr[i]);
+    if (!(attr[i] >= least && attr[i] <= INT32_MAX && attr[i] == floor(attr[i])))
+      return err_set(e, "%s must be a whole number from %g to %d, got %.17g", name, least, INT32_MAX, attr[i]);
   return true;
 }
+
+/* For kernels that count a dim in an int. */
+static inline bool want_int(int64_t size, const char *name, const Shape *of, Err *e) {
+  return size <= INT32_MAX || err_set(e, "%s of %lld are more than an operation takes (%d), got shape %s", name, (long long)size, INT32_MAX, SHAPE_STR(of));
+}
+static inline bool want_int_dims(const Shape *s, Err *e) {
+  for (int i = 0; i < s->rank; i++)
+    if (!want_int(s->dim[i], "a size", s, e)) return false;
+  return true;
+}
+
+/* A number of multiply-adds, a product of sizes, which need not fit into a count. */
+static inline int64_t as_macs(double product) { return product < (double)COUNT_MAX ? (int64_t)product : COUNT_MAX; }
 
 /* The place of a dim counted from the front; -1 with e filled when the rank has no such dim. */
 static inline int want_dim(double dim, int rank, Err *e) {

@@ -31,7 +31,7 @@ static inline const float *conv_prepared(const View *w, ConvPass pass, const Con
 }
 
 static inline int64_t conv_macs(const ConvShape *s) {
-  return (int64_t)s->n * s->oh * s->ow * s->k * (s->c / s->groups) * s->r * s->s;
+  return as_macs((double)s->n * s->oh * s->ow * s->k * (s->c / s->groups) * s->r * s->s);
 }
 
 static inline bool conv_attrs_ok(const double *attr, Err *e) {
@@ -39,10 +39,26 @@ static inline bool conv_attrs_ok(const double *attr, Err *e) {
          want_whole(attr, DILATION, 2, 1, "dilation", e) && want_whole(attr, GROUPS, 1, 1, "groups", e);
 }
 
+/* Kernels count what one image and one filter hold in an int. */
+static inline bool conv_sizes_ok(const Shape *x, const Shape *w, const Shape *y, Err *e) {
+  const Shape *all[] = {x, w, y};
+  for (int i = 0; i < 3; i++) {
+    Shape one = *all[i];
+    one.dim[0] = 1;
+    if (!want_int_dims(all[i], e) || !shape_check(&one, e)) return false;
+    if (shape_count(&one) > INT32_MAX)
+      return err_set(e, "one %s of %s is more than a convolution takes (%d numbers)", i == 1 ? "filter" : "image", SHAPE_STR(all[i]), INT32_MAX);
+  }
+  return true;
+}
+
 /* Output height and width of a convolution: floor((in + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. */
 static inline bool conv_out(const int64_t *in, const int64_t *kernel, const double *attr, int64_t *out, Err *e) {
   int64_t padded[2], reach[2];
   for (int i = 0; i < 2; i++) {
+    if (in[i] > INT32_MAX || kernel[i] > INT32_MAX || in[i] + 2 * (int64_t)attr[PADDING + i] > INT32_MAX)
+      return err_set(e, "a side of %lld padded by %g, and a kernel of %lld, are more than a convolution takes (%d)", (long long)in[i], attr[PADDING + i],
+                     (long long)kernel[i], INT32_MAX);
     padded[i] = in[i] + 2 * (int64_t)attr[PADDING + i];
     reach[i] = (int64_t)attr[DILATION + i] * (kernel[i] - 1) + 1;
     out[i] = (padded[i] - reach[i]) / (int64_t)attr[STRIDE + i] + 1;

@@ -14,7 +14,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
     return err_set(e, "%lld output channels do not divide into %lld groups", (long long)w->dim[0], (long long)groups);
   if (!want_vector(in, n_in, 2, "bias", w->dim[0], e) || !conv_out(x->dim + 2, w->dim + 2, attr, size, e)) return false;
   *out = shape_of(4, (int64_t[]){x->dim[0], w->dim[0], size[0], size[1]});
-  return true;
+  return conv_sizes_ok(x, w, out, e);
 }
 
 /* The convolution that a call is, made ready. */

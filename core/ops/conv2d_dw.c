@@ -16,7 +16,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
     return err_set(e, "x %s gives maps of (%lld, %lld), got dy %s", SHAPE_STR(x), (long long)want[0], (long long)want[1],
                    SHAPE_STR(dy));
   *out = shape_of(4, (int64_t[]){dy->dim[1], x->dim[1] / groups, kernel[0], kernel[1]});
-  return true;
+  return conv_sizes_ok(x, out, dy, e);
 }
 
 static void forward(const Call *c) {

@@ -15,7 +15,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
     return err_set(e, "an input of (%lld, %lld) gives maps of (%lld, %lld), got dy %s", (long long)size[0], (long long)size[1],
                    (long long)want[0], (long long)want[1], SHAPE_STR(dy));
   *out = shape_of(4, (int64_t[]){dy->dim[0], w->dim[1] * (int64_t)attr[GROUPS], size[0], size[1]});
-  return true;
+  return conv_sizes_ok(out, w, dy, e);
 }
 
 static void forward(const Call *c) {

@@ -69,7 +69,7 @@ static bool keeps_samples(const Shape *in, int n_in, const double *attr) {
 
 const Op op_cross_entropy = {
     .name = "cross_entropy",
-    .args = "input target weight? | label_smoothing=0 ignore_index=-100 reduction=1",
+    .args = "input target weight? | label_smoothing=0.0 ignore_index=-100 reduction=1",
     .doc = "- sum over c of q[c] log softmax(input)[c], q the target's class (or its probabilities) smoothed and weighted; reduction "
            "0 none, 1 mean, 2 sum; a class index that does not exist gives NaN; as torch.nn.functional.cross_entropy",
     .layout = OP_CHANNELS_LAST, .keeps_samples = keeps_samples,

@@ -8,7 +8,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
   if (!(attr[0] >= 0 && attr[0] <= 1)) return err_set(e, "dropout probability has to be between 0 and 1, but got %g", attr[0]);
   if (in[0].rank < 2) return err_set(e, "expects (N, C, …), got %s", SHAPE_STR(&in[0]));
   *out = in[0];
-  return true;
+  return want_int(in[0].dim[1], "channels", &in[0], e);
 }
 
 static void forward(const Call *c) {

@@ -18,7 +18,7 @@ CASES = {
 
 const Op op_elu = {
   .name = "elu",
-  .args = "x | alpha=1",
+  .args = "x | alpha=1.0",
   .doc = "y = x where x > 0, else alpha (e^x - 1)",
   .layout = OP_ANY,
   .in_place = 1,

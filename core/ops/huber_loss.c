@@ -27,7 +27,7 @@ static bool keeps_samples(const Shape *in, int n_in, const double *attr) {
 
 const Op op_huber_loss = {
     .name = "huber_loss",
-    .args = "input target | reduction=1 delta=1",
+    .args = "input target | reduction=1 delta=1.0",
     .doc = "d < delta ? d^2 / 2 : delta (d - delta / 2), d = |x - t|, x input, t target of its shape; reduction 0 none, 1 mean, 2 sum; as "
            "torch.nn.functional.huber_loss",
     .layout = OP_CHANNELS_LAST, .keeps_samples = keeps_samples,

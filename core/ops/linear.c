@@ -32,7 +32,7 @@ static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape
 
 static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *out) {
   (void)n_in, (void)attr, (void)out;
-  return shape_count(&in[0]) * in[1].dim[0];
+  return as_macs((double)shape_count(&in[0]) * (double)in[1].dim[0]);
 }
 
 static bool over_residual(const Shape *in, int n_in, const double *attr, const Shape *out) {

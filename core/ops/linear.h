@@ -18,15 +18,18 @@ static inline ConvShape linear_shape(const Shape *x, int64_t out) {
                      .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1, .groups = 1};
 }
 
+/* Kernels count rows and features in ints. */
+static inline bool linear_sizes_ok(const Shape *x, Err *e) { return want_int_dims(x, e) && want_int(linear_rows(x), "rows", x, e); }
+
 /* x (…, from) of a map with weights w; names say what it is in an error. */
 static inline bool linear_fits(const Shape *x, const char *name, const Shape *w, int64_t from, const char *features, Err *e) {
   if (x->rank < 1) return err_set(e, "expects %s of shape (…, %lld), got a scalar", name, (long long)from);
-  if (x->dim[x->rank - 1] == from) return true;
+  if (x->dim[x->rank - 1] == from) return linear_sizes_ok(x, e);
   return err_set(e, "expects %lld %s (last dim), got %lld: %s %s, weights %s", (long long)from, features, (long long)x->dim[x->rank - 1],
                  name, SHAPE_STR(x), SHAPE_STR(w));
 }
 static inline bool linear_weights(const Shape *w, Err *e) {
-  return w->rank == 2 || err_set(e, "expects weights of shape (out_features, in_features), got %s", SHAPE_STR(w));
+  return w->rank == 2 ? want_int_dims(w, e) : err_set(e, "expects weights of shape (out_features, in_features), got %s", SHAPE_STR(w));
 }
 
 static inline Shape linear_out(const Shape *x, int64_t features) {

@@ -9,6 +9,7 @@ static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err
   bool fits = dy->rank == x->rank && x->rank > 0;
   for (int i = 0; fits && i + 1 < x->rank; i++) fits = dy->dim[i] == x->dim[i];
   if (!fits) return err_set(e, "expects dy (…, out_features) and x (…, in_features), got %s and %s", SHAPE_STR(dy), SHAPE_STR(x));
+  if (!linear_sizes_ok(dy, e) || !linear_sizes_ok(x, e)) return false;
   *out = shape_of(2, (int64_t[]){dy->dim[dy->rank - 1], x->dim[x->rank - 1]});
   return true;
 }
@@ -43,7 +44,7 @@ static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape
 
 static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *out) {
   (void)n_in, (void)attr;
-  return linear_rows(&in[0]) * shape_count(out);
+  return as_macs((double)linear_rows(&in[0]) * (double)shape_count(out));
 }
 
 static void reference(const double *const *in, const Shape *in_shape, int n_in, const double *attr, double *out, const Shape *os) {

@@ -27,7 +27,7 @@ static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape
 
 static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *out) {
   (void)n_in, (void)attr;
-  return shape_count(out) * in[1].dim[0];
+  return as_macs((double)shape_count(out) * (double)in[1].dim[0]);
 }
 
 static bool over_residual(const Shape *in, int n_in, const double *attr, const Shape *out) {

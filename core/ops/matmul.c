@@ -14,6 +14,7 @@ SHAPE_RULE {
   if (p < 2 || q < 2) return err_set(e, "expects two tensors of at least 2 dims, got %s and %s", SHAPE_STR(&in[0]), SHAPE_STR(&in[1]));
   bool ta = attr[0] != 0, tb = attr[1] != 0;
   int64_t m = in[0].dim[p - 2 + ta], k = in[0].dim[p - 1 - ta], kb = in[1].dim[q - 2 + tb], n = in[1].dim[q - 1 - tb];
+  if (!want_int_dims(&in[0], e) || !want_int_dims(&in[1], e)) return false;
   if (k != kb)
     return err_set(e, "cannot multiply %s%s and %s%s: %lld columns meet %lld rows", SHAPE_STR(&in[0]), ta ? " transposed" : "", SHAPE_STR(&in[1]),
                    tb ? " transposed" : "", (long long)k, (long long)kb);
@@ -75,7 +76,7 @@ GRAD {
 }
 
 static int64_t macs(const Shape *in, int n_in UNUSED, const double *attr, const Shape *out) {
-  return shape_count(out) * in[0].dim[in[0].rank - 1 - (attr[0] != 0)];
+  return as_macs((double)shape_count(out) * (double)in[0].dim[in[0].rank - 1 - (attr[0] != 0)]);
 }
 
 /* Rows of y are rows of op(a), columns columns of op(b). */

@@ -6,7 +6,7 @@
 extern const Op op_bn_stats, op_bn_train, op_bn_dparam, op_bn_dx, op_bn_eval, op_bn_eval_dparam, op_bn_row;
 
 static inline bool bn_input_ok(const Shape *x, Err *e) {
-  return x->rank >= 2 || err_set(e, "expects (N, C), (N, C, L) or (N, C, H, W), got %s", SHAPE_STR(x));
+  return x->rank >= 2 ? want_int(x->dim[1], "channels", x, e) : err_set(e, "expects (N, C), (N, C, L) or (N, C, H, W), got %s", SHAPE_STR(x));
 }
 
 /* A vector with one element for each channel of x; optional where it may be absent. */

@@ -38,7 +38,7 @@ static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape
 static int64_t macs(const Shape *in, int n_in UNUSED, const double *attr, const Shape *out UNUSED) {
   int64_t part;
   AttentionShape s = packed_shape(&in[0], NULL, attr, &part);
-  return s.batch * s.l * s.s * (s.d + s.dv);
+  return as_macs((double)(s.batch * s.l) * (double)s.s * (double)(s.d + s.dv));
 }
 
 static Node *rows_of(Builder *b, Node *x, int64_t from, int64_t to) {
@@ -113,7 +113,7 @@ CASES = {
 
 const Op op_packed_attention = {
   .name = "packed_attention",
-  .args = "qkv mask? | heads=1 scale=0 interleaved=0",
+  .args = "qkv mask? | heads=1 scale=0.0 interleaved=0",
   .doc = "scaled_dot_product_attention of each head's q, k, v in qkv (…, L, 3 heads d): all q, all k, all v, or interleaved=1 q k v of "
          "each head in turn; y (…, L, heads d); mask stretches to (…, heads, L, L)",
   .layout = OP_ROW_MAJOR,

@@ -15,6 +15,7 @@ static inline bool packed_fits(const Shape *qkv, const Shape *mask, const double
   Shape scores = {.rank = r + 1};
   for (int i = 0; i < r - 2; i++) scores.dim[i] = qkv->dim[i];
   scores.dim[r - 2] = heads, scores.dim[r - 1] = scores.dim[r] = qkv->dim[r - 2];
+  if (!shape_check(&scores, e)) return err_within(e, "scores");
   if (mask && !attention_mask_fits(mask, &scores, e)) return false;
   *y = *qkv;
   y->dim[r - 1] /= 3;

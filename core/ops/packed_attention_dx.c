@@ -29,7 +29,7 @@ static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape
 static int64_t macs(const Shape *in, int n_in UNUSED, const double *attr, const Shape *out UNUSED) {
   int64_t part;
   AttentionShape s = packed_shape(&in[1], NULL, attr, &part);
-  return s.batch * s.l * s.s * (3 * s.d + 2 * s.dv);
+  return as_macs((double)(s.batch * s.l) * (double)s.s * (double)(3 * s.d + 2 * s.dv));
 }
 
 REFERENCE {
@@ -49,7 +49,7 @@ CASES = {
 
 const Op op_packed_attention_dx = {
   .name = "packed_attention_dx",
-  .args = "dy qkv mask? | heads=1 scale=0 interleaved=0 mask_grad=0",
+  .args = "dy qkv mask? | heads=1 scale=0.0 interleaved=0 mask_grad=0",
   .doc = "gradients of packed_attention in one vector: that of qkv and with mask_grad=1 that of the mask, each row-major",
   .layout = OP_ROW_MAJOR,
   .shape = shape,

@@ -17,8 +17,8 @@ SHAPE_RULE {
   for (int d = 0; d < rank; d++) {
     int64_t before, after;
     frame(attr, rank, d, &before, &after);
-    out->dim[d] += before + after;
-    if (out->dim[d] < 0) return err_set(e, "pad cuts more off dim %d of %s than there is", d, SHAPE_STR(&in[0]));
+    out->dim[d] += before + after; /* three numbers within 2^53 */
+    if (before < -in[0].dim[d] || after < -in[0].dim[d] || out->dim[d] < 0) return err_set(e, "pad cuts more off dim %d of %s than there is", d, SHAPE_STR(&in[0]));
   }
   return true;
 }
@@ -75,7 +75,7 @@ CASES = {
 
 const Op op_pad = {
   .name = "pad",
-  .args = "x | pad=* value=0",
+  .args = "x | pad=* value=0.0",
   .doc = "y = x in a frame of value; pad holds (before, after) of the last dim, then of the one before it; negative cuts off",
   .layout = OP_ANY,
   .per_sample = true, /* a change of dim 0 shows in the shape */

@@ -42,7 +42,7 @@ static void reference(const double *const *in, const Shape *is, int n_in, const 
 
 const Op op_pair_loss_dx = {
     .name = "pair_loss_dx",
-    .args = "dy input target weight? pos_weight? | reduction=1 beta=1 kind=0 by_target=0",
+    .args = "dy input target weight? pos_weight? | reduction=1 beta=1.0 kind=0 by_target=0",
     .doc = "d loss / d input (or target) times dy; kind 0 mse, 1 l1, 2 smooth l1, 3 huber, 4 binary cross entropy, 5 the same of "
            "logits; beta is huber's delta too",
     .layout = OP_CHANNELS_LAST,

@@ -11,7 +11,7 @@ enum { POOL_KERNEL = 0, POOL_STRIDE = 2, POOL_PADDING = 4, MAX_DILATION = 6, MAX
 enum { AVG_CEIL = 6, AVG_INCLUDE_PAD = 7, AVG_DIVISOR = 8, AVG_ATTRS = 9 };
 
 static inline bool pool_input_ok(const Shape *x, Err *e) {
-  return x->rank == 4 || err_set(e, "expects x of shape (N, C, H, W), got %s", SHAPE_STR(x));
+  return x->rank == 4 ? want_int_dims(x, e) : err_set(e, "expects x of shape (N, C, H, W), got %s", SHAPE_STR(x));
 }
 
 /* Output height and width, with PyTorch's rounding: in ceil mode a window must begin inside the input or the padding
@@ -24,6 +24,8 @@ static inline bool pool_out(const Shape *x, const double *attr, const double *di
   int64_t size[2], padded[2], reach[2];
   for (int i = 0; i < 2; i++) {
     int64_t kernel = (int64_t)attr[POOL_KERNEL + i], stride = (int64_t)attr[POOL_STRIDE + i], pad = (int64_t)attr[POOL_PADDING + i];
+    if (x->dim[2 + i] + 2 * pad > INT32_MAX)
+      return err_set(e, "a side of %lld padded by %lld is more than pooling takes (%d)", (long long)x->dim[2 + i], (long long)pad, INT32_MAX);
     reach[i] = (dilation ? (int64_t)dilation[i] : 1) * (kernel - 1) + 1;
     if (pad > reach[i] / 2)
       return err_set(e, "padding should be at most half of kernel size, got padding %lld for kernel size %lld", (long long)pad,
@@ -44,10 +46,10 @@ static inline bool pool_out(const Shape *x, const double *attr, const double *di
  * window cut off where the padding ends, as PyTorch does. */
 static inline void pool_windows(PoolWindow *p, int64_t out, int64_t in, int kernel, int stride, int pad, int dilation, bool include_pad) {
   for (int64_t i = 0; i < out; i++) {
-    int begin = (int)i * stride - pad, end = begin + (kernel - 1) * dilation + 1;
-    int padded = end < (int)in + pad ? end - begin : (int)in + pad - begin;
-    while (begin < 0) begin += dilation;
-    p[i] = (PoolWindow){begin, end < (int)in ? end : (int)in, padded};
+    int64_t begin = i * stride - pad, end = begin + ((int64_t)kernel - 1) * dilation + 1;
+    int64_t padded = end < in + pad ? end - begin : in + pad - begin;
+    if (begin < 0) begin += (dilation - 1 - begin) / dilation * dilation;
+    p[i] = (PoolWindow){(int)(begin < in ? begin : in), (int)(end < in ? end : in), (int)padded};
     if (!include_pad) p[i].size = p[i].end - p[i].begin;
   }
 }

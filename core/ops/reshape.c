@@ -10,6 +10,7 @@ SHAPE_RULE {
     if (attr[d] == -1 && free < 0) free = d;
     else if (attr[d] < 0 || attr[d] != floor(attr[d]))
       return err_set(e, "cannot give %s the shape %s: dims are whole numbers, and one of them may be -1", SHAPE_STR(&in[0]), SHAPE_STR(&s));
+    else if (s.dim[d] > 0 && known > COUNT_MAX / s.dim[d]) known = COUNT_MAX; /* and more than x has */
     else known *= s.dim[d];
   }
   if (free >= 0 && known > 0 && count % known == 0) s.dim[free] = count / known;

@@ -36,7 +36,7 @@ static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape
 
 static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *out UNUSED) {
   AttentionShape s = attention_shape(&in[0], &in[1], &in[2], attention_mask(in, n_in, 3), attr);
-  return s.batch * s.l * s.s * (s.d + s.dv);
+  return as_macs((double)(s.batch * s.l) * (double)s.s * (double)(s.d + s.dv));
 }
 
 /* Queries do not know each other, but by their place where causal; nor do columns of v. */
@@ -67,7 +67,7 @@ CASES = {
 
 const Op op_scaled_dot_product_attention = {
   .name = "scaled_dot_product_attention",
-  .args = "q k v mask? | scale=0 causal=0",
+  .args = "q k v mask? | scale=0.0 causal=0",
   .doc = "y = softmax(scale q k^T + mask) v over the last two dims; q (…, L, d), k (…, S, d), v (…, S, dv); mask stretches to "
          "(…, L, S); scale 0: 1 / sqrt d; causal=1: row i sees keys 0 to i; as torch.nn.functional.scaled_dot_product_attention",
   .layout = OP_ROW_MAJOR,

@@ -25,6 +25,7 @@ static inline bool attention_fits(const Shape *q, const Shape *k, const Shape *v
   if (!k->dim[r - 2] || !k->dim[r - 1]) return err_set(e, "expects at least one key, got k %s", SHAPE_STR(k));
   Shape scores = *q;
   scores.dim[r - 1] = k->dim[r - 2];
+  if (!shape_check(&scores, e)) return err_within(e, "scores");
   if (mask && !attention_mask_fits(mask, &scores, e)) return false;
   *y = *q;
   y->dim[r - 1] = v->dim[r - 1];

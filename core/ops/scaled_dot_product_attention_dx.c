@@ -27,7 +27,7 @@ static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape
 
 static int64_t macs(const Shape *in, int n_in, const double *attr, const Shape *out UNUSED) {
   AttentionShape s = attention_shape(&in[1], &in[2], &in[3], attention_mask(in, n_in, 4), attr);
-  return s.batch * s.l * s.s * (3 * s.d + 2 * s.dv);
+  return as_macs((double)(s.batch * s.l) * (double)s.s * (double)(3 * s.d + 2 * s.dv));
 }
 
 REFERENCE {
@@ -47,7 +47,7 @@ CASES = {
 
 const Op op_scaled_dot_product_attention_dx = {
   .name = "scaled_dot_product_attention_dx",
-  .args = "dy q k v mask? | scale=0 causal=0 mask_grad=0",
+  .args = "dy q k v mask? | scale=0.0 causal=0 mask_grad=0",
   .doc = "gradients of scaled_dot_product_attention in one vector: dq, dk, dv and with mask_grad=1 that of the mask, each row-major",
   .layout = OP_ROW_MAJOR,
   .shape = shape,

@@ -4,8 +4,8 @@
 SHAPE_RULE {
   int d = want_dim(attr[0], in[0].rank, e);
   if (d < 0) return false;
-  int64_t n = in[0].dim[d], last = (int64_t)attr[1] + (n - 1) * (int64_t)attr[2];
-  if (attr[1] < 0 || attr[2] < 1 || (n > 0 && last >= (int64_t)attr[3]))
+  int64_t n = in[0].dim[d];
+  if (attr[1] < 0 || attr[2] < 1 || attr[3] < 0 || (n > 0 && attr[1] + (double)(n - 1) * attr[2] >= attr[3]))
     return err_set(e, "%lld places from %g on in steps of %g do not fit into %g", (long long)n, attr[1], attr[2], attr[3]);
   *out = in[0];
   out->dim[d] = (int64_t)attr[3];

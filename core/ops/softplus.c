@@ -19,7 +19,7 @@ CASES = {
 
 const Op op_softplus = {
   .name = "softplus",
-  .args = "x | beta=1 threshold=20",
+  .args = "x | beta=1.0 threshold=20.0",
   .doc = "y = ln(1 + e^(beta x)) / beta, x itself where beta x > threshold",
   .layout = OP_ANY,
   .in_place = 1,

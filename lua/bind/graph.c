@@ -54,14 +54,13 @@ static int raise_build(lua_State *L, const Op *op, const Node *x, Err *e) {
 /* ---- calling an operation ---- */
 
 static double attr_number(lua_State *L, const Fn *f, const OpArg *a) {
-  switch (lua_type(L, -1)) {
-  case LUA_TBOOLEAN: return lua_toboolean(L, -1);
-  case LUA_TNUMBER: return lua_tonumber(L, -1);
-  default:
-    lua_pushfstring(L, "%s: %s expects a number, got %s", f->op->name, a->name, luaL_typename(L, -1));
-    raise_text(L, lua_tostring(L, -1));
-    return 0;
-  }
+  int type = lua_type(L, -1);
+  if (type == LUA_TBOOLEAN) return lua_toboolean(L, -1);
+  double v = lua_tonumber(L, -1);
+  if (type == LUA_TNUMBER && (!a->whole || is_whole(v))) return v;
+  lua_pushfstring(L, "%s: %s expects a %s, got %s", f->op->name, a->name, a->whole ? "whole number" : "number",
+                  type == LUA_TNUMBER ? luaL_tolstring(L, -1, NULL) : luaL_typename(L, -1));
+  return raise_text(L, lua_tostring(L, -1));
 }
 
 /* The value on top of the stack into attr. */
@@ -393,7 +392,7 @@ static int graph_set_value(lua_State *L) {
   return 0;
 }
 
-/* cost({want …}[, backward]) → {arena, outputs, saved: bytes; steps}: what a run would take, without running. */
+/* cost({want …}[, backward]) → {arena, values, scratch, outputs, saved: bytes; steps}: what a run would take, without running. */
 static int graph_cost_of(lua_State *L) {
   lua_settop(L, 2);
   int n;
@@ -401,9 +400,13 @@ static int graph_cost_of(lua_State *L) {
   GraphCost c;
   Err e;
   if (!graph_cost(want, n, lua_toboolean(L, 2), &c, &e)) return bind_raise(L, &e);
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 6);
   lua_pushinteger(L, c.arena);
   lua_setfield(L, -2, "arena");
+  lua_pushinteger(L, c.values);
+  lua_setfield(L, -2, "values");
+  lua_pushinteger(L, c.scratch);
+  lua_setfield(L, -2, "scratch");
   lua_pushinteger(L, c.outputs);
   lua_setfield(L, -2, "outputs");
   lua_pushinteger(L, c.saved);

@@ -10,7 +10,7 @@ static int64_t place_at(lua_State *L, int i, lua_Integer k, int64_t n) {
   lua_geti(L, i, k);
   int64_t place = luaL_checkinteger(L, -1);
   lua_pop(L, 1);
-  if (place < 0 || place >= n) bind_fail(L, "row %d is not among %d", (int)place, (int)n);
+  if (place < 0 || place >= n) bind_fail(L, "row %I is not among %I", (lua_Integer)place, (lua_Integer)n);
   return place;
 }
 

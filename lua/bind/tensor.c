@@ -160,9 +160,9 @@ static int64_t check_dim(lua_State *L, int i, int which) {
 Shape bind_check_shape(lua_State *L, int i) {
   Shape s = {0};
   bool table = lua_istable(L, i);
-  int n = table ? (int)luaL_len(L, i) : lua_gettop(L) - i + 1;
-  if (n > MAX_RANK) bind_fail(L, "a shape has at most %d dimensions, got %d", MAX_RANK, n);
-  s.rank = n < 0 ? 0 : n;
+  lua_Integer n = table ? luaL_len(L, i) : lua_gettop(L) - i + 1;
+  if (n > MAX_RANK) bind_fail(L, "a shape has at most %d dimensions, got %I", MAX_RANK, n);
+  s.rank = n < 0 ? 0 : (int)n;
   for (int k = 0; k < s.rank; k++) {
     if (table) lua_geti(L, i, k + 1);
     s.dim[k] = check_dim(L, table ? -1 : i + k, k);

@@ -1,7 +1,22 @@
 /* suture.core.values, all of it also in suture.core.tensor: leaves made, numbers in and out of Lua, leaves changed in place. */
 #include <math.h>
 #include <string.h>
+#include "host.h"
 #include "tensor.h"
+
+/* Where the part of n elements that begins at lo ends; raises where the host asks to stop. */
+static int64_t part_end(lua_State *L, int64_t lo, int64_t n) {
+  enum { PART = 1 << 20 };
+  if (host_should_stop()) {
+    Err e;
+    err_stop(&e);
+    bind_raise(L, &e);
+  }
+  return n - lo < PART ? n : lo + PART;
+}
+
+/* Long loops, in parts [lo, hi). The caller holds nothing, and what is made is not seen before it is whole. */
+#define FOR_PARTS(n, lo, hi) for (int64_t lo = 0, hi; lo < (n) && (hi = part_end(L, lo, (n))) > lo; lo = hi)
 
 /* ---- dtype ---- */
 
@@ -16,19 +31,25 @@ static void set_dtype(Node *n, DType d) { n->dtype = n->value->dtype = d; }
 
 /* ---- making leaves ---- */
 
-static Shape check_size(lua_State *L, int i) {
+/* Raises e; `what` is the function that the user called, or NULL. */
+static int raise_in(lua_State *L, const char *what, Err *e) {
+  if (what) err_within(e, "%s", what);
+  return bind_raise(L, e);
+}
+
+static Shape check_size(lua_State *L, int i, const char *what) {
   Shape s = bind_check_shape(L, i);
-  for (int k = 0; k < s.rank; k++)
-    if (s.dim[k] < 0) bind_fail(L, "a size cannot be negative, got %s", SHAPE_STR(&s));
+  Err e;
+  if (!shape_check(&s, &e)) raise_in(L, what, &e);
   return s;
 }
 
 /* A leaf of this shape on top of the stack, numbers as make leaves them. */
-static Tensor *push_made(lua_State *L, Tensor *make(const Shape *, Err *), const Shape *s, DType dtype) {
+static Tensor *push_made(lua_State *L, Tensor *make(const Shape *, Err *), const Shape *s, DType dtype, const char *what) {
   Err e;
   Node **slot = bind_new_tensor(L);
   Tensor *t = make(s, &e);
-  if (!t) bind_raise(L, &e);
+  if (!t) raise_in(L, what, &e);
   t->dtype = dtype;
   *slot = node_leaf(t, &e);
   if (!*slot) bind_raise(L, &e);
@@ -36,51 +57,76 @@ static Tensor *push_made(lua_State *L, Tensor *make(const Shape *, Err *), const
   return t;
 }
 
-static Tensor *push_leaf(lua_State *L, const Shape *s, DType dtype) { return push_made(L, tensor_new, s, dtype); }
+static Tensor *push_leaf(lua_State *L, const Shape *s, DType dtype, const char *what) { return push_made(L, tensor_new, s, dtype, what); }
 
 static DType opt_dtype(lua_State *L, int i) { return (DType)luaL_checkoption(L, i, "float32", dtype_names); }
 
-/* full(shape, value[, dtype]) */
+/* full(shape, value[, dtype[, what]]). `what`, here and below, is the name that errors begin with. */
 static int tensor_full(lua_State *L) {
-  Shape s = check_size(L, 1);
+  const char *what = luaL_optstring(L, 4, NULL);
+  Shape s = check_size(L, 1, what);
   float v = (float)luaL_checknumber(L, 2);
   bool zeros = v == 0 && !signbit(v);
-  Tensor *t = push_made(L, zeros ? tensor_zeros : tensor_new, &s, opt_dtype(L, 3));
-  for (int64_t i = 0; !zeros && i < t->count; i++) t->data[i] = v;
+  Tensor *t = push_made(L, zeros ? tensor_zeros : tensor_new, &s, opt_dtype(L, 3), what);
+  if (!zeros)
+    FOR_PARTS(t->count, lo, hi)
+      for (int64_t i = lo; i < hi; i++) t->data[i] = v;
   return 1;
 }
 
-/* Copies t's numbers from rows given in the order of the logical shape. Raises when there is no memory for the copy. */
-static float *rows_buffer(lua_State *L, int64_t count) {
+/* eye(n, m[, what]): ones on the diagonal. */
+static int tensor_eye(lua_State *L) {
+  const char *what = luaL_optstring(L, 3, NULL);
+  Shape s = {.rank = 2, .dim = {luaL_checkinteger(L, 1), luaL_checkinteger(L, 2)}};
+  Tensor *t = push_made(L, tensor_zeros, &s, DTYPE_F32, what);
+  int64_t n = s.dim[0] < s.dim[1] ? s.dim[0] : s.dim[1];
+  FOR_PARTS(n, lo, hi)
+    for (int64_t i = lo; i < hi; i++) t->data[i * (s.dim[1] + 1)] = 1;
+  return 1;
+}
+
+/* Room for numbers in the order of the logical shape, on the stack; raises when there is none. */
+static float *rows_buffer(lua_State *L, int64_t count, const char *what) {
   size_t bytes = (size_t)(count ? count : 1) * sizeof(float);
+  Err e;
+  if (!memory_fits(bytes, false, "a copy of the numbers", &e)) raise_in(L, what, &e);
   return lua_newuserdatauv(L, bytes, 0);
+}
+
+/* The same for a new leaf t on top of the stack: its own memory where that is in this order. Then rows_done. */
+static float *rows_of(lua_State *L, Tensor *t, const char *what) { return t->shape.rank == 4 ? rows_buffer(L, t->count, what) : t->data; }
+static int rows_done(lua_State *L, Tensor *t, const float *rows) {
+  if (rows == t->data) return 1;
+  tensor_from_rows(t, rows);
+  lua_pop(L, 1);
+  return 1;
 }
 
 /* from_list(shape, flat table[, dtype]): numbers and booleans in row-major order. */
 static int tensor_from_list(lua_State *L) {
-  Shape s = check_size(L, 1);
+  Shape s = check_size(L, 1, NULL);
   luaL_checktype(L, 2, LUA_TTABLE);
-  DType dtype = opt_dtype(L, 3);
-  int64_t n = shape_count(&s);
-  float *rows = rows_buffer(L, n);
-  for (int64_t i = 0; i < n; i++) {
+  Tensor *t = push_leaf(L, &s, opt_dtype(L, 3), NULL);
+  float *rows = rows_of(L, t, NULL);
+  for (int64_t i = 0; i < t->count; i++) {
     int type = lua_rawgeti(L, 2, i + 1);
     if (type == LUA_TBOOLEAN) rows[i] = (float)lua_toboolean(L, -1);
     else if (type == LUA_TNUMBER) rows[i] = (float)lua_tonumber(L, -1);
     else bind_fail(L, "a tensor is made of numbers, got %s", luaL_typename(L, -1));
     lua_pop(L, 1);
   }
-  tensor_from_rows(push_leaf(L, &s, dtype), rows);
-  return 1;
+  return rows_done(L, t, rows);
 }
 
-/* arange(start, step, count[, dtype]) */
+/* arange(start, step, count[, dtype[, what]]) */
 static int tensor_arange(lua_State *L) {
-  double start = luaL_checknumber(L, 1), step = luaL_checknumber(L, 2);
-  Shape s = {.rank = 1, .dim = {luaL_checkinteger(L, 3)}};
-  if (s.dim[0] < 0) return bind_fail(L, "a size cannot be negative, got %d", (int)s.dim[0]);
-  Tensor *t = push_leaf(L, &s, opt_dtype(L, 4));
-  for (int64_t i = 0; i < t->count; i++) t->data[i] = (float)(start + step * (double)i);
+  const char *what = luaL_optstring(L, 5, NULL);
+  double start = luaL_checknumber(L, 1), step = luaL_checknumber(L, 2), count = luaL_checknumber(L, 3);
+  if (!is_whole(count)) return bind_fail(L, "%s%s%f elements are more than can be counted (2^53)", what ? what : "", what ? ": " : "", count);
+  Shape s = {.rank = 1, .dim = {(int64_t)count}};
+  Tensor *t = push_leaf(L, &s, opt_dtype(L, 4), what);
+  FOR_PARTS(t->count, lo, hi)
+    for (int64_t i = lo; i < hi; i++) t->data[i] = (float)(start + step * (double)i);
   return 1;
 }
 
@@ -97,52 +143,57 @@ static uint64_t mix(uint64_t x) { /* Steele, Lea, Flood: Fast Splittable Pseudor
 static double unit(uint64_t bits) { return ((double)(bits >> 11) + 0.5) * 0x1p-53; } /* in (0, 1) */
 static uint64_t bits_at(uint64_t seed, int64_t i) { return mix(seed + (uint64_t)i * 0x9e3779b97f4a7c15u); }
 
-static void draw_uniform(float *rows, int64_t n, double lo, double hi) {
+static void draw_uniform(lua_State *L, float *rows, int64_t n, double low, double high) {
   uint64_t seed = mix(graph_seed());
-  float below = hi > lo ? nextafterf((float)hi, (float)lo) : (float)hi;
-  for (int64_t i = 0; i < n; i++) {
-    float v = (float)(lo + (hi - lo) * unit(bits_at(seed, i)));
-    rows[i] = v < below ? v : below;
-  }
+  float below = high > low ? nextafterf((float)high, (float)low) : (float)high;
+  FOR_PARTS(n, lo, hi)
+    for (int64_t i = lo; i < hi; i++) {
+      float v = (float)(low + (high - low) * unit(bits_at(seed, i)));
+      rows[i] = v < below ? v : below;
+    }
 }
 
-static void draw_normal(float *rows, int64_t n, double mean, double std) { /* Box and Muller (1958), two from 64 bits */
+static void draw_normal(lua_State *L, float *rows, int64_t n, double mean, double std) { /* Box and Muller (1958), two from 64 bits */
   uint64_t seed = mix(graph_seed());
   float m = (float)mean, s = (float)std;
-  for (int64_t i = 0; i < n; i += 2) {
-    uint64_t bits = bits_at(seed, i);
-    float u = ((float)(bits >> 40) + 0.5f) * 0x1p-24f, a = (float)(bits & 0xffffff) * (6.2831853f * 0x1p-24f);
-    float r = s * sqrtf(-2 * logf(u)), sine, cosine;
-    sincosf(a, &sine, &cosine);
-    rows[i] = m + r * cosine;
-    if (i + 1 < n) rows[i + 1] = m + r * sine;
-  }
+  FOR_PARTS(n, lo, hi) /* of even lengths, but the last */
+    for (int64_t i = lo; i < hi; i += 2) {
+      uint64_t bits = bits_at(seed, i);
+      float u = ((float)(bits >> 40) + 0.5f) * 0x1p-24f, a = (float)(bits & 0xffffff) * (6.2831853f * 0x1p-24f);
+      float r = s * sqrtf(-2 * logf(u)), sine, cosine;
+      sincosf(a, &sine, &cosine);
+      rows[i] = m + r * cosine;
+      if (i + 1 < n) rows[i + 1] = m + r * sine;
+    }
 }
 
-/* random(kind, shape, a, b): "normal" with mean a and standard deviation b, "uniform" in [a, b), "randint" in a … b-1. */
-static int tensor_random(lua_State *L) {
-  static const char *const kinds[] = {"normal", "uniform", "randint", "permutation", NULL};
-  int kind = luaL_checkoption(L, 1, NULL, kinds);
-  Shape s = check_size(L, 2);
-  double a = luaL_checknumber(L, 3), b = luaL_checknumber(L, 4);
-  int64_t n = shape_count(&s);
-  float *rows = rows_buffer(L, n);
-  if (kind == 0) draw_normal(rows, n, a, b);
-  else draw_uniform(rows, n, a, b);
-  if (kind == 2)
-    for (int64_t i = 0; i < n; i++) rows[i] = floorf(rows[i]);
-  if (kind == 3) { /* Fisher and Yates, from the end */
-    uint64_t seed = mix(graph_seed());
-    for (int64_t i = 0; i < n; i++) rows[i] = (float)i;
-    for (int64_t i = n - 1; i > 0; i--) {
+static void draw_permutation(lua_State *L, float *rows, int64_t n) { /* Fisher and Yates, from the end */
+  uint64_t seed = mix(graph_seed());
+  for (int64_t i = 0; i < n; i++) rows[i] = (float)i;
+  FOR_PARTS(n, lo, hi)
+    for (int64_t i = n - 1 - lo; i > 0 && i > n - 1 - hi; i--) {
       int64_t j = (int64_t)(mix(seed + (uint64_t)i) % (uint64_t)(i + 1));
       float t = rows[i];
       rows[i] = rows[j];
       rows[j] = t;
     }
-  }
-  tensor_from_rows(push_leaf(L, &s, kind >= 2 ? DTYPE_I64 : DTYPE_F32), rows);
-  return 1;
+}
+
+/* random(kind, shape, a, b[, what]): "normal" with mean a and standard deviation b, "uniform" in [a, b), "randint" in a … b-1. */
+static int tensor_random(lua_State *L) {
+  static const char *const kinds[] = {"normal", "uniform", "randint", "permutation", NULL};
+  int kind = luaL_checkoption(L, 1, NULL, kinds);
+  const char *what = luaL_optstring(L, 5, NULL);
+  Shape s = check_size(L, 2, what);
+  double a = luaL_checknumber(L, 3), b = luaL_checknumber(L, 4);
+  Tensor *t = push_leaf(L, &s, kind >= 2 ? DTYPE_I64 : DTYPE_F32, what);
+  float *rows = rows_of(L, t, what);
+  if (kind == 0) draw_normal(L, rows, t->count, a, b);
+  else draw_uniform(L, rows, t->count, a, b);
+  if (kind == 2)
+    for (int64_t i = 0; i < t->count; i++) rows[i] = floorf(rows[i]);
+  if (kind == 3) draw_permutation(L, rows, t->count);
+  return rows_done(L, t, rows);
 }
 
 /* ---- numbers out ---- */
@@ -166,27 +217,31 @@ static int tensor_item(lua_State *L) {
 static int tensor_flat(lua_State *L) {
   Tensor *t = bind_check_value(L, 1);
   int64_t from = luaL_optinteger(L, 2, 0), count = luaL_optinteger(L, 3, t->count - from);
-  if (from < 0 || count < 0 || from + count > t->count)
-    return bind_fail(L, "elements %d to %d of a tensor of %d", (int)from, (int)(from + count - 1), (int)t->count);
-  lua_createtable(L, (int)count, 0);
+  if (from < 0 || count < 0 || from > t->count || count > t->count - from)
+    return bind_fail(L, "%I elements from %I on of a tensor of %I", (lua_Integer)count, (lua_Integer)from, (lua_Integer)t->count);
+  Err e;
+  if (!memory_fits((size_t)count * 2 * sizeof(double), false, "a table of the numbers", &e)) bind_raise(L, &e); /* a value and its type */
+  lua_createtable(L, count <= INT32_MAX ? (int)count : 0, 0);
   if (t->shape.rank != 4) {
-    for (int64_t i = 0; i < count; i++) {
-      push_number(L, t->data[from + i], t->dtype);
-      lua_rawseti(L, -2, i + 1);
-    }
+    FOR_PARTS(count, lo, hi)
+      for (int64_t i = lo; i < hi; i++) {
+        push_number(L, t->data[from + i], t->dtype);
+        lua_rawseti(L, -2, i + 1);
+      }
     return 1;
   }
   int64_t stride[MAX_RANK];
   shape_strides(&t->shape, CHANNELS_LAST, stride);
-  for (int64_t i = 0; i < count; i++) {
-    int64_t rest = from + i, at = 0;
-    for (int d = 3; d >= 0; d--) {
-      at += rest % t->shape.dim[d] * stride[d];
-      rest /= t->shape.dim[d];
+  FOR_PARTS(count, lo, hi)
+    for (int64_t i = lo; i < hi; i++) {
+      int64_t rest = from + i, at = 0;
+      for (int d = 3; d >= 0; d--) {
+        at += rest % t->shape.dim[d] * stride[d];
+        rest /= t->shape.dim[d];
+      }
+      push_number(L, t->data[at], t->dtype);
+      lua_rawseti(L, -2, i + 1);
     }
-    push_number(L, t->data[at], t->dtype);
-    lua_rawseti(L, -2, i + 1);
-  }
   return 1;
 }
 
@@ -196,17 +251,18 @@ static int tensor_stats(lua_State *L) {
   double lo = INFINITY, hi = -INFINITY, sum = 0;
   int64_t bad = 0;
   bool whole = true;
-  for (int64_t i = 0; i < t->count; i++) {
-    double v = t->data[i];
-    if (!isfinite(v)) {
-      bad++;
-      continue;
+  FOR_PARTS(t->count, from, to)
+    for (int64_t i = from; i < to; i++) {
+      double v = t->data[i];
+      if (!isfinite(v)) {
+        bad++;
+        continue;
+      }
+      if (v < lo) lo = v;
+      if (v > hi) hi = v;
+      if (v != floor(v)) whole = false;
+      sum += v;
     }
-    if (v < lo) lo = v;
-    if (v > hi) hi = v;
-    if (v != floor(v)) whole = false;
-    sum += v;
-  }
   lua_pushnumber(L, lo);
   lua_pushnumber(L, hi);
   lua_pushnumber(L, sum);
@@ -220,6 +276,8 @@ static int tensor_bytes_of(lua_State *L) {
   Tensor *t = bind_check_value(L, 1);
   luaL_Buffer b;
   size_t size = (size_t)t->count * sizeof(float);
+  Err e;
+  if (!memory_fits(2 * size, false, "a string of the numbers", &e)) bind_raise(L, &e);
   float *rows = (float *)(void *)luaL_buffinitsize(L, &b, size ? size : 1);
   tensor_to_rows(t, rows);
   luaL_pushresultsize(&b, size);
@@ -289,9 +347,9 @@ static int tensor_redraw(lua_State *L) {
   int kind = luaL_checkoption(L, 2, NULL, kinds);
   double a = luaL_checknumber(L, 3), b = luaL_checknumber(L, 4);
   int64_t n = shape_count(&bind_check_tensor(L, 1)->shape);
-  float *rows = rows_buffer(L, n);
-  if (kind == 0) draw_normal(rows, n, a, b);
-  else draw_uniform(rows, n, a, b);
+  float *rows = rows_buffer(L, n, NULL);
+  if (kind == 0) draw_normal(L, rows, n, a, b);
+  else draw_uniform(L, rows, n, a, b);
   tensor_from_rows(writable(L, 1, kind == 0 ? "normal_" : "uniform_"), rows);
   lua_settop(L, 1);
   return 1;
@@ -301,15 +359,15 @@ static int tensor_redraw(lua_State *L) {
 static int tensor_put(lua_State *L) {
   Node *n = bind_check_tensor(L, 1);
   int64_t at = luaL_checkinteger(L, 2), rows = n->shape.rank > 0 ? n->shape.dim[0] : 0;
-  if (at < 0 || at >= rows) return bind_fail(L, "index %d is out of range for shape %s", (int)at, SHAPE_STR(&n->shape));
+  if (at < 0 || at >= rows) return bind_fail(L, "index %I is out of range for shape %s", (lua_Integer)at, SHAPE_STR(&n->shape));
   Shape part = {.rank = n->shape.rank - 1};
   for (int d = 0; d < part.rank; d++) part.dim[d] = n->shape.dim[d + 1];
   int64_t count = shape_count(&part);
   bind_to_tensor(L, 3);
   Tensor *from = bind_check_value(L, 3);
   if (from->count != 1 && !shape_equal(&from->shape, &part))
-    return bind_fail(L, "x[%d] = y: expects shape %s, got %s", (int)at, SHAPE_STR(&part), SHAPE_STR(&from->shape));
-  float *values = rows_buffer(L, shape_count(&n->shape)), *source = rows_buffer(L, from->count);
+    return bind_fail(L, "x[%I] = y: expects shape %s, got %s", (lua_Integer)at, SHAPE_STR(&part), SHAPE_STR(&from->shape));
+  float *values = rows_buffer(L, shape_count(&n->shape), NULL), *source = rows_buffer(L, from->count, NULL);
   tensor_to_rows(from, source);
   Tensor *t = writable(L, 1, "x[i] = y");
   tensor_to_rows(t, values);
@@ -354,8 +412,8 @@ static int tensor_check_targets(lua_State *L) {
 /* clone(t) → a new leaf with the same numbers. detach(t) → a new leaf that shares them while neither is written. */
 static int tensor_clone(lua_State *L) {
   Tensor *from = bind_check_value(L, 1);
-  Tensor *t = push_leaf(L, &from->shape, from->dtype);
-  memcpy(t->data, from->data, (size_t)t->count * sizeof(float));
+  Tensor *t = push_leaf(L, &from->shape, from->dtype, "clone");
+  FOR_PARTS(t->count, lo, hi) memcpy(t->data + lo, from->data + lo, (size_t)(hi - lo) * sizeof(float));
   return 1;
 }
 
@@ -374,17 +432,18 @@ static int tensor_detach(lua_State *L) {
 static int tensor_cast(lua_State *L) {
   Tensor *from = bind_check_value(L, 1);
   DType d = (DType)luaL_checkoption(L, 2, NULL, dtype_names);
-  Tensor *t = push_leaf(L, &from->shape, d);
-  for (int64_t i = 0; i < t->count; i++) {
-    float v = from->data[i];
-    t->data[i] = d == DTYPE_I64 ? truncf(v) : d == DTYPE_BOOL ? (float)(v != 0) : v;
-  }
+  Tensor *t = push_leaf(L, &from->shape, d, "to");
+  FOR_PARTS(t->count, lo, hi)
+    for (int64_t i = lo; i < hi; i++) {
+      float v = from->data[i];
+      t->data[i] = d == DTYPE_I64 ? truncf(v) : d == DTYPE_BOOL ? (float)(v != 0) : v;
+    }
   set_dtype(bind_check_tensor(L, -1), d);
   return 1;
 }
 
 static const luaL_Reg functions[] = {
-  {"dtype", tensor_dtype}, {"full", tensor_full}, {"from_list", tensor_from_list}, {"arange", tensor_arange},
+  {"dtype", tensor_dtype}, {"full", tensor_full}, {"eye", tensor_eye}, {"from_list", tensor_from_list}, {"arange", tensor_arange},
   {"random", tensor_random}, {"item", tensor_item}, {"flat", tensor_flat}, {"stats", tensor_stats},
   {"bytes", tensor_bytes_of}, {"fill", tensor_fill}, {"copy", tensor_copy}, {"take", tensor_take}, {"forget_forms", tensor_forget_forms_of},
   {"redraw", tensor_redraw},

@@ -174,7 +174,7 @@ end
 local function filled(what, value)
   return function(...)
     local shape, opts = sizes(what, ...)
-    return finish(what, raw.full(shape, value, dtype_of(what, opts, "float32")), opts)
+    return finish(what, raw.full(shape, value, dtype_of(what, opts, "float32"), what), opts)
   end
 end
 
@@ -187,13 +187,13 @@ function tensor.ones(...) return filled("ones", 1)(...) end
 --- full({2, 3}, value): a tensor of one value. Options: dtype, requires_grad.
 function tensor.full(shape, value, opts)
   if type(value) ~= "number" then fault("full: expects a number to fill with, got %s", class_of(value)) end
-  return finish("full", raw.full((sizes("full", shape)), value, dtype_of("full", opts, "float32")), opts)
+  return finish("full", raw.full((sizes("full", shape)), value, dtype_of("full", opts, "float32"), "full"), opts)
 end
 
 local function drawn(what, kind, a, b)
   return function(...)
     local shape, opts = sizes(what, ...)
-    return finish(what, raw.random(kind, shape, a, b), opts)
+    return finish(what, raw.random(kind, shape, a, b, what), opts)
   end
 end
 
@@ -206,12 +206,12 @@ function tensor.rand(...) return drawn("rand", "uniform", 0, 1)(...) end
 --- randint([low,] high, shape): whole numbers from low (default 0) to high - 1.
 function tensor.randint(low, high, shape)
   if shape == nil then low, high, shape = 0, low, high end
-  if type(low) ~= "number" or type(high) ~= "number" or high <= low then fault("randint: expects low < high, got %s and %s", tostring(low), tostring(high)) end
-  return raw.random("randint", (sizes("randint", shape)), low, high)
+  if type(low) ~= "number" or type(high) ~= "number" or not (low < high and high - low < math.huge) then fault("randint: expects low < high, got %s and %s", tostring(low), tostring(high)) end
+  return raw.random("randint", (sizes("randint", shape)), low, high, "randint")
 end
 
 --- randperm(n): the numbers 0 … n-1 in random order.
-function tensor.randperm(n) return raw.random("permutation", (sizes("randperm", n)), 0, 1) end
+function tensor.randperm(n) return raw.random("permutation", (sizes("randperm", n)), 0, 1, "randperm") end
 
 --- arange([start,] stop[, step]): start, start + step, … below stop; stop is not included. Options: dtype, requires_grad.
 function tensor.arange(...)
@@ -226,7 +226,7 @@ function tensor.arange(...)
   if step == 0 then fault "arange: the step is not 0" end
   local n = math.max(0, math.ceil((stop - start) / step))
   local whole = math.type(start) == "integer" and math.type(stop) == "integer" and math.type(step) == "integer"
-  return finish("arange", raw.arange(start, step, n, dtype_of("arange", opts, whole and "int64" or "float32")), opts)
+  return finish("arange", raw.arange(start, step, n, dtype_of("arange", opts, whole and "int64" or "float32"), "arange"), opts)
 end
 
 --- linspace(start, stop, steps): numbers at equal distances, both ends included.
@@ -234,16 +234,14 @@ function tensor.linspace(start, stop, steps)
   number("linspace", "start", start)
   number("linspace", "stop", stop)
   steps = whole("linspace", "steps", steps, 1)
-  return raw.arange(start, steps > 1 and (stop - start) / (steps - 1) or 0, steps)
+  return raw.arange(start, steps > 1 and (stop - start) / (steps - 1) or 0, steps, "float32", "linspace")
 end
 
 --- eye(n[, m]): ones on the diagonal of an n × m matrix.
 function tensor.eye(n, m)
   n = whole("eye", "n", n, 0)
   m = m == nil and n or whole("eye", "m", m, 0)
-  local flat = {}
-  for i = 0, n * m - 1 do flat[i + 1] = i // m == i % m and 1 or 0 end
-  return raw.from_list({n, m}, flat)
+  return raw.eye(n, m, "eye")
 end
 
 for _, name in ipairs {"zeros", "ones", "randn", "rand"} do
@@ -813,8 +811,11 @@ function T.__tostring(x)
   local shown = {}
   local function places(d, at)
     if d > #shape then shown[#shown + 1] = at return end
-    for i = 0, shape[d] - 1 do
-      if i < edge or i >= shape[d] - edge then places(d + 1, at + i * stride[d]) end
+    local i = 0
+    while i < shape[d] do
+      if i == edge and i < shape[d] - edge then i = shape[d] - edge end
+      places(d + 1, at + i * stride[d])
+      i = i + 1
     end
   end
   if n > 0 then places(1, 0) end

@@ -50,7 +50,7 @@ local function cost(m, batch, opts)
   c.trainable = c.params - c.frozen_params
   c.param_bytes = c.params * 4
   local run = trace.unseen(function() return graph.cost(t.result) end)
-  c.inference_bytes, c.steps = run.arena + run.outputs, run.steps
+  c.inference_bytes, c.steps, c.scratch_bytes = run.values + run.outputs, run.steps, run.scratch
 
   local seed = core.engine.seed() -- dropout draws, backward through it too
   -- Today's frontier, then as if everything trained.
@@ -69,8 +69,11 @@ local function cost(m, batch, opts)
   for sub, on in pairs(frozen) do rawset(sub, "_frozen", on) end
   core.engine.seed(seed)
   if not ok then error(all, 0) end
-  if all then c.training_bytes, c.training_saved, c.gradient_bytes = all.arena, all.saved, c.params * 4 end
-  if today then c.frontier_bytes, c.frontier_saved, c.frontier_gradient_bytes = today.arena, today.saved, c.trainable * 4 end
+  if all then
+    c.training_bytes, c.training_saved, c.gradient_bytes = all.values, all.saved, c.params * 4
+    c.scratch_bytes = math.max(c.scratch_bytes, all.scratch)
+  end
+  if today then c.frontier_bytes, c.frontier_saved, c.frontier_gradient_bytes = today.values, today.saved, c.trainable * 4 end
   return c
 end
 
@@ -82,6 +85,9 @@ function Cost.__tostring(c)
     {"activations, training all", c.training_bytes and text.bytes(c.training_bytes) or "--", c.training_bytes and ("%s kept for backward, gradients %s"):format(text.bytes(c.training_saved), text.bytes(c.gradient_bytes)) or c.training_error or "nothing depends on a parameter"},
     {"activations, training today", c.frontier_bytes and text.bytes(c.frontier_bytes) or "--", c.frontier_bytes and ("%s kept for backward, gradients %s"):format(text.bytes(c.frontier_saved), text.bytes(c.frontier_gradient_bytes)) or c.training_error or "nothing trains: no parameter requires a gradient"},
   }
+  if c.scratch_bytes >= 2^20 then -- below that nobody misses it
+    rows[#rows + 1] = {"scratch", text.bytes(c.scratch_bytes), "the most one step takes for itself, beside activations"}
+  end
   local lines = text.table(rows, {{}, {align = "right"}, {}})
   table.insert(lines, 1, ("batch %d, input %s"):format(c.batch, text.shape(c.input)))
   return table.concat(lines, "\n")

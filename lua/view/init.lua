@@ -27,7 +27,7 @@ function Module.audit(m, ...) return require("suture.view.audit")(m, ...) end
 
 --- m:cost([batch (1)[, {input =}]]): multiply-adds, parameters, and activation memory for a batch: for inference, for
 -- training all of it, and for training what is not frozen today. Nothing is computed.
--- Returns an object that prints itself: macs, params, trainable, inference_bytes, training_bytes, frontier_bytes …
+-- Returns an object that prints itself: macs, params, trainable, inference_bytes, training_bytes, frontier_bytes, scratch_bytes …
 function Module.cost(m, ...) return require("suture.view.cost")(m, ...) end
 
 --- m:profile([x][, {runs = 5, train = false, depth =, by =, input =}]): runs m and says where the time goes: one row per step

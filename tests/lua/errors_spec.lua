@@ -17,7 +17,7 @@ local cases = [[
 -- tensors
 zeros(2, -1)                       → zeros: a size cannot be negative, got -1
 zeros(2.5)                         → zeros: a shape is made of whole numbers, got 2.5
-zeros(1e10, 1e10)                  → out of reach
+zeros(1e10, 1e10)                  → zeros: shape (10000000000, 10000000000) has more elements than can be counted
 zeros(2, {dtpye = "int64"})        → did you mean dtype?
 zeros(2, {dtype = "float16"})      → dtype is "float32", "int64" or "bool"
 tensor{{1, 2}, {3}}                → tensor: rows of different lengths, 2 and 1
@@ -106,7 +106,7 @@ nn.Conv2d(3, 4)                    → Conv2d: kernel_size is missing
 nn.Conv2d(3, 4, 3, {strid = 2})    → did you mean stride?
 nn.Conv2d("3", 4, 3)               → Conv2d: in_channels expects a whole number above 0, got "3"
 nn.Conv2d(3, 4, 3, {groups = 2})   → Conv2d: 3 and 4 channels do not divide into 2 groups
-nn.Conv2d(3, 4, 1000000)           → out of reach
+nn.Conv2d(3, 4, 1000000)           → would take 48000.0 GB
 nn.BatchNorm2d(3, {eps = 0/0})     → BatchNorm2d: eps expects a number
 nn.BatchNorm2d(3)(x)               → BatchNorm2d expects (N, C, H, W), got (4, 3)
 nn.BatchNorm1d(3)(randn(1, 3))     → Expected more than 1 value per channel when training
