@@ -26,8 +26,17 @@ static const LuaSource *source_of(lua_State *L, const char *module) {
   return s;
 }
 
+/* Chunks of the library are named "=suture:lua/nn/init.lua": no file of a user's can have such a name, which begins with
+ * "@", even in a folder lua/. */
+static const char own[] = "=suture:";
+
+/* The embedded file that the chunk named `source` was loaded from, or NULL. */
+static const LuaSource *source_named(const char *source) {
+  return strncmp(source, own, sizeof own - 1) == 0 ? source_at(source + sizeof own - 1) : NULL;
+}
+
 static int load_source(lua_State *L, const LuaSource *s) {
-  lua_pushfstring(L, "@%s", s->path);
+  lua_pushfstring(L, "%s%s", own, s->path);
   int status = luaL_loadbufferx(L, s->begin, (size_t)(s->end - s->begin), lua_tostring(L, -1), "t");
   lua_remove(L, -2);
   return status;
@@ -94,9 +103,18 @@ static int embedded_list(lua_State *L) {
   return 1;
 }
 
+/* path(source) → the embedded file ("lua/nn/init.lua") that a chunk with this source (debug.getinfo) is, or nil: not the
+ * library's. */
+static int embedded_path(lua_State *L) {
+  const LuaSource *s = source_named(luaL_checkstring(L, 1));
+  if (!s) return 0;
+  lua_pushstring(L, s->path);
+  return 1;
+}
+
 /* suture.embedded: what help() reads. */
 static int open_embedded(lua_State *L) {
-  static const luaL_Reg fns[] = {{"source", embedded_source}, {"list", embedded_list}, {0, 0}};
+  static const luaL_Reg fns[] = {{"source", embedded_source}, {"list", embedded_list}, {"path", embedded_path}, {0, 0}};
   luaL_newlib(L, fns);
   return 1;
 }
@@ -138,7 +156,7 @@ void bind_where(lua_State *L) {
   lua_Debug at;
   for (int level = 1; lua_getstack(L, level, &at); level++) {
     lua_getinfo(L, "Sl", &at);
-    if (at.currentline < 0 || (at.source[0] == '@' && source_at(at.source + 1))) continue; /* C, or the library itself */
+    if (at.currentline < 0 || source_named(at.source)) continue; /* C, or the library itself */
     lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
     return;
   }

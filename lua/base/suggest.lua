@@ -1,4 +1,5 @@
 --- "Did you mean": the nearest name, and errors about missing names made better.
+local embedded = require "suture.embedded"
 local fields = require "suture.base.fields"
 local suggest = {}
 
@@ -77,14 +78,12 @@ end
 -- The text of the line that runs at `level`.
 local function line_at(info)
   local text
-  if info.source:sub(1, 1) == "@" then
-    local path = info.source:sub(2)
-    text = require("suture.embedded").source(path)
-    if not text then
-      local f = io.open(path)
-      text = f and f:read "a"
-      if f then f:close() end
-    end
+  local own = embedded.path(info.source)
+  if own then text = embedded.source(own)
+  elseif info.source:sub(1, 1) == "@" then
+    local f = io.open(info.source:sub(2))
+    text = f and f:read "a"
+    if f then f:close() end
   elseif info.source == "=(-e)" then
     text = package.loaded["suture.face"].chunk
   else

@@ -427,7 +427,7 @@ end
 -- Is the function that called our caller part of the library?
 local function from_library(level)
   local info = debug.getinfo(level + 1, "S")
-  return info and info.source:sub(1, 5) == "@lua/"
+  return info and require("suture.embedded").path(info.source) ~= nil
 end
 
 local inside = 0 -- recorded changes that run: what they change within is theirs

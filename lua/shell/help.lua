@@ -8,12 +8,12 @@ local help = {}
 
 -- The text a chunk was made of: embedded file, file on disk, or lines typed at the prompt.
 local function source_text(source)
+  local own = embedded.path(source)
+  if own then return embedded.source(own) end
   if source:sub(1, 1) == "@" then
-    local text = embedded.source(source:sub(2))
-    if text then return text end
     local f = io.open(source:sub(2))
     if not f then return nil end
-    text = f:read "a"
+    local text = f:read "a"
     f:close()
     return text
   end
@@ -62,7 +62,7 @@ function function_doc(f)
   if info.what == "C" then return nil end
   local text = source_text(info.source)
   if not text then return nil end
-  local doc = comment_above(split(text), info.linedefined, info.source:sub(1, 6) ~= "@lua/")
+  local doc = comment_above(split(text), info.linedefined, not embedded.path(info.source))
   if doc or info.linedefined > 1 then return doc end
   -- At the prompt the comment lines came as inputs of their own.
   local shell, n = package.loaded["suture.shell"], tonumber(info.source:match "^=%[(%d+)%]$")
@@ -103,12 +103,12 @@ local function class_doc(class)
   if name then
     for i, line in ipairs(lines) do
       if line:find("class%s*%(?%s*[\"']" .. name:gsub("%p", "%%%0") .. "[\"']") then
-        local doc = comment_above(lines, i, info.source:sub(1, 6) ~= "@lua/")
+        local doc = comment_above(lines, i, not embedded.path(info.source))
         if doc then return doc end
       end
     end
   end
-  return comment_above(lines, info.linedefined, info.source:sub(1, 6) ~= "@lua/")
+  return comment_above(lines, info.linedefined, not embedded.path(info.source))
 end
 
 -- What a doc comment says in one line about `name`, without repeating the name.
@@ -198,7 +198,7 @@ local function describe(v, name)
     end
     say(doc and plain(doc) or "No doc comment: write one with --- above the function.")
     if info.what ~= "C" then
-      local where = info.source:sub(1, 1) == "@" and info.source:sub(2) or "typed at the prompt"
+      local where = embedded.path(info.source) or info.source:sub(1, 1) == "@" and info.source:sub(2) or "typed at the prompt"
       say(term.paint("dim", ("%s:%d"):format(where, info.linedefined)))
     end
   elseif class then

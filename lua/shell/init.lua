@@ -41,7 +41,7 @@ local function without_position(text)
   local n, line, rest = text:match "^%[(%d+)%]:(%d+): (.*)$"
   local input = n and (shell.inputs[tonumber(n)] or state.running)
   if n and input and line == "1" and not input.code:find "\n" then return rest end
-  return (text:gsub("^lua/[%w_/]+%.lua:%d+: ", ""))
+  return (text:gsub("^suture:lua/[%w_/]+%.lua:%d+: ", ""))
 end
 
 -- Message handler: keeps the traceback, down to the prompt.
