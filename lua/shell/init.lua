@@ -16,7 +16,7 @@ shell.state = state
 -- ---- sources of what was typed, for help() and error messages ----
 
 -- Chunks are named "=[7]" after the number of the input.
-local function chunk_name(n) return ("=[%d]"):format(n) end
+local function chunk_name(n) return "=[" .. n .. "]" end
 
 --- The text behind the chunk name of an input ("=[7]"), or nil.
 function shell.source(name)
@@ -61,12 +61,15 @@ local function on_error(err)
 end
 
 local function show_error(err)
+  if type(err) ~= "table" then err = {text = tostring(err), traceback = tostring(err)} end -- the handler itself failed
   state.traceback = err.traceback
   if face.verbose and err.text ~= "interrupted" then complain(err.traceback)
   else complain(without_position(err.text)) end
 end
 
 -- ---- running ----
+
+local function interrupted(err) return type(err) == "table" and err.text == "interrupted" end
 
 -- Runs f(...) so that Ctrl-C stops it and errors are shown. → ok, results…
 local function run(f, ...)
@@ -169,47 +172,60 @@ local function hint_local(code)
   say(term.paint("dim", ("-- local %s is gone after this line; drop `local` to keep it"):format(name)))
 end
 
--- → false when Ctrl-C stopped one
-local function call_hooks(list, ...)
-  for _, hook in ipairs(list) do
+-- Calls the functions of suture[name]. → false when Ctrl-C stopped one
+local function call_hooks(name, ...)
+  for _, hook in ipairs(suture[name]) do
     local results = table.pack(face.call(on_error, hook, ...))
     if not results[1] then
       show_error(results[2])
-      if results[2].text == "interrupted" then return false end
+      if interrupted(results[2]) then return false end
     elseif type(results[2]) == "string" and results[2] ~= "" then say(results[2]) end
   end
   return true
+end
+
+-- f(...), which is the shell's own work: an error in it is shown and goes no further. → ok, what f returned
+local function guarded(f, ...)
+  local ok, result = xpcall(f, on_error, ...)
+  if not ok then show_error(result) end
+  return ok, result
+end
+
+-- Runs the input's function and shows its values; what came of it is left in the input.
+local function run_input(input, f)
+  local ok, go_on = guarded(call_hooks, "_before_line", input.text)
+  if ok and not go_on then return end
+  local results = run(f)
+  input.ok, input.gave = results[1], results[1] and results.n > 1
+  if input.gave then
+    rawset(_G, "_", results[2])
+    if not input.muted then
+      local shown = run(show_values, results)
+      if shown[1] and input.kind == "expression" and results.n == 2 then hint_name(input.code, results[2]) end
+    end
+  end
+  if input.ok and input.kind == "statement" then hint_local(input.text) end
 end
 
 --- Runs one complete input as if typed: shows its values, keeps it in the session, calls the hooks. → ok
 function shell.eval(text)
   local n = #shell.inputs + 1
   local f, kind, code, cut = compile(text, n)
-  local input = {text = text, code = code or text, kind = kind, cut = cut, muted = muted(text)}
+  local input = {text = text, code = code or text, kind = kind, cut = cut, muted = muted(text), ok = false}
   if not f then
-    input.ok = false
     shell.inputs[n] = input
     complain(without_position(kind))
     return false
   end
   state.running = input
-  local results = call_hooks(suture._before_line, text) and run(f) or {false}
-  input.ok, input.gave = results[1], results[1] and results.n > 1
+  guarded(run_input, input, f)
   shell.inputs[n] = input
-  if input.gave then
-    rawset(_G, "_", results[2])
-    if not input.muted then
-      local shown = run(show_values, results)
-      if shown[1] and kind == "expression" and results.n == 2 then hint_name(code, results[2]) end
-    end
-  end
-  if input.ok and kind == "statement" then hint_local(text) end
   face.clear() -- the Ctrl-C that stopped the line has done its work
-  call_hooks(suture._after_line, text, results[1])
+  guarded(call_hooks, "_after_line", text, input.ok)
   state.running = nil
   face.clear()
   io.stdout:flush()
-  return results[1]
+  return input.ok
 end
 
 -- ---- lines ----
@@ -292,34 +308,42 @@ end
 --- Ends the shell after this line.
 function shell.quit() state.quit = true end
 
+-- Takes a line that was read. pending: the lines of an input that is not complete. → the lines that are pending now
+local function take(line, pending)
+  if line == nil then
+    shell.eval(pending) -- shows why it is not complete
+    return nil
+  end
+  if pending then
+    local text = pending .. "\n" .. line
+    if shell.needs_more(text) then return text end
+    remember(text)
+    return feed(text)
+  end
+  if line:find "^%s*$" then return nil end
+  line = without_prompts(line)
+  local special = line:find "^%s*[:?]" and not line:find "^%s*::" or line:find "^%s*[%a_][%w_.:]*%?%s*$"
+  if special and not line:find "\n" then
+    remember(line)
+    shell.input(line)
+    return nil
+  end
+  if shell.needs_more(line) then return line end
+  remember(line)
+  return feed(line)
+end
+
+-- Whatever an input does to the shell, the next prompt comes.
 local function loop()
-  local pending -- lines of an input that is not complete
+  local pending
   while not state.quit do
     local line = read_line(not pending)
-    if line == nil then
-      if not pending then break end
-      shell.eval(pending) -- shows why it is not complete
-      pending = nil
-    elseif line == false then pending = nil
-    elseif pending then
-      local text = pending .. "\n" .. line
-      if shell.needs_more(text) then pending = text
-      else
-        remember(text)
-        pending = feed(text)
-      end
-    elseif line:find "^%s*$" then -- nothing
+    if line == nil and not pending then break end
+    if line == false then pending = nil
     else
-      line = without_prompts(line)
-      local special = line:find "^%s*[:?]" and not line:find "^%s*::" or line:find "^%s*[%a_][%w_.:]*%?%s*$"
-      if special and not line:find "\n" then
-        remember(line)
-        shell.input(line)
-      elseif shell.needs_more(line) then pending = line
-      else
-        remember(line)
-        pending = feed(line)
-      end
+      local ok, rest = guarded(take, line, pending)
+      pending = ok and rest or nil
+      if not ok then state.running = nil end
     end
   end
 end

@@ -377,6 +377,28 @@ class Shell(unittest.TestCase):
         t.line("suture._after_line[1] = function() error 'hook broke' end")
         self.assertEqual(t.line("2"), "2\nhook broke")
 
+    def test_names_of_lua_s_own_are_the_user_s_to_use(self):
+        t = self.term()
+        t.line("table = {1}; type = 5; tostring, pcall, rawset, ipairs, setmetatable, io = nil")
+        self.assertEqual(t.line("table"), "{1}")
+        self.assertEqual(t.line("nn.Linear(2, 2)"), "Linear(in_features=2, out_features=2, bias=True)  6")
+        self.assertIn("got -1", t.line("zeros(2, -1)"))
+        self.assertEqual(t.line("_"), "Linear(in_features=2, out_features=2, bias=True)  6")
+
+    def test_an_error_of_the_shell_s_own_leaves_the_prompt(self):
+        t = self.term()
+        t.line("hooks, suture._before_line = suture._before_line, nil")
+        self.assertRegex(t.line("6 * 7"), r"nil value[^\n]*\n42$")
+        t.line("suture._before_line, suture._after_line = hooks, 5")
+        self.assertRegex(t.line("6 * 7"), r"^42\n[^\n]*number value")
+        t.line("suture._after_line = {}")
+        self.assertEqual(t.line("6 * 7"), "42")
+        t.line("format, string.format, string.find, utf8.len = string.format")
+        t.line("6 * 7")
+        t.line("string.format = 'x'")
+        t.send("\x04")
+        self.assertEqual(t.close(), 0)
+
     def test_lessons(self):
         t = self.term()
         shown = t.line(":lesson")
