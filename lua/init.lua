@@ -20,6 +20,8 @@ local home = {
   undo = "suture.model.undo:undo", redo = "suture.model.undo:redo", history = "suture.model.undo:history",
   -- looking
   help = "suture.shell.help:help",
+  -- the shell
+  command = "suture.shell.commands",
 }
 
 -- Fields of `suture` that do not become globals, with their homes.

@@ -153,25 +153,37 @@ local function global_names(text, word)
   return list, suffix
 end
 
+-- A command's name, then what the command says it takes. → nothing where the text is no command, or takes Lua
 local function commands(text)
+  local command = require "suture.shell.commands"
   local word = text:match "^%s*:(%a*)$"
-  local shell = package.loaded["suture.shell"]
-  if not word or not shell then return end
-  local list = {}
-  for name in next, shell.commands do if starts(name, word) then list[#list + 1] = name end end
-  table.sort(list)
-  return #text - #word + 1, list, " "
+  if word then
+    local list = {}
+    for _, name in ipairs(command.names()) do if starts(name, word) then list[#list + 1] = name end end
+    return #text - #word + 1, list, " "
+  end
+  local name, written = text:match "^%s*:(%a+)!?%s+(.*)$"
+  if not name then return end
+  local c = command.find(name)
+  local takes = c and c.takes
+  if takes == "lua" then return end
+  local list, suffix = {}, " "
+  word = written
+  if takes == "files" then
+    list, word = file_names(written)
+    if #list == 1 and list[1]:sub(-1) == "/" then suffix = "" end
+  elseif takes then
+    local words = takes(written)
+    if not words then return end
+    for _, v in ipairs(words) do if type(v) == "string" and starts(v, written) then list[#list + 1] = v end end
+    table.sort(list)
+  end
+  return #text - #word + 1, list, suffix
 end
 
 local function offer(text)
   local at, list, suffix = commands(text)
   if at then return at, list, suffix end
-  local written = text:match "^%s*:[%a!]+%s+(.*)$" -- arguments of commands: files
-  if written and not text:find "^%s*:time" and not text:find "^%s*:help" then
-    local word
-    list, word = file_names(written)
-    return #text - #word + 1, list, #list == 1 and list[1]:sub(-1) == "/" and "" or " "
-  end
   local quote, start, comment = open_string(text)
   if comment then return #text + 1, {}, "" end
   if quote then return in_string(text, quote, start) end

@@ -4,7 +4,6 @@ local face = package.loaded["suture.face"]
 local term = require "suture.base.term"
 
 local shell = {
-  commands = {}, -- name → {args, summary, run}: lua/shell/commands.lua
   -- Every input: {text =, code =, kind = "expression" | "block" | "statement" | "comment", cut = where a block's last
   -- expression begins, muted =, ok = it ran, gave = it had values}
   inputs = {},
@@ -292,13 +291,19 @@ function shell.input(text)
   return shell.eval(text)
 end
 
+--- Raises an error that is shown as it stands: for commands.
+function shell.fail(text, ...) error(select("#", ...) > 0 and text:format(...) or text, 0) end
+
+--- A path as a user writes it behind a command: in quotes or not, ~/ for the home folder.
+function shell.path(text) return (text:gsub("^([\"'])(.*)%1$", "%2"):gsub("^~/", (os.getenv "HOME" or "~") .. "/")) end
+
 --- Runs a shell command by name.
 function shell.command(name, rest, force)
-  require "suture.shell.commands"
-  local command = shell.commands[name]
+  local commands = require "suture.shell.commands"
+  local command = commands.find(name)
   if not command then
     complain(("no command :%s"):format(name)
-      .. (require("suture.base.suggest").hint(name, shell.commands):gsub("mean ", "mean :")) .. " (:help lists them)")
+      .. (require("suture.base.suggest").hint(name, commands.names()):gsub("mean ", "mean :")) .. " (:help lists them)")
     return
   end
   run(command.run, rest, force)
@@ -391,10 +396,7 @@ function shell.run()
     local base = folder("XDG_STATE_HOME", "/.local/state")
     state.history = base and base .. "/suture/history"
     if state.history then face.history_load(state.history) end
-    face.completer(function(text)
-      require "suture.shell.commands"
-      return require("suture.shell.complete").complete(text)
-    end)
+    face.completer(function(text) return require("suture.shell.complete").complete(text) end)
     if not face.quiet then banner() end
     run_rc()
   end

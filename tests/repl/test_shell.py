@@ -1,7 +1,7 @@
 """The prompt under a pty: editing, paste, completion, Ctrl-C, Ctrl-D, history, colour, shell commands."""
 import os, re, stat, time, unittest
 import tap
-from term import Home, Term, plain, run
+from term import Home, Term, TOP, plain, run
 
 
 class Shell(unittest.TestCase):
@@ -351,7 +351,13 @@ class Shell(unittest.TestCase):
         self.file("mine.lua", "precious = true\n")
         self.assertIn("exists", t.line(":save mine.lua"))
         self.assertIn("saved", t.line(":save! mine.lua"))
-        self.assertIn("could not be written", t.line(":save missing/folder.lua") + "could not be written")
+        self.assertEqual(t.line(":save missing/folder.lua"), "missing/folder.lua: cannot save: there is no folder missing")
+        os.mkdir(os.path.join(self.home.path, "folder"))
+        self.assertEqual(t.line(":save folder"), "folder: cannot save: Is a directory")
+        self.assertEqual(t.line("m = nn.ReLU(); m:graph{input = {1, 2}}:save 'missing/a.svg'"),
+                         "graph: save: missing/a.svg: cannot save: there is no folder missing")
+        self.assertEqual(t.line(":edit missing/a.lua"), "missing/a.lua: there is no folder missing")
+        self.assertEqual(os.listdir(os.path.join(self.home.path, "folder")), [])
 
     def test_edit_runs_what_the_editor_leaves(self):
         editor = self.file("ed.sh", "#!/bin/sh\necho 'edited = (edited or 0) + 1' >> \"$1\"\n")
@@ -369,6 +375,35 @@ class Shell(unittest.TestCase):
         t.line("error 'x'")
         self.assertRegex(t.line(":history"), r"1   1 \+ 1\n   2 ✗ error 'x'")
         self.assertIn("number", t.line(":history x"))
+
+    def test_commands_of_one_s_own(self):
+        self.file(".config/suture/rc.lua", "command.add{name = 'shout', args = 'WORDS', text = 'what you say, louder', "
+                  "takes = function() return {'hello', 'help'} end, "
+                  "run = function(rest, force) print(rest:upper() .. (force and '!' or '')) end}")
+        t = self.term()
+        self.assertEqual(t.line(":shout it works"), "IT WORKS")
+        self.assertEqual(t.line(":shout! it works"), "IT WORKS!")
+        self.assertIn("\n  :shout WORDS            what you say, louder\n", t.line(":help"))
+        self.assertEqual(t.line(":help shout"), ":shout WORDS\n  what you say, louder")
+        self.assertEqual(self.tab(t, ":sho"), ":shout ")
+        self.assertEqual(self.tab(t, ":shout hell"), ":shout hello ")
+        self.assertIn("did you mean :shout?", t.line(":shoot"))
+        for code, why in [("command.add{name = 'save', text = '', run = print}", "the shell has a command :save; replace = true puts yours in its place"),
+                          ("command.add{name = 'a b', text = '', run = print}", 'name is made of letters alone, got "a b"'),
+                          ("command.add{nome = 'ab', text = '', run = print}", "no option 'nome': did you mean name?"),
+                          ("command.add{name = 'ab', text = 'x'}", "run is missing (a function)"),
+                          ("command.add{name = 'ab', text = 5, run = print}", "text is a string, got 5"),
+                          ("command.add(print)", "expects a table")]:
+            self.assertIn("command.add: " + why, t.line(code))
+        t.line("command.add{name = 'time', text = 'mine', replace = true, run = function() print 'late' end}")
+        self.assertEqual(t.line(":time 1"), "late")
+        self.assertEqual(self.tab(t, ":shout! x"), ":shout! x")
+
+    def test_a_command_is_one_file(self):
+        folder = os.path.join(TOP, "lua/shell/commands")
+        names = sorted(f[:-4] for f in os.listdir(folder) if f != "init.lua")
+        shown = re.findall(r"^  :(\w+) ", self.term().line(":help"), re.M)
+        self.assertEqual(shown, names)
 
     def test_hooks_around_a_line(self):
         t = self.term()
