@@ -13,12 +13,19 @@ local function callable(v)
   return type(v) == "table" and not is_module(v) and type(mt) == "table" and rawget(mt, "__call") ~= nil
 end
 
--- What follows a name of this value when it is the only one offered.
-local function suffix_of(v)
-  if callable(v) then return "(" end
-  if type(v) == "table" then return "." end
-  return ""
+-- Is there something to name behind the dot: children of a module, named fields of a table? Lists and leaves have none.
+local function has_names(v)
+  if type(v) ~= "table" then return false end
+  if is_module(v) then return next(rawget(v, "_children")) ~= nil end
+  if type(rawget(v, "_names")) == "table" then return true end -- parts that are not loaded yet
+  for k in next, v do
+    if type(k) == "string" and k:find "^%a[%w_]*$" then return true end
+  end
+  return false
 end
+
+-- What follows a name of this value when it is the only one offered.
+local function suffix_of(v) return callable(v) and "(" or has_names(v) and "." or "" end
 
 -- The quote open at the end of the text, and where its string begins; nil outside strings. Comments open nothing.
 local function open_string(text)
@@ -81,7 +88,7 @@ local function module_path(module, written)
   end
   table.sort(list)
   local only = #list == 1 and (rawget(children, list[1]) or rawget(children, tonumber(list[1]) or 0))
-  return list, word, is_module(only) and next(rawget(only, "_children")) ~= nil and "." or nil
+  return list, word, has_names(only) and "." or nil
 end
 
 local function file_names(written)
@@ -136,19 +143,20 @@ local function field_of(text, sign, word)
   return list, suffix
 end
 
+-- Is the line a question: ?name, :help name? What it names is not called.
+local function asks_about(text) return text:find "^%s*%?" or text:find "^%s*:help%s" end
+
 local function global_names(text, word)
   local names = {}
   for k, v in next, _G do names[k] = v end
   for k in next, require("suture")._names do if names[k] == nil then names[k] = false end end
-  local help = text:find "^%s*%?%s*$"
-  if not help then for _, k in ipairs(keywords) do if names[k] == nil then names[k] = k end end end
+  if not asks_about(text) then for _, k in ipairs(keywords) do if names[k] == nil then names[k] = k end end end
   local list = matching(names, word)
   local suffix = ""
   if #list == 1 then
     local v = names[list[1]]
     if v == false then v = fields.global(list[1]) end
     suffix = type(v) == "string" and rawget(_G, list[1]) == nil and " " or suffix_of(v)
-    if help and suffix == "(" then suffix = "" end
   end
   return list, suffix
 end
@@ -204,6 +212,7 @@ end
 function complete.complete(text)
   local ok, at, list, suffix = pcall(offer, text)
   if not ok then return #text + 1, {}, "" end
+  if suffix == "(" and asks_about(text) then suffix = "" end
   return at, list, suffix
 end
 

@@ -255,8 +255,19 @@ class Shell(unittest.TestCase):
         t.line("m = {_names = {'layer4'}, _children = {layer4 = layer4}, _params = {}, _buffers = {}, at = function() end}")
         self.assertEqual(self.tab(t, 'm:at("lay'), 'm:at("layer4.')
         self.assertEqual(self.tab(t, 'm:at("layer4.1.c'), 'm:at("layer4.1.conv1"')
-        self.assertEqual(self.tab(t, "m.layer4[1].con"), "m.layer4[1].conv1.")
+        self.assertEqual(self.tab(t, "m.layer4[1].con"), "m.layer4[1].conv1")
         self.assertEqual(self.tab(t, "m:a"), "m:at(")
+
+    def test_tab_adds_a_dot_where_names_follow(self):
+        t = self.term()
+        t.line("net = nn.Sequential(nn.Linear(2, 2)); net.trunk = nn.Sequential(nn.Conv2d(1, 1, 3)); net.head = nn.Linear(2, 2)")
+        t.line("box = {list = {1, 2}, empty = {}, named = {x = 1}, hidden = {_x = 1}, set = nn.ReLU()}")
+        for typed, shown in [("net.hea", "net.head"), ("net.tru", "net.trunk."), ("net.trunk[0].stri", "net.trunk[0].stride"),
+                             ("net.head.wei", "net.head.weight"), ("box.li", "box.list"), ("box.em", "box.empty"),
+                             ("box.na", "box.named."), ("box.hi", "box.hidden"), ("box.se", "box.set"), ("nn.ini", "nn.init."),
+                             ("nn.Conv2", "nn.Conv2d("), ("?nn.Conv2", "?nn.Conv2d"), (":help nn.Conv2", ":help nn.Conv2d"),
+                             ("?net:tra", "?net:train"), (":help sav", ":help save "), (":undo x", ":undo x")]:
+            self.assertEqual(self.tab(t, typed), shown, typed)
 
     def test_tab_runs_nothing(self):
         t = self.term()
