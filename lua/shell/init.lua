@@ -138,14 +138,14 @@ local function compile(text, n)
   return nil, message
 end
 
-local function show_values(results)
+-- code: the expression that they are the values of.
+local function show_values(results, code)
   if results.n < 2 then return end
   local texts, tall = {}, false
   local inspect = require "suture.shell.inspect"
-  for i = 2, results.n do
-    texts[i - 1] = inspect(results[i])
-    tall = tall or texts[i - 1]:find "\n"
-  end
+  for i = 2, results.n do texts[i - 1] = inspect(results[i]) end
+  if results.n == 2 then texts[1] = require "suture.shell.chain"(code, results[2], texts[1]) or texts[1] end
+  for _, text in ipairs(texts) do tall = tall or text:find "\n" end
   say(table.concat(texts, tall and "\n" or "\t"))
 end
 
@@ -199,7 +199,7 @@ local function run_input(input, f)
   if input.gave then
     rawset(_G, "_", results[2])
     if not input.muted then
-      local shown = run(show_values, results)
+      local shown = run(show_values, results, input.code:sub((input.cut or 0) + 1))
       if shown[1] and input.kind == "expression" and results.n == 2 then hint_name(input.code, results[2]) end
     end
   end

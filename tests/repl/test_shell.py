@@ -91,6 +91,25 @@ class Shell(unittest.TestCase):
         self.assertEqual(t.line("m = nn.ReLU(); m.thaw"), "nil")
         self.assertEqual(t.line("m.thaw"), "nil\n-- no field 'thaw' in m: did you mean unfreeze?")
 
+    def test_a_call_that_gives_the_model_back_tells_its_state_in_a_line(self):
+        t = self.term()
+        t.line("m = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)); m.head = nn.Sequential(nn.Linear(3, 2))")
+        for code, shown in [("m:freeze()", "m: 23 of 23 parameters frozen, train mode"),
+                            ("m:unfreeze():eval()", "m: 0 of 23 parameters frozen, eval mode"),
+                            ("m.head:freeze() -- words", "m.head: 8 of 8 parameters frozen, eval mode"),
+                            ("m:at('head'):unfreeze()", "m:at('head'): 0 of 8 parameters frozen, eval mode"),
+                            ("x = 1; m:train()", "m: 0 of 23 parameters frozen, train mode"),
+                            ("m:bn_eval()", "m: 0 of 23 parameters frozen, train mode, BatchNorm in eval"),
+                            ("m:requires_grad_(false)", "m: 23 of 23 parameters frozen, train mode, BatchNorm in eval"),
+                            ("m:apply(function() end)", "m: 23 of 23 parameters frozen, train mode, BatchNorm in eval")]:
+            self.assertEqual(t.line(code), shown, code)
+            self.assertEqual(t.line("rawequal(_, %s)" % ("m.head" if "head" in code else "m")), "true")
+        for code in ["m", "m.head", "m:at 'head'", "m:at('head')", "(m)", "nn.Sequential(nn.ReLU()):freeze()"]:
+            self.assertIn("\n", t.line(code), code)
+        t.line("z = zoo.cifar_resnet20{num_classes = 2}")
+        self.assertRegex(t.line("z:freeze()"), r"^cifar_resnet20: ([\d,]+) of \1 parameters frozen, train mode$")
+        self.assertEqual(t.line("m[0]:eval()").count("\n"), 0)
+
     def test_paste_that_goes_on_in_its_last_line(self):
         t = self.term()
         self.assertEqual(self.paste(t, "a = 5\n  - 2"), "")
