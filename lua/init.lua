@@ -27,7 +27,7 @@ local home = {
 -- Fields of `suture` that do not become globals, with their homes.
 local inner = {
   core = "suture.core", inspect = "suture.shell.inspect", interrupt = "suture.base.interrupt", term = "suture.base.term",
-  clock = "suture.core:engine.clock", threads = "suture.core:engine.threads", isa = "suture.core:engine.isa",
+  clock = "suture.base.engine:clock", threads = "suture.base.engine:threads", isa = "suture.core:engine.isa",
 }
 
 local suture = {version = "0.1"}
