@@ -49,8 +49,7 @@ end
 suture._names = home
 suture._more = inner -- completed after "suture." only
 
--- Help texts of things that are no Lua functions with a comment above them: suture._docs[thing] = text, or the function it stands for.
-suture._docs = setmetatable({}, {__mode = "k"})
+suture._docs = require "suture.base.docs"
 
 -- Called by the shell around each line: f(text) before, f(text, ok) after. A string returned is shown.
 suture._before_line, suture._after_line = {}, {}

@@ -1,4 +1,5 @@
 --- help(x) and ?name: the `---` comment above a function, class or module, read from its source.
+local docs = require "suture.base.docs"
 local fields = require "suture.base.fields"
 local suggest = require "suture.base.suggest"
 local term = require "suture.base.term"
@@ -55,7 +56,7 @@ end
 
 local function_doc
 function function_doc(f)
-  local registered = require("suture")._docs[f]
+  local registered = docs[f]
   if type(registered) == "function" then return function_doc(registered) end -- f stands for it
   if registered then return registered end
   local info = debug.getinfo(f, "S")
@@ -89,7 +90,7 @@ local function class_name(class)
 end
 
 local function class_doc(class)
-  local registered = require("suture")._docs[class]
+  local registered = docs[class]
   if registered then return registered end
   local f = rawget(class, "init") or rawget(class, "forward")
   if type(f) ~= "function" then
@@ -180,7 +181,6 @@ local function standard_name(f)
 end
 
 local function describe(v, name)
-  local docs = require("suture")._docs
   while type(v) == "function" and type(docs[v]) == "function" do v = docs[v] end -- what it stands for
   local out = {}
   local function say(text) if text and text ~= "" then out[#out + 1] = text end end
@@ -216,7 +216,7 @@ local function describe(v, name)
   elseif type(v) == "table" or type(v) == "userdata" then
     local mt = debug.getmetatable(v)
     local label = type(mt) == "table" and rawget(mt, "__name")
-    local doc = require("suture")._docs[v] or module_doc(v)
+    local doc = docs[v] or module_doc(v)
     if not titled(doc, name) then say(term.paint("bold", name or (type(label) == "string" and label) or type(v))) end
     say(doc and plain(doc))
     local rows = contents(v)
