@@ -20,12 +20,14 @@ local home = {
   undo = "suture.model.undo:undo", redo = "suture.model.undo:redo", history = "suture.model.undo:history",
   -- looking
   help = "suture.shell.help:help",
+  -- the shell
+  command = "suture.shell.commands",
 }
 
 -- Fields of `suture` that do not become globals, with their homes.
 local inner = {
   core = "suture.core", inspect = "suture.shell.inspect", interrupt = "suture.base.interrupt", term = "suture.base.term",
-  clock = "suture.core:engine.clock", threads = "suture.core:engine.threads", isa = "suture.core:engine.isa",
+  clock = "suture.base.engine:clock", threads = "suture.base.engine:threads", isa = "suture.core:engine.isa",
 }
 
 local suture = {version = "0.1"}
@@ -47,8 +49,7 @@ end
 suture._names = home
 suture._more = inner -- completed after "suture." only
 
--- Help texts of things that are no Lua functions with a comment above them: suture._docs[thing] = text, or the function it stands for.
-suture._docs = setmetatable({}, {__mode = "k"})
+suture._docs = require "suture.base.docs"
 
 -- Called by the shell around each line: f(text) before, f(text, ok) after. A string returned is shown.
 suture._before_line, suture._after_line = {}, {}

@@ -26,11 +26,52 @@ static const LuaSource *source_of(lua_State *L, const char *module) {
   return s;
 }
 
+/* Chunks of the library are named "=suture:lua/nn/init.lua": no file of a user's can have such a name, which begins with
+ * "@", even in a folder lua/. */
+static const char own[] = "=suture:";
+
+/* The embedded file that the chunk named `source` was loaded from, or NULL. */
+static const LuaSource *source_named(const char *source) {
+  return strncmp(source, own, sizeof own - 1) == 0 ? source_at(source + sizeof own - 1) : NULL;
+}
+
 static int load_source(lua_State *L, const LuaSource *s) {
-  lua_pushfstring(L, "@%s", s->path);
+  lua_pushfstring(L, "%s%s", own, s->path);
   int status = luaL_loadbufferx(L, s->begin, (size_t)(s->end - s->begin), lua_tostring(L, -1), "t");
   lua_remove(L, -2);
+  if (status == LUA_OK) {
+    lua_getfield(L, LUA_REGISTRYINDEX, "suture.names");
+    lua_setupvalue(L, -2, 1);
+  }
   return status;
+}
+
+/* The library's global names are those of Lua's own libraries as they were when it was opened, then the user's: somebody
+ * who types `table = {}` or `type = "b"` has a variable of that name, and the library runs on. Only print is always the
+ * user's. */
+static int keep_names(lua_State *L) {
+  enum { NAMES = 1, GLOBALS, LOADED, KEY, VALUE };
+  lua_newtable(L);
+  lua_pushglobaltable(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (lua_pushnil(L); lua_next(L, GLOBALS); lua_settop(L, KEY)) {
+    if (lua_type(L, KEY) != LUA_TSTRING || strcmp(lua_tostring(L, KEY), "print") == 0) continue;
+    lua_pushvalue(L, KEY);
+    lua_rawget(L, LOADED);
+    if (!lua_iscfunction(L, VALUE) && !(lua_istable(L, VALUE) && lua_rawequal(L, VALUE, VALUE + 1))) continue;
+    lua_pushvalue(L, KEY);
+    lua_pushvalue(L, VALUE);
+    lua_rawset(L, NAMES);
+  }
+  lua_createtable(L, 0, 2);
+  lua_pushvalue(L, GLOBALS);
+  lua_setfield(L, -2, "__index");
+  lua_pushvalue(L, GLOBALS);
+  lua_setfield(L, -2, "__newindex");
+  lua_setmetatable(L, NAMES);
+  lua_settop(L, NAMES);
+  lua_setfield(L, LUA_REGISTRYINDEX, "suture.names");
+  return 0;
 }
 
 /* The entry of package.searchers. */
@@ -94,9 +135,18 @@ static int embedded_list(lua_State *L) {
   return 1;
 }
 
+/* path(source) → the embedded file ("lua/nn/init.lua") that a chunk with this source (debug.getinfo) is, or nil: not the
+ * library's. */
+static int embedded_path(lua_State *L) {
+  const LuaSource *s = source_named(luaL_checkstring(L, 1));
+  if (!s) return 0;
+  lua_pushstring(L, s->path);
+  return 1;
+}
+
 /* suture.embedded: what help() reads. */
 static int open_embedded(lua_State *L) {
-  static const luaL_Reg fns[] = {{"source", embedded_source}, {"list", embedded_list}, {0, 0}};
+  static const luaL_Reg fns[] = {{"source", embedded_source}, {"list", embedded_list}, {"path", embedded_path}, {0, 0}};
   luaL_newlib(L, fns);
   return 1;
 }
@@ -121,6 +171,8 @@ static void add_searcher(lua_State *L) {
 
 int luaopen_suture(lua_State *L) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, "suture.opened") == LUA_TNIL) {
+    lua_pushcfunction(L, keep_names);
+    lua_call(L, 0, 0);
     add_searcher(L);
     lua_pushboolean(L, 1);
     lua_setfield(L, LUA_REGISTRYINDEX, "suture.opened");
@@ -138,7 +190,7 @@ void bind_where(lua_State *L) {
   lua_Debug at;
   for (int level = 1; lua_getstack(L, level, &at); level++) {
     lua_getinfo(L, "Sl", &at);
-    if (at.currentline < 0 || (at.source[0] == '@' && source_at(at.source + 1))) continue; /* C, or the library itself */
+    if (at.currentline < 0 || source_named(at.source)) continue; /* C, or the library itself */
     lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
     return;
   }

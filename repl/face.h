@@ -10,8 +10,6 @@
 
 /* Takes over SIGINT. In a script a second Ctrl-C ends the process at once. */
 void interrupt_init(bool script);
-/* Takes SIGINT back from a library that put its own handler in. */
-void interrupt_catch(void);
 /* lua_pcall, with Ctrl-C turned into the error "interrupted!" while it runs. */
 int interrupt_call(lua_State *L, int nargs, int nresults, int handler);
 /* True when a SIGINT has come since the last interrupt_clear. */

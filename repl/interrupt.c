@@ -2,17 +2,17 @@
  * "interrupted!" in Lua code at the next instruction (as lua.c does). Library code that has something to finish
  * holds the hook off: see lua/base/interrupt.lua.
  *
- * Invariants: `running` is the Lua thread whose code runs now, or NULL outside interrupt_call; only the thread that
- * called interrupt_init touches it. A hook never outlives the interrupt_call it was planted in. */
+ * Invariants: `running` is the Lua thread whose code runs now, or NULL outside interrupt_call. Only the thread that called
+ * interrupt_init takes SIGINT and touches it. A hook never outlives the interrupt_call it was planted in. */
 #include "repl/face.h"
 #include "host.h"
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <unistd.h>
 
 static lua_State *volatile running;
-static pthread_t main_thread;
 static volatile sig_atomic_t came;     /* SIGINTs since interrupt_clear */
 static volatile sig_atomic_t echoed;   /* the terminal shows a ^C in the middle of a line */
 static volatile sig_atomic_t deferred; /* > 0: neither engine nor Lua code is stopped */
@@ -31,10 +31,7 @@ static void stop(lua_State *L, lua_Debug *ar) {
 }
 
 static void on_sigint(int sig) {
-  if (!pthread_equal(pthread_self(), main_thread)) { /* a worker thread got it */
-    pthread_kill(main_thread, sig);
-    return;
-  }
+  (void)sig;
   if (came < 100) came++;
   echoed = 1;
   if (script && came > 1) _exit(130);
@@ -46,17 +43,26 @@ static bool should_stop(void) { return came && !deferred; }
 bool interrupt_pending(void) { return came > 0; }
 void interrupt_clear(void) { came = echoed = 0; }
 
-void interrupt_catch(void) {
+void interrupt_init(bool is_script) {
   struct sigaction sa = {.sa_handler = on_sigint};
   sigemptyset(&sa.sa_mask);
   sigaction(SIGINT, &sa, NULL);
+  script = is_script;
+  host.should_stop = should_stop;
 }
 
-void interrupt_init(bool is_script) {
-  script = is_script;
-  main_thread = pthread_self();
-  host.should_stop = should_stop;
-  interrupt_catch();
+/* Every thread of the program comes through here, a library's too (OpenBLAS makes its own before main begins): it is born
+ * with SIGINT held up, so that Ctrl-C always meets the thread that runs Lua. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg) {
+  static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+  sigset_t sigint, before;
+  if (!create) *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+  sigemptyset(&sigint);
+  sigaddset(&sigint, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &sigint, &before);
+  int status = create(thread, attr, start, arg);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return status;
 }
 
 static void unplant(lua_State *L) {

@@ -324,17 +324,33 @@ static int run_all(lua_State *L, int argc, char **argv, const Options *o) {
   return isatty(STDIN_FILENO) ? shell(L) : run_script(L, NULL, NULL);
 }
 
+typedef struct Start {
+  int argc;
+  char **argv;
+  Options o;
+} Start;
+
+/* program(start) → the exit code. */
+static int program(lua_State *L) {
+  Start *start = lua_touserdata(L, 1);
+  lua_settop(L, 0);
+  lua_pushinteger(L, run_all(L, start->argc, start->argv, &start->o));
+  return 1;
+}
+
 int main(int argc, char **argv) {
-  Options o = {0};
+  Start start = {argc, argv, {0}};
   int status = OK;
-  if (!parse(argv, &o, &status)) return status;
+  if (!parse(argv, &start.o, &status)) return status;
   lua_State *L = luaL_newstate();
   if (!L) {
     fputs("suture: out of memory\n", stderr);
     return FAILED;
   }
   interrupt_init(true);
-  status = run_all(L, argc, argv, &o);
+  lua_pushcfunction(L, program); /* neither this nor a light userdata needs memory: no Lua error outside the call */
+  lua_pushlightuserdata(L, &start);
+  status = lua_pcall(L, 1, 1, 0) == LUA_OK ? (int)lua_tointeger(L, -1) : fail(L);
   lua_close(L);
   return status;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <readline/readline.h>
@@ -26,25 +27,33 @@ static void on_line(char *line) {
   rl_callback_handler_remove();
 }
 
-static bool cut_off; /* Ctrl-C came while Readline wanted a key: what it made of that is no line */
+/* Ctrl-C while a line is read. SIGINT is held up in this thread from before Readline has the terminal until it has given
+ * it back, and no other thread takes it (interrupt.c): it stays pending, and `interrupts` can be read. Neither a handler of
+ * Readline's nor the moment between a look and a wait can lose it. */
+static int interrupts = -1; /* a signalfd of SIGINT */
+static bool cut_off;        /* Ctrl-C came: what Readline makes of that is no line */
 
-/* Waits for a key; false when a signal came first. SIGINT is let through only while waiting, so that none falls between
- * the look and the wait. What Readline's handlers caught is dealt with here: Ctrl-Z, a resized window. Ctrl-C is ours
- * alone, before it is held up here and again behind Readline's own look, which sets its handlers anew: while it is held
- * up a worker thread gets it, and Readline's handler would tell nobody. */
+/* Takes the Ctrl-C that waits, if one does. What was typed before it is gone: the terminal has thrown it away. */
+static bool interrupted(void) {
+  struct signalfd_siginfo came;
+  while (read(interrupts, &came, sizeof came) == sizeof came) cut_off = true;
+  return cut_off;
+}
+
+/* Waits for a key; false when a signal came first. The signals that Readline catches to put the terminal right (Ctrl-Z, a
+ * resized window, the end) are let through only while waiting, so that none falls between the look and the wait. */
 static bool key_there(void) {
+  static const int readlines[] = {SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
   sigset_t block, before;
-  struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+  struct pollfd p[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = interrupts, .events = POLLIN}};
   int n = 0;
-  interrupt_catch();
   sigemptyset(&block);
-  sigaddset(&block, SIGINT);
+  for (size_t i = 0; i < sizeof readlines / sizeof *readlines; i++) sigaddset(&block, readlines[i]);
   pthread_sigmask(SIG_BLOCK, &block, &before);
-  if (!interrupt_pending() && !rl_pending_signal()) n = ppoll(&p, 1, NULL, &before);
+  if (!rl_pending_signal()) n = ppoll(p, 2, NULL, &before);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   rl_check_signals();
-  interrupt_catch();
-  return n > 0;
+  return n > 0 && !interrupted() && p[0].revents;
 }
 
 /* Readline reads ahead where more keys wait, but Ctrl-C takes typed keys away: a key that was there may be gone. So the
@@ -56,14 +65,13 @@ static int read_key(FILE *in) {
     tty = name ? open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
     if (tty < 0) return rl_getc(in);
   }
-  while (!interrupt_pending()) {
+  while (!cut_off) {
     unsigned char c;
     if (!key_there()) continue;
     ssize_t n = read(tty, &c, 1);
     if (n == 1) return c;
     if (n == 0 || (errno != EAGAIN && errno != EINTR)) return EOF;
   }
-  cut_off = true;
   return EOF;
 }
 
@@ -84,16 +92,22 @@ static void cancel_line(void) {
 /* readline(prompt) → the line, nil at the end of input (Ctrl-D), false when Ctrl-C cleared the line */
 static int b_readline(lua_State *L) {
   const char *prompt = luaL_checkstring(L, 1);
+  sigset_t sigint, before;
+  sigemptyset(&sigint);
+  sigaddset(&sigint, SIGINT);
+  if (interrupts < 0 && (interrupts = signalfd(-1, &sigint, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
+    return luaL_error(L, "the terminal cannot be read: %s", strerror(errno));
   rl_outstream = isatty(STDOUT_FILENO) ? stdout : stderr;
   line_read = NULL;
   line_done = cut_off = false;
+  pthread_sigmask(SIG_BLOCK, &sigint, &before);
   interrupt_clear();
   rl_callback_handler_install(prompt, on_line);
-  while (!line_done && !interrupt_pending())
+  while (!line_done && !cut_off)
     if (key_there()) rl_callback_read_char();
-  if (!line_done || cut_off) {
-    cancel_line();
-    interrupt_clear();
+  if (cut_off) cancel_line();
+  pthread_sigmask(SIG_SETMASK, &before, NULL); /* one that came behind the line's end is for what the line runs */
+  if (cut_off) {
     lua_pushboolean(L, 0);
     return 1;
   }
@@ -182,6 +196,7 @@ static int b_completer(lua_State *L) {
   lua_setfield(L, LUA_REGISTRYINDEX, "suture.completer");
   rl_readline_name = "suture";
   rl_getc_function = read_key;
+  rl_persistent_signal_handlers = 1; /* Ctrl-Z and a resized window while we wait are Readline's */
   rl_attempted_completion_function = attempt;
   rl_completion_word_break_hook = break_hook;
   rl_basic_quote_characters = "";

@@ -2,7 +2,7 @@
 -- kind: is(v): whether v is such an object; what: what it is called in words; name: how messages write it; skip: names that
 -- are no methods. Names that begin with "_" stay as they are.
 local fault = require "suture.base.fault"
-local docs = require("suture")._docs
+local docs = require "suture.base.docs"
 local made = setmetatable({}, {__mode = "k"})
 
 return function(class, kind)

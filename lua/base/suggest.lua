@@ -1,4 +1,5 @@
 --- "Did you mean": the nearest name, and errors about missing names made better.
+local embedded = require "suture.embedded"
 local fields = require "suture.base.fields"
 local suggest = {}
 
@@ -25,14 +26,24 @@ local function distance(a, b, most)
   return last[#b]
 end
 
+local SHOWN = 8 -- names of a module's parts in a message
+
 -- What goes by another name here.
 local here = {thaw = "unfreeze", numpy = "tolist"}
+
+-- How far the number in c is from the number in `name`, where the words are the same but for that: layer9 is nearer to
+-- layer4 than to layer1.
+local function counted(name, c)
+  if (name:gsub("%d+", "")) ~= (c:gsub("%d+", "")) then return math.huge end
+  local a, b = tonumber(name:match "%d+"), tonumber(c:match "%d+")
+  return a and b and math.abs(a - b) or math.huge
+end
 
 --- The candidate nearest to `name`, or nil when none is near (one change in three letters, or the rest
 -- of the word missing). Case counts little.
 -- candidates: an array of strings, or a table whose string keys are the names.
 function suggest.nearest(name, candidates)
-  local best, least
+  local best, least, off
   local most = #name < 3 and 0 or math.max(1, #name // 3)
   local lower = name:lower()
   local other = here[lower]
@@ -42,7 +53,8 @@ function suggest.nearest(name, candidates)
     if d > most and #name >= 3 and c:sub(1, #name):lower() == lower then d = most end -- not written to its end
     if d <= most then
       d = d + (c:sub(1, 1) == name:sub(1, 1) and 0 or 0.5)
-      if not least or d < least or (d == least and c < best) then best, least = c, d end
+      local o = counted(name, c)
+      if not least or d < least or d == least and (o < off or o == off and c < best) then best, least, off = c, d, o end
     end
   end
   if candidates[1] ~= nil then
@@ -77,14 +89,12 @@ end
 -- The text of the line that runs at `level`.
 local function line_at(info)
   local text
-  if info.source:sub(1, 1) == "@" then
-    local path = info.source:sub(2)
-    text = require("suture.embedded").source(path)
-    if not text then
-      local f = io.open(path)
-      text = f and f:read "a"
-      if f then f:close() end
-    end
+  local own = embedded.path(info.source)
+  if own then text = embedded.source(own)
+  elseif info.source:sub(1, 1) == "@" then
+    local f = io.open(info.source:sub(2))
+    text = f and f:read "a"
+    if f then f:close() end
   elseif info.source == "=(-e)" then
     text = package.loaded["suture.face"].chunk
   else
@@ -116,6 +126,43 @@ local function variables(level)
   return seen
 end
 
+-- What a module has, for a name that is near nothing.
+local function parts_of(owner)
+  local names = type(owner) == "table" and type(rawget(owner, "_children")) == "table" and rawget(owner, "_names")
+  if type(names) ~= "table" or #names == 0 then return nil end
+  local shown = table.concat(names, ", ", 1, math.min(#names, SHOWN))
+  return (" (it has %s%s)"):format(shown, #names > SHOWN and ", …" or "")
+end
+
+-- The line's expressions in front of the missing name, as `a.b` in `a.b.name`, `a.b["name"]`, `a.b:name`: an iterator.
+local function owners(line, kind, name)
+  local list = {}
+  if kind == "method" then
+    for expr, after in line:gmatch("([%a_][%w_%.%[%]\"']*)%s*:%s*" .. name .. "(.?)") do
+      if not after:find "[%w_]" then list[#list + 1] = expr end
+    end
+  else
+    for expr, after in line:gmatch("([%a_][%w_%.%[%]\"']*)%s*%.%s*" .. name:gsub("%p", "%%%0") .. "(.?)") do
+      if not after:find "[%w_]" then list[#list + 1] = expr end
+    end
+    for expr, inside in line:gmatch "([%a_][%w_%.]*)%s*%[%s*[\"'](.-)[\"']%s*%]" do
+      if inside == name then list[#list + 1] = expr end
+    end
+  end
+  return ipairs(list)
+end
+
+-- "nothing at a.b[3]", for an index that is no name.
+local function missing_place(line, lookup)
+  for expr, n in line:gmatch "([%a_][%w_%.]*)%s*%[%s*(%-?%d+)%s*%]" do
+    local owner = fields.resolve(expr, lookup)
+    if type(owner) == "table" and fields.step(owner, tonumber(n)) == nil then
+      local last = rawlen(owner)
+      return ("nothing at %s[%s]"):format(expr, n) .. (last > 0 and (" (it has [1] to [%d])"):format(last) or "")
+    end
+  end
+end
+
 -- `was`: what Lua said, kept where no name is near.
 local function missing_field(kind, name, was, level)
   for l = level + 1, level + 12 do
@@ -125,18 +172,18 @@ local function missing_field(kind, name, was, level)
       local line = line_at(info)
       if not line then return nil end
       local seen = variables(l)
-      local sign = kind == "method" and ":" or "%."
-      for expr, after in line:gmatch("([%a_][%w_%.%[%]]*)%s*" .. sign .. "%s*" .. name .. "(.?)") do
-        if not after:find "[%w_]" then
-          local owner = fields.resolve(expr, function(n)
-            if seen[n] ~= nil then return seen[n] end
-            return fields.global(n)
-          end)
-          local t = type(owner)
-          if t == "table" or t == "userdata" or t == "string" then
-            local hint = suggest.hint(name, fields.of(owner))
-            return ("no %s '%s' in %s"):format(kind, name, expr) .. (hint ~= "" and hint or " (" .. was .. ")")
-          end
+      local function lookup(n)
+        if seen[n] ~= nil then return seen[n] end
+        return fields.global(n)
+      end
+      if name == "?" or name == "integer index" then return missing_place(line, lookup) end
+      for _, expr in owners(line, kind, name) do
+        local owner = fields.resolve(expr, lookup)
+        local t = type(owner)
+        if t == "table" or t == "userdata" or t == "string" then
+          local hint = suggest.hint(name, fields.of(owner))
+          if hint == "" then hint = parts_of(owner) or " (" .. was .. ")" end
+          return ("no %s '%s' in %s"):format(kind, name, expr) .. hint
         end
       end
       return nil

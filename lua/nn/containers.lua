@@ -18,7 +18,7 @@ local function container(name)
   local cls = class(name, Module, Module._new)
   cls._builtin, cls._container = true, true
   containers[name] = cls
-  require("suture")._docs[cls] = docs[name]
+  require "suture.base.docs"[cls] = docs[name]
   return cls
 end
 

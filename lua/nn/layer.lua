@@ -156,7 +156,7 @@ local function declare(name, given)
     --- The fields as options of the constructor, which make such a layer anew.
     fields = function(m) return fields_of(m, spec) end,
   }
-  require("suture")._docs[cls] = given.doc
+  require "suture.base.docs"[cls] = given.doc
   return cls
 end
 

@@ -13,12 +13,19 @@ local function callable(v)
   return type(v) == "table" and not is_module(v) and type(mt) == "table" and rawget(mt, "__call") ~= nil
 end
 
--- What follows a name of this value when it is the only one offered.
-local function suffix_of(v)
-  if callable(v) then return "(" end
-  if type(v) == "table" then return "." end
-  return ""
+-- Is there something to name behind the dot: children of a module, named fields of a table? Lists and leaves have none.
+local function has_names(v)
+  if type(v) ~= "table" then return false end
+  if is_module(v) then return next(rawget(v, "_children")) ~= nil end
+  if type(rawget(v, "_names")) == "table" then return true end -- parts that are not loaded yet
+  for k in next, v do
+    if type(k) == "string" and k:find "^%a[%w_]*$" then return true end
+  end
+  return false
 end
+
+-- What follows a name of this value when it is the only one offered.
+local function suffix_of(v) return callable(v) and "(" or has_names(v) and "." or "" end
 
 -- The quote open at the end of the text, and where its string begins; nil outside strings. Comments open nothing.
 local function open_string(text)
@@ -81,7 +88,7 @@ local function module_path(module, written)
   end
   table.sort(list)
   local only = #list == 1 and (rawget(children, list[1]) or rawget(children, tonumber(list[1]) or 0))
-  return list, word, is_module(only) and next(rawget(only, "_children")) ~= nil and "." or nil
+  return list, word, has_names(only) and "." or nil
 end
 
 local function file_names(written)
@@ -136,42 +143,55 @@ local function field_of(text, sign, word)
   return list, suffix
 end
 
+-- Is the line a question: ?name, :help name? What it names is not called.
+local function asks_about(text) return text:find "^%s*%?" or text:find "^%s*:help%s" end
+
 local function global_names(text, word)
   local names = {}
   for k, v in next, _G do names[k] = v end
   for k in next, require("suture")._names do if names[k] == nil then names[k] = false end end
-  local help = text:find "^%s*%?%s*$"
-  if not help then for _, k in ipairs(keywords) do if names[k] == nil then names[k] = k end end end
+  if not asks_about(text) then for _, k in ipairs(keywords) do if names[k] == nil then names[k] = k end end end
   local list = matching(names, word)
   local suffix = ""
   if #list == 1 then
     local v = names[list[1]]
     if v == false then v = fields.global(list[1]) end
     suffix = type(v) == "string" and rawget(_G, list[1]) == nil and " " or suffix_of(v)
-    if help and suffix == "(" then suffix = "" end
   end
   return list, suffix
 end
 
+-- A command's name, then what the command says it takes. → nothing where the text is no command, or takes Lua
 local function commands(text)
+  local command = require "suture.shell.commands"
   local word = text:match "^%s*:(%a*)$"
-  local shell = package.loaded["suture.shell"]
-  if not word or not shell then return end
-  local list = {}
-  for name in next, shell.commands do if starts(name, word) then list[#list + 1] = name end end
-  table.sort(list)
-  return #text - #word + 1, list, " "
+  if word then
+    local list = {}
+    for _, name in ipairs(command.names()) do if starts(name, word) then list[#list + 1] = name end end
+    return #text - #word + 1, list, " "
+  end
+  local name, written = text:match "^%s*:(%a+)!?%s+(.*)$"
+  if not name then return end
+  local c = command.find(name)
+  local takes = c and c.takes
+  if takes == "lua" then return end
+  local list, suffix = {}, " "
+  word = written
+  if takes == "files" then
+    list, word = file_names(written)
+    if #list == 1 and list[1]:sub(-1) == "/" then suffix = "" end
+  elseif takes then
+    local words = takes(written)
+    if not words then return end
+    for _, v in ipairs(words) do if type(v) == "string" and starts(v, written) then list[#list + 1] = v end end
+    table.sort(list)
+  end
+  return #text - #word + 1, list, suffix
 end
 
 local function offer(text)
   local at, list, suffix = commands(text)
   if at then return at, list, suffix end
-  local written = text:match "^%s*:[%a!]+%s+(.*)$" -- arguments of commands: files
-  if written and not text:find "^%s*:time" and not text:find "^%s*:help" then
-    local word
-    list, word = file_names(written)
-    return #text - #word + 1, list, #list == 1 and list[1]:sub(-1) == "/" and "" or " "
-  end
   local quote, start, comment = open_string(text)
   if comment then return #text + 1, {}, "" end
   if quote then return in_string(text, quote, start) end
@@ -192,6 +212,7 @@ end
 function complete.complete(text)
   local ok, at, list, suffix = pcall(offer, text)
   if not ok then return #text + 1, {}, "" end
+  if suffix == "(" and asks_about(text) then suffix = "" end
   return at, list, suffix
 end
 

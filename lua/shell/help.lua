@@ -1,4 +1,5 @@
 --- help(x) and ?name: the `---` comment above a function, class or module, read from its source.
+local docs = require "suture.base.docs"
 local fields = require "suture.base.fields"
 local suggest = require "suture.base.suggest"
 local term = require "suture.base.term"
@@ -8,12 +9,12 @@ local help = {}
 
 -- The text a chunk was made of: embedded file, file on disk, or lines typed at the prompt.
 local function source_text(source)
+  local own = embedded.path(source)
+  if own then return embedded.source(own) end
   if source:sub(1, 1) == "@" then
-    local text = embedded.source(source:sub(2))
-    if text then return text end
     local f = io.open(source:sub(2))
     if not f then return nil end
-    text = f:read "a"
+    local text = f:read "a"
     f:close()
     return text
   end
@@ -55,14 +56,14 @@ end
 
 local function_doc
 function function_doc(f)
-  local registered = require("suture")._docs[f]
+  local registered = docs[f]
   if type(registered) == "function" then return function_doc(registered) end -- f stands for it
   if registered then return registered end
   local info = debug.getinfo(f, "S")
   if info.what == "C" then return nil end
   local text = source_text(info.source)
   if not text then return nil end
-  local doc = comment_above(split(text), info.linedefined, info.source:sub(1, 6) ~= "@lua/")
+  local doc = comment_above(split(text), info.linedefined, not embedded.path(info.source))
   if doc or info.linedefined > 1 then return doc end
   -- At the prompt the comment lines came as inputs of their own.
   local shell, n = package.loaded["suture.shell"], tonumber(info.source:match "^=%[(%d+)%]$")
@@ -89,7 +90,7 @@ local function class_name(class)
 end
 
 local function class_doc(class)
-  local registered = require("suture")._docs[class]
+  local registered = docs[class]
   if registered then return registered end
   local f = rawget(class, "init") or rawget(class, "forward")
   if type(f) ~= "function" then
@@ -103,12 +104,12 @@ local function class_doc(class)
   if name then
     for i, line in ipairs(lines) do
       if line:find("class%s*%(?%s*[\"']" .. name:gsub("%p", "%%%0") .. "[\"']") then
-        local doc = comment_above(lines, i, info.source:sub(1, 6) ~= "@lua/")
+        local doc = comment_above(lines, i, not embedded.path(info.source))
         if doc then return doc end
       end
     end
   end
-  return comment_above(lines, info.linedefined, info.source:sub(1, 6) ~= "@lua/")
+  return comment_above(lines, info.linedefined, not embedded.path(info.source))
 end
 
 -- What a doc comment says in one line about `name`, without repeating the name.
@@ -180,7 +181,6 @@ local function standard_name(f)
 end
 
 local function describe(v, name)
-  local docs = require("suture")._docs
   while type(v) == "function" and type(docs[v]) == "function" do v = docs[v] end -- what it stands for
   local out = {}
   local function say(text) if text and text ~= "" then out[#out + 1] = text end end
@@ -198,7 +198,7 @@ local function describe(v, name)
     end
     say(doc and plain(doc) or "No doc comment: write one with --- above the function.")
     if info.what ~= "C" then
-      local where = info.source:sub(1, 1) == "@" and info.source:sub(2) or "typed at the prompt"
+      local where = embedded.path(info.source) or info.source:sub(1, 1) == "@" and info.source:sub(2) or "typed at the prompt"
       say(term.paint("dim", ("%s:%d"):format(where, info.linedefined)))
     end
   elseif class then
@@ -216,7 +216,7 @@ local function describe(v, name)
   elseif type(v) == "table" or type(v) == "userdata" then
     local mt = debug.getmetatable(v)
     local label = type(mt) == "table" and rawget(mt, "__name")
-    local doc = require("suture")._docs[v] or module_doc(v)
+    local doc = docs[v] or module_doc(v)
     if not titled(doc, name) then say(term.paint("bold", name or (type(label) == "string" and label) or type(v))) end
     say(doc and plain(doc))
     local rows = contents(v)

@@ -4,7 +4,6 @@ local face = package.loaded["suture.face"]
 local term = require "suture.base.term"
 
 local shell = {
-  commands = {}, -- name → {args, summary, run}: lua/shell/commands.lua
   -- Every input: {text =, code =, kind = "expression" | "block" | "statement" | "comment", cut = where a block's last
   -- expression begins, muted =, ok = it ran, gave = it had values}
   inputs = {},
@@ -16,7 +15,7 @@ shell.state = state
 -- ---- sources of what was typed, for help() and error messages ----
 
 -- Chunks are named "=[7]" after the number of the input.
-local function chunk_name(n) return ("=[%d]"):format(n) end
+local function chunk_name(n) return "=[" .. n .. "]" end
 
 --- The text behind the chunk name of an input ("=[7]"), or nil.
 function shell.source(name)
@@ -41,7 +40,7 @@ local function without_position(text)
   local n, line, rest = text:match "^%[(%d+)%]:(%d+): (.*)$"
   local input = n and (shell.inputs[tonumber(n)] or state.running)
   if n and input and line == "1" and not input.code:find "\n" then return rest end
-  return (text:gsub("^lua/[%w_/]+%.lua:%d+: ", ""))
+  return (text:gsub("^suture:lua/[%w_/]+%.lua:%d+: ", ""))
 end
 
 -- Message handler: keeps the traceback, down to the prompt.
@@ -61,12 +60,15 @@ local function on_error(err)
 end
 
 local function show_error(err)
+  if type(err) ~= "table" then err = {text = tostring(err), traceback = tostring(err)} end -- the handler itself failed
   state.traceback = err.traceback
   if face.verbose and err.text ~= "interrupted" then complain(err.traceback)
   else complain(without_position(err.text)) end
 end
 
 -- ---- running ----
+
+local function interrupted(err) return type(err) == "table" and err.text == "interrupted" end
 
 -- Runs f(...) so that Ctrl-C stops it and errors are shown. → ok, results…
 local function run(f, ...)
@@ -136,14 +138,14 @@ local function compile(text, n)
   return nil, message
 end
 
-local function show_values(results)
+-- code: the expression that they are the values of.
+local function show_values(results, code)
   if results.n < 2 then return end
   local texts, tall = {}, false
   local inspect = require "suture.shell.inspect"
-  for i = 2, results.n do
-    texts[i - 1] = inspect(results[i])
-    tall = tall or texts[i - 1]:find "\n"
-  end
+  for i = 2, results.n do texts[i - 1] = inspect(results[i]) end
+  if results.n == 2 then texts[1] = require "suture.shell.chain"(code, results[2], texts[1]) or texts[1] end
+  for _, text in ipairs(texts) do tall = tall or text:find "\n" end
   say(table.concat(texts, tall and "\n" or "\t"))
 end
 
@@ -169,47 +171,60 @@ local function hint_local(code)
   say(term.paint("dim", ("-- local %s is gone after this line; drop `local` to keep it"):format(name)))
 end
 
--- → false when Ctrl-C stopped one
-local function call_hooks(list, ...)
-  for _, hook in ipairs(list) do
+-- Calls the functions of suture[name]. → false when Ctrl-C stopped one
+local function call_hooks(name, ...)
+  for _, hook in ipairs(suture[name]) do
     local results = table.pack(face.call(on_error, hook, ...))
     if not results[1] then
       show_error(results[2])
-      if results[2].text == "interrupted" then return false end
+      if interrupted(results[2]) then return false end
     elseif type(results[2]) == "string" and results[2] ~= "" then say(results[2]) end
   end
   return true
+end
+
+-- f(...), which is the shell's own work: an error in it is shown and goes no further. → ok, what f returned
+local function guarded(f, ...)
+  local ok, result = xpcall(f, on_error, ...)
+  if not ok then show_error(result) end
+  return ok, result
+end
+
+-- Runs the input's function and shows its values; what came of it is left in the input.
+local function run_input(input, f)
+  local ok, go_on = guarded(call_hooks, "_before_line", input.text)
+  if ok and not go_on then return end
+  local results = run(f)
+  input.ok, input.gave = results[1], results[1] and results.n > 1
+  if input.gave then
+    rawset(_G, "_", results[2])
+    if not input.muted then
+      local shown = run(show_values, results, input.code:sub((input.cut or 0) + 1))
+      if shown[1] and input.kind == "expression" and results.n == 2 then hint_name(input.code, results[2]) end
+    end
+  end
+  if input.ok and input.kind == "statement" then hint_local(input.text) end
 end
 
 --- Runs one complete input as if typed: shows its values, keeps it in the session, calls the hooks. → ok
 function shell.eval(text)
   local n = #shell.inputs + 1
   local f, kind, code, cut = compile(text, n)
-  local input = {text = text, code = code or text, kind = kind, cut = cut, muted = muted(text)}
+  local input = {text = text, code = code or text, kind = kind, cut = cut, muted = muted(text), ok = false}
   if not f then
-    input.ok = false
     shell.inputs[n] = input
     complain(without_position(kind))
     return false
   end
   state.running = input
-  local results = call_hooks(suture._before_line, text) and run(f) or {false}
-  input.ok, input.gave = results[1], results[1] and results.n > 1
+  guarded(run_input, input, f)
   shell.inputs[n] = input
-  if input.gave then
-    rawset(_G, "_", results[2])
-    if not input.muted then
-      local shown = run(show_values, results)
-      if shown[1] and kind == "expression" and results.n == 2 then hint_name(code, results[2]) end
-    end
-  end
-  if input.ok and kind == "statement" then hint_local(text) end
   face.clear() -- the Ctrl-C that stopped the line has done its work
-  call_hooks(suture._after_line, text, results[1])
+  guarded(call_hooks, "_after_line", text, input.ok)
   state.running = nil
   face.clear()
   io.stdout:flush()
-  return results[1]
+  return input.ok
 end
 
 -- ---- lines ----
@@ -276,13 +291,19 @@ function shell.input(text)
   return shell.eval(text)
 end
 
+--- Raises an error that is shown as it stands: for commands.
+function shell.fail(text, ...) error(select("#", ...) > 0 and text:format(...) or text, 0) end
+
+--- A path as a user writes it behind a command: in quotes or not, ~/ for the home folder.
+function shell.path(text) return (text:gsub("^([\"'])(.*)%1$", "%2"):gsub("^~/", (os.getenv "HOME" or "~") .. "/")) end
+
 --- Runs a shell command by name.
 function shell.command(name, rest, force)
-  require "suture.shell.commands"
-  local command = shell.commands[name]
+  local commands = require "suture.shell.commands"
+  local command = commands.find(name)
   if not command then
     complain(("no command :%s"):format(name)
-      .. (require("suture.base.suggest").hint(name, shell.commands):gsub("mean ", "mean :")) .. " (:help lists them)")
+      .. (require("suture.base.suggest").hint(name, commands.names()):gsub("mean ", "mean :")) .. " (:help lists them)")
     return
   end
   run(command.run, rest, force)
@@ -292,34 +313,42 @@ end
 --- Ends the shell after this line.
 function shell.quit() state.quit = true end
 
+-- Takes a line that was read. pending: the lines of an input that is not complete. → the lines that are pending now
+local function take(line, pending)
+  if line == nil then
+    shell.eval(pending) -- shows why it is not complete
+    return nil
+  end
+  if pending then
+    local text = pending .. "\n" .. line
+    if shell.needs_more(text) then return text end
+    remember(text)
+    return feed(text)
+  end
+  if line:find "^%s*$" then return nil end
+  line = without_prompts(line)
+  local special = line:find "^%s*[:?]" and not line:find "^%s*::" or line:find "^%s*[%a_][%w_.:]*%?%s*$"
+  if special and not line:find "\n" then
+    remember(line)
+    shell.input(line)
+    return nil
+  end
+  if shell.needs_more(line) then return line end
+  remember(line)
+  return feed(line)
+end
+
+-- Whatever an input does to the shell, the next prompt comes.
 local function loop()
-  local pending -- lines of an input that is not complete
+  local pending
   while not state.quit do
     local line = read_line(not pending)
-    if line == nil then
-      if not pending then break end
-      shell.eval(pending) -- shows why it is not complete
-      pending = nil
-    elseif line == false then pending = nil
-    elseif pending then
-      local text = pending .. "\n" .. line
-      if shell.needs_more(text) then pending = text
-      else
-        remember(text)
-        pending = feed(text)
-      end
-    elseif line:find "^%s*$" then -- nothing
+    if line == nil and not pending then break end
+    if line == false then pending = nil
     else
-      line = without_prompts(line)
-      local special = line:find "^%s*[:?]" and not line:find "^%s*::" or line:find "^%s*[%a_][%w_.:]*%?%s*$"
-      if special and not line:find "\n" then
-        remember(line)
-        shell.input(line)
-      elseif shell.needs_more(line) then pending = line
-      else
-        remember(line)
-        pending = feed(line)
-      end
+      local ok, rest = guarded(take, line, pending)
+      pending = ok and rest or nil
+      if not ok then state.running = nil end
     end
   end
 end
@@ -367,10 +396,7 @@ function shell.run()
     local base = folder("XDG_STATE_HOME", "/.local/state")
     state.history = base and base .. "/suture/history"
     if state.history then face.history_load(state.history) end
-    face.completer(function(text)
-      require "suture.shell.commands"
-      return require("suture.shell.complete").complete(text)
-    end)
+    face.completer(function(text) return require("suture.shell.complete").complete(text) end)
     if not face.quiet then banner() end
     run_rc()
   end

@@ -3,6 +3,7 @@ local fault = require "suture.base.fault"
 local lanes = require "suture.view.lanes"
 local suggest = require "suture.base.suggest"
 local text = require "suture.base.text"
+local whole = require "suture.base.whole"
 
 local function shape_text(s) return s and table.concat(s, "×") or "" end
 
@@ -169,16 +170,7 @@ return function(g, path)
   if not write then
     fault("graph: save: %s: the ending says the format (.svg, .html, .dot, .json, .txt)%s", path, suggest.hint(ending or "", {"svg", "html", "dot", "json", "txt"}))
   end
-  local content = write(g)
-  local part = path .. ".part" -- whole or not at all
-  local f, why = io.open(part, "w")
-  if not f then fault("graph: save: %s", (why:gsub("%.part", ""))) end
-  local ok, problem = f:write(content)
-  if ok then ok, problem = f:close() else f:close() end
-  if ok then ok, problem = os.rename(part, path) end
-  if not ok then
-    os.remove(part)
-    fault("graph: save: %s", problem)
-  end
+  local ok, why = whole(path, write(g))
+  if not ok then fault("graph: save: %s", why) end
   return path
 end

@@ -96,6 +96,7 @@ local function params_of(n)
   return n.frozen_params == n.params and "(" .. s .. ")" or s
 end
 
+--- g:totals(): the graph's sums on one line: rows, parameters and how many do not train, multiply-adds (MACs).
 function Graph.totals(g)
   local parts = {
     text.plural(g.ops, "row"), text.plural(g.params, "parameter"), text.short(g.macs) .. " MACs",

@@ -140,7 +140,7 @@ m.bn1.running_mean = 3             → running_mean is a buffer of BatchNorm2d: 
 m:register_buffer()                → register_buffer: a name is a word without dots, got nil
 m:register_parameter(5, x)         → register_parameter: a name is a word without dots, got 5
 m:apply(5)                         → apply: expects a function, got 5
-m:at "layer9"                      → at: no module 'layer9' in CifarResNet: did you mean layer1?
+m:at "layer9"                      → at: no module 'layer9' in CifarResNet: did you mean layer3?
 m:find(nil)                        → find: expects a name or a pattern
 m:freeze "layr1"                   → did you mean layer1?
 m:freeze("conv1", 5)               → freeze: expects a name or a pattern like "layer1.*", got 5

@@ -148,6 +148,44 @@ class Cli(unittest.TestCase):
                            capture_output=True, text=True, env=env)
         self.assertEqual((p.returncode, p.stdout), (0, "0.1\tnil\tfit\n"), p.stderr)
 
+    def test_a_script_in_a_folder_called_as_the_library_s_is_the_user_s(self):
+        os.makedirs(os.path.join(self.home.path, "lua/nn"))
+        for name in ["lua/mine.lua", "lua/nn/init.lua"]:  # the second is the name of a file of the library too
+            self.script("-- mine(): what the user wrote\nfunction mine() end\n"
+                            "m = nn.Sequential(nn.Linear(2, 2))\nm:freeze()\nprint(history())\nhelp(mine)\nm:frezze()\n", name)
+            code, out, err = self.run(name)
+            self.assertEqual(code, 1)
+            self.assertIn("2 modules frozen", out)
+            self.assertIn("what the user wrote\n%s:2" % name, out)
+            self.assertIn("suture: %s:7: no method 'frezze' in m: did you mean freeze?" % name, err)
+        self.script("zeros(2, -1)", name)
+        self.assertIn("suture: %s:1: zeros: a size" % name, self.run(name)[2])
+
+    def test_no_memory_at_any_moment_of_the_start_is_an_error_in_words(self):
+        if os.environ.get("SANITIZE"):
+            self.skipTest("the sanitizers have an allocator of their own")
+        source = self.script("""#include <dlfcn.h>
+            #include <stdlib.h>
+            void *realloc(void *p, size_t n) { /* which Lua allocates with: none any more after NTH */
+              static void *(*real)(void *, size_t);
+              static long left = -1;
+              if (!real) {
+                real = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "realloc");
+                left = atol(getenv("NTH"));
+              }
+              return left > 0 ? left--, real(p, n) : NULL;
+            }""", "none.c")
+        library = source[:-1] + "so"
+        subprocess.run([os.environ.get("CC", "cc"), "-w", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True)
+        codes = set()
+        for nth in [0, 1, 5, 20, 60, 150, 300, 600, 900, 1200, 1500, 2000, 3000, 5000]:
+            code, out, err = self.run("-e", "print(1)", LD_PRELOAD=library, NTH=str(nth))
+            self.assertIn((code, out), [(0, "1\n"), (1, "")], "after %d: %s" % (nth, err))
+            if code == 1:
+                self.assertRegex(err, "(not enough|out of) memory", "after %d" % nth)
+            codes.add(code)
+        self.assertEqual(codes, {0, 1})
+
     def test_missing_embedded_module_is_named(self):
         code, _, err = self.run("-e", "require 'suture.nonsense'")
         self.assertEqual(code, 1)

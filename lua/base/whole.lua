@@ -1,0 +1,26 @@
+--- whole(path, text): writes a text file whole or not at all: what was there before stays where it cannot be done.
+-- Returns true, or nil and why in words, with the path as it was given.
+
+-- Why a file at `path` could not be made; `message` is the system's.
+local function reason(path, message)
+  local folder = path:match "^(.*)/[^/]*$"
+  if folder and folder ~= "" then
+    local there = io.open(folder)
+    if not there then return ("%s: cannot save: there is no folder %s"):format(path, folder) end
+    there:close()
+  end
+  return ("%s: cannot save: %s"):format(path, message or "is the disk full?")
+end
+
+return function(path, text)
+  local part = path .. ".part"
+  local f, message, code = io.open(part, "w")
+  if not f then return nil, reason(path, code and message:gsub("^" .. part:gsub("%p", "%%%0") .. ": ", "") or message) end
+  local ok
+  ok, message = f:write(text)
+  if ok then ok, message = f:close() else f:close() end
+  if ok then ok, message = os.rename(part, path) end
+  if ok then return true end
+  os.remove(part)
+  return nil, reason(path, message)
+end

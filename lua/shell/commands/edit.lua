@@ -1,0 +1,57 @@
+-- :edit
+local face = package.loaded["suture.face"]
+local shell = require "suture.shell"
+
+local function read(path)
+  local f, message = io.open(path)
+  if not f then return nil, message end
+  local text = f:read "a"
+  f:close()
+  return text and text:gsub("%s+$", "") or nil
+end
+
+-- Opens the editor; an error when it could not be run or said that it failed.
+local function edit(path)
+  local editor = os.getenv "VISUAL" or os.getenv "EDITOR" or "vi"
+  local ok, how, code = os.execute(("%s '%s'"):format(editor, (path:gsub("'", "'\\''"))))
+  if not ok then shell.fail("%s ended with %s %s: nothing run", editor, how, code) end
+end
+
+-- Input n in a file of its own while it is edited → the text as the editor left it.
+local function edit_input(n)
+  local path = os.tmpname()
+  os.remove(path)
+  path = path .. ".lua" -- editors colour by suffix
+  local before = shell.inputs[n] and shell.inputs[n].text or ""
+  local f, message = io.open(path, "w")
+  if not f then shell.fail("the input cannot be given to an editor: %s", message) end
+  f:write(before, before ~= "" and "\n" or "")
+  f:close()
+  local ok, why = pcall(edit, path)
+  local text = read(path)
+  os.remove(path)
+  if not ok then error(why, 0) end
+  return text
+end
+
+local function edit_file(path)
+  local folder = path:match "^(.+)/[^/]*$"
+  local there = folder and io.open(folder)
+  if folder and not there then shell.fail("%s: there is no folder %s", path, folder) end
+  if there then there:close() end
+  edit(path)
+  return read(path)
+end
+
+return {
+  args = "[FILE | N]", text = "open $EDITOR with the last input (or input N, or a file), then run it", takes = "files",
+  run = function(rest)
+    local n = rest == "" and #shell.inputs or tonumber(rest)
+    if rest ~= "" and n and not shell.inputs[n] then shell.fail("no input %s; :history lists them", rest) end
+    local text
+    if n then text = edit_input(n) else text = edit_file(shell.path(rest)) end
+    if not text or text == "" then return shell.say "nothing to run" end
+    if shell.state.tty then face.history_add(text, shell.state.history) end
+    shell.eval(text)
+  end,
+}

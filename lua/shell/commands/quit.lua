@@ -1,0 +1,2 @@
+-- :quit
+return {args = "", text = "leave, as Ctrl-D does", run = function() require("suture.shell").quit() end}
