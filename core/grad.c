@@ -32,6 +32,7 @@ bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **
     grad[count - 1] = dy ? dy : build_full(b, &of->shape, 1);
     for (int i = count - 1; i >= 0 && ok; i--) {
       Node *x = node[i];
+      if (grad[i] && x->instead) grad[i] = x->instead;
       if (!grad[i] || !needed[i] || !x->n_in) continue;
       bool needs[MAX_IN] = {0}, any = false;
       Node *dx[MAX_IN] = {0};

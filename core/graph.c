@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "host.h"
 #include "run.h"
 
 bool graph_grad_mode = true;
@@ -95,10 +96,12 @@ void node_unref(Node *n) {
   while (dead) {
     Node *d = dead;
     dead = d->prev;
-    Node *held[MAX_IN + 3];
+    Node *held[MAX_IN + 4];
     int k = 0;
     for (int i = 0; i < d->n_in; i++) held[k++] = d->in[i];
     held[k++] = d->grad;
+    held[k++] = d->instead;
+    if (d->tap && host.untapped) host.untapped(d->tap);
     held[k++] = d->effect_on[0];
     held[k++] = d->effect_on[1];
     for (int i = 0; i < k; i++)
@@ -558,7 +561,7 @@ bool graph_eval(Node *const *want, int n, Err *e) {
   return known || graph_run(want, n, e);
 }
 
-/* Makes the gradient nodes of want[0] for all leaves that require one: leaf[i] and its new total gradient grad[i], NULL where there is no path.
+/* Makes the gradient nodes of want[0] for all leaves that require one and all nodes that retain theirs: leaf[i] and its new total gradient grad[i], NULL where there is no path.
  * What of `want` only is read in part is narrowed first: see parts_read. */
 static bool leaf_gradients(Builder *b, Node *const *want, int n, Node *dy, Node ***leaves, Node ***grads, int *count, bool *changed) {
   extern const Op op_add;
@@ -574,7 +577,7 @@ static bool leaf_gradients(Builder *b, Node *const *want, int n, Node *dy, Node 
   Node **grad = leaf + total + 1;
   *count = 0;
   for (int i = 0; i < total; i++)
-    if (!node[i]->op && node[i]->requires_grad) leaf[(*count)++] = node[i];
+    if (node[i]->requires_grad && (!node[i]->op || node[i]->retains)) leaf[(*count)++] = node[i];
   free(node);
   bool mode = graph_grad_mode;
   graph_grad_mode = false;
@@ -603,7 +606,9 @@ static bool own_gradients(Node ***out, Node *const *grad, int n, Err *e) {
   return true;
 }
 
-bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
+bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) { return graph_backward_with(loss, dy, retain, NULL, 0, e); }
+
+bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, int n_also, Err *e) {
   if (!loss->requires_grad)
     return err_set(e, "backward: this value does not depend on anything that requires a gradient (is everything frozen, or was it made under no_grad?)");
   if (!dy && shape_count(&loss->shape) != 1)
@@ -617,14 +622,16 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) {
   bool narrowed, ok = leaf_gradients(&b, &loss, 1, dy, &leaf, &grad, &n, &narrowed);
   if (ok) ok = own_gradients(&own, grad, n, e);
   if (ok) {
-    Node **want = malloc((size_t)(n + 1 + effect_count) * sizeof *want);
+    Node **want = malloc((size_t)(n + 1 + effect_count + n_also) * sizeof *want);
     ok = want || err_memory(e, (double)n, "a graph");
     if (ok) {
-      want[0] = loss;
-      for (int i = 0; i < n; i++) want[i + 1] = grad[i];
+      int m = 0;
+      want[m++] = loss;
+      for (int i = 0; i < n; i++) want[m++] = grad[i];
       /* Statistics of branches that the loss does not look at, too: what they are computed from is let go of now. */
-      for (int i = 0; i < effect_count; i++) want[n + 1 + i] = effects[i];
-      ok = graph_eval(want, n + 1 + effect_count, e);
+      for (int i = 0; i < effect_count; i++) want[m++] = effects[i];
+      for (int i = 0; i < n_also; i++) want[m++] = also[i];
+      ok = graph_eval(want, m, e);
     }
     free(want);
   }

@@ -27,7 +27,10 @@ struct Node {
   Tensor *value;       /* NULL: not computed yet */
   bool requires_grad;  /* leaf: set by the user; op: some input requires it and grad mode was on */
   bool frozen;         /* leaf: no optimizer moves it, whatever it asks */
-  Node *grad;          /* leaf: accumulated gradient, a leaf itself; NULL: none */
+  Node *grad;          /* leaf, or what retains: accumulated gradient, a leaf itself; NULL: none */
+  bool retains;        /* op: backward() adds to grad here too */
+  Node *instead;       /* while a backward pass is built: the gradient to go on with from here, NULL: what came */
+  uint64_t tap;        /* 0, or the host's number for a place where it looks at gradients; host.untapped hears of its end */
   Node *effect_on[2];  /* bn_stats in training: running_mean, running_var leaves that follow this value; NULL once they have … */
   double effect_momentum; /* … with this momentum, once, when it is computed */
   const char *path;    /* module path that made it ("layer1.0.conv1"), "" outside any; interned, never freed */
@@ -112,10 +115,12 @@ uint64_t graph_seed_get(void);    /* state, for undo and checkpoints */
 /* --- computing --- */
 /* Computes the values of these nodes (and of named nodes beneath). On error or stop nothing has changed. */
 bool graph_eval(Node *const *want, int n, Err *e);
-/* Adds d(loss)/d(leaf) to leaf->grad for each leaf with requires_grad beneath; loss must have one element (or dy be
+/* Adds d(loss)/d(leaf) to leaf->grad for each leaf with requires_grad beneath, and for what retains; loss must have one element (or dy be
  * given, same shape). Computes loss, and does all effects that are due, in the same plan. Afterwards the graph beneath loss is
  * let go unless retain. */
 bool graph_backward(Node *loss, Node *dy, bool retain, Err *e);
+/* The same, and computes these nodes in the same run, before the graph is let go: gradients that a host wants to see. */
+bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, int n_also, Err *e);
 /* Gradients of `of` (summed, weighted by dy or ones) with respect to any nodes `wrt`, as nodes owned by the caller
  * (out[i] NULL where there is no path). For Grad-CAM and the like. */
 bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **out);

@@ -3,10 +3,12 @@
 #define CORE_HOST_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct Host {
   bool (*should_stop)(void);              /* polled between the nodes of a run, and by long loops over files */
   void (*memory)(ptrdiff_t bytes);        /* tensor memory grew (+) or shrank (-): the host's collector may act later */
+  void (*untapped)(uint64_t tap);         /* a node that the host had given this number is gone (graph.h) */
 } Host;
 extern Host host;
 

@@ -16,7 +16,7 @@ local home = {
   fit = "suture.train:fit", evaluate = "suture.train:evaluate", predict = "suture.train:predict",
   confusion = "suture.train:confusion", plan = "suture.train:plan",
   -- checkpoints and surgery
-  open = "suture.model.checkpoint:open", diff = "suture.model.surgery:diff",
+  open = "suture.model.checkpoint:open", diff = "suture.model.surgery:diff", trace = "suture.model.trace:trace",
   undo = "suture.model.undo:undo", redo = "suture.model.undo:redo", history = "suture.model.undo:history",
   -- looking
   help = "suture.shell.help:help",

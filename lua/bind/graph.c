@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "host.h"
 #include "tensor.h"
 
 enum { MAX_ARG = MAX_IN + MAX_ATTR };
@@ -311,12 +312,95 @@ static int graph_eval_list(lua_State *L) {
   return 0;
 }
 
-/* backward(loss[, dy[, retain]]) */
+/* backward(loss[, dy[, retain[, {tensors to compute in the same run}]]]) */
 static int graph_backward_from(lua_State *L) {
+  lua_settop(L, 4);
   Node *loss = bind_check_tensor(L, 1);
-  Node *dy = lua_isnoneornil(L, 2) ? NULL : bind_check_tensor(L, 2);
+  Node *dy = lua_isnil(L, 2) ? NULL : bind_check_tensor(L, 2);
+  int n = 0;
+  Node **also = lua_isnil(L, 4) ? NULL : nodes_of(L, 4, &n);
   Err e;
-  if (!graph_backward(loss, dy, lua_toboolean(L, 3), &e)) return bind_raise(L, &e);
+  if (!graph_backward_with(loss, dy, lua_toboolean(L, 3), also, n, &e)) return bind_raise(L, &e);
+  return 0;
+}
+
+/* ---- looking at gradients on their way ---- */
+
+static lua_Integer *ended; /* numbers of taps whose node is gone, not yet asked for */
+static int ended_count, ended_cap;
+
+static void untapped(uint64_t tap) {
+  if (ended_count == ended_cap) {
+    int cap = ended_cap ? 2 * ended_cap : 64;
+    lua_Integer *more = realloc(ended, (size_t)cap * sizeof *more);
+    if (!more) return; /* one entry of a table too many */
+    ended = more;
+    ended_cap = cap;
+  }
+  ended[ended_count++] = (lua_Integer)tap;
+}
+
+/* tap(t, number): gradients will be looked at here; taps() finds it. */
+static int graph_tap(lua_State *L) {
+  bind_check_tensor(L, 1)->tap = (uint64_t)luaL_checkinteger(L, 2);
+  host.untapped = untapped;
+  return 0;
+}
+
+/* taps(t) → {{number, tensor} …} of the tapped values beneath t, in the order they were made. */
+static int graph_taps(lua_State *L) {
+  Node *of = bind_check_tensor(L, 1);
+  int count;
+  Err e;
+  Node **found = graph_walk(&of, 1, false, &count, &e);
+  if (!found) return bind_raise(L, &e);
+  int n = 0;
+  for (int i = 0; i < count; i++)
+    if (found[i]->tap) found[n++] = found[i];
+  Node **node = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *node, 0);
+  memcpy(node, found, (size_t)n * sizeof *node); /* lives as long as t */
+  free(found);
+  lua_createtable(L, n, 0);
+  int depth = bind_depth;
+  bind_depth = 1; /* no user sees these */
+  for (int i = 0; i < n; i++) {
+    lua_createtable(L, 2, 0);
+    lua_pushinteger(L, (lua_Integer)node[i]->tap);
+    lua_rawseti(L, -2, 1);
+    bind_push_tensor(L, node_ref(node[i]));
+    lua_rawseti(L, -2, 2);
+    lua_rawseti(L, -2, i + 1);
+  }
+  bind_depth = depth;
+  return 1;
+}
+
+/* ended_taps() → the numbers of taps whose values are gone since it was last asked. */
+static int graph_ended_taps(lua_State *L) {
+  lua_createtable(L, ended_count, 0);
+  for (int i = 0; i < ended_count; i++) {
+    lua_pushinteger(L, ended[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  ended_count = 0;
+  return 1;
+}
+
+/* instead(t, g or nil): the gradient that backward passes go on with from t. */
+static int graph_instead(lua_State *L) {
+  Node *n = bind_check_tensor(L, 1);
+  Node *g = lua_isnoneornil(L, 2) ? NULL : bind_check_tensor(L, 2);
+  if (g && !shape_equal(&g->shape, &n->shape))
+    return bind_fail(L, "a gradient in place of another has its shape: expects %s, got %s", SHAPE_STR(&n->shape), SHAPE_STR(&g->shape));
+  Node *before = n->instead;
+  n->instead = node_ref(g);
+  node_unref(before);
+  return 0;
+}
+
+/* retain(t): backward() keeps t's gradient too. */
+static int graph_retain(lua_State *L) {
+  bind_check_tensor(L, 1)->retains = true;
   return 0;
 }
 
@@ -480,10 +564,12 @@ static int64_t macs_of(const Node *n) {
   return n->op->macs(in, n->n_in, n->attr, &n->shape);
 }
 
-/* walk{t, …} → the nodes beneath in creation order, each a table: order, op (nil: a leaf), path, shape, numel, dtype,
- * requires_grad, frozen, known, inputs (orders, false where absent), attrs, macs, random; a leaf has its tensor. */
+/* walk({t, …}[, stop at values[, handles]]) → the nodes beneath in creation order, each a table: order, op (nil: a leaf), path, shape, numel, dtype,
+ * requires_grad, frozen, known, inputs (orders, false where absent), attrs, macs, random; a leaf has its
+ * tensor, with handles every node. */
 static int graph_walk_tables(lua_State *L) {
-  lua_settop(L, 2);
+  lua_settop(L, 3);
+  bool handles = lua_toboolean(L, 3);
   int n, count;
   Node **want = nodes_of(L, 1, &n);
   Err e;
@@ -526,7 +612,8 @@ static int graph_walk_tables(lua_State *L) {
       lua_setfield(L, -2, "macs");
       lua_pushboolean(L, x->op->random);
       lua_setfield(L, -2, "random");
-    } else {
+    }
+    if (!x->op || handles) {
       bind_push_tensor(L, node_ref(x));
       lua_setfield(L, -2, "tensor");
     }
@@ -540,6 +627,7 @@ static const luaL_Reg functions[] = {
   {"depth", graph_depth}, {"here", graph_here}, {"grad_mode", graph_mode}, {"effect", graph_effect}, {"settle", graph_settle_now}, {"drop_effects", graph_drop},
   {"eval", graph_eval_list}, {"backward", graph_backward_from}, {"grad", graph_grad_of}, {"frontier", graph_frontier_of},
   {"set_value", graph_set_value}, {"cost", graph_cost_of}, {"order", graph_order}, {"path", graph_path_of}, {"op_of", graph_op_of},
+  {"tap", graph_tap}, {"taps", graph_taps}, {"ended_taps", graph_ended_taps}, {"instead", graph_instead}, {"retain", graph_retain},
   {"known", graph_known}, {"walk", graph_walk_tables}, {0, 0}};
 
 int bind_graph(lua_State *L) {

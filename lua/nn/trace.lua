@@ -1,5 +1,6 @@
 --- What happens when a module is called: the modules that run, their paths, recordings of calls, hooks.
 local core = require "suture.core"
+local gradients = require "suture.tensor.gradients"
 local graph, raw = core.graph, core.tensor
 local is = raw.is
 local enter, leave = graph.enter, graph.leave
@@ -172,15 +173,32 @@ local function replaced(values, given)
   return {n = 1, given}
 end
 
+-- The watch over gradients for m's backward hooks, or nil.
+local function watched(m, hooks)
+  local list = {}
+  for _, hook in ipairs(hooks) do if hook.kind == "backward" then list[#list + 1] = hook.f end end
+  if #list == 0 then return nil end
+  return gradients.watch(function(inputs, outputs)
+    local given
+    for _, f in ipairs(list) do
+      local back = f(m, inputs, outputs)
+      if back ~= nil then
+        given = is(back) and {back} or back
+        inputs = given
+      end
+    end
+    return given
+  end)
+end
+
 -- With what hooks see and change; see nn/hooks.lua.
 local function hooked(m, hooks, ...)
   local inputs = table.pack(...)
   for _, hook in ipairs(hooks) do
     if hook.kind == "pre" then inputs = replaced(inputs, hook.f(m, {table.unpack(inputs, 1, inputs.n)})) end
   end
-  local backward
-  for _, hook in ipairs(hooks) do backward = backward or hook.kind == "backward" end
-  if backward and graph.grad_mode() then inputs = trace.tap_inputs(m, hooks, inputs) end
+  local watch = graph.grad_mode() and watched(m, hooks)
+  if watch then inputs = watch.enter(inputs) end
   local outputs = table.pack(plain(m, table.unpack(inputs, 1, inputs.n)))
   for _, hook in ipairs(hooks) do
     if hook.kind == "forward" then
@@ -188,7 +206,7 @@ local function hooked(m, hooks, ...)
       outputs = replaced(outputs, hook.f(m, {table.unpack(inputs, 1, inputs.n)}, seen))
     end
   end
-  if backward and graph.grad_mode() then outputs = trace.tap_outputs(m, inputs, outputs) end
+  if watch then outputs = watch.leave(outputs) end
   return table.unpack(outputs, 1, outputs.n)
 end
 

@@ -2,6 +2,7 @@
 -- dims and indices count from 0, shapes read N, C, H, W.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local gradients = require "suture.tensor.gradients"
 local journal = require "suture.base.journal"
 local raw, graph = core.tensor, core.graph
 local is = raw.is
@@ -741,8 +742,12 @@ function T.backward(x, dy, opts)
   if type(dy) == "table" then dy, opts = dy.gradient, dy end
   if type(dy) == "number" then dy = tensor.full(raw.shape(x), dy) end
   if dy ~= nil then want("backward", dy) end
-  graph.backward(x, dy, opts and (opts.retain_graph or opts.retain) or false)
+  gradients.backward(x, dy, opts and (opts.retain_graph or opts.retain) or false)
 end
+
+--- x:retain_grad(): backward() keeps the gradient of x, a value that was computed, in x.grad, as it does for leaves. An error
+-- where no gradient flows.
+function T.retain_grad(x) return gradients.retain(want("retain_grad", x)) end
 
 --- x:requires_grad_([on]): sets requires_grad (default true) and returns x.
 function T.requires_grad_(x, on)

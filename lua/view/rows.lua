@@ -75,6 +75,12 @@ local function kind_of_bn(m)
   if rawget(m, "_frozen") or rawget(m, "_bn_eval") or not m.training then return "eval" end
 end
 
+-- What hooks compute is in their module's row, which says so.
+local function hooked(m)
+  local hooks = words.hooks(m)
+  return hooks and text.sign "sep" .. hooks or ""
+end
+
 local function all_frozen(m)
   if rawget(m, "_frozen") then return true end
   return false
@@ -117,7 +123,7 @@ function rows.of(t, opts)
       if not row then
         if unit then
           local m = unit.module
-          row = {call = unit, module = m, path = unit.path, label = words.brief(m), inputs = {}, nodes = {},
+          row = {call = unit, module = m, path = unit.path, label = words.brief(m) .. hooked(m), inputs = {}, nodes = {},
             frozen = all_frozen(m), bn_eval = kind_of_bn(m) == "eval", nth = unit.nth, leaf = is_leaf_module(m)}
         else
           local name = op_name(n, t)

@@ -14,6 +14,7 @@ local function marks_of(m, parent, total, still)
   if not m.training and (parent == nil or parent.training) then marks[#marks + 1] = "eval" end
   if m._is_batchnorm and rawget(m, "_bn_eval") and m.training then marks[#marks + 1] = "BN eval" end
   if rawget(m, "_cut") then marks[#marks + 1] = "cut at " .. m._cut end
+  marks[#marks + 1] = words.hooks(m)
   return table.concat(marks, text.sign "sep")
 end
 

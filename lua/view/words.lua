@@ -53,6 +53,12 @@ function words.torch(m)
   return ok and s or words.extra(m)
 end
 
+--- words.hooks(m): "1 hook", of those that see or change what goes through m; nil without.
+function words.hooks(m)
+  local list = rawget(m, "_hooks")
+  return list and text.plural(#list, "hook") or nil
+end
+
 --- words.brief(m): class and the constructor's values, as short as they can be read.
 function words.brief(m)
   local class = getmetatable(m)
