@@ -264,7 +264,12 @@ static bool walk_dict(Torch *t, const PickleValue *d, const PickleValue *skip, N
   for (uint32_t i = 0; d && i + 1 < d->seq.n; i += 2) {
     const PickleValue *key = d->seq.v[i];
     size_t before;
+    const PickleKind kind = d->seq.v[i + 1]->kind;
     if (!is_key(key)) continue;
+    if (kind != PK_OBJECT && kind != PK_PERSID && kind != PK_DICT) { /* no tensor in it, so it needs no name */
+      if (!step(t, 1)) return false;
+      continue;
+    }
     if (skip && is_text(key)) { /* it may be another's by now: a nested dict has its own */
       if (!hide(t, skip)) return false;
       if (map_get(&t->hidden, key->str.s, key->str.n) >= 0) continue;
