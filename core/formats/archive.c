@@ -107,9 +107,10 @@ bool archive_add(Archive *a, const char *name, size_t name_len, NumType type, in
                      (long long)dim[i]);
   }
   const Storage *s = &f->storage[storage];
+  const int64_t size = (int64_t)numtype_size(type);
   int64_t end;
-  if (offset < 0 || __builtin_mul_overflow(last, (int64_t)numtype_size(type), &end) ||
-      __builtin_add_overflow(end, offset + (int64_t)numtype_size(type), &end) || (count && (uint64_t)end > s->size))
+  if (offset < 0 || __builtin_mul_overflow(last, size, &end) || __builtin_add_overflow(end, offset, &end) ||
+      __builtin_add_overflow(end, size, &end) || (count && (uint64_t)end > s->size))
     return err_set(e, "tensor '%s' of shape %s and type %s reaches beyond its storage of %llu bytes", shown,
                    SHAPE_STR(&t.shape), numtype_name(type), (unsigned long long)s->size);
   f->elements += (double)count;
@@ -123,10 +124,11 @@ bool archive_add(Archive *a, const char *name, size_t name_len, NumType type, in
   return true;
 }
 
-/* ---- a map from strings to numbers: open addressing, FNV-1a ---- */
+/* ---- a map from strings to numbers: open addressing, FNV-1a, begun with where this program lies (no file can know which keys collide) ---- */
 
 static size_t hash(const char *s, size_t n) {
-  uint64_t h = 14695981039346656037u;
+  static const char here;
+  uint64_t h = 14695981039346656037u ^ (uint64_t)(uintptr_t)&here;
   for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)s[i]) * 1099511628211u;
   return (size_t)(h ^ h >> 32);
 }

@@ -5,6 +5,7 @@
  * tensors cover the numbers from 0 to the end of the file with no hole, no overlap, nothing left over. Strides do not
  * exist: row-major, little-endian. */
 #include "build.h"
+#include "host.h"
 #include "save.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -120,11 +121,28 @@ static bool read_header(Archive *a, const json_t *header, uint64_t room, uint64_
   json_object_foreach((json_t *)header, name, value) {
     if (!strcmp(name, "__metadata__")) ok = read_metadata(a, value, e);
     else ok = read_tensor(a, name, value, storage, &span[count++], e);
+    if (ok && !(count & 255) && host_should_stop()) ok = err_stop(e);
     if (!ok) break;
   }
   ok = ok && check_cover(a, span, count, room, e);
   free(span);
   return ok;
+}
+
+typedef struct HeaderText {
+  const char *text;
+  size_t left;
+  bool stopped;
+} HeaderText;
+
+/* The header a piece at a time, so that a long one can be given up. */
+static size_t next_text(void *buffer, size_t size, void *user) {
+  HeaderText *h = user;
+  if ((h->stopped = host_should_stop())) return (size_t)-1;
+  size_t n = size < h->left ? size : h->left;
+  memcpy(buffer, h->text, n);
+  h->text += n, h->left -= n;
+  return n;
 }
 
 bool safetensors_parse(Archive *a, Err *e) {
@@ -141,7 +159,12 @@ bool safetensors_parse(Archive *a, Err *e) {
   const char *text = (const char *)f->bytes + 8;
   if (!plausible(text, n)) return err_set(e, "safetensors header is not a list of tensors (too many brackets)");
   json_error_t why;
-  json_t *header = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+  HeaderText from = {.text = text, .left = n};
+  json_t *header = json_load_callback(next_text, &from, JSON_REJECT_DUPLICATES, &why);
+  if (from.stopped) {
+    json_decref(header);
+    return err_stop(e);
+  }
   if (!header)
     return err_set(e, "safetensors header is not valid JSON: %s (byte %d of the file)", why.text, why.position + 8);
   bool ok = json_is_object(header) ? read_header(a, header, f->size - 8 - n, 8 + n, e)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "host.h"
 
 enum { DEPTH_MAX = 64, NAME_MAX_BYTES = 1000 };
 
@@ -176,32 +177,84 @@ static bool name_push(Torch *t, Name *n, const PickleValue *key, size_t *before)
   return true;
 }
 
-static bool step(Torch *t) {
-  return ++t->steps <= t->steps_max ||
-         err_set(t->e, "its pickle shares or nests values without end: this is no honest weights file");
+/* Counts work, in values looked at. False: it is more than any honest file makes, or the host asked to stop. */
+static bool work(Torch *t, size_t n) {
+  const size_t before = t->steps;
+  t->steps += n;
+  if (t->steps >> 12 != before >> 12 && host_should_stop()) t->stopped = true;
+  return !t->stopped && !t->failed && t->steps <= t->steps_max;
+}
+
+static bool step(Torch *t, size_t n) {
+  if (work(t, n)) return true;
+  if (t->failed) return false;
+  return t->stopped ? err_stop(t->e)
+                    : err_set(t->e, "its pickle shares or nests values without end: this is no honest weights file");
 }
 
 static bool is_key(const PickleValue *k) { return is_text(k) || k->kind == PK_INT; }
 
-/* An nn.Module pickled whole: the dict of its attributes; NULL for anything else. */
-static const PickleValue *module_state(const PickleValue *v) {
+/* The attributes of an nn.Module that hold tensors. */
+typedef struct Attributes { const PickleValue *modules, *parameters, *buffers, *not_saved; } Attributes;
+
+/* Those among the keys of a dict, which is searched once, however many objects share it. NULL when memory is short: then t has failed. */
+static const Attributes *attributes_of(Torch *t, const PickleValue *dict) {
+  int64_t *at = map_at(&t->module, (const char *)dict, sizeof *dict);
+  if (at && *at < 0 && t->modules == t->modules_cap) {
+    uint32_t cap = t->modules_cap ? 2 * t->modules_cap : 64;
+    Attributes *more = realloc(t->attributes, cap * sizeof *more);
+    if (!more) at = NULL;
+    else t->attributes = more, t->modules_cap = cap;
+  }
+  if (!at) {
+    t->failed = true;
+    err_memory(t->e, 64.0 * t->modules, "the list of modules");
+    return NULL;
+  }
+  if (*at < 0) {
+    Attributes a = {0};
+    for (uint32_t i = 0; i + 1 < dict->seq.n; i += 2) { /* the last of a name stands */
+      const PickleValue *key = dict->seq.v[i], *v = dict->seq.v[i + 1];
+      if (pickle_is_str(key, "_modules")) a.modules = v;
+      else if (pickle_is_str(key, "_parameters")) a.parameters = v;
+      else if (pickle_is_str(key, "_buffers")) a.buffers = v;
+      else if (pickle_is_str(key, "_non_persistent_buffers_set")) a.not_saved = v;
+    }
+    *at = t->modules;
+    t->attributes[t->modules++] = a;
+  }
+  return &t->attributes[*at];
+}
+
+/* An nn.Module pickled whole: the dict of its attributes, which *a then lists; NULL for anything else. */
+static const PickleValue *module_state(Torch *t, const PickleValue *v, Attributes *a) {
+  *a = (Attributes){0};
   if (!v || v->kind != PK_OBJECT || v->object.items) return NULL;
   const PickleValue *s = pickle_dict(v->object.state);
   if (!s) return NULL;
   const PickleValue *c = v->object.callable;
   bool script = c && c->kind == PK_GLOBAL && c->global.module_len >= 9 && !memcmp(c->global.module, "__torch__", 9);
-  return script || pickle_get(s, "_modules") || pickle_get(s, "_parameters") ? s : NULL;
+  const Attributes *found = attributes_of(t, s);
+  if (!found) return NULL;
+  *a = *found;
+  return script || a->modules || a->parameters ? s : NULL;
 }
 
-/* Sets are a kind of their own from protocol 4, before that a call of set([…]). */
-static bool in_set(const PickleValue *set, const PickleValue *key) {
+/* Makes the texts of a set the keys of t->hidden. Sets are a kind of their own from protocol 4, before that a call of set([…]). */
+static bool hide(Torch *t, const PickleValue *set) {
   if (set && set->kind == PK_OBJECT) set = pickle_item(set->object.args, 0);
-  if (!set || (set->kind != PK_SET && set->kind != PK_LIST)) return false;
-  for (uint32_t i = 0; i < set->seq.n && i < 1000; i++) {
+  if (set == t->hidden_of) return true;
+  map_free(&t->hidden);
+  t->hidden = (Map){0};
+  t->hidden_of = set;
+  if (!set || (set->kind != PK_SET && set->kind != PK_LIST)) return true;
+  for (uint32_t i = 0; i < set->seq.n; i++) {
     const PickleValue *x = set->seq.v[i];
-    if (is_text(x) && x->str.n == key->str.n && !memcmp(x->str.s, key->str.s, key->str.n)) return true;
+    int64_t *at = is_text(x) ? map_at(&t->hidden, x->str.s, x->str.n) : NULL;
+    if (at) *at = 1;
+    else if (is_text(x)) return err_memory(t->e, 32.0 * set->seq.n, "a set of names");
   }
-  return false;
+  return step(t, set->seq.n);
 }
 
 static bool walk(Torch *t, const PickleValue *v, Name *name, int depth);
@@ -211,8 +264,16 @@ static bool walk_dict(Torch *t, const PickleValue *d, const PickleValue *skip, N
   for (uint32_t i = 0; d && i + 1 < d->seq.n; i += 2) {
     const PickleValue *key = d->seq.v[i];
     size_t before;
+    const PickleKind kind = d->seq.v[i + 1]->kind;
     if (!is_key(key)) continue;
-    if (is_text(key) && in_set(skip, key)) continue;
+    if (kind != PK_OBJECT && kind != PK_PERSID && kind != PK_DICT) { /* no tensor in it, so it needs no name */
+      if (!step(t, 1)) return false;
+      continue;
+    }
+    if (skip && is_text(key)) { /* it may be another's by now: a nested dict has its own */
+      if (!hide(t, skip)) return false;
+      if (map_get(&t->hidden, key->str.s, key->str.n) >= 0) continue;
+    }
     if (!name_push(t, name, key, &before) || !walk(t, d->seq.v[i + 1], name, depth + 1)) return false;
     name->len = before;
   }
@@ -221,25 +282,27 @@ static bool walk_dict(Torch *t, const PickleValue *d, const PickleValue *skip, N
 
 static bool walk(Torch *t, const PickleValue *v, Name *name, int depth) {
   Tensorish x;
-  if (!step(t)) return false;
+  if (!step(t, 1 + name->len / 64)) return false;
   if (depth > DEPTH_MAX) return err_set(t->e, "modules nested more than %d deep at '%s'", (int)DEPTH_MAX, NAME_STR(name->text, name->len));
   Found found = as_tensor(t, v, &x);
   if (found == BAD) return err_within(t->e, "tensor '%s' cannot be read", NAME_STR(name->text, name->len));
   if (found == TENSOR) return add(t, name->len ? name->text : "tensor", name->len ? name->len : 6, &x);
-  const PickleValue *s = module_state(v);
-  if (s && pickle_get(s, "_modules"))
-    return walk_dict(t, pickle_dict(pickle_get(s, "_parameters")), NULL, name, depth) &&
-           walk_dict(t, pickle_dict(pickle_get(s, "_buffers")), pickle_get(s, "_non_persistent_buffers_set"), name, depth) &&
-           walk_dict(t, pickle_dict(pickle_get(s, "_modules")), NULL, name, depth);
+  Attributes a;
+  const PickleValue *s = module_state(t, v, &a);
+  if (t->failed) return false;
+  if (s && a.modules)
+    return walk_dict(t, pickle_dict(a.parameters), NULL, name, depth) && walk_dict(t, pickle_dict(a.buffers), a.not_saved, name, depth) &&
+           walk_dict(t, pickle_dict(a.modules), NULL, name, depth);
   return walk_dict(t, s ? s : pickle_dict(v), NULL, name, depth);
 }
 
 /* Whether a tensor is anywhere below. Past the depth where walk would complain the answer does not matter. */
 static bool any_tensor(Torch *t, const PickleValue *v, int depth) {
   Tensorish x;
-  if (depth > DEPTH_MAX || ++t->steps > t->steps_max) return false;
+  if (depth > DEPTH_MAX || !work(t, 1)) return false;
   if (as_tensor(t, v, &x) != NO_TENSOR) return true;
-  const PickleValue *d = module_state(v);
+  Attributes a;
+  const PickleValue *d = module_state(t, v, &a);
   if (!d) d = pickle_dict(v);
   for (uint32_t i = 0; d && i + 1 < d->seq.n; i += 2)
     if (is_key(d->seq.v[i]) && any_tensor(t, d->seq.v[i + 1], depth + 1)) return true;
@@ -359,13 +422,14 @@ static bool strip_prefixes(Torch *t) {
   return true;
 }
 
-bool torch_collect(Torch *t) {
+static bool collect(Torch *t) {
   const PickleValue *v = t->pickle->root;
   Name name = {.len = 0};
   t->steps_max = 16 * t->pickle->values + 10000;
   for (int level = 0; level < 8; level++) {
     const PickleValue *d = pickle_dict(v), *key = NULL, *inner;
-    if (!d || module_state(v) || has_direct_tensor(t, d) || !(inner = unwrap(t, d, &key))) break;
+    Attributes a;
+    if (!d || module_state(t, v, &a) || has_direct_tensor(t, d) || !(inner = unwrap(t, d, &key))) break;
     if (!add_scalars(t, d)) return false;
     if (key->str.n <= NAME_MAX_BYTES && !append(&t->a->wrapper, ".", key->str.s, key->str.n, t->e)) return false;
     v = inner;
@@ -379,11 +443,19 @@ bool torch_collect(Torch *t) {
     }
   else ok = walk(t, v, &name, 0);
   if (!ok) return false;
-  if (t->steps > t->steps_max) return step(t);
+  if (t->failed || t->stopped || t->steps > t->steps_max) return step(t, 0);
   if (!t->a->count) {
     char what[500];
     describe(v, what, sizeof what);
     return err_set(t->e, "it holds no tensors: expected a state dict or a module, got %s", what);
   }
   return strip_prefixes(t);
+}
+
+bool torch_collect(Torch *t) {
+  bool ok = collect(t);
+  map_free(&t->module);
+  map_free(&t->hidden);
+  free(t->attributes);
+  return ok;
 }

@@ -33,6 +33,12 @@ typedef struct Torch {
   Map tar;                 /* 8-byte tensor id → index into tar_tensor */
   const TarTensor *tar_tensor;
   size_t steps, steps_max; /* of the walk, so that values shared a million times end in an error */
+  bool stopped, failed;    /* the host asked to; memory was short, and the error is set */
+  Map module;              /* dict (its own bytes: no two that hold something are alike) → index into attributes */
+  struct Attributes *attributes;
+  uint32_t modules, modules_cap;
+  const PickleValue *hidden_of; /* the set whose texts are the keys of: */
+  Map hidden;
   Err *e;
 } Torch;
 

@@ -114,10 +114,10 @@ void bind_push_leaf(lua_State *L, Tensor *t) {
 }
 
 static int tensor_gc(lua_State *L) {
-  Handle *h = lua_touserdata(L, 1);
-  Node *n = h->node;
-  h->node = NULL;
+  Handle *h = to_handle(L, 1); /* anything may come: a metatable's functions can be called */
+  Node *n = h ? h->node : NULL;
   if (!n) return 0;
+  h->node = NULL;
   if (h->named) node_unname(n);
   node_unref(n);
   return 0;

@@ -172,7 +172,7 @@ function F.flatten(x, start, stop) return given("flatten", "x", x):flatten(start
 function F.pad(x, pads, mode, value)
   given("pad", "x", x)
   if type(mode) == "table" then mode, value = mode.mode, mode.value end
-  if mode and mode ~= "constant" then fault('pad: mode "constant" is the one there is, got %q', mode) end
+  if mode and mode ~= "constant" then fault('pad: mode "constant" is the one there is, got %s', options.show(mode)) end
   if type(pads) ~= "table" or #pads % 2 ~= 0 or #pads > 2 * x:dim() then
     fault("pad: expects {left, right, top, bottom, …}, at most a pair per dimension of %s, got %s", x.shape, options.show(pads))
   end
@@ -330,6 +330,7 @@ end
 function F.cross_entropy(logits, target, ...) return F._cross_entropy(logits, target, ce_args(...)) end
 
 local loss_args = signature("mse_loss", "reduction:str=mean")
+local l1_args = signature("l1_loss", "reduction:str=mean")
 local function fits(what, x, y)
   given(what, "x", x)
   given(what, "the target", y)
@@ -346,7 +347,7 @@ end
 --- F.l1_loss(x, target[, reduction ("mean")]): the absolute difference.
 function F.l1_loss(x, target, ...)
   fits("l1_loss", x, target)
-  return reduced("l1_loss", (x - target):abs(), loss_args(...).reduction)
+  return reduced("l1_loss", (x - target):abs(), l1_args(...).reduction)
 end
 
 local smooth_args = signature("smooth_l1_loss", "reduction:str=mean beta:num=1.0")
@@ -404,6 +405,7 @@ end
 
 --- F.normalize(x[, p (2), dim (1), eps (1e-12)]): x divided by its 2-norm along dim.
 function F.normalize(x, p, dim, eps)
+  given("normalize", "x", x)
   if p ~= nil and p ~= 2 then fault("normalize: the 2-norm is the one there is, got p = %s", tostring(p)) end
   return x / (x * x):sum(dim or 1, true):sqrt():clamp(eps or 1e-12)
 end

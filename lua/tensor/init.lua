@@ -81,6 +81,12 @@ local function axis(what, x, d, rank)
   return i < 0 and i + rank or i
 end
 
+-- The same where the dimension is to be taken apart: a scalar has none.
+local function along(what, x, d)
+  if raw.rank(want(what, x)) == 0 then fault("%s: a scalar has no dimension to take apart", what) end
+  return axis(what, x, d)
+end
+
 local function axes(what, x, dims)
   if type(dims) ~= "table" then return {axis(what, x, dims)} end
   local out, seen = {}, {}
@@ -114,6 +120,7 @@ end
 local dtypes = {float32 = "float32", float = "float32", int64 = "int64", long = "int64", bool = "bool"}
 
 local function dtype_of(what, opts, default)
+  if opts ~= nil and type(opts) ~= "table" then fault("%s: expects options as a table, got %s", what, shown(opts)) end
   local d = opts and opts.dtype or default
   if not dtypes[d] then fault('%s: dtype is "float32", "int64" or "bool" (numbers are computed in float32), got %s', what, tostring(d)) end
   return dtypes[d]
@@ -121,7 +128,8 @@ end
 
 local known = {dtype = true, requires_grad = true}
 local function finish(what, x, opts)
-  if opts then
+  if opts ~= nil then
+    if type(opts) ~= "table" then fault("%s: expects options as a table, got %s", what, shown(opts)) end
     require("suture.base.options").check(what, opts, known)
     if opts.requires_grad then x.requires_grad = true end
   end
@@ -157,6 +165,7 @@ end
 -- Options in a second table: dtype ("float32", "int64", "bool"; default: whole numbers give int64, as in PyTorch),
 -- requires_grad. The module itself has zeros, ones, cat, stack …
 function tensor.new(value, opts)
+  if opts ~= nil and type(opts) ~= "table" then fault("tensor: expects options as a table, got %s", shown(opts)) end
   if is(value) then return finish("tensor", value:clone(), opts) end
   if type(value) == "number" or type(value) == "boolean" then value = {value, scalar = true} end
   if type(value) ~= "table" then fault("tensor: expects a number or nested lists of numbers, got %s", class_of(value)) end
@@ -289,6 +298,10 @@ function tensor.seed(n)
 end
 tensor.manual_seed = tensor.seed
 
+local function callable(what, f)
+  if type(f) ~= "function" and not (getmetatable(f) or {}).__call then fault("%s: expects a function, got %s", what, class_of(f)) end
+end
+
 local function restored(mode, ok, ...)
   graph.grad_mode(mode)
   if not ok then error((...), 0) end
@@ -297,12 +310,15 @@ end
 
 --- no_grad(f, …): calls f(…) with gradients off, and returns what it returns. They are on again after an error too.
 function tensor.no_grad(f, ...)
-  if type(f) ~= "function" and not (getmetatable(f) or {}).__call then fault("no_grad: expects a function, got %s", class_of(f)) end
+  callable("no_grad", f)
   return restored(graph.grad_mode(false), pcall(f, ...))
 end
 
 --- enable_grad(f, …): the opposite of no_grad, for code inside it.
-function tensor.enable_grad(f, ...) return restored(graph.grad_mode(true), pcall(f, ...)) end
+function tensor.enable_grad(f, ...)
+  callable("enable_grad", f)
+  return restored(graph.grad_mode(true), pcall(f, ...))
+end
 
 --- load_tensor("x.npy"): reads a NumPy file.
 function tensor.load_tensor(from) return core.file.load_npy(path("load_tensor", from)) end
@@ -462,14 +478,18 @@ function T.reciprocal(x) return 1 / want("reciprocal", x) end
 function T.ceil(x) return -op "floor"(-want("ceil", x)) end
 
 --- x:flip(d, …): the order along these dimensions turned round.
-function T.flip(x, ...) return op "flip"(x, {dims = axes("flip", x, type(...) == "table" and ... or {...})}) end
+function T.flip(x, ...)
+  local dims = {...}
+  return op "flip"(x, {dims = axes("flip", want("flip", x), type(dims[1]) == "table" and dims[1] or dims)})
+end
 
 --- x:roll(shifts[, dims]): the elements moved by so many places along a dimension, or along each of a list; what leaves at one end
 -- comes in at the other. Without dims over all elements in order.
 function T.roll(x, shifts, dims)
+  want("roll", x)
   if type(shifts) ~= "table" then shifts = {shifts} end
   for _, s in ipairs(shifts) do whole("roll", "a shift", s) end
-  if dims == nil then return want("roll", x):flatten():roll(shifts, 0):reshape(x.shape) end
+  if dims == nil then return x:flatten():roll(shifts, 0):reshape(x.shape) end
   if type(dims) ~= "table" then dims = {dims} end
   local at = {}
   for i, d in ipairs(dims) do at[i] = axis("roll", x, d) end
@@ -480,7 +500,7 @@ tensor.roll = T.roll
 
 --- x:index_select(dim, index): the elements of one dimension that the vector index (a tensor or a list) names, from 0.
 function T.index_select(x, dim, index)
-  dim = axis("index_select", x, dim)
+  dim = along("index_select", x, dim)
   if type(index) == "table" then index = tensor.new(index) end
   want("index_select", index)
   if raw.dtype(index) == "bool" then fault "index_select: a mask of true and false is no index (tensor.where chooses by one)" end
@@ -603,11 +623,11 @@ end
 
 --- x:narrow(dim, start, length): a part of one dimension.
 function T.narrow(x, dim, start, length)
-  dim = axis("narrow", x, dim)
+  dim = along("narrow", x, dim)
   start, length = whole("narrow", "start", start), whole("narrow", "length", length)
   local n = raw.size(x, dim)
   if start < 0 then start = start + n end
-  if start < 0 or length < 0 or start + length > n then
+  if start < 0 or length < 0 or start > n or length > n - start then
     fault("narrow: %d elements from %d do not lie in dimension %d of shape %s", length, start, dim, raw.shape(x))
   end
   return op "slice"(x, {dim = dim, start = start, stop = start + length, step = 1})
@@ -615,7 +635,7 @@ end
 
 --- x:slice(dim, start, stop[, step]): elements start, start + step, … before stop, as x[start:stop:step] in PyTorch.
 function T.slice(x, dim, start, stop, step)
-  dim = axis("slice", x, dim or 0)
+  dim = along("slice", x, dim or 0)
   local n = raw.size(x, dim)
   local function clip(name, i)
     i = whole("slice", name, i)
@@ -627,7 +647,7 @@ end
 
 --- x:select(dim, i): element i of one dimension, which goes away.
 function T.select(x, dim, i)
-  dim = axis("select", x, dim)
+  dim = along("select", x, dim)
   i = whole("select", "index", i)
   local n = raw.size(x, dim)
   if i < -n or i >= n then fault("select: index %d is out of range for dimension %d of shape %s", i, dim, raw.shape(x)) end
@@ -639,19 +659,19 @@ end
 
 --- x:chunk(k, dim), x:split(n, dim): a list of parts along a dimension (default 0): k of them, or of n elements each.
 function T.split(x, n, dim)
-  dim, n = axis("split", x, dim or 0), whole("split", "n", n, 1)
+  dim, n = along("split", x, dim or 0), whole("split", "n", n, 1)
   local out, total = {}, raw.size(x, dim)
   for at = 0, total - 1, n do out[#out + 1] = x:narrow(dim, at, math.min(n, total - at)) end
   return out
 end
 function T.chunk(x, k, dim)
-  dim, k = axis("chunk", x, dim or 0), whole("chunk", "k", k, 1)
-  return x:split(math.ceil(raw.size(x, dim) / k), dim)
+  dim, k = along("chunk", x, dim or 0), whole("chunk", "k", k, 1)
+  return x:split(math.max(1, math.ceil(raw.size(x, dim) / k)), dim)
 end
 
 --- x:unbind(dim): a list of the elements along a dimension (default 0), which goes away.
 function T.unbind(x, dim)
-  dim = axis("unbind", x, dim or 0)
+  dim = along("unbind", x, dim or 0)
   local out = {}
   for i = 0, raw.size(x, dim) - 1 do out[i + 1] = x:select(dim, i) end
   return out
@@ -740,6 +760,7 @@ end
 -- A tensor of more than one element needs dy, of its shape. Option {retain_graph = true} keeps the graph for another time.
 function T.backward(x, dy, opts)
   if type(dy) == "table" then dy, opts = dy.gradient, dy end
+  if opts ~= nil and type(opts) ~= "table" then fault("backward: expects options as a table, got %s", shown(opts)) end
   if type(dy) == "number" then dy = tensor.full(raw.shape(x), dy) end
   if dy ~= nil then want("backward", dy) end
   gradients.backward(x, dy, opts and (opts.retain_graph or opts.retain) or false)
@@ -777,6 +798,7 @@ end
 
 for name, meta in pairs {add_ = "__add", sub_ = "__sub", mul_ = "__mul", div_ = "__div", pow_ = "__pow"} do
   T[name] = function(x, y, opts)
+    if opts ~= nil and type(opts) ~= "table" then fault("%s: expects options as a table, got %s", name, shown(opts)) end
     local alpha = opts and opts.alpha
     if alpha then y = y * alpha end
     return raw.copy(written(x), tensor.no_grad(T[meta], x, y), name)
