@@ -15,7 +15,9 @@ end
 return function(path, text)
   local part = path .. ".part"
   local f, message, code = io.open(part, "w")
-  if not f then return nil, reason(path, code and message:gsub("^" .. part:gsub("%p", "%%%0") .. ": ", "") or message) end
+  if not f then -- the message begins with the path it was asked for
+    return nil, reason(path, code and message:sub(1, #part + 2) == part .. ": " and message:sub(#part + 3) or message)
+  end
   local ok
   ok, message = f:write(text)
   if ok then ok, message = f:close() else f:close() end
