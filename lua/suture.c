@@ -26,8 +26,8 @@ static const LuaSource *source_of(lua_State *L, const char *module) {
   return s;
 }
 
-/* Chunks of the library are named "=suture:lua/nn/init.lua": no file of a user's can have such a name, which begins with
- * "@", even in a folder lua/. */
+/* Chunks of the library are named "=suture:lua/nn/init.lua": no file of a user's can have such a name (it begins with
+ * "@"), even in a folder lua/. */
 static const char own[] = "=suture:";
 
 /* The embedded file that the chunk named `source` was loaded from, or NULL. */
@@ -46,9 +46,9 @@ static int load_source(lua_State *L, const LuaSource *s) {
   return status;
 }
 
-/* The library's global names are those of Lua's own libraries as they were when it was opened, then the user's: somebody
- * who types `table = {}` or `type = "b"` has a variable of that name, and the library runs on. Only print is always the
- * user's. */
+/* The library's global names are those of Lua's own libraries as they were when it was opened, then the user's:
+ * somebody who types `table = {}` or `type = "b"` has a variable of that name, and the library runs on. Only print is
+ * always the user's. */
 static int keep_names(lua_State *L) {
   enum { NAMES = 1, GLOBALS, LOADED, KEY, VALUE };
   lua_newtable(L);
@@ -135,8 +135,8 @@ static int embedded_list(lua_State *L) {
   return 1;
 }
 
-/* path(source) → the embedded file ("lua/nn/init.lua") that a chunk with this source (debug.getinfo) is, or nil: not the
- * library's. */
+/* path(source) → the embedded file ("lua/nn/init.lua") that a chunk with this source (debug.getinfo) is, or nil: not
+ * the library's. */
 static int embedded_path(lua_State *L) {
   const LuaSource *s = source_named(luaL_checkstring(L, 1));
   if (!s) return 0;

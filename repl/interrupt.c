@@ -2,8 +2,8 @@
  * "interrupted!" in Lua code at the next instruction (as lua.c does). Library code that has something to finish
  * holds the hook off: see lua/base/interrupt.lua.
  *
- * Invariants: `running` is the Lua thread whose code runs now, or NULL outside interrupt_call. Only the thread that called
- * interrupt_init takes SIGINT and touches it. A hook never outlives the interrupt_call it was planted in. */
+ * Invariants: `running` is the Lua thread whose code runs now, or NULL outside interrupt_call. Only the thread that
+ * called interrupt_init takes SIGINT and touches it. A hook never outlives the interrupt_call it was planted in. */
 #include "repl/face.h"
 #include "host.h"
 #include <dlfcn.h>
@@ -51,8 +51,8 @@ void interrupt_init(bool is_script) {
   host.should_stop = should_stop;
 }
 
-/* Every thread of the program comes through here, a library's too (OpenBLAS makes its own before main begins): it is born
- * with SIGINT held up, so that Ctrl-C always meets the thread that runs Lua. */
+/* Every thread of the program comes through here, a library's too (OpenBLAS makes its own before main begins): it is
+ * born with SIGINT held up, so that Ctrl-C always meets the thread that runs Lua. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg) {
   static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
   sigset_t sigint, before;
@@ -154,6 +154,7 @@ static int b_interactive(lua_State *L) {
 void interrupt_bind(lua_State *L) {
   static const luaL_Reg fns[] = {
     {"call", b_call}, {"enter", b_enter}, {"leave", b_leave}, {"defer", b_defer}, {"soft", b_soft},
-    {"pending", b_pending}, {"take", b_take}, {"echoed", b_echoed}, {"clear", b_clear}, {"interactive", b_interactive}, {0, 0}};
+    {"pending", b_pending}, {"take", b_take}, {"echoed", b_echoed}, {"clear", b_clear},
+    {"interactive", b_interactive}, {0, 0}};
   luaL_setfuncs(L, fns, 0);
 }

@@ -27,9 +27,9 @@ static void on_line(char *line) {
   rl_callback_handler_remove();
 }
 
-/* Ctrl-C while a line is read. SIGINT is held up in this thread from before Readline has the terminal until it has given
- * it back, and no other thread takes it (interrupt.c): it stays pending, and `interrupts` can be read. Neither a handler of
- * Readline's nor the moment between a look and a wait can lose it. */
+/* Ctrl-C while a line is read. SIGINT is held up in this thread from before Readline has the terminal until it has
+ * given it back, and no other thread takes it (interrupt.c): it stays pending, and `interrupts` can be read. Neither a
+ * handler of Readline's nor the moment between a look and a wait can lose it. */
 static int interrupts = -1; /* a signalfd of SIGINT */
 static bool cut_off;        /* Ctrl-C came: what Readline makes of that is no line */
 
@@ -40,8 +40,8 @@ static bool interrupted(void) {
   return cut_off;
 }
 
-/* Waits for a key; false when a signal came first. The signals that Readline catches to put the terminal right (Ctrl-Z, a
- * resized window, the end) are let through only while waiting, so that none falls between the look and the wait. */
+/* Waits for a key; false when a signal came first. The signals that Readline catches to put the terminal right (Ctrl-Z,
+ * a resized window, the end) are let through only while waiting, so that none falls between the look and the wait. */
 static bool key_there(void) {
   static const int readlines[] = {SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
   sigset_t block, before;
@@ -284,7 +284,8 @@ static int b_files(lua_State *L) {
     if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
     struct stat st;
     bool is_folder = e->d_type == DT_DIR ||
-      ((e->d_type == DT_LNK || e->d_type == DT_UNKNOWN) && fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode));
+      ((e->d_type == DT_LNK || e->d_type == DT_UNKNOWN) && fstatat(dirfd(d), e->d_name, &st, 0) == 0 &&
+       S_ISDIR(st.st_mode));
     lua_pushfstring(L, is_folder ? "%s/" : "%s", e->d_name);
     lua_rawseti(L, -2, ++n);
   }

@@ -39,13 +39,14 @@ local function state_of(m, name)
       if rawget(sub, "_bn_eval") and sub.training then held = held + 1 end
     end
   end
-  if held > 0 then parts[#parts + 1] = (held == norms and "" or held .. " of " .. norms .. " ") .. "BatchNorm in eval" end
+  if held == norms and norms > 0 then parts[#parts + 1] = "BatchNorm in eval"
+  elseif held > 0 then parts[#parts + 1] = ("%d of %d BatchNorm in eval"):format(held, norms) end
   if rawget(m, "_cut") then parts[#parts + 1] = "cut at " .. m._cut end
   return (zoo and zoo.name or name:match "^%s*(.-)%s*$") .. ": " .. table.concat(parts, ", ")
 end
 
---- chain(code, value, shown): the line to show instead of `shown` (value as text), when code is a method call on the module
--- that came back as its value and the text has many lines; nil otherwise.
+--- chain(code, value, shown): the line to show instead of `shown` (value as text), when code is a method call on the
+-- module that came back as its value and the text has many lines; nil otherwise.
 return function(code, value, shown)
   if not is_module(value) or not shown:find "\n" then return nil end
   local before = receiver(code)

@@ -198,7 +198,7 @@ local function describe(v, name)
     end
     say(doc and plain(doc) or "No doc comment: write one with --- above the function.")
     if info.what ~= "C" then
-      local where = embedded.path(info.source) or info.source:sub(1, 1) == "@" and info.source:sub(2) or "typed at the prompt"
+      local where = embedded.path(info.source) or info.source:match "^@(.*)$" or "typed at the prompt"
       say(term.paint("dim", ("%s:%d"):format(where, info.linedefined)))
     end
   elseif class then

@@ -154,7 +154,8 @@ local function hint_name(code, value)
   local name = code:match "^%s*([%a_][%w_.]*)%s*$"
   if not name then return end
   if type(value) == "function" then
-    say(term.paint("dim", (name:find "%." and "-- ?%s explains it" or "-- %s() calls it, ?%s explains it"):format(name, name)))
+    local words = name:find "%." and "-- ?%s explains it" or "-- %s() calls it, ?%s explains it"
+    say(term.paint("dim", words:format(name, name)))
   elseif value == nil then
     local ok, text, unknown = pcall(require("suture.shell.help").text, name)
     if ok and unknown and text:find "did you mean" then say(term.paint("dim", "-- " .. text)) end

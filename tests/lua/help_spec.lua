@@ -1,4 +1,4 @@
--- Whatever a user can name has a help text: the names of the library, what its modules hold, the methods of its objects.
+-- Whatever a user can name has a help text: the library's names, what its modules hold, the methods of its objects.
 local suture = require "suture"
 local fields = require "suture.base.fields"
 local help = require "suture.shell.help"
@@ -9,9 +9,11 @@ local todo = {
   ["lua/nn/functional.lua"] = {"F.hardswish", "F.sigmoid", "F.tanh", "F.log_softmax", "F.silu"},
   ["lua/nn/init.lua"] = {"nn.init.fans", "nn.init.constant_", "nn.init.zeros_", "nn.init.uniform_", "nn.init.ones_"},
   ["lua/zoo/init.lua"] = {"zoo.has"},
-  ["lua/tensor/init.lua"] = {"tensor:bool", "tensor:fill_", "tensor:long", "tensor:contiguous", "tensor:std", "tensor:float",
-    "tensor:clamp_", "tensor:ceil", "tensor:normal_", "tensor:uniform_", "tensor:any", "tensor:int", "tensor:zero_",
-    "tensor:cpu", "tensor:chunk"},
+  ["lua/tensor/init.lua"] = {
+    "tensor:bool", "tensor:fill_", "tensor:long", "tensor:contiguous", "tensor:std", "tensor:float", "tensor:clamp_",
+    "tensor:ceil", "tensor:normal_", "tensor:uniform_", "tensor:any", "tensor:int", "tensor:zero_", "tensor:cpu",
+    "tensor:chunk",
+  },
 }
 
 local function has_text(v)
@@ -19,7 +21,7 @@ local function has_text(v)
   return not text:find "No doc comment" and not text:find "without functions" and text:find "%a" ~= nil
 end
 
--- Calls see(name, value) for the public fields of a table, class or object that are functions, classes or tables of them.
+-- Calls see(name, value) for the public fields of a table, class or object that are functions or classes.
 local function each(owner, sign, v, see)
   for name, f in pairs(fields.of(v)) do
     if f == false then f = fields.step(v, name) end
@@ -38,18 +40,22 @@ local function missing()
   for name in pairs(suture._more) do
     if type(suture[name]) == "function" then see("suture." .. name, suture[name]) end
   end
-  for _, name in ipairs {"nn", "F", "tensor", "optim", "data", "image", "zoo", "command"} do each(name, ".", suture[name], see) end
+  for _, name in ipairs {"nn", "F", "tensor", "optim", "data", "image", "zoo", "command"} do
+    each(name, ".", suture[name], see)
+  end
   each("nn.init", ".", suture.nn.init, see)
   local nn = suture.nn
   local net = nn.Sequential(nn.Linear(2, 2))
   local objects = {
     module = nn.Linear(2, 2), sequential = net, list = nn.ModuleList {nn.ReLU()}, tensor = suture.randn(2, 2),
-    optimizer = suture.optim.SGD(net:parameters(), {lr = 0.1}), dataset = suture.data.tensors(suture.randn(2, 2), suture.tensor {0, 1}),
-    history = suture.history(), graph = net:graph {input = {1, 2}},
+    optimizer = suture.optim.SGD(net:parameters(), {lr = 0.1}), history = suture.history(),
+    dataset = suture.data.tensors(suture.randn(2, 2), suture.tensor {0, 1}), graph = net:graph {input = {1, 2}},
   }
-  for name, v in pairs(objects) do
-    -- What a layer's forward computes is its class's text.
-    each(name, ":", v, function(path, f) if not path:find ":forward$" and type(f) == "function" and not path:find ":is_module$" then see(path, f) end end)
+  for owner, v in pairs(objects) do
+    each(owner, ":", v, function(path, f)
+      -- What a layer's forward computes is its class's text; is_module is nn's.
+      if type(f) == "function" and not path:find ":forward$" and not path:find ":is_module$" then see(path, f) end
+    end)
   end
   return out, seen
 end

@@ -51,7 +51,7 @@ class CtrlC(unittest.TestCase):
     def test_every_thread_but_the_main_one_holds_it_up(self):
         t = Term(self.home, "-q")
         t.expect("> ")
-        t.line("x = randn(300, 300):matmul(randn(300, 300)):sum():item()")
+        t.line("suture.threads(2); x = randn(300, 300):matmul(randn(300, 300)):sum():item()")
         tasks = "/proc/%d/task" % t.pid
         self.assertGreater(len(os.listdir(tasks)), 1)
         for task in os.listdir(tasks):

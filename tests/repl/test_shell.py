@@ -381,11 +381,11 @@ class Shell(unittest.TestCase):
         self.file("mine.lua", "precious = true\n")
         self.assertIn("exists", t.line(":save mine.lua"))
         self.assertIn("saved", t.line(":save! mine.lua"))
-        self.assertEqual(t.line(":save missing/folder.lua"), "missing/folder.lua: cannot save: there is no folder missing")
+        self.assertEqual(t.line(":save missing/folder.lua"), "missing/folder.lua: cannot save: No such file or directory (there is no folder missing)")
         os.mkdir(os.path.join(self.home.path, "folder"))
         self.assertEqual(t.line(":save folder"), "folder: cannot save: Is a directory")
         self.assertEqual(t.line("m = nn.ReLU(); m:graph{input = {1, 2}}:save 'missing/a.svg'"),
-                         "graph: save: missing/a.svg: cannot save: there is no folder missing")
+                         "graph: save: missing/a.svg: cannot save: No such file or directory (there is no folder missing)")
         self.assertEqual(t.line(":edit missing/a.lua"), "missing/a.lua: there is no folder missing")
         self.assertEqual(os.listdir(os.path.join(self.home.path, "folder")), [])
 

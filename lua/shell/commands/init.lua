@@ -38,13 +38,15 @@ local known = {name = "string", args = "string", text = "string", run = "functio
 --- command.add{name =, text =, run = [, args, takes, replace]}: a command of your own, as in rc.lua or a script:
 --   command.add{name = "size", args = "NAME", text = "how many numbers a model has", takes = "lua",
 --               run = function(rest) print(load("return " .. rest)():numel()) end}
--- makes `:size m` work, :help tell of it and Tab complete it. name: letters. args: how the arguments are written (default
--- ""). text: one line for :help. run(rest, force): rest is the text behind the name; force is true for `:size! m`.
--- takes: what Tab offers behind the name: "files", "lua" or a function(text so far) that returns a list of words (default:
--- nothing). A name of the shell's own is refused unless replace = true; one of yours takes the new meaning.
+-- makes `:size m` work, :help tell of it and Tab complete it. name: letters. args: how the arguments are written
+-- (default ""). text: one line for :help. run(rest, force): rest is the text behind the name; force is true for
+-- `:size! m`. takes: what Tab offers behind the name: "files", "lua" or a function(text so far) that returns a list of
+-- words (default: nothing). A name of the shell's own is refused unless replace = true; one of yours takes the new
+-- meaning.
 function command.add(given)
   if not options.is_options(given) then
-    fault('command.add: expects a table, as command.add{name = "size", text = "…", run = function(rest) … end}, got %s', options.show(given))
+    local example = 'command.add{name = "size", text = "…", run = function(rest) … end}'
+    fault("command.add: expects a table, as %s, got %s", example, options.show(given))
   end
   options.check("command.add", given, known)
   for name, kind in pairs(known) do

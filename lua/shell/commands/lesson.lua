@@ -58,7 +58,9 @@ return {
   takes = function(word)
     local _, names = lesson_folder()
     local list = {}
-    for _, name in ipairs(names) do if name:sub(1, #word) == word then list[#list + 1] = (name:gsub("%.lua$", "")) end end
+    for _, name in ipairs(names) do
+      if name:sub(1, #word) == word then list[#list + 1] = (name:gsub("%.lua$", "")) end
+    end
     return list
   end,
   run = function(rest)
