@@ -15,33 +15,33 @@ ds = data.shapes{n = 1, transform = m}
 -- code → a part of the message
 local cases = [[
 -- tensors
-zeros(2, -1)                       → zeros: a size cannot be negative, got -1
-zeros(2.5)                         → zeros: a shape is made of whole numbers, got 2.5
+zeros(2, -1)                       → zeros: size expects whole numbers, 0 or above, at most 8 of them, got {2, -1}
+zeros(2.5)                         → zeros: size expects whole numbers, 0 or above, at most 8 of them, got 2.5
 zeros(1e10, 1e10)                  → out of reach
 zeros(2, {dtpye = "int64"})        → did you mean dtype?
-zeros(2, {dtype = "float16"})      → dtype is "float32", "int64" or "bool"
+zeros(2, {dtype = "float16"})      → zeros: dtype expects "float32", "int64" or "bool" (numbers are computed in float32), got "float16"
 tensor{{1, 2}, {3}}                → tensor: rows of different lengths, 2 and 1
 tensor{1, "x"}                     → tensor: expects numbers, got string
 tensor()                           → tensor: expects a number or nested lists of numbers, got nil
 arange()                           → arange: expects arange(stop)
 arange(0/0)                        → arange: stop expects a finite number
 arange(1, 2, 0)                    → arange: the step is not 0
-linspace("a", 1, 2)                → linspace: start expects a number, got string
-eye(-1)                            → eye: n expects a whole number of 0 or above, got -1
-eye "a"                            → eye: n expects a whole number of 0 or above, got string
-full({2}, "a")                     → full: expects a number to fill with, got string
-seed "a"                           → seed: n expects a whole number, got string
-load_tensor()                      → load_tensor: expects a path
-save_tensor(x)                     → save_tensor: expects a path
-save_tensor(5, "x.npy")            → save_tensor: expects a tensor, got number
+linspace("a", 1, 2)                → linspace: start expects a finite number, got "a"
+eye(-1)                            → eye: n expects a whole number, 0 or above, got -1
+eye "a"                            → eye: n expects a whole number, 0 or above, got "a"
+full({2}, "a")                     → full: fill_value expects a number, true or false, got "a"
+seed "a"                           → seed: n expects a whole number, got "a"
+load_tensor()                      → load_tensor: path is missing (expects a string)
+save_tensor(x)                     → save_tensor: path is missing (expects a string)
+save_tensor(5, "x.npy")            → save_tensor: x expects a tensor, got 5
 x + nil                            → add: expects tensors or numbers, got nil
 x + "a"                            → add: expects tensors or numbers, got string
 x + zeros(2)                       → add: shapes (4, 3) and (2) do not broadcast
 x < x                              → x:lt(y)
 x[4]                               → index 4 is out of range for dimension 0 of shape (4, 3)
-x[0.5]                             → index 0.5 is out of range
-x[{9}]                             → index_select: expects whole numbers from 0 to 3 for dimension 0 of shape (4, 3), got 9
-x[{true}]                          → a mask of true and false is no index
+x[0.5]                             → an index is a whole number, a slice as "1:4", "...", "None", a tensor of places or a mask, or a list of these in one table, got 0.5
+x[{9}]                             → x[{9}]: 1 of 2 dimensions: x[{9, "..."}] is the part there, x[{{9}}] the places of dimension 0
+x[{true}]                          → an index is a whole number, a slice as "1:4", "...", "None", a tensor of places or a mask, or a list of these in one table, got true
 x:index_select(0, {-1})            → got -1
 x:index_select(0, tensor{0.5})     → got a fraction
 x:index_select(0, "a")             → index_select: expects a tensor, got string
@@ -49,32 +49,32 @@ x:item()                           → item: expects a tensor with one element, 
 x.sum(1)                           → a method is called with a colon, x:sum(…)
 x.reshape(12)                      → a method is called with a colon, x:reshape(…)
 x:sum(2)                           → sum: dimension 2 is out of range for shape (4, 3) (-2 to 1)
-x:sum "a"                          → sum: a dimension is a whole number, got string
+x:sum "a"                          → sum: dim expects a dimension or a list of them (whole numbers), got "a"
 x:sum(0, "yes")                    → sum: keepdim
 x:reshape(5)                       → reshape: shape (4, 3) has 12 elements, (5) has 5
 x:permute(0, 0)                    → permute: dimension 0 is given twice
-x:narrow(0, "a", 1)                → narrow: start expects a whole number, got string
+x:narrow(0, "a", 1)                → narrow: start expects a whole number, got "a"
 x:narrow(0, 3, 2)                  → narrow: 2 elements from 3 do not lie in dimension 0
-x:slice(0, "a")                    → slice: start expects a whole number, got string
-x:select(0)                        → select: index expects a whole number, got nil
-x:split(0)                         → split: n expects a whole number of 1 or above, got 0
-x:chunk(0)                         → chunk: k expects a whole number of 1 or above, got 0
-x:topk "a"                         → topk: k expects a whole number of 1 or above, got string
+x:slice(0, "a")                    → slice: start expects a whole number, got "a"
+x:select(0)                        → select: index is missing (expects a whole number)
+x:split(0)                         → split: split_size expects a whole number above 0 or a list of whole numbers, 0 or above, got 0
+x:chunk(0)                         → chunk: chunks expects a whole number above 0, got 0
+x:topk "a"                         → topk: k expects a whole number, 0 or above, got "a"
 x:topk(9)                          → topk: 9 of 3 elements
 x:matmul(x)                        → matmul: cannot multiply (4, 3) and (4, 3)
-x:allclose(5)                      → allclose: expects a tensor, got number
-x:equal(5)                         → equal: expects a tensor, got number
-x:view_as(3)                       → view_as: expects a tensor, got number
-x:fill_ "a"                        → fill_: the value expects a number, got string
-x:copy_(zeros(5))                  → do not broadcast
-x:normal_("a")                     → normal_: mean expects a number, got string
+x:allclose(5)                      → allclose: other expects a tensor, got 5
+x:equal(5)                         → equal: other expects a tensor, got 5
+x:view_as(3)                       → view_as: other expects a tensor, got 3
+x:fill_ "a"                        → fill_: value expects a tensor or a number, got "a"
+x:copy_(zeros(5))                  → copy_: expects shape (4, 3), got (5)
+x:normal_("a")                     → normal_: mean expects a finite number, got "a"
 x:clamp()                          → clamp: expects a lower or an upper bound
-x:to "cuda"                        → to: dtype is
+x:to "cuda"                        → to: this engine computes on the CPU, there is no cuda
 x:backward()                       → does not depend on anything that requires a gradient
 x.grad = 5                         → grad: expects a tensor, got number
 x.grad = zeros(2)                  → grad: expects shape (4, 3), got (2)
-x[0] = "x"                         → x[0]: the new value expects a number, got string
-x[0] = zeros(2)                    → x[0] = y: expects shape (3), got (2)
+x[0] = "x"                         → x[…] = y: y expects a number or a tensor, got "x"
+x[0] = zeros(2)                    → x[…] = y: expects shape (3), got (2)
 x[9] = 1                           → index 9 is out of range
 x.foo = 1                          → a tensor has no field 'foo' to set
 y.requires_grad = true             → only float32 tensors can have gradients, this one is int64
@@ -84,9 +84,9 @@ no_grad(5)                         → no_grad: expects a function, got number
 F.cross_entropy(x)                 → cross_entropy: expects a tensor for the target, got nil
 F.cross_entropy(x, {0, 1, 2, 3})   → cross_entropy: target 3 at index 3 is not below 3 classes
 F.cross_entropy(x, y + 1)          → cross_entropy: target 3 at index 2 is not below 3 classes
-F.cross_entropy(y, x)              → targets are class numbers: whole, from 0
+F.cross_entropy(y, x)              → cross_entropy: class numbers are whole, targets of int64, got float32 (y:long())
 F.cross_entropy(x, {0, 1})         → wants class indices of shape (4)
-F.cross_entropy(x, y, {reduction = "men"})        → reduction is "mean", "sum" or "none", got "men"
+F.cross_entropy(x, y, {reduction = "men"})        → cross_entropy: reduction expects "mean", "sum" or "none", got "men"
 F.cross_entropy(x, y, {ignore_index = "a"})       → ignore_index expects a whole number, got "a"
 F.cross_entropy(x, y, {label_smoothing = 0/0})    → label_smoothing expects a number from 0 to 1
 F.nll_loss(x, {0, 1, 2, 3})        → nll_loss: target 3 at index 3 is not below 3 classes

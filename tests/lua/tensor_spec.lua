@@ -25,10 +25,78 @@ describe("tensors", function()
     near({0.5, 1.5}, (tensor {2.5, -0.5} % 2):tolist())
   end)
 
-  it("are indexed by lists and tensors of places", function()
-    local x = tensor {{1, 2}, {3, 4}, {5, 6}}
-    assert.same({{5, 6}, {1, 2}}, x[{2, 0}]:tolist())
-    assert.same({{3, 4}}, x[tensor {1}]:tolist())
+  it("are indexed as in PyTorch", function()
+    local x = suture.arange(24):reshape(2, 3, 4)
+    assert.same({12, 13, 14, 15}, x[{1, 0, ":"}]:tolist())
+    assert.equal(23, x[{-1, -1, -1}]:item())
+    assert.same({{4, 6}, {16, 18}}, x[{":", 1, "::2"}]:tolist())
+    assert.same({{8, 9, 10, 11}, {20, 21, 22, 23}}, x[{"...", -1, ":"}]:tolist())
+    assert.same({3, 7, 11}, x[{0, "...", 3}]:tolist())
+    assert.equal("(2, 1, 3, 4)", tostring(x[{":", "None"}].shape))
+    assert.equal("(1, 2, 3, 4)", tostring(x["None"].shape))
+    assert.same({{{1, 2}, {5, 6}}}, x[{":1", ":-1", "1:3"}]:tolist())
+    assert.equal("(0, 3, 4)", tostring(x["5:"].shape))
+    assert.equal("(2, 3, 4)", tostring(x["..."].shape))
+    local v = tensor {10, 11, 12, 13}
+    assert.same({10, 11}, v[":2"]:tolist())
+    assert.same({13, 10, 13}, v[tensor {3, 0, -1}]:tolist())
+    assert.same({{13, 10}}, v[{{{3, 0}}}]:tolist())
+    assert.same({12, 13}, v[v:gt(11)]:tolist())
+    assert.equal(0, v[v:gt(99)]:numel())
+    local m = tensor {{1, 2}, {3, 4}, {5, 6}}
+    assert.equal(5, m[{2, 0}]:item())
+    assert.same({{5, 6}, {1, 2}}, m[{{2, 0}}]:tolist())
+    assert.same({{3, 4}}, m[tensor {1}]:tolist())
+    assert.same({3, 4}, m[tensor(1)]:tolist())
+    assert.same({6, 1}, m[{{2, 0}, {1, 0}}]:tolist())
+    assert.same({{2, 1}, {4, 3}, {6, 5}}, m[{":", {1, 0}}]:tolist())
+    assert.same({2, 4}, m[{{true, true, false}, 1}]:tolist())
+    assert.same({{{6, 5}, {2, 1}}}, m[{tensor {{{2}, {0}}}, tensor {{{1, 0}}}}]:tolist())
+    -- advanced indices side by side stay in their place, apart they come to the front
+    assert.equal("(2, 5, 4)", tostring(x[{":", {0, 1, 2, 0, 1}}].shape))
+    assert.equal("(2, 4)", tostring(x[{{0, 1}, {2, 0}}].shape))
+    assert.equal("(5, 3)", tostring(x[{{0, 1, 0, 1, 0}, ":", {0, 1, 2, 3, 0}}].shape))
+    assert.same(x:permute(1, 0, 2)[{{0, 2}, {1, 0}}]:tolist(), x[{{1, 0}, {0, 2}}]:tolist())
+    assert.is_nil(x.foo)
+  end)
+
+  it("are assigned to as in PyTorch", function()
+    local x = suture.zeros(3, 4)
+    x[{0, 1}] = 9
+    x[{":", 2}] = tensor {1, 2, 3}
+    x[2] = 5
+    x["-1:"][0] = x[2]
+    assert.same({{0, 9, 1, 0}, {0, 0, 2, 0}, {5, 5, 5, 5}}, x:tolist())
+    x[{"...", -1}] = tensor {{7}, {8}, {9}}[{":", 0}]
+    x[{"::2", ":2"}] = tensor {{-1, -2}}
+    assert.same({{-1, -2, 1, 7}, {0, 0, 2, 8}, {-1, -2, 5, 9}}, x:tolist())
+    x[x:lt(0)] = 0
+    x[x:eq(0)] = suture.arange(6)
+    assert.same({{0, 1, 1, 7}, {2, 3, 2, 8}, {4, 5, 5, 9}}, x:tolist())
+    x[{{2, 0}, {0, 3}}] = tensor {100, 200}
+    x[{{0, 1}}] = x[{{1, 0}}]
+    assert.same({{2, 3, 2, 8}, {0, 1, 1, 200}, {100, 5, 5, 9}}, x:tolist())
+    x[{":", {1, 2}}] = tensor {{1}, {2}, {3}}
+    assert.same({{2, 1, 1, 8}, {0, 2, 2, 200}, {100, 3, 3, 9}}, x:tolist())
+    x["..."] = 1.5
+    assert.is_true(x:eq(1.5):all())
+    local n, b = tensor {1, 2, 3}, tensor {false, false}
+    n[0] = 7.9
+    b[1] = true
+    assert.same({7, 2, 3}, n:tolist())
+    assert.same({false, true}, b:tolist())
+    local p = suture.zeros(2, 2, 2, 2) -- rank 4 lies channels-last
+    p[{1, 0, 1, 0}] = 4
+    p[{":", 1}] = suture.arange(4):reshape(2, 2)
+    assert.same({{{{0, 0}, {0, 0}}, {{0, 1}, {2, 3}}}, {{{0, 0}, {4, 0}}, {{0, 1}, {2, 3}}}}, p:tolist())
+    p[p:eq(4)] = -1
+    assert.equal(-1, p[{1, 0, 1, 0}]:item())
+    local w = suture.ones(2)
+    w.requires_grad = true
+    fails("a gradient flows to y", function() x[{0, "0:2"}] = w * 2 end)
+    fails("came from mul", function() (w * 2)[0] = 1 end)
+    suture.no_grad(function() x[{0, "0:2"}] = w * 2 end)
+    assert.same({2, 2}, x[{0, ":2"}]:tolist())
   end)
 
   it("are made from nested lists", function()
@@ -63,9 +131,9 @@ describe("tensors", function()
     near({0, 0.5, 1}, tensor.linspace(0, 1, 3):tolist())
     assert.same({{1, 0}, {0, 1}}, tensor.eye(2):tolist())
     assert.equal("(3, 4)", tostring(tensor.zeros_like(suture.randn(3, 4)).shape))
-    fails("negative", suture.zeros, -1)
+    fails("0 or above", suture.zeros, -1)
     fails("whole numbers", suture.zeros, 1.5)
-    fails("at most 8", suture.zeros, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+    fails("at most 8 of them", suture.zeros, 1, 1, 1, 1, 1, 1, 1, 1, 1)
   end)
 
   it("draw the same numbers from the same seed", function()
