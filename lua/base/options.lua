@@ -11,21 +11,22 @@ local options = {}
 local function whole(v) if type(v) == "number" then return math.tointeger(v) end end
 
 -- Lists hold nothing but their places: a name among them is an option that slipped in.
-local function is_list(v)
-  if type(v) ~= "table" then return false end
-  local n = 0
-  for _ in next, v do n = n + 1 end
-  return n == #v
+local function all_of(v, check)
+  if type(v) ~= "table" then return nil end
+  local out, n = {}, 0
+  for k, x in next, v do
+    n = n + 1
+    local checked = check(x)
+    if checked == nil then return nil end
+    out[k] = checked
+  end
+  if n == #v then return out end
 end
 
-local function all_of(v, check)
-  if not is_list(v) then return nil end
-  local out = {}
-  for i = 1, #v do
-    out[i] = check(v[i])
-    if out[i] == nil then return nil end
-  end
-  return out
+local function whole_list(v)
+  if type(v) ~= "number" then return all_of(v, whole) end
+  v = math.tointeger(v)
+  return v and {v}
 end
 
 local function natural(v) v = whole(v) if v and v >= 0 then return v end end
@@ -45,14 +46,8 @@ local kinds = {
   count = {"a whole number above 0", function(v) v = whole(v) if v and v > 0 then return v end end},
   natural = {"a whole number, 0 or above", natural},
   dim = {"a dimension (a whole number)", whole},
-  dims = {"a dimension or a list of them (whole numbers)", function(v)
-    if type(v) == "number" then v = {v} end
-    return all_of(v, whole)
-  end},
-  ints = {"a whole number or a list of them", function(v)
-    if type(v) == "number" then v = {v} end
-    return all_of(v, whole)
-  end},
+  dims = {"a dimension or a list of them (whole numbers)", whole_list},
+  ints = {"a whole number or a list of them", whole_list},
   lengths = {"a whole number above 0 or a list of whole numbers, 0 or above", function(v)
     if type(v) ~= "table" then v = whole(v) return v and v > 0 and v or nil end
     return all_of(v, natural)
@@ -187,7 +182,7 @@ local function too_many(what, args, places, n)
 end
 
 local function wrong(what, a, v)
-  local mixed = type(v) == "table" and not getmetatable(v) and v[1] ~= nil and not is_list(v)
+  local mixed = type(v) == "table" and not getmetatable(v) and v[1] ~= nil and not all_of(v, function() return true end)
   fault("%s: %s expects %s, got %s%s", what, a.name, a.expects, show(v), mixed and " (names go into a table of their own, the last)" or "")
 end
 
@@ -236,10 +231,39 @@ end
 
 local function spread(values, n) return table.unpack(values, 1, n) end
 
---- The same, and returns the values in the order of the signature.
+-- The value of one argument by place, v or its default; nil, false where the long way has to look at it.
+local function quick(a)
+  if not a then return function(v) return v, v == nil end end
+  local check, required, default = a.check, a.required, a.default
+  if default ~= nil then default = check(default) end
+  local plain = type(default) ~= "table"
+  return function(v)
+    if v == nil then return default, not required and plain end
+    v = check(v)
+    return v, v ~= nil
+  end
+end
+
+--- The same, and returns the values in the order of the signature. A few arguments by place, none of them a table, take a short way:
+-- nothing is made in memory.
 function options.arguments(what, text)
-  local read = reader(what, text, true)
-  return function(...) return spread(read(...)) end
+  local read, args, _, places = reader(what, text, true), parse(text)
+  local function long(...) return spread(read(...)) end
+  local n = #args
+  if n > 4 or places < n or n == 0 then return long end
+  local first, second, third, fourth = quick(args[1]), quick(args[2]), quick(args[3]), quick(args[4])
+  return function(a, b, c, d, ...)
+    if select("#", ...) > 0 or type(a) == "table" or type(b) == "table" or type(c) == "table" or type(d) == "table" then
+      return long(a, b, c, d, ...)
+    end
+    local one, fits_one = first(a)
+    local two, fits_two = second(b)
+    local three, fits_three = third(c)
+    local four, fits_four = fourth(d)
+    if not (fits_one and fits_two and fits_three and fits_four) then return long(a, b, c, d) end
+    if n == 1 then return one elseif n == 2 then return one, two elseif n == 3 then return one, two, three end
+    return one, two, three, four
+  end
 end
 
 --- The same for a function whose first argument is a list that may also come as numbers in a row: f(2, 3), f{2, 3},

@@ -185,7 +185,7 @@ end
 local Reader = {}
 Reader.__index = Reader
 function Reader:unsqueeze(d) self.x = self.x:unsqueeze(d) end
-function Reader:select(d, i) self.x = self.x:select(d, i) end
+function Reader:select(d, i) self.x = base.element(self.x, d, i) end
 function Reader:slice(d, start, stop, step) self.x = self.x:slice(d, start, stop, step) end
 
 local function gather(x, advanced)
@@ -219,6 +219,8 @@ local function gather(x, advanced)
 end
 
 local function read(x, key)
+  local i = type(key) == "number" and math.tointeger(key)
+  if i and i >= 0 and raw.rank(x) > 0 and i < raw.size(x, 0) then return base.element(x, 0, i) end -- what most keys are
   local reader = setmetatable({x = x}, Reader)
   local advanced = walk(x, items_of(x, key), reader)
   if #advanced > 0 then return gather(reader.x, advanced) end

@@ -230,6 +230,14 @@ end
 
 local select_args = arguments("select", "dim:dim index:int")
 
+--- Element i of dimension dim, both known to be there.
+function base.element(x, dim, i)
+  local part = view(x, "slice", {dim = dim, start = i, stop = i + 1, step = 1})
+  local out = {unpack(raw.shape(part))}
+  table.remove(out, dim + 1)
+  return view(part, "reshape", {shape = out})
+end
+
 --- x:select(dim, index): one element of one dimension, which goes away.
 function T.select(x, ...)
   local dim, i = select_args(...)
@@ -237,11 +245,7 @@ function T.select(x, ...)
   if raw.rank(x) == 0 then fault "select: a scalar has no elements to choose from (x:item() gives its number)" end
   local n = raw.size(x, dim)
   if i < -n or i >= n then fault("select: index %d is out of range for dimension %d of shape %s", i, dim, raw.shape(x)) end
-  i = i % n
-  local part = view(x, "slice", {dim = dim, start = i, stop = i + 1, step = 1})
-  local out = {unpack(raw.shape(part))}
-  table.remove(out, dim + 1)
-  return view(part, "reshape", {shape = out})
+  return base.element(x, dim, i % n)
 end
 
 local split_args, chunk_args = arguments("split", "split_size:lengths dim:dim=0"), arguments("chunk", "chunks:count dim:dim=0")

@@ -71,6 +71,45 @@ x:normal_("a")                     → normal_: mean expects a finite number, go
 x:clamp()                          → clamp: expects a lower or an upper bound
 x:to "cuda"                        → to: this engine computes on the CPU, there is no cuda
 x:backward()                       → does not depend on anything that requires a gradient
+x:sum{dims = 1}                    → sum: no option 'dims': did you mean dim? (options: dim, dtype, keepdim)
+x:sum{1, keepdim = true}           → (names go into a table of their own, the last)
+x:sum(0, true, nil, 5)             → sum: expects at most 3 arguments, got 4
+x:sum(1, {dim = 0})                → sum: dim is given twice
+x:mean{dtype = "int64"}            → mean: dtype expects "float32", got "int64"
+x:topk(1, 5)                       → topk: dimension 5 is out of range
+x:topk(1, {larges = true})         → did you mean largest?
+x:exp(2)                           → exp: expects no arguments, got 1
+x:relu{inplace = true}             → relu: no option 'inplace'
+x:t(1)                             → t: expects no arguments, got 1
+x:add(y, 2)                        → add: expects at most 1 argument by place, got 2 (by name: {alpha = …})
+x:add(x, {alpa = 2})               → did you mean alpha?
+x:div(2, {rounding_mode = "up"})   → div: rounding_mode expects "trunc" or "floor", got "up"
+x:gelu "erf"                       → gelu: approximate expects "none" or "tanh", got "erf"
+x:norm "nuc"                       → norm: p expects a number, math.huge or "fro", got "nuc"
+x:std(0, {correction = 0, unbiased = true})  → std: takes unbiased or correction, not both
+x:all(2)                           → all: dimension 2 is out of range
+x:max{keepdim = true}              → max: keepdim goes with a dimension
+x:mm(y)                            → mm: expects two matrices, got (4, 3) and (4)
+x:bmm(x)                           → bmm: expects two batches of matrices
+x:expand(5, 3)                     → expand: shape (4, 3) does not stretch to (5, 3)
+zeros(2, nil, 3)                   → zeros: size expects whole numbers, 0 or above, at most 8 of them, got nil at place 2
+tensor{1, 2, dtype = "float32"}    → 'dtype' stands among the numbers: options go into a table of their own
+tensor(1, 2)                       → expects one list of numbers
+tensor.cat{x, 5}                   → cat: tensors expects a list of tensors
+tensor.cat({x, x}, {dims = 1})      → did you mean dim?
+tensor.stack{x, y}                 → stack: expects tensors of one shape, got (4, 3) and (4)
+randn(2, {dtype = "int64"})        → randn: dtype expects "float32"
+x[{0, 1, 2}]                       → 3 indices for shape (4, 3)
+y[{0, 2}]                          → several places of one dimension: x[{{0, 2}}]
+x[{1}]                             → x[{1}]: 1 of 2 dimensions: x[{1, "..."}] is the part there, x[{{1}}] the places of dimension 0
+x[{":", "::-1"}]                   → a step is a whole number of 1 or above (x:flip(dim) turns round)
+x["1:a"]                           → an index is a whole number, a slice as "1:4"
+x[x]                               → an index is made of whole numbers or of true and false, got float32
+x[zeros(3, {dtype = "bool"})]      → a mask of shape (3) does not fit dimension 0 of shape (4, 3)
+x[{":", {0, 5}}]                   → index 5 is out of range for dimension 1 of length 3 (-3 to 2)
+x[{{0, 1}, {0, 1, 2}}]             → do not broadcast
+x[{":", 1}] = zeros(3)             → x[…] = y: expects shape (4), got (3)
+x[{0, "..."}] = {1, 2, 3}          → (tensor{…} makes one)
 x.grad = 5                         → grad: expects a tensor, got number
 x.grad = zeros(2)                  → grad: expects shape (4, 3), got (2)
 x[0] = "x"                         → x[…] = y: y expects a number or a tensor, got "x"
@@ -84,6 +123,15 @@ no_grad(5)                         → no_grad: expects a function, got number
 F.cross_entropy(x)                 → cross_entropy: expects a tensor for the target, got nil
 F.cross_entropy(x, {0, 1, 2, 3})   → cross_entropy: target 3 at index 3 is not below 3 classes
 F.cross_entropy(x, y + 1)          → cross_entropy: target 3 at index 2 is not below 3 classes
+F.cross_entropy(x, y:reshape(4, 1))  → a target of shape (4, 1) holds neither class numbers, of shape (4), nor probabilities, of (4, 3) (y:squeeze(1))
+F.cross_entropy(x, y:float())      → cross_entropy: class numbers are whole, targets of int64, got float32 (y:long())
+F.cross_entropy(x, x:long())       → holds probabilities, of float32, got int64
+F.nll_loss(x, y:float())           → nll_loss: class numbers are whole
+F.l1_loss(x, x, {reducton = "sum"})  → l1_loss: no option 'reducton': did you mean reduction?
+F.binary_cross_entropy(x, x, {pos_weight = x})  → pos_weight is an option of binary_cross_entropy_with_logits
+F.relu(x, {inplace = true})        → relu: inplace is not needed: write x = F.relu(x)
+F.linear(x, x, {bia = y})          → did you mean bias?
+F.normalize(x, {eps = "a"})        → normalize: eps expects a number, got "a"
 F.cross_entropy(y, x)              → cross_entropy: class numbers are whole, targets of int64, got float32 (y:long())
 F.cross_entropy(x, {0, 1})         → wants class indices of shape (4)
 F.cross_entropy(x, y, {reduction = "men"})        → cross_entropy: reduction expects "mean", "sum" or "none", got "men"
