@@ -13,9 +13,10 @@ INLINE vf v_sigmoid(vf x) {
   return v_pick(x < v_zero(), e * p, p);
 }
 
-/* tanh x as an odd rational function on [-7.9, 7.9] (Eigen, generic_fast_tanh_float). */
-INLINE vf v_tanh(vf x) {
-  x = v_clamp(x, v_set(-7.90531110763549805f), v_set(7.90531110763549805f));
+/* tanh x as an odd rational function on [-7.9, 7.9] (Eigen, generic_fast_tanh_float); beyond 9.02, where the nearest float is 1, it is
+ * 1: what slopes make of 1 - tanh² must vanish there. */
+INLINE vf v_tanh(vf given) {
+  vf x = v_clamp(given, v_set(-7.90531110763549805f), v_set(7.90531110763549805f));
   vf q = x * x;
   vf a = v_fma(v_set(-2.76076847742355e-16f), q, v_set(2.00018790482477e-13f));
   a = v_fma(a, q, v_set(-8.60467152213735e-11f));
@@ -26,7 +27,8 @@ INLINE vf v_tanh(vf x) {
   vf b = v_fma(v_set(1.19825839466702e-06f), q, v_set(1.18534705686654e-04f));
   b = v_fma(b, q, v_set(2.26843463243900e-03f));
   b = v_fma(b, q, v_set(4.89352518554385e-03f));
-  return x * a / b;
+  vf y = x * a / b, one = v_set(1);
+  return v_pick(given > v_set(9.02f), one, v_pick(given < v_set(-9.02f), v_zero() - one, y));
 }
 
 /* erf x as an odd rational function on [-4, 4] (Eigen, generic_fast_erf_float). */

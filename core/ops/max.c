@@ -1,20 +1,15 @@
 /* max: the largest of x over dims. NaN wins. The gradient is shared evenly among equals, as torch.amax and
- * torch.max() do. */
+ * torch.max() do; first=1: it goes to the first of them, as torch.max(x, dim) does. */
 #include "reduction.h"
+
+extern const Op op_argmax;
 
 FORWARD {
   Reduce r = reduce_call(c);
   kern->reduce_max(c->out.data, c->in[0].data, &r);
 }
 
-GRAD {
-  Node *x = n->in[0], *won = build2(b, &op_eq, x, build_kept(b, n, n));
-  double attr[KEEP + 1];
-  memcpy(attr, n->attr, sizeof attr);
-  attr[KEEP] = 1;
-  Node *winners = build_a(b, &op_sum, 1, &won, KEEP + 1, attr);
-  dx[0] = build2(b, &op_mul, won, build2(b, &op_div, build_kept(b, n, dy), winners));
-}
+GRAD { dx[0] = n->attr[KEEP + 1] != 0 ? build_to_first(b, n, dy, &op_argmax) : build_to_equals(b, n, dy); }
 
 REFERENCE {
   for (int64_t i = 0, count = shape_count(out_shape); i < count; i++) out[i] = -HUGE_VAL;
@@ -25,7 +20,7 @@ REFERENCE {
 }
 
 CASES = {
-  REDUCTION_CASES(CASE_KINKS), {"70000", "", CASE_NO_GRAD | CASE_KINKS}, {"3,40000", "dims=1", CASE_NO_GRAD | CASE_KINKS},
+  REDUCTION_CASES(CASE_KINKS), {"3,4", "dims=1 first=1", CASE_KINKS}, {"2,3,5,7", "dims=1 keepdim=1 first=1", CASE_KINKS}, {"70000", "", CASE_NO_GRAD | CASE_KINKS}, {"3,40000", "dims=1", CASE_NO_GRAD | CASE_KINKS},
   {"40000,5", "dims=0", CASE_NO_GRAD | CASE_KINKS}, {"300,200", "dims=0", CASE_NO_GRAD | CASE_KINKS},
   {"2,130,60,70", "dims=2,3", CASE_NO_GRAD | CASE_KINKS},
   {"40", "", CASE_COARSE | CASE_NO_GRAD}, {"3,40", "dims=1", CASE_COARSE | CASE_NO_GRAD},
@@ -34,8 +29,8 @@ CASES = {
 
 const Op op_max = {
   .name = "max",
-  .args = "x | dims=* keepdim=0",
-  .doc = "y = the largest of x over dims (none named: all); the gradient is shared evenly among equals",
+  .args = "x | dims=* keepdim=0 first=0",
+  .doc = "y = the largest of x over dims (none named: all); the gradient is shared evenly among equals; first=1: it goes to the first of one dim",
   .layout = OP_ANY,
   .keeps_samples = keeps_samples_reduced,
   .shape = shape_reduced_some,

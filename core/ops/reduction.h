@@ -84,6 +84,31 @@ static inline Node *build_kept(Builder *b, const Node *n, Node *value) {
   return !value || shape_equal(&value->shape, &s) ? value : build_shape(b, &op_reshape, value, &s);
 }
 
+/* Gradients of an extreme n: dy shared evenly among equals; or all of it to the first of them, along the one dim that is named. */
+static inline Node *build_to_equals(Builder *b, const Node *n, Node *dy) {
+  Node *won = build2(b, &op_eq, n->in[0], build_kept(b, n, (Node *)n));
+  double attr[KEEP + 1];
+  memcpy(attr, n->attr, sizeof attr);
+  attr[KEEP] = 1;
+  Node *winners = build_a(b, &op_sum, 1, &won, KEEP + 1, attr);
+  return build2(b, &op_mul, won, build2(b, &op_div, build_kept(b, n, dy), winners));
+}
+
+static inline Node *build_to_first(Builder *b, const Node *n, Node *dy, const Op *arg) {
+  Node *x = n->in[0];
+  if (list_length(n->attr) != 1) return build_to_equals(b, n, dy);
+  double attr[KEEP + 1];
+  memcpy(attr, n->attr, sizeof attr);
+  attr[KEEP] = 1;
+  Shape s = {.rank = x->shape.rank};
+  int d = dim_of(n->attr[0], s.rank);
+  for (int i = 0; i < s.rank; i++) s.dim[i] = i == d ? x->shape.dim[i] : 1;
+  Node *places = build_full(b, &s, 0);
+  for (int64_t i = 0; places && i < s.dim[d]; i++) places->value->data[i] = (float)i;
+  Node *won = build2(b, &op_eq, places, build_a(b, arg, 1, &x, KEEP + 1, attr));
+  return build2(b, &op_mul, won, build_kept(b, n, dy));
+}
+
 /* For references: the place in the output (of any keepdim) of x's element at `flat`. */
 static inline int64_t reduced_at(const Shape *in, const double *attr, int64_t flat) {
   int64_t index[MAX_RANK], at = 0;

@@ -1,6 +1,7 @@
 --- Arguments as PyTorch gives them: some by place, the rest by name in a trailing table, all checked.
 -- A signature is "in_channels:count out_channels:count kernel_size:pair stride:pair=1 bias:bool=true": name, kind, and a
--- default for what may be left out ("=nil": nil).
+-- default for what may be left out ("=nil": nil). A kind "mean|sum|none" is one of these words. What stands behind a lone "*"
+-- is given by name only.
 local fault = require "suture.base.fault"
 local suggest = require "suture.base.suggest"
 local is_tensor = require("suture.core").tensor.is
@@ -9,17 +10,60 @@ local options = {}
 
 local function whole(v) if type(v) == "number" then return math.tointeger(v) end end
 
+-- Lists hold nothing but their places: a name among them is an option that slipped in.
+local function all_of(v, check)
+  if type(v) ~= "table" then return nil end
+  local out, n = {}, 0
+  for k, x in next, v do
+    n = n + 1
+    local checked = check(x)
+    if checked == nil then return nil end
+    out[k] = checked
+  end
+  if n == #v then return out end
+end
+
+local function whole_list(v)
+  if type(v) ~= "number" then return all_of(v, whole) end
+  v = math.tointeger(v)
+  return v and {v}
+end
+
+local function natural(v) v = whole(v) if v and v >= 0 then return v end end
+
+local dtypes = {float32 = "float32", float = "float32", int64 = "int64", long = "int64", bool = "bool"}
+
 -- Each kind: what it expects in words, and a check that returns the value to keep, or nil.
 local kinds = {
   any = {"a value", function(v) return v end},
   bool = {"true or false", function(v) if type(v) == "boolean" then return v end end},
   num = {"a number", function(v) if type(v) == "number" and v == v then return v end end},
+  finite = {"a finite number", function(v) if type(v) == "number" and v - v == 0 then return v end end},
   rate = {"a number, 0 or above", function(v) if type(v) == "number" and v >= 0 and v < math.huge then return v end end},
   positive = {"a number above 0", function(v) if type(v) == "number" and v > 0 then return v end end},
   prob = {"a number from 0 to 1", function(v) if type(v) == "number" and v >= 0 and v <= 1 then return v end end},
   int = {"a whole number", whole},
   count = {"a whole number above 0", function(v) v = whole(v) if v and v > 0 then return v end end},
-  natural = {"a whole number, 0 or above", function(v) v = whole(v) if v and v >= 0 then return v end end},
+  natural = {"a whole number, 0 or above", natural},
+  dim = {"a dimension (a whole number)", whole},
+  dims = {"a dimension or a list of them (whole numbers)", whole_list},
+  ints = {"a whole number or a list of them", whole_list},
+  lengths = {"a whole number above 0 or a list of whole numbers, 0 or above", function(v)
+    if type(v) ~= "table" then v = whole(v) return v and v > 0 and v or nil end
+    return all_of(v, natural)
+  end},
+  shape = {"whole numbers, 0 or above, at most 8 of them", function(v)
+    if type(v) == "number" then v = {v} end
+    v = all_of(v, natural)
+    return v and #v <= 8 and v or nil
+  end},
+  dtype = {'"float32", "int64" or "bool" (numbers are computed in float32)', function(v) return dtypes[v] end},
+  float32 = {'"float32"', function(v) if dtypes[v] == "float32" then return "float32" end end},
+  scalar = {"a number, true or false", function(v) if type(v) == "number" or type(v) == "boolean" then return v end end},
+  operand = {"a tensor or a number", function(v) if type(v) == "number" or is_tensor(v) then return v end end},
+  tensors = {"a list of tensors", function(v)
+    return all_of(v, function(x) if is_tensor(x) then return x end end)
+  end},
   str = {"a string", function(v) if type(v) == "string" then return v end end},
   fn = {"a function", function(v) if type(v) == "function" or type(v) == "table" then return v end end},
   tensor = {"a tensor", function(v) if is_tensor(v) then return v end end},
@@ -69,15 +113,27 @@ end}
 
 local function value_of(text)
   if text == "true" then return true elseif text == "false" then return false elseif text == "nil" then return nil end
+  if text == "''" then return "" end
   return math.tointeger(tonumber(text)) or tonumber(text) or text
+end
+
+-- A kind that is one of some words, as "mean|sum|none".
+local function choice(text)
+  local words, among = {}, {}
+  for word in text:gmatch "[^|]+" do words[#words + 1], among[word] = ("%q"):format(word), true end
+  local last = table.remove(words)
+  return {table.concat(words, ", ") .. " or " .. last, function(v) if among[v] then return v end end}
 end
 
 local function show(v)
   if type(v) == "string" then return ("%q"):format(v) end
   if v ~= v then return "nan" end
-  if type(v) == "table" and #v > 0 and (not getmetatable(v) or getmetatable(v).__name == "tuple") then
-    local out = {}
-    for i, x in ipairs(v) do out[i] = show(x) end
+  if type(v) == "table" and next(v) ~= nil and (not getmetatable(v) or getmetatable(v).__name == "shape" or getmetatable(v).__name == "tuple") then
+    local out, names = {}, {}
+    for i, x in ipairs(v) do out[i] = i < 9 and show(x) or i == 9 and "…" or nil end
+    for k in next, v do if type(k) == "string" then names[#names + 1] = k end end
+    table.sort(names)
+    for _, k in ipairs(names) do out[#out + 1] = k .. " = " .. show(v[k]) end
     return "{" .. table.concat(out, ", ") .. "}"
   end
   if type(v) == "userdata" or type(v) == "table" then return "a " .. ((getmetatable(v) or {}).__name or type(v)):gsub("^suture%.", "") end
@@ -104,37 +160,53 @@ function options.check(what, given, known)
   return given
 end
 
---- The arguments of a signature, in order: {name, kind, expects (words), check (f(v) → the value to keep, or nil), required,
--- default}.
-function options.arguments(text)
-  local args = {}
-  for name, kind, default in text:gmatch "([%w_]+):(%w+)(=?[^%s]*)" do
-    local a = {name = name, kind = kind, expects = kinds[kind][1], check = kinds[kind][2], required = default == "",
-      default = value_of(default:sub(2))}
-    if default:sub(2) == "''" then a.default = "" end
-    args[#args + 1] = a
+-- A signature taken apart: its arguments in order, their names as a set, and how many may come by place.
+local function parse(text)
+  local args, known, places = {}, {}, nil
+  for word in text:gmatch "%S+" do
+    local name, kind, default = word:match "^([%w_]+):([%w_|]+)(.*)$"
+    if word == "*" then places = #args else
+      local k = kinds[kind] or choice(kind)
+      args[#args + 1] = {name = name, kind = kind, expects = k[1], check = k[2], required = default == "", default = value_of(default:sub(2))}
+      known[name] = true
+    end
   end
-  return args
+  return args, known, places or #args
 end
 
---- A function that reads arguments by this signature and returns them as one table by name.
--- what: the name put in front of errors.
-function options.signature(what, text)
-  local args, known = options.arguments(text), {}
-  for _, a in ipairs(args) do known[a.name] = true end
+--- The arguments of a signature, in order: {name, kind, expects (words), check (f(v) → the value to keep, or nil), required,
+-- default}.
+function options.arguments_of(text) return (parse(text)) end
+
+local function too_many(what, args, places, n)
+  local names = {}
+  for i = places + 1, #args do names[#names + 1] = args[i].name end
+  fault("%s: expects %s%s, got %d%s", what, places == 0 and "no arguments" or ("at most %d argument%s"):format(places, places == 1 and "" or "s"),
+    places < #args and " by place" or "", n, places < #args and (" (by name: {%s = …})"):format(table.concat(names, " = …, ")) or "")
+end
+
+local function wrong(what, a, v)
+  local mixed = type(v) == "table" and not getmetatable(v) and v[1] ~= nil and not all_of(v, function() return true end)
+  fault("%s: %s expects %s, got %s%s", what, a.name, a.expects, show(v), mixed and " (names go into a table of their own, the last)" or "")
+end
+
+-- Reads arguments by a signature: their values by name, or (by_place) in the order of the signature.
+local function reader(what, text, by_place)
+  local args, known, places = parse(text)
   return function(...)
     local n = select("#", ...)
     local given, named = {...}, nil
+    while n > 0 and given[n] == nil do n = n - 1 end
     if n > 0 and options.is_options(given[n]) then
       named = given[n]
+      given[n] = nil
       n = n - 1
       options.check(what, named, known)
     end
-    if n > #args then fault("%s: expects at most %d arguments, got %d", what, #args, n) end
-    local out = {}
-    for i, a in ipairs(args) do
-      local v = given[i]
-      if i > n then v = nil end
+    if n > places then too_many(what, args, places, n) end
+    local out = by_place and given or {}
+    for i = 1, #args do
+      local a, v = args[i], given[i]
       if named and named[a.name] ~= nil then
         if v ~= nil then fault("%s: %s is given twice", what, a.name) end
         v = named[a.name]
@@ -145,12 +217,74 @@ function options.signature(what, text)
         if v ~= nil then v = a.check(v) end
       else
         local checked = a.check(v)
-        if checked == nil then fault("%s: %s expects %s, got %s", what, a.name, a.expects, show(v)) end
+        if checked == nil then wrong(what, a, v) end
         v = checked
       end
-      out[a.name] = v
+      out[by_place and i or a.name] = v
     end
-    return out
+    return out, #args
+  end
+end
+
+--- A function that reads arguments by this signature and returns them as one table by name.
+-- what: the name put in front of errors.
+function options.signature(what, text)
+  local read = reader(what, text, false)
+  return function(...) return (read(...)) end
+end
+
+local function spread(values, n) return table.unpack(values, 1, n) end
+
+-- The value of one argument by place, v or its default; nil, false where the long way has to look at it.
+local function quick(a)
+  if not a then return function(v) return v, v == nil end end
+  local check, required, default = a.check, a.required, a.default
+  if default ~= nil then default = check(default) end
+  local plain = type(default) ~= "table"
+  return function(v)
+    if v == nil then return default, not required and plain end
+    v = check(v)
+    return v, v ~= nil
+  end
+end
+
+--- The same, and returns the values in the order of the signature. A few arguments by place, none of them a table, take a short way:
+-- nothing is made in memory.
+function options.arguments(what, text)
+  local read, args, _, places = reader(what, text, true), parse(text)
+  local function long(...) return spread(read(...)) end
+  local n = #args
+  if n > 4 or places < n or n == 0 then return long end
+  local first, second, third, fourth = quick(args[1]), quick(args[2]), quick(args[3]), quick(args[4])
+  return function(a, b, c, d, ...)
+    if select("#", ...) > 0 or type(a) == "table" or type(b) == "table" or type(c) == "table" or type(d) == "table" then
+      return long(a, b, c, d, ...)
+    end
+    local one, fits_one = first(a)
+    local two, fits_two = second(b)
+    local three, fits_three = third(c)
+    local four, fits_four = fourth(d)
+    if not (fits_one and fits_two and fits_three and fits_four) then return long(a, b, c, d) end
+    if n == 1 then return one elseif n == 2 then return one, two elseif n == 3 then return one, two, three end
+    return one, two, three, four
+  end
+end
+
+--- The same for a function whose first argument is a list that may also come as numbers in a row: f(2, 3), f{2, 3},
+-- f({2, 3}, {name = value}), f(2, 3, {name = value}).
+function options.listed(what, text)
+  local read = options.arguments(what, text)
+  local first = parse(text)[1]
+  return function(...)
+    local n, head = select("#", ...), ...
+    if n == 0 or (n == 1 and type(head) == "table" and next(head) == nil) then return read({}, {}) end
+    if n == 1 or type(head) == "table" and not options.is_options(head) then return read(...) end
+    local list, named = {...}, nil
+    if options.is_options(list[n]) then named, list[n], n = list[n], nil, n - 1 end
+    for i = 1, n do
+      if not whole(list[i]) then fault("%s: %s expects %s, got %s at place %d", what, first.name, first.expects, show(list[i]), i) end
+    end
+    return read(list, named)
   end
 end
 

@@ -355,24 +355,46 @@ static int tensor_redraw(lua_State *L) {
   return 1;
 }
 
-/* put(t, i, from): t[i] = from, a number or a tensor of t[i]'s shape (or one number broadcast). */
+/* Where the element at `flat` of the row-major order lies in t's storage. */
+static int64_t stored_at(const Tensor *t, int64_t flat) {
+  if (t->shape.rank != 4) return flat;
+  const int64_t *d = t->shape.dim; /* rank 4 lies channels-last */
+  int64_t w = flat % d[3], h = flat / d[3] % d[2], c = flat / (d[3] * d[2]) % d[1], n = flat / (d[3] * d[2] * d[1]);
+  return ((n * d[2] + h) * d[3] + w) * d[1] + c;
+}
+
+/* put(t, {place …}, {size …}, {step …}, from): writes boxes of these sizes into t, each beginning at a place and going on by these
+ * steps, both counted in t's row-major order. from: as many numbers, in that order, or one for all. */
 static int tensor_put(lua_State *L) {
-  Node *n = bind_check_tensor(L, 1);
-  int64_t at = luaL_checkinteger(L, 2), rows = n->shape.rank > 0 ? n->shape.dim[0] : 0;
-  if (at < 0 || at >= rows) return bind_fail(L, "index %I is out of range for shape %s", (lua_Integer)at, SHAPE_STR(&n->shape));
-  Shape part = {.rank = n->shape.rank - 1};
-  for (int d = 0; d < part.rank; d++) part.dim[d] = n->shape.dim[d + 1];
-  int64_t count = shape_count(&part);
-  bind_to_tensor(L, 3);
-  Tensor *from = bind_check_value(L, 3);
-  if (from->count != 1 && !shape_equal(&from->shape, &part))
-    return bind_fail(L, "x[%I] = y: expects shape %s, got %s", (lua_Integer)at, SHAPE_STR(&part), SHAPE_STR(&from->shape));
-  float *values = rows_buffer(L, shape_count(&n->shape), NULL), *source = rows_buffer(L, from->count, NULL);
+  bind_check_tensor(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  Shape box = check_size(L, 3, "x[i] = y"), step = bind_check_shape(L, 4);
+  if (step.rank != box.rank) return bind_fail(L, "put: %d sizes and %d steps", box.rank, step.rank);
+  bind_to_tensor(L, 5);
+  Tensor *from = bind_check_value(L, 5);
+  int64_t places = (int64_t)lua_rawlen(L, 2), each = shape_count(&box), low = 0, high = 0;
+  for (int d = 0; d < box.rank; d++) *(step.dim[d] < 0 ? &low : &high) += (box.dim[d] - 1) * step.dim[d];
+  if (from->count != 1 && from->count != places * each)
+    return bind_fail(L, "put: %d numbers for %d places", (int)from->count, (int)(places * each));
+  if (places * each == 0) return 0;
+  float *source = rows_buffer(L, from->count, NULL);
   tensor_to_rows(from, source);
+  int64_t *at = lua_newuserdatauv(L, (size_t)places * sizeof *at, 0), count = shape_count(&bind_check_tensor(L, 1)->shape);
+  for (int64_t k = 0; k < places; k++) {
+    lua_rawgeti(L, 2, k + 1);
+    at[k] = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    if (at[k] + low < 0 || at[k] + high >= count) return bind_fail(L, "put: place %d is out of range", (int)at[k]);
+  }
   Tensor *t = writable(L, 1, "x[i] = y");
-  tensor_to_rows(t, values);
-  for (int64_t i = 0; i < count; i++) values[at * count + i] = source[from->count == 1 ? 0 : i];
-  tensor_from_rows(t, values);
+  for (int64_t i = 0; i < places * each; i++) {
+    int64_t flat = at[i / each], rest = i % each;
+    for (int d = box.rank - 1; d >= 0; d--) {
+      flat += rest % box.dim[d] * step.dim[d];
+      rest /= box.dim[d];
+    }
+    t->data[stored_at(t, flat)] = source[from->count == 1 ? 0 : i];
+  }
   return 0;
 }
 

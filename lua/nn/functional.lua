@@ -4,20 +4,15 @@ local fault = require "suture.base.fault"
 local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local op, raw = tensor._op, core.tensor
-local is, signature = raw.is, options.signature
+local is, signature, arguments = raw.is, options.signature, options.arguments
 
 local F = {}
+local docs = require("suture")._docs
 
 local function given(what, name, x)
   if not is(x) then fault("%s: expects a tensor for %s, got %s", what, name, options.show(x)) end
   return x
 end
-
--- Arguments by name for functions of x: the rest as in layers.
-local softmax_args, log_softmax_args = signature("softmax", "dim:int=-1"), signature("log_softmax", "dim:int=-1")
-local gelu_args = signature("gelu", "approximate:str=none")
-local leaky_args, elu_args = signature("leaky_relu", "negative_slope:num=0.01"), signature("elu", "alpha:num=1")
-local softplus_args = signature("softplus", "beta:num=1 threshold:num=20")
 
 -- The padding of "same": stride 1, the longer half behind, as PyTorch.
 local function same_padding(x, kernel, dilation)
@@ -52,8 +47,14 @@ function F.conv2d(x, weight, ...)
   return F._conv2d(given("conv2d", "x", x), given("conv2d", "weight", weight), a.bias, a.stride, a.padding, a.dilation, a.groups)
 end
 
+local linear_args = arguments("linear", "weight:tensor bias:tensor=nil")
+
 --- F.linear(x, weight[, bias]): x (…, in), weight (out, in).
-function F.linear(x, weight, bias) return op "linear"(given("linear", "x", x), weight, bias) end
+function F.linear(x, weight, bias, ...)
+  given("linear", "x", x)
+  if select("#", ...) > 0 or not is(weight) or not (bias == nil or is(bias)) then weight, bias = linear_args(weight, bias, ...) end
+  return op "linear"(x, weight, bias)
+end
 
 local pool_args = signature("max_pool2d", "kernel_size:pair stride:pair=nil padding:pair0=0 dilation:pair=1 ceil_mode:bool=false")
 
@@ -79,57 +80,55 @@ function F.avg_pool2d(x, ...) return F._avg_pool2d(given("avg_pool2d", "x", x), 
 local adaptive_args = signature("adaptive_avg_pool2d", "output_size:size")
 
 --- F.adaptive_avg_pool2d(x, size): means over windows chosen so that the output is size × size (or {h, w}).
-function F.adaptive_avg_pool2d(x, size)
+function F.adaptive_avg_pool2d(x, ...)
   given("adaptive_avg_pool2d", "x", x)
-  size = adaptive_args(size).output_size
+  local size = adaptive_args(...).output_size
   size = {size[1] or raw.size(x, -2), size[2] or raw.size(x, -1)}
   return op "adaptive_avg_pool2d"(x, {size = size})
 end
 
---- F.relu(x), F.sigmoid(x), F.tanh(x), F.gelu(x), F.silu(x): elementwise.
-function F.relu(x) return given("relu", "x", x):relu() end
-function F.sigmoid(x) return given("sigmoid", "x", x):sigmoid() end
-function F.tanh(x) return given("tanh", "x", x):tanh() end
-function F.silu(x) return given("silu", "x", x):silu() end
-function F.hardswish(x) return given("hardswish", "x", x):hardswish() end
-
---- F.hardsigmoid(x): relu6(x + 3) / 6, straight pieces in place of the sigmoid. Howard et al. 2019, arXiv:1905.02244.
-function F.hardsigmoid(x) return (given("hardsigmoid", "x", x) + 3):clamp(0, 6) / 6 end
-
---- F.mish(x): x · tanh(softplus(x)). Misra 2019, arXiv:1908.08681.
-function F.mish(x) return given("mish", "x", x) * F.softplus(x):tanh() end
-
---- F.gelu(x[, {approximate = "none"}]): "tanh" for the approximation.
-function F.gelu(x, ...)
-  local approximate = gelu_args(...).approximate
-  if approximate ~= "none" and approximate ~= "tanh" then fault('gelu: approximate is "none" or "tanh", got %s', options.show(approximate)) end
-  return op "gelu"(given("gelu", "x", x), {tanh = approximate == "tanh"})
+-- Functions of x alone. PyTorch's inplace would change x: here it is refused, as nothing is gained by it.
+local function alone(name, f, doc)
+  local read = arguments(name, "inplace:bool=false")
+  F[name] = function(x, ...)
+    given(name, "x", x)
+    if select("#", ...) > 0 and read(...) then fault("%s: inplace is not needed: write x = F.%s(x), the planner shares the memory", name, name) end
+    return f(x)
+  end
+  docs[F[name]] = ("F.%s(x): %s"):format(name, doc)
 end
+alone("relu", function(x) return op "relu"(x) end, "x where it is positive, else 0.")
+alone("sigmoid", function(x) return op "sigmoid"(x) end, "1 / (1 + e⁻ˣ).")
+alone("tanh", function(x) return op "tanh"(x) end, "the hyperbolic tangent.")
+alone("silu", function(x) return op "silu"(x) end, "x · sigmoid(x). Elfwing et al. 2017, arXiv:1702.03118.")
+alone("hardswish", function(x) return op "hardswish"(x) end, "x · relu6(x + 3) / 6. Howard et al. 2019, arXiv:1905.02244.")
+alone("relu6", function(x) return op "clamp"(x, {min = 0, max = 6, open = true}) end, "clamped to 0 … 6.")
+alone("hardsigmoid", function(x) return op "clamp"(x + 3, {min = 0, max = 6, open = true}) / 6 end,
+  "relu6(x + 3) / 6, straight pieces in place of the sigmoid. Howard et al. 2019, arXiv:1905.02244.")
+alone("mish", function(x) return x * F.softplus(x):tanh() end, "x · tanh(softplus(x)). Misra 2019, arXiv:1908.08681.")
+
+--- F.gelu(x[, {approximate = "none"}]): x Φ(x); "tanh" for the approximation. Hendrycks & Gimpel 2016, arXiv:1606.08415.
+function F.gelu(x, ...) return given("gelu", "x", x):gelu(...) end
+
+local leaky_args, elu_args = arguments("leaky_relu", "negative_slope:num=0.01"), arguments("elu", "alpha:num=1")
 
 --- F.leaky_relu(x[, negative_slope (0.01)]): x where it is positive, negative_slope · x elsewhere.
-function F.leaky_relu(x, ...)
-  return op "leaky_relu"(given("leaky_relu", "x", x), {slope = leaky_args(...).negative_slope})
-end
+function F.leaky_relu(x, ...) return op "leaky_relu"(given("leaky_relu", "x", x), {slope = leaky_args(...)}) end
 
 --- F.elu(x[, alpha (1)]): x where it is positive, alpha (eˣ - 1) elsewhere.
-function F.elu(x, ...)
-  return op "elu"(given("elu", "x", x), {alpha = elu_args(...).alpha})
-end
+function F.elu(x, ...) return op "elu"(given("elu", "x", x), {alpha = elu_args(...)}) end
 
 --- F.softplus(x[, beta (1), threshold (20)]): ln(1 + e^βx) / β; x itself where βx is above the threshold.
-function F.softplus(x, ...)
-  local a = softplus_args(...)
-  return op "softplus"(given("softplus", "x", x), {beta = a.beta, threshold = a.threshold})
-end
+function F.softplus(x, ...) return given("softplus", "x", x):softplus(...) end
 
---- F.relu6(x): clamped to 0 … 6.
-function F.relu6(x) return given("relu6", "x", x):clamp(0, 6) end
+--- F.softmax(x[, dim (-1)]): eˣ / Σ eˣ over one dimension.
+function F.softmax(x, ...) return given("softmax", "x", x):softmax(...) end
 
---- F.softmax(x, dim), F.log_softmax(x, dim): over one dimension (default: the last).
-function F.softmax(x, ...) return given("softmax", "x", x):softmax(softmax_args(...).dim) end
-function F.log_softmax(x, ...) return given("log_softmax", "x", x):log_softmax(log_softmax_args(...).dim) end
+--- F.log_softmax(x[, dim (-1)]): the logarithm of softmax.
+function F.log_softmax(x, ...) return given("log_softmax", "x", x):log_softmax(...) end
 
 local dropout_args = signature("dropout", "p:prob=0.5 training:bool=true")
+local dropout2d_args = signature("dropout2d", "p:prob=0.5 training:bool=true")
 
 --- F.dropout(x[, p (0.5), training (true)]): each element dropped with probability p, the others divided by 1 - p.
 function F.dropout(x, ...)
@@ -141,13 +140,13 @@ end
 
 --- F.dropout2d(x[, p, training]): whole channels dropped.
 function F.dropout2d(x, ...)
-  local a = dropout_args(...)
+  local a = dropout2d_args(...)
   given("dropout2d", "x", x)
   if not a.training or a.p == 0 then return x end
   return op "dropout_channels"(x, {p = a.p})
 end
 
-local depth_args = signature("stochastic_depth", "p:prob mode:str training:bool=true")
+local depth_args = signature("stochastic_depth", "p:prob mode:row|batch training:bool=true")
 
 function F._stochastic_depth_mode(what, mode)
   if mode ~= "row" and mode ~= "batch" then fault('%s: mode is "row" (each sample alone) or "batch" (all together), got %s', what, options.show(mode)) end
@@ -159,24 +158,25 @@ end
 function F.stochastic_depth(x, ...)
   local a = depth_args(...)
   given("stochastic_depth", "x", x)
-  F._stochastic_depth_mode("stochastic_depth", a.mode)
   if not a.training or a.p == 0 then return x end
   return op "stochastic_depth"(x, {p = a.p, rows = a.mode == "row"})
 end
 
---- F.flatten(x[, start_dim (0), end_dim (-1)]): dimensions made one.
-function F.flatten(x, start, stop) return given("flatten", "x", x):flatten(start, stop) end
+--- F.flatten(x[, start_dim (0), end_dim (-1)]): these dimensions and those between made one.
+function F.flatten(x, ...) return given("flatten", "x", x):flatten(...) end
 
---- F.pad(x, {left, right, top, bottom, …}[, mode, value]): zeros (or value) around the last dimensions, the last one first;
--- negative numbers cut off.
-function F.pad(x, pads, mode, value)
+local pad_args = arguments("pad", "pad:ints mode:str=constant value:num=0")
+
+--- F.pad(x, {left, right, top, bottom, …}[, mode ("constant"), value (0)]): that value around the last dimensions, the last one
+-- first; negative numbers cut off.
+function F.pad(x, ...)
   given("pad", "x", x)
-  if type(mode) == "table" then mode, value = mode.mode, mode.value end
-  if mode and mode ~= "constant" then fault('pad: mode "constant" is the one there is, got %s', options.show(mode)) end
-  if type(pads) ~= "table" or #pads % 2 ~= 0 or #pads > 2 * x:dim() then
+  local pads, mode, value = pad_args(...)
+  if mode ~= "constant" then fault('pad: mode "constant" is the one there is, got %q', mode) end
+  if #pads % 2 ~= 0 or #pads > 2 * x:dim() then
     fault("pad: expects {left, right, top, bottom, …}, at most a pair per dimension of %s, got %s", x.shape, options.show(pads))
   end
-  return op "pad"(x, {pad = pads, value = value or 0})
+  return op "pad"(x, {pad = pads, value = value})
 end
 
 -- ---- normalisation ----
@@ -286,128 +286,28 @@ function F._packed_attention(qkv, heads, mask, opts)
   return y:transpose(rank - 2, rank - 1):flatten(rank - 1)
 end
 
--- ---- losses ----
+local normalize_args = arguments("normalize", "p:num=2 dim:dims=1 eps:num=1e-12")
 
-local function reduced(what, x, reduction)
-  if reduction == "mean" then return x:mean() end
-  if reduction == "sum" then return x:sum() end
-  if reduction == "none" then return x end
-  fault('%s: reduction is "mean", "sum" or "none", got %s', what, options.show(reduction))
+--- F.normalize(x[, p (2), dim (1), eps (1e-12)]): x divided by its p-norm along dim, or by eps where that is greater.
+function F.normalize(x, ...)
+  local p, dim, eps = normalize_args(...)
+  return given("normalize", "x", x) / x:norm(p, dim, true):clamp(eps)
 end
 
-local ce_args = signature("cross_entropy", "weight:tensor=nil ignore_index:int=-100 reduction:str=mean label_smoothing:prob=0")
-local reductions = {none = 0, mean = 1, sum = 2}
+local one_hot_args = arguments("one_hot", "num_classes:int=-1")
 
-local function reduction_of(what, name)
-  return reductions[name] or fault('%s: reduction is "mean", "sum" or "none", got %s', what, options.show(name))
-end
-
--- Class numbers as a tensor or a list; of one sample a number.
-local function class_target(what, target)
-  if type(target) == "number" or type(target) == "table" and not getmetatable(target) then target = tensor(target) end
-  return given(what, "the target", target)
-end
-
-function F._cross_entropy(logits, target, a)
-  given("cross_entropy", "the logits", logits)
-  target = class_target("cross_entropy", target)
-  local reduction = reduction_of("cross_entropy", a.reduction)
-  if target:dim() == logits:dim() then -- probabilities of the classes
-    local log = logits:log_softmax(logits:dim() > 1 and 1 or 0)
-    local n = logits:size(logits:dim() > 1 and 1 or 0)
-    if a.label_smoothing > 0 then target = target * (1 - a.label_smoothing) + a.label_smoothing / n end
-    if a.weight then log = log * a.weight end
-    local loss = -(log * target):sum(logits:dim() > 1 and 1 or 0)
-    return a.reduction == "mean" and loss:sum() / math.max(1, loss:numel()) or reduced("cross_entropy", loss, a.reduction)
-  end
-  raw.check_targets("cross_entropy", target, logits, a.ignore_index)
-  return op "cross_entropy"(logits, target, a.weight,
-    {label_smoothing = a.label_smoothing, ignore_index = a.ignore_index, reduction = reduction})
-end
-
---- F.cross_entropy(logits, target[, options]): logits (N, classes), target N class numbers (or probabilities of logits' shape).
--- Options: weight (a tensor, one per class), ignore_index (-100), reduction ("mean", "sum", "none"), label_smoothing (0).
-function F.cross_entropy(logits, target, ...) return F._cross_entropy(logits, target, ce_args(...)) end
-
-local loss_args = signature("mse_loss", "reduction:str=mean")
-local l1_args = signature("l1_loss", "reduction:str=mean")
-local function fits(what, x, y)
-  given(what, "x", x)
-  given(what, "the target", y)
-  if x.shape ~= y.shape then fault("%s: x has shape %s, the target %s", what, x.shape, y.shape) end
-end
-
---- F.mse_loss(x, target[, reduction ("mean")]): the square of the difference.
-function F.mse_loss(x, target, ...)
-  fits("mse_loss", x, target)
-  local d = x - target
-  return reduced("mse_loss", d * d, loss_args(...).reduction)
-end
-
---- F.l1_loss(x, target[, reduction ("mean")]): the absolute difference.
-function F.l1_loss(x, target, ...)
-  fits("l1_loss", x, target)
-  return reduced("l1_loss", (x - target):abs(), l1_args(...).reduction)
-end
-
-local smooth_args = signature("smooth_l1_loss", "reduction:str=mean beta:num=1.0")
-
---- F.smooth_l1_loss(x, target[, reduction, beta (1)]): d²/2β where |d| < β, |d| - β/2 beyond.
-function F.smooth_l1_loss(x, target, ...)
-  fits("smooth_l1_loss", x, target)
-  local a = smooth_args(...)
-  local d = (x - target):abs()
-  if a.beta == 0 then return reduced("smooth_l1_loss", d, a.reduction) end
-  local near = d:clamp(nil, a.beta)
-  return reduced("smooth_l1_loss", near * near * (0.5 / a.beta) + (d - near), a.reduction)
-end
-
-local bce_args = signature("binary_cross_entropy_with_logits", "weight:tensor=nil pos_weight:tensor=nil reduction:str=mean")
-
---- F.binary_cross_entropy_with_logits(x, target[, weight, pos_weight, reduction ("mean")]): targets from 0 to 1.
-function F.binary_cross_entropy_with_logits(x, target, ...)
-  fits("binary_cross_entropy_with_logits", x, target)
-  local a = bce_args(...)
-  a.weight, a.pos_weight = a.weight and a.weight:expand(x.shape), a.pos_weight and a.pos_weight:expand(x.shape)
-  return op "binary_cross_entropy_with_logits"(x, target, a.weight, a.pos_weight,
-    {reduction = reduction_of("binary_cross_entropy_with_logits", a.reduction)})
-end
-
---- F.binary_cross_entropy(p, target[, weight, reduction ("mean")]): of probabilities; logarithms are cut off at -100, as in PyTorch.
-function F.binary_cross_entropy(p, target, ...)
-  fits("binary_cross_entropy", p, target)
-  local a = bce_args(...)
-  a.weight = a.weight and a.weight:expand(p.shape)
-  return op "binary_cross_entropy"(p, target, a.weight, {reduction = reduction_of("binary_cross_entropy", a.reduction)})
-end
-
---- F.one_hot(classes, n): rows of 0 with a 1 at the class; n classes.
-function F.one_hot(t, n)
+--- F.one_hot(classes[, num_classes (-1: the greatest and one)]): rows of 0 with a 1 at the class.
+function F.one_hot(t, ...)
   given("one_hot", "the classes", t)
-  if n == nil then n = math.floor(t:max():item()) + 1 end
-  if math.type(n) ~= "integer" or n < 1 then fault("one_hot: expects a number of classes above 0, got %s", options.show(n)) end
+  local n = one_hot_args(...)
+  if n == -1 then n = math.floor(t:max():item()) + 1 end
+  if n < 1 then fault("one_hot: expects a number of classes above 0, got %d", n) end
   for i, c in ipairs(raw.flat(t)) do
     if c < 0 or c >= n or c % 1 ~= 0 then fault("one_hot: class %s at index %d is no whole number below %d", c, i - 1, n) end
   end
   return op "one_hot"(t, {classes = n})
 end
 
-local nll_args = signature("nll_loss", "weight:tensor=nil ignore_index:int=-100 reduction:str=mean")
-
---- F.nll_loss(log_probabilities, target[, options]): as cross_entropy without the softmax.
-function F.nll_loss(log, target, ...)
-  local a = nll_args(...)
-  given("nll_loss", "the log-probabilities", log)
-  target = class_target("nll_loss", target)
-  raw.check_targets("nll_loss", target, log, a.ignore_index)
-  return op "nll_loss"(log, target, a.weight, {ignore_index = a.ignore_index, reduction = reduction_of("nll_loss", a.reduction)})
-end
-
---- F.normalize(x[, p (2), dim (1), eps (1e-12)]): x divided by its 2-norm along dim.
-function F.normalize(x, p, dim, eps)
-  given("normalize", "x", x)
-  if p ~= nil and p ~= 2 then fault("normalize: the 2-norm is the one there is, got p = %s", tostring(p)) end
-  return x / (x * x):sum(dim or 1, true):sqrt():clamp(eps or 1e-12)
-end
+require "suture.nn.losses"(F)
 
 return F

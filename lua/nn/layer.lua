@@ -130,7 +130,7 @@ end
 local function declare(name, given)
   options.check("layer " .. name, given, keys)
   if type(given.forward) ~= "function" then fault("layer %s: forward is missing, a function of (self, x)", name) end
-  local args = options.arguments(given.fields or "")
+  local args = options.arguments_of(given.fields or "")
   local spec = {name = name, args = args, known = {}, names = {}, told = given.told or {}, computed = given.computed or {}, live = given.live or {}}
   for _, key in ipairs {"check", "parameters", "buffers", "build", "reset"} do spec[key] = given[key] end
   for i, arg in ipairs(args) do

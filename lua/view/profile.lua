@@ -51,7 +51,7 @@ local function step(m, args)
   local heads = losses.heads(m, table.unpack(args))
   local out = tensors({}, heads)[1]
   if not out then fault("profile: the model gives back no tensor") end
-  local loss = #out.shape == 2 and losses.of(m, {out, table.unpack(heads, 2)}, raw.full({out.shape[1]}, 0)) or out:mean()
+  local loss = #out.shape == 2 and losses.of(m, {out, table.unpack(heads, 2)}, raw.full({out.shape[1]}, 0, "int64")) or out:mean()
   if not loss.requires_grad then fault("profile: nothing trains: no parameter the output depends on requires a gradient · m:unfreeze(path) or a new head") end
   loss:backward()
   return graph.order(loss)

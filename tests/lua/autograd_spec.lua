@@ -97,4 +97,45 @@ describe("autograd", function()
     near(3, w:item(), 1e-3)
     near(0.5, b:item(), 1e-3)
   end)
+
+  -- f(x): a number made of x; want: its gradient at values
+  local function slope(values, want, f)
+    local x = leaf(values)
+    f(x):sum():backward()
+    local got = x.grad:reshape(-1):tolist()
+    for i, g in ipairs(want) do
+      assert.is_true(math.abs(g - got[i]) < 1e-5, ("expected %s at place %d, got %s"):format(g, i - 1, got[i]))
+    end
+  end
+
+  it("has PyTorch's gradients where a function bends", function()
+    local F = suture.F
+    slope({{1, 3, 3}, {2, 2, 0}}, {0, 1, 0, 1, 0, 0}, function(x) return (x:max(1)) end)
+    slope({{1, 3, 3}, {2, 2, 0}}, {1, 0, 0, 0, 1, 1}, function(x) return (x:min(0)) end)
+    slope({{1, 3, 3}, {2, 2, 0}}, {0, 0.5, 0.5, 0.5, 0.5, 0}, function(x) return x:amax(1) end)
+    slope({1, 3, 3}, {0, 0.5, 0.5}, function(x) return x:max() end)
+    slope({-1, 0, 3, 6, 7}, {0, 0, 1, 0, 0}, F.relu6)
+    slope({-1, 0, 3, 6, 7}, {0, 1, 1, 1, 0}, function(x) return x:clamp(0, 6) end)
+    slope({-1, 0, 3, 6, 7}, {0, 1, 1, 1, 0}, function(x) return x:clamp(tensor(0.0), tensor {6.0}) end)
+    slope({-4, -3, 0, 3, 4}, {0, 0, 1 / 6, 0, 0}, F.hardsigmoid)
+    slope({-50, -20, 0, 20, 50}, {0, 0, 0.5, 1, 1}, function(x) return F.gelu(x, "tanh") end)
+    slope({{0, 0}, {3, 4}}, {2, 2, (16 - 12) / 125, (9 - 12) / 125}, function(x) return F.normalize(x, {eps = 0.5}) end)
+    slope({{0, 0}, {3, 4}}, {0, 0, 0.6, 0.8}, function(x) return x:norm(2, 1) end)
+    for _, p in ipairs {1, 2, 3, math.huge, "fro"} do
+      slope({0, 0}, {0, 0}, function(x) return x:norm(p) end)
+    end
+    slope({2, 2}, {0, 0}, function(x) return x:std() end)
+    slope({3, -4}, {0.6, -0.8}, function(x) return x:norm() end)
+  end)
+
+  it("refuses options of backward that it does not know", function()
+    local x = leaf {1, 2}
+    local ok, message = pcall(function() x:sum():backward(nil, {retain_grph = true}) end)
+    assert.is_false(ok)
+    assert.is_truthy(message:find("did you mean retain_graph", 1, true), message)
+    local y = x * 2
+    y:backward {gradient = tensor {1.0, 3.0}, retain_graph = true}
+    y:backward(1)
+    assert.same({4, 8}, x.grad:tolist())
+  end)
 end)

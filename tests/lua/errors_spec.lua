@@ -15,33 +15,33 @@ ds = data.shapes{n = 1, transform = m}
 -- code → a part of the message
 local cases = [[
 -- tensors
-zeros(2, -1)                       → zeros: a size cannot be negative, got -1
-zeros(2.5)                         → zeros: a shape is made of whole numbers, got 2.5
-zeros(1e10, 1e10)                  → zeros: shape (10000000000, 10000000000) has more elements than can be counted
+zeros(2, -1)                       → zeros: size expects whole numbers, 0 or above, at most 8 of them, got {2, -1}
+zeros(2.5)                         → zeros: size expects whole numbers, 0 or above, at most 8 of them, got 2.5
+zeros(1e10, 1e10)                  → has more elements than can be counted
 zeros(2, {dtpye = "int64"})        → did you mean dtype?
-zeros(2, {dtype = "float16"})      → dtype is "float32", "int64" or "bool"
+zeros(2, {dtype = "float16"})      → zeros: dtype expects "float32", "int64" or "bool" (numbers are computed in float32), got "float16"
 tensor{{1, 2}, {3}}                → tensor: rows of different lengths, 2 and 1
 tensor{1, "x"}                     → tensor: expects numbers, got string
 tensor()                           → tensor: expects a number or nested lists of numbers, got nil
 arange()                           → arange: expects arange(stop)
 arange(0/0)                        → arange: stop expects a finite number
 arange(1, 2, 0)                    → arange: the step is not 0
-linspace("a", 1, 2)                → linspace: start expects a number, got string
-eye(-1)                            → eye: n expects a whole number of 0 or above, got -1
-eye "a"                            → eye: n expects a whole number of 0 or above, got string
-full({2}, "a")                     → full: expects a number to fill with, got string
-seed "a"                           → seed: n expects a whole number, got string
-load_tensor()                      → load_tensor: expects a path
-save_tensor(x)                     → save_tensor: expects a path
-save_tensor(5, "x.npy")            → save_tensor: expects a tensor, got number
+linspace("a", 1, 2)                → linspace: start expects a finite number, got "a"
+eye(-1)                            → eye: n expects a whole number, 0 or above, got -1
+eye "a"                            → eye: n expects a whole number, 0 or above, got "a"
+full({2}, "a")                     → full: fill_value expects a number, true or false, got "a"
+seed "a"                           → seed: n expects a whole number, got "a"
+load_tensor()                      → load_tensor: path is missing (expects a string)
+save_tensor(x)                     → save_tensor: path is missing (expects a string)
+save_tensor(5, "x.npy")            → save_tensor: x expects a tensor, got 5
 x + nil                            → add: expects tensors or numbers, got nil
 x + "a"                            → add: expects tensors or numbers, got string
 x + zeros(2)                       → add: shapes (4, 3) and (2) do not broadcast
 x < x                              → x:lt(y)
 x[4]                               → index 4 is out of range for dimension 0 of shape (4, 3)
-x[0.5]                             → index 0.5 is out of range
-x[{9}]                             → index_select: expects whole numbers from 0 to 3 for dimension 0 of shape (4, 3), got 9
-x[{true}]                          → a mask of true and false is no index
+x[0.5]                             → an index is a whole number, a slice as "1:4", "...", "None", a tensor of places or a mask, or a list of these in one table, got 0.5
+x[{9}]                             → x[{9}]: 1 of 2 dimensions: x[{9, "..."}] is the part there, x[{{9}}] the places of dimension 0
+x[{true}]                          → an index is a whole number, a slice as "1:4", "...", "None", a tensor of places or a mask, or a list of these in one table, got true
 x:index_select(0, {-1})            → got -1
 x:index_select(0, tensor{0.5})     → got a fraction
 x:index_select(0, "a")             → index_select: expects a tensor, got string
@@ -49,32 +49,71 @@ x:item()                           → item: expects a tensor with one element, 
 x.sum(1)                           → a method is called with a colon, x:sum(…)
 x.reshape(12)                      → a method is called with a colon, x:reshape(…)
 x:sum(2)                           → sum: dimension 2 is out of range for shape (4, 3) (-2 to 1)
-x:sum "a"                          → sum: a dimension is a whole number, got string
+x:sum "a"                          → sum: dim expects a dimension or a list of them (whole numbers), got "a"
 x:sum(0, "yes")                    → sum: keepdim
 x:reshape(5)                       → reshape: shape (4, 3) has 12 elements, (5) has 5
 x:permute(0, 0)                    → permute: dimension 0 is given twice
-x:narrow(0, "a", 1)                → narrow: start expects a whole number, got string
+x:narrow(0, "a", 1)                → narrow: start expects a whole number, got "a"
 x:narrow(0, 3, 2)                  → narrow: 2 elements from 3 do not lie in dimension 0
-x:slice(0, "a")                    → slice: start expects a whole number, got string
-x:select(0)                        → select: index expects a whole number, got nil
-x:split(0)                         → split: n expects a whole number of 1 or above, got 0
-x:chunk(0)                         → chunk: k expects a whole number of 1 or above, got 0
-x:topk "a"                         → topk: k expects a whole number of 1 or above, got string
+x:slice(0, "a")                    → slice: start expects a whole number, got "a"
+x:select(0)                        → select: index is missing (expects a whole number)
+x:split(0)                         → split: split_size expects a whole number above 0 or a list of whole numbers, 0 or above, got 0
+x:chunk(0)                         → chunk: chunks expects a whole number above 0, got 0
+x:topk "a"                         → topk: k expects a whole number, 0 or above, got "a"
 x:topk(9)                          → topk: 9 of 3 elements
 x:matmul(x)                        → matmul: cannot multiply (4, 3) and (4, 3)
-x:allclose(5)                      → allclose: expects a tensor, got number
-x:equal(5)                         → equal: expects a tensor, got number
-x:view_as(3)                       → view_as: expects a tensor, got number
-x:fill_ "a"                        → fill_: the value expects a number, got string
-x:copy_(zeros(5))                  → do not broadcast
-x:normal_("a")                     → normal_: mean expects a number, got string
+x:allclose(5)                      → allclose: other expects a tensor, got 5
+x:equal(5)                         → equal: other expects a tensor, got 5
+x:view_as(3)                       → view_as: other expects a tensor, got 3
+x:fill_ "a"                        → fill_: value expects a tensor or a number, got "a"
+x:copy_(zeros(5))                  → copy_: expects shape (4, 3), got (5)
+x:normal_("a")                     → normal_: mean expects a finite number, got "a"
 x:clamp()                          → clamp: expects a lower or an upper bound
-x:to "cuda"                        → to: dtype is
+x:to "cuda"                        → to: this engine computes on the CPU, there is no cuda
 x:backward()                       → does not depend on anything that requires a gradient
+x:sum{dims = 1}                    → sum: no option 'dims': did you mean dim? (options: dim, dtype, keepdim)
+x:sum{1, keepdim = true}           → (names go into a table of their own, the last)
+x:sum(0, true, nil, 5)             → sum: expects at most 3 arguments, got 4
+x:sum(1, {dim = 0})                → sum: dim is given twice
+x:mean{dtype = "int64"}            → mean: dtype expects "float32", got "int64"
+x:topk(1, 5)                       → topk: dimension 5 is out of range
+x:topk(1, {larges = true})         → did you mean largest?
+x:exp(2)                           → exp: expects no arguments, got 1
+x:relu{inplace = true}             → relu: no option 'inplace'
+x:t(1)                             → t: expects no arguments, got 1
+x:add(y, 2)                        → add: expects at most 1 argument by place, got 2 (by name: {alpha = …})
+x:add(x, {alpa = 2})               → did you mean alpha?
+x:div(2, {rounding_mode = "up"})   → div: rounding_mode expects "trunc" or "floor", got "up"
+x:gelu "erf"                       → gelu: approximate expects "none" or "tanh", got "erf"
+x:norm "nuc"                       → norm: p expects a number, math.huge or "fro", got "nuc"
+x:std(0, {correction = 0, unbiased = true})  → std: takes unbiased or correction, not both
+x:all(2)                           → all: dimension 2 is out of range
+x:max{keepdim = true}              → max: keepdim goes with a dimension
+x:mm(y)                            → mm: expects two matrices, got (4, 3) and (4)
+x:bmm(x)                           → bmm: expects two batches of matrices
+x:expand(5, 3)                     → expand: shape (4, 3) does not stretch to (5, 3)
+zeros(2, nil, 3)                   → zeros: size expects whole numbers, 0 or above, at most 8 of them, got nil at place 2
+tensor{1, 2, dtype = "float32"}    → 'dtype' stands among the numbers: options go into a table of their own
+tensor(1, 2)                       → expects one list of numbers
+tensor.cat{x, 5}                   → cat: tensors expects a list of tensors
+tensor.cat({x, x}, {dims = 1})      → did you mean dim?
+tensor.stack{x, y}                 → stack: expects tensors of one shape, got (4, 3) and (4)
+randn(2, {dtype = "int64"})        → randn: dtype expects "float32"
+x[{0, 1, 2}]                       → 3 indices for shape (4, 3)
+y[{0, 2}]                          → several places of one dimension: x[{{0, 2}}]
+x[{1}]                             → x[{1}]: 1 of 2 dimensions: x[{1, "..."}] is the part there, x[{{1}}] the places of dimension 0
+x[{":", "::-1"}]                   → a step is a whole number of 1 or above (x:flip(dim) turns round)
+x["1:a"]                           → an index is a whole number, a slice as "1:4"
+x[x]                               → an index is made of whole numbers or of true and false, got float32
+x[zeros(3, {dtype = "bool"})]      → a mask of shape (3) does not fit dimension 0 of shape (4, 3)
+x[{":", {0, 5}}]                   → index 5 is out of range for dimension 1 of length 3 (-3 to 2)
+x[{{0, 1}, {0, 1, 2}}]             → do not broadcast
+x[{":", 1}] = zeros(3)             → x[…] = y: expects shape (4), got (3)
+x[{0, "..."}] = {1, 2, 3}          → (tensor{…} makes one)
 x.grad = 5                         → grad: expects a tensor, got number
 x.grad = zeros(2)                  → grad: expects shape (4, 3), got (2)
-x[0] = "x"                         → x[0]: the new value expects a number, got string
-x[0] = zeros(2)                    → x[0] = y: expects shape (3), got (2)
+x[0] = "x"                         → x[…] = y: y expects a number or a tensor, got "x"
+x[0] = zeros(2)                    → x[…] = y: expects shape (3), got (2)
 x[9] = 1                           → index 9 is out of range
 x.foo = 1                          → a tensor has no field 'foo' to set
 y.requires_grad = true             → only float32 tensors can have gradients, this one is int64
@@ -84,9 +123,18 @@ no_grad(5)                         → no_grad: expects a function, got number
 F.cross_entropy(x)                 → cross_entropy: expects a tensor for the target, got nil
 F.cross_entropy(x, {0, 1, 2, 3})   → cross_entropy: target 3 at index 3 is not below 3 classes
 F.cross_entropy(x, y + 1)          → cross_entropy: target 3 at index 2 is not below 3 classes
-F.cross_entropy(y, x)              → targets are class numbers: whole, from 0
+F.cross_entropy(x, y:reshape(4, 1))  → a target of shape (4, 1) holds neither class numbers, of shape (4), nor probabilities, of (4, 3) (y:squeeze(1))
+F.cross_entropy(x, y:float())      → cross_entropy: class numbers are whole, targets of int64, got float32 (y:long())
+F.cross_entropy(x, x:long())       → holds probabilities, of float32, got int64
+F.nll_loss(x, y:float())           → nll_loss: class numbers are whole
+F.l1_loss(x, x, {reducton = "sum"})  → l1_loss: no option 'reducton': did you mean reduction?
+F.binary_cross_entropy(x, x, {pos_weight = x})  → pos_weight is an option of binary_cross_entropy_with_logits
+F.relu(x, {inplace = true})        → relu: inplace is not needed: write x = F.relu(x)
+F.linear(x, x, {bia = y})          → did you mean bias?
+F.normalize(x, {eps = "a"})        → normalize: eps expects a number, got "a"
+F.cross_entropy(y, x)              → cross_entropy: class numbers are whole, targets of int64, got float32 (y:long())
 F.cross_entropy(x, {0, 1})         → wants class indices of shape (4)
-F.cross_entropy(x, y, {reduction = "men"})        → reduction is "mean", "sum" or "none", got "men"
+F.cross_entropy(x, y, {reduction = "men"})        → cross_entropy: reduction expects "mean", "sum" or "none", got "men"
 F.cross_entropy(x, y, {ignore_index = "a"})       → ignore_index expects a whole number, got "a"
 F.cross_entropy(x, y, {label_smoothing = 0/0})    → label_smoothing expects a number from 0 to 1
 F.nll_loss(x, {0, 1, 2, 3})        → nll_loss: target 3 at index 3 is not below 3 classes
