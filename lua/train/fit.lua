@@ -1,4 +1,5 @@
 --- fit: train a model on a dataset.
+local chosen = require "suture.train.chosen"
 local core = require "suture.core"
 local F = require "suture.nn.functional"
 local tensor = require "suture.tensor"
@@ -12,50 +13,13 @@ local optim = require "suture.optim"
 local options = require "suture.base.options"
 local progress = require "suture.train.progress"
 local schedules = require "suture.train.schedule"
-local suggest = require "suture.base.suggest"
 local trunk = require "suture.train.trunk"
 local graph, rows = core.graph, core.rows
 
-local read = options.named("fit", [[val:any=nil epochs:any=10 batch:count=32
-  optimizer:any=sgd lr:rate=nil momentum:rate=nil nesterov:bool=nil weight_decay:rate=nil betas:table=nil eps:rate=nil
+local own = [[val:any=nil epochs:any=10 batch:count=32 optimizer:any=sgd
   schedule:any=constant step_size:count=nil gamma:rate=0.1 label_smoothing:prob=0 clip:positive=nil
   patience:count=5 min_delta:rate=0 max_epochs:count=200 best:bool=nil
-  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil]])
-
--- Optimizers by name, and the options of fit each takes: what is not given is as optim has it, but for these.
-local adam = {lr = true, betas = true, eps = true, weight_decay = true}
-local makers = {
-  sgd = {make = optim.SGD, takes = {lr = true, momentum = true, nesterov = true, weight_decay = true}, lr = 0.01, momentum = 0.9},
-  adam = {make = optim.Adam, takes = adam},
-  adamw = {make = optim.AdamW, takes = adam},
-}
-
-local function is_optimizer(o) return type(o) == "table" and type(o.param_groups) == "table" and o.step ~= nil end
-
--- The optimizer that the options ask for. An option it would not look at is an error.
-local function optimizer_for(m, opts)
-  local given = opts.optimizer
-  local kind = type(given) == "string" and makers[given]
-  if not kind and not is_optimizer(given) then
-    fault('fit: no optimizer %s%s ("sgd", "adam", "adamw", or an object from optim)', options.show(given),
-      type(given) == "string" and suggest.hint(given, makers) or "")
-  end
-  local takes, own = kind and kind.takes or {}, {}
-  for _, name in ipairs {"lr", "momentum", "nesterov", "weight_decay", "betas", "eps"} do
-    own[name] = opts[name]
-    if own[name] ~= nil and not takes[name] then
-      fault("fit: %s is no option of %s", name, kind and given or "an optimizer of your own: give it to optim." .. tostring(given.kind))
-    end
-    if own[name] == nil and kind then own[name] = kind[name] end
-  end
-  if kind then return kind.make(m:parameters(), own) end
-  local mine = {}
-  for p in m:parameters() do mine[p] = p.requires_grad end
-  for _, g in ipairs(given.param_groups) do
-    for _, p in ipairs(g.params) do if mine[p] then return given end end
-  end
-  fault("fit: the optimizer holds no parameter of the model that trains (it was made for another, or before surgery)")
-end
+  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil ]]
 
 local Result = {__name = "training", __tostring = function(r)
   local last = r.history[#r.history]
@@ -125,7 +89,7 @@ local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge en
 local function fit(m, train, opts)
   measure.check_model("fit", m)
   measure.check_dataset("fit", train)
-  opts = read(opts)
+  opts = options.named("fit", own .. chosen.signature())(opts)
   if opts.val ~= nil then measure.check_dataset("fit: val", opts.val) end
   trunk.check("fit", opts.cache)
   local converge = opts.epochs == "converge"
@@ -138,7 +102,7 @@ local function fit(m, train, opts)
   local moving, trained, others = movable(m)
   if trained == 0 then fault("fit: nothing to train: no parameter requires a gradient · m:unfreeze(\"fc\") or a new head (m:reset_head(n)) would") end
 
-  local optimizer = optimizer_for(m, opts)
+  local optimizer = chosen.new("fit", m, opts)
   local base = {}
   for i, g in ipairs(optimizer.param_groups) do base[i] = g.lr end
   local factor = schedules(opts)
