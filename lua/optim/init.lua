@@ -25,17 +25,18 @@ end
 
 --- optim.optimizer "Lion" {options = "lr:rate=1e-4 …", state = "exp_avg", step = function(p, g, s, group, t) … end}: an
 -- optimizer of one's own: gives its constructor, which is optim.Lion from then on, and fit's optimizer = "lion".
--- options: name:kind=default of each (kinds: rate, a number of 0 or above; num, bool, betas …); state: names of tensors kept for
--- each parameter, zero at first ("buf?momentum": where that option is not 0 or false); step: gives the parameter's new numbers
--- from p, its gradient g, the state s (assign new tensors to its fields), the group's options, and t, the number of the step
--- from 1. Further fields: check = function(group, say), fit = {options that fit gives}, about = "…" (for help).
+-- options: name:kind=default of each (kinds: rate, a number of 0 or above; num, bool, betas …); state: names of tensors
+-- kept for each parameter, zero at first ("buf?momentum": where that option is not 0 or false); step: gives the
+-- parameter's new numbers from p, its gradient g, the state s (assign new tensors to its fields), the group's options,
+-- and t, the number of the step from 1. Further fields: check = function(group, say), fit = {options that fit gives},
+-- about = "…" (for help).
 function optim.optimizer(name)
   local declare = optimizer.declare(name)
   return function(declared) return register(declare(declared)) end
 end
 
---- optim.clip_grad_norm_(params, max_norm): scales gradients so that their norm together is at most max_norm; returns the
--- norm before. Pascanu et al. 2013, arXiv:1211.5063.
+--- optim.clip_grad_norm_(params, max_norm): scales gradients so that their norm together is at most max_norm; returns
+-- the norm before. Pascanu et al. 2013, arXiv:1211.5063.
 function optim.clip_grad_norm_(params, max_norm)
   if type(max_norm) ~= "number" or not (max_norm > 0) then fault("clip_grad_norm_: max_norm expects a number above 0, got %s", options.show(max_norm)) end
   return core.optim.clip(core.optim.group(optimizer.tensors("clip_grad_norm_", params)), max_norm)

@@ -41,7 +41,8 @@ local function lua_path(path)
   return out
 end
 
--- What to type to have these parameters of m (a set) held too: the outermost modules of which none is held, else the tensors.
+-- What to type to have these parameters of m (a set) held too: the outermost modules of which none is held, else the
+-- tensors.
 local function additions(m, missing, held)
   local lines, done = {}, {}
   for path, module in m:named_modules() do
@@ -66,8 +67,8 @@ local function some(list, most)
   return #list > most and ("%s and %d more"):format(out, #list - most) or out
 end
 
--- An error unless the optimizer holds every parameter of m that requires a gradient. Returns a line on what it holds besides,
--- or nil.
+-- An error unless the optimizer holds every parameter of m that requires a gradient. Returns a line on what it holds
+-- besides, or nil.
 local function check_held(what, m, optimizer)
   local held, mine, missing, lost, stray = {}, {}, {}, {}, {}
   for _, g in ipairs(optimizer.param_groups) do
@@ -93,8 +94,9 @@ local function check_held(what, m, optimizer)
     lost[1]:match "^(.*)%.[^.]*$" or lost[1], more and " · " .. more or "")
 end
 
---- The optimizer that opts.optimizer asks for, a name or an object, and a line on what an object holds besides m's parameters
--- or nil. opts: the optimizer's own options besides; one that it would not look at is an error, which names the function `what`.
+--- The optimizer that opts.optimizer asks for, a name or an object, and a line on what an object holds besides m's
+-- parameters or nil. opts: the optimizer's own options besides; one that it would not look at is an error, which names
+-- the function `what`.
 function chosen.new(what, m, opts)
   local given = opts.optimizer
   local kind = type(given) == "string" and optim._kinds[given:lower()]

@@ -21,16 +21,18 @@ local Plan = {__name = "training plan", __tostring = function(r)
   return table.concat(lines, "\n")
 end}
 
-local read = options.named("plan", "batch:count=32 cache:any=true cache_mb:rate=2048 threads:natural=nil")
+local read = options.named("plan", "batch:count=32 cache:any=true cache_mb:rate=2048 threads:natural=nil loss:any=nil")
 
---- plan(m, ds[, {batch = 32, cache = true, cache_mb = 2048}]): where backward stops, what fit would keep between epochs,
--- memory, and seconds per epoch, from one measured step (the model stays as it is). Returns a table that prints itself:
--- `first`, `cache`, `memory`, `saved`, `seconds`, `steps`, and where something is kept `cached_seconds`, `cached_from` (epoch).
+--- plan(m, ds[, {batch = 32, cache = true, cache_mb = 2048, loss = …}]): where backward stops, what fit would keep
+-- between epochs, memory, and seconds per epoch, from one measured step (the model stays as it is). Returns a table
+-- that prints itself: `first`, `cache`, `memory`, `saved`, `seconds`, `steps`, and where something is kept
+-- `cached_seconds`, `cached_from` (epoch).
 local function plan(m, ds, opts)
   measure.check_model("plan", m)
   measure.check_dataset("plan", ds)
   opts = read(opts)
   trunk.check("plan", opts.cache)
+  local objective = losses.objective("plan", opts.loss, 0)
   local batch = math.min(opts.batch, #ds)
   local r = setmetatable({batch = batch, steps = math.ceil(#ds / batch), parameters = 0, trainable = 0, tensors = 0, trainable_tensors = 0,
     frozen_modules = 0}, Plan)
@@ -50,11 +52,7 @@ local function plan(m, ds, opts)
   local start = core.engine.clock()
   ds:batch(places) -- again, for its time: the first waits for files and fresh memory
   local loading = core.engine.clock() - start
-  local function loss_of()
-    local heads = losses.heads(m, x)
-    measure.check_classes("plan", heads, ds)
-    return losses.of(m, heads, y)
-  end
+  local function loss_of() return (objective.train(m, x, y, ds)) end
   local loss = loss_of()
   local cost = graph.cost({loss}, true)
   r.memory, r.saved = cost.arena + cost.outputs, cost.saved

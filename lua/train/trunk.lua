@@ -1,7 +1,8 @@
 --- The frozen trunk: what comes before the first thing that trains is computed once per sample and kept.
--- The graph says where that is (core/graph.h, graph_frontier): values that depend on the sample alone, through nothing that
--- requires a gradient, is random, or mixes samples. Later epochs give those values to the traced graph, and what came
--- before them is dead code. Where augmentation draws each epoch's pictures anew, several views of a sample may be kept.
+-- The graph says where that is (core/graph.h, graph_frontier): values that depend on the sample alone, through nothing
+-- that requires a gradient, is random, or mixes samples. Later epochs give those values to the traced graph, and what
+-- came before them is dead code. Where augmentation draws each epoch's pictures anew, several views of a sample may be
+-- kept.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
@@ -17,8 +18,8 @@ function trunk.check(what, cache)
     options.show(cache), type(cache) == "number" and " · a bound in MB is cache_mb" or "")
 end
 
---- A cache for the samples of ds, which augmentation changes from epoch to epoch when `random`. opts.cache: true, false, or
--- the number of augmented views; opts.cache_mb: the most that is kept.
+--- A cache for the samples of ds, which augmentation changes from epoch to epoch when `random`. opts.cache: true,
+-- false, or the number of augmented views; opts.cache_mb: the most that is kept.
 function trunk.new(ds, opts, random)
   return setmetatable({n = #ds, cache = opts.cache, views = not random and 1 or math.tointeger(opts.cache) or 0, mb = opts.cache_mb,
     shelves = {}}, trunk)
@@ -35,8 +36,9 @@ local function frontier(want, x)
   return values, table.concat(names, ", "), why
 end
 
---- Looks where the frozen part of what makes `want` from the batch x ends, and settles whether its values are kept: sets
--- `names`, `bytes` a view of all samples takes, and `why` when nothing is kept. What was kept before, from elsewhere, is dropped.
+--- Looks where the frozen part of what makes `want` from the batch x ends, and settles whether its values are kept:
+-- sets `names`, `bytes` a view of all samples takes, and `why` when nothing is kept. What was kept before, from
+-- elsewhere, is dropped.
 function trunk:look(want, x)
   local values, names, why = frontier(want, x)
   if names == self.names then return end
@@ -59,8 +61,9 @@ function trunk:what() return (self.views > 1 and self.views .. " views of " or "
 --- The view that an epoch (from 1) draws or takes.
 function trunk:view(epoch) return (epoch - 1) % math.max(self.views, 1) end
 
---- Keeps the frontier's values under `want` for these places. Call after look, and before want is computed.
-function trunk:keep(view, want, x, places)
+--- Keeps the frontier's values under `want` for these places, and their targets y. Call after look, and before want is
+-- computed.
+function trunk:keep(view, want, x, places, y)
   if self.why then return end
   local values, names = frontier(want, x)
   if names ~= self.names then
@@ -69,12 +72,13 @@ function trunk:keep(view, want, x, places)
   end
   local shelf = self.shelves[view]
   if not shelf then
-    shelf = {have = {}, count = 0}
+    shelf = {have = {}, count = 0, y = rows.new(y, self.n)}
     for i, v in ipairs(values) do shelf[i] = rows.new(v, self.n) end
     self.shelves[view] = shelf
   end
   graph.eval(values)
   for i, v in ipairs(values) do rows.put(shelf[i], places, v) end
+  rows.put(shelf.y, places, y)
   for _, place in ipairs(places) do
     if not shelf.have[place] then shelf.have[place], shelf.count = true, shelf.count + 1 end
   end
@@ -83,8 +87,8 @@ end
 --- Is every sample's value here?
 function trunk:full(view) return self.shelves[view] ~= nil and self.shelves[view].count == self.n end
 
---- Gives the kept values to a freshly traced `want`, so that what is before them is not computed. False when they are of
--- another place: something was frozen or thawed since.
+--- Gives the kept values to a freshly traced `want`, so that what is before them is not computed. False when they are
+-- of another place: something was frozen or thawed since.
 function trunk:give(view, want, x, places)
   local values, names = frontier(want, x)
   if names ~= self.names then return false end
@@ -99,12 +103,8 @@ function trunk:stand_in(n)
   return self.blank[n]
 end
 
---- The labels at these places, as a batch's y.
-function trunk.labels(labels, places)
-  local y = {}
-  for i, place in ipairs(places) do y[i] = labels[place + 1] end
-  return require("suture.tensor").tensor(y)
-end
+--- The targets at these places, as a batch's y. Call where the view is full.
+function trunk:targets(view, places) return rows.take(self.shelves[view].y, places) end
 
 --- One line for the user.
 function trunk:text()

@@ -20,7 +20,8 @@ local is = core.tensor.is
 
 -- ---- groups ----
 
--- What a group holds, out of reach of assignment: optimizer, params, values (its options by name), memory (of the core).
+-- What a group holds, out of reach of assignment: optimizer, params, values (its options by name), memory (of the
+-- core).
 local inside = setmetatable({}, {__mode = "k"})
 
 -- Options read by the declaration's signature, and checked together.
@@ -104,12 +105,16 @@ end
 local Optimizer = {__name = "optimizer"}
 Optimizer.__index = Optimizer
 
-function Optimizer:__newindex(name)
-  fault("optim.%s: an optimizer has no field '%s' to set · opt.param_groups[1].lr = 0.1 sets a group's option", self.kind, tostring(name))
-end
-
 -- The kind of each optimizer: its declaration.
 local kind_of = setmetatable({}, {__mode = "k"})
+
+-- Options belong to groups: set on the optimizer itself they would be lost.
+function Optimizer:__newindex(name, value)
+  if kind_of[self].known[name] then
+    fault("optim.%s: options belong to groups: opt.param_groups[1].%s = %s sets it", self.kind, name, options.show(value))
+  end
+  rawset(self, name, value)
+end
 
 local function inner(opt, i)
   local g = inside[opt.param_groups[i]]
@@ -119,8 +124,9 @@ local function inner(opt, i)
   return g
 end
 
---- opt:add_param_group{params = m.fc:parameters(), lr = …}: from the next step on these parameters are trained too, with the
--- options that the optimizer was made with where the group names none. An error when one of them is there already.
+--- opt:add_param_group{params = m.fc:parameters(), lr = …}: from the next step on these parameters are trained too,
+-- with the options that the optimizer was made with where the group names none. An error when one of them is there
+-- already.
 function Optimizer:add_param_group(given)
   local kind = kind_of[self]
   if not options.is_options(given) then
@@ -210,8 +216,8 @@ function Optimizer:zero_grad()
   end
 end
 
---- What the optimizer remembers, as copies: {kind =, groups = {{lr =, …, state = {{step =, momentum_buffer = …} …}} …}}, the
--- tensors of a parameter by PyTorch's names.
+--- What the optimizer remembers, as copies: {kind =, groups = {{lr =, …, state = {{step =, momentum_buffer = …} …}}
+-- …}}, the tensors of a parameter by PyTorch's names.
 function Optimizer:state_dict()
   local kind, out, copies = kind_of[self], {kind = self.kind, groups = {}}, {}
   for i = 1, #self.param_groups do
@@ -263,8 +269,8 @@ local function check_state(self, sd)
   return values
 end
 
---- Takes over what another optimizer of this kind over parameters of the same shapes remembered. After an error nothing has
--- changed.
+--- Takes over what another optimizer of this kind over parameters of the same shapes remembered. After an error nothing
+-- has changed.
 function Optimizer:load_state_dict(sd)
   local values = check_state(self, sd)
   for i = 1, #self.param_groups do
@@ -309,8 +315,8 @@ end
 
 local fields = {options = "string", state = "string", step = "function", check = "function", fit = "table", about = "string"}
 
--- declare "Name" {fields}: the declaration as the rest of this file uses it, with `make`, its constructor. What users call
--- is optim.optimizer.
+-- declare "Name" {fields}: the declaration as the rest of this file uses it, with `make`, its constructor. What users
+-- call is optim.optimizer.
 local function declare(name)
   if type(name) ~= "string" or not name:find "^%a[%w_]*$" then
     fault('optim.optimizer: expects a name, as optim.optimizer "Lion" {…}, got %s', options.show(name))
