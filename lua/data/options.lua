@@ -1,4 +1,5 @@
 -- What a user may say about the way of a picture into a network, checked, and its form for the core.
+local base = require "suture.base.options"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local suggest = require "suture.base.suggest"
@@ -12,25 +13,8 @@ function options.meant(word, names)
   return near and (" · did you mean '%s'?"):format(near) or " · there are: " .. table.concat(names, ", ")
 end
 
---- Raises when `given` has a field that `known` (a set) has not.
-function options.check(where, given, known)
-  if type(given) ~= "table" then fault("%s expects a table of options, got %s", where, type(given)) end
-  for name in pairs(given) do
-    if not known[name] then
-      local names = {}
-      for k in pairs(known) do names[#names + 1] = k end
-      fault("%s: unknown option '%s'%s", where, tostring(name), options.meant(name, names))
-    end
-  end
-end
-
--- A word for a value in a message: 3, "x", a table.
-local function shown(v)
-  if type(v) == "string" then return '"' .. v .. '"' end
-  if type(v) == "number" or type(v) == "boolean" or v == nil then return tostring(v) end
-  return "a " .. type(v)
-end
-options.shown = shown
+options.check, options.shown = base.check, base.show
+local shown = options.shown
 
 -- The value when it is a whole number of at least `least`.
 local function whole(where, name, v, least)
