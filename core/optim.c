@@ -26,7 +26,8 @@ bool optim_prepare(Node **params, OptimState *state, int n, unsigned used, Err *
   return true;
 }
 
-bool optim_step(const OptimizerKernel *kernel, const double *set, Node **params, OptimState *state, int n, unsigned used, Err *e) {
+bool optim_step(const OptimizerKernel *kernel, const double *set, Node **params, OptimState *state, int n,
+  unsigned used, Err *e) {
   if (!optim_prepare(params, state, n, used, e)) return false;
   for (int i = 0; i < n; i++) {
     if (!optim_moves(params[i])) continue;

@@ -1,14 +1,16 @@
-/* Optimizer steps, with the formulas and the order of operations of torch.optim 1.13. An optimizer is a row of the table below:
- * its name, the options it reads, its step. What it remembers and its options' defaults are in lua/optim/<name>.lua. */
+/* Optimizer steps, with the formulas and the order of operations of torch.optim 1.13. An optimizer is a row of the
+ * table below: its name, the options it reads, its step. What it remembers, and defaults: lua/optim/<name>.lua. */
 #include <math.h>
 #include <string.h>
 #include "kernels.h"
 
 enum { LANES = 16, BLOCK = 4096, SMALL = 1 << 15, ROUND = 64 };
 
-/* g += weight_decay p; buf = momentum buf + (1 - dampening) g, at first g; p -= lr (nesterov ? g + momentum buf : buf) */
+/* g += weight_decay p; buf = momentum buf + (1 - dampening) g, at first g;
+ * p -= lr (nesterov ? g + momentum buf : buf) */
 #define SGD "lr momentum dampening weight_decay nesterov maximize"
-static void sgd(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t, int64_t n) {
+static void sgd(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
   float *restrict buf = state[0]; /* NULL: no momentum */
   float lr = (float)set[0], momentum = (float)set[1], keep = (float)(1 - set[2]), decay = (float)set[3];
   float sign = set[5] != 0 ? -1.0f : 1.0f;
@@ -27,15 +29,17 @@ static void sgd(float *restrict p, const float *restrict g, float *const *state,
   }
 }
 
-/* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p -= lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps).
- * largest: NULL, or the largest v so far, which then stands in v's place (amsgrad). decay is added to the gradient; shrink
- * multiplies p before. */
+/* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
+ * p -= lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps). largest: NULL, or the largest v so far, which then stands
+ * in v's place (amsgrad). decay is added to the gradient; shrink multiplies p before. */
 #define ADAM "lr betas eps weight_decay maximize"
-static void adam_step(float *restrict p, const float *restrict g, float *const *state, const double *set, double weight_decay,
+static void adam_step(float *restrict p, const float *restrict g, float *const *state, const double *set,
+  double weight_decay,
                       double shrinking, int64_t t, int64_t n) {
   float *restrict m = state[0], *restrict v = state[1], *restrict largest = state[2];
   double beta1 = set[1], beta2 = set[2];
-  float b1 = (float)beta1, b2 = (float)beta2, rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2), eps = (float)set[3];
+  float b1 = (float)beta1, b2 = (float)beta2, rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2),
+    eps = (float)set[3];
   float step = (float)(set[0] / (1 - pow(beta1, (double)t))), root = (float)sqrt(1 - pow(beta2, (double)t));
   float decay = (float)weight_decay, shrink = (float)shrinking, sign = set[5] != 0 ? -1.0f : 1.0f;
   if (largest) {
@@ -66,16 +70,19 @@ static void adamw(float *p, const float *g, float *const *state, const double *s
   adam_step(p, g, state, set, 0, 1 - set[0] * set[4], t, n);
 }
 
-/* Adam whose step is p -= lr r m / (1 - beta1^t) sqrt(1 - beta2^t) / (sqrt(v) + eps) once the variance of the smoothed squares
- * is known well enough (rho > 5), r its rectification, and p -= lr m / (1 - beta1^t) before. */
+/* Adam whose step is p -= lr r m / (1 - beta1^t) sqrt(1 - beta2^t) / (sqrt(v) + eps) once the variance of the smoothed
+ * squares is known well enough (rho > 5), r its rectification, and p -= lr m / (1 - beta1^t) before. */
 #define RADAM "lr betas eps weight_decay"
-static void radam(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t, int64_t n) {
+static void radam(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
   float *restrict m = state[0], *restrict v = state[1];
-  double beta1 = set[1], beta2 = set[2], fade1 = 1 - pow(beta1, (double)t), power = pow(beta2, (double)t), fade2 = 1 - power;
+  double beta1 = set[1], beta2 = set[2], fade1 = 1 - pow(beta1, (double)t), power = pow(beta2, (double)t),
+    fade2 = 1 - power;
   double most = 2 / (1 - beta2) - 1, rho = most - 2 * (double)t * power / fade2;
   bool rectified = rho > 5;
   double r = rectified ? sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)) * sqrt(fade2) : 1;
-  float b1 = (float)beta1, b2 = (float)beta2, rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2), eps = (float)set[3];
+  float b1 = (float)beta1, b2 = (float)beta2, rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2),
+    eps = (float)set[3];
   float decay = (float)set[4], step = (float)(set[0] / fade1 * r);
 #pragma omp parallel for simd schedule(static) if (n > SMALL)
   for (int64_t i = 0; i < n; i++) {
@@ -88,10 +95,13 @@ static void radam(float *restrict p, const float *restrict g, float *const *stat
 
 /* v = alpha v + (1 - alpha) g^2; the step g / (sqrt(v - mean^2) + eps), through buf where there is momentum */
 #define RMSPROP "lr alpha eps weight_decay momentum maximize"
-static void rmsprop(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t, int64_t n) {
+static void rmsprop(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
   (void)t;
-  float *restrict v = state[0], *restrict mean = state[1], *restrict buf = state[2]; /* NULL: not centred; no momentum */
-  float lr = (float)set[0], alpha = (float)set[1], rest = (float)(1 - set[1]), eps = (float)set[2], decay = (float)set[3];
+  float *restrict v = state[0], *restrict mean = state[1],
+    *restrict buf = state[2]; /* NULL: not centred; no momentum */
+  float lr = (float)set[0], alpha = (float)set[1], rest = (float)(1 - set[1]), eps = (float)set[2],
+    decay = (float)set[3];
   float momentum = (float)set[4], sign = set[5] != 0 ? -1.0f : 1.0f;
 #pragma omp parallel for schedule(static) if (n > SMALL)
   for (int64_t i = 0; i < n; i++) {
@@ -109,7 +119,8 @@ static void rmsprop(float *restrict p, const float *restrict g, float *const *st
 
 const OptimizerKernel *K(optimizer)(const char *name) {
   static const OptimizerKernel rows[] = {
-    {"SGD", SGD, sgd}, {"Adam", ADAM, adam}, {"AdamW", ADAM, adamw}, {"RAdam", RADAM, radam}, {"RMSprop", RMSPROP, rmsprop},
+    {"SGD", SGD, sgd}, {"Adam", ADAM, adam}, {"AdamW", ADAM, adamw}, {"RAdam", RADAM, radam}, {"RMSprop", RMSPROP,
+      rmsprop},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     if (!strcmp(rows[i].name, name)) return &rows[i];

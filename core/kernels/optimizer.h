@@ -2,9 +2,9 @@
 #ifndef KERNELS_OPTIMIZER_H
 #define KERNELS_OPTIMIZER_H
 
-/* One step for one parameter of n elements, in one pass over it. state: what is remembered of it, n elements each, zero at
- * first; NULL for those not in use. set: the numbers that OptimizerKernel.options names, in double, since 1 - beta must be
- * exact before it is rounded. t: the number of this step, from 1. */
+/* One step for one parameter of n elements, in one pass over it. state: what is remembered of it, n elements each, zero
+ * at first; NULL for those not in use. set: the numbers that OptimizerKernel.options names, in double, since 1 - beta
+ * must be exact before it is rounded. t: the number of this step, from 1. */
 typedef void OptimizerStep(float *p, const float *g, float *const *state, const double *set, int64_t t, int64_t n);
 
 typedef struct OptimizerKernel {

@@ -67,7 +67,8 @@ static int optim_step_group(lua_State *L) {
     lua_pop(L, 1);
   }
   Err e;
-  if (!optim_step(kernel, set, g->param, g->state, g->n, (unsigned)luaL_checkinteger(L, 4), &e)) return bind_raise(L, &e);
+  if (!optim_step(kernel, set, g->param, g->state, g->n, (unsigned)luaL_checkinteger(L, 4), &e)) return bind_raise(L,
+    &e);
   return 0;
 }
 
@@ -125,7 +126,8 @@ static int optim_set_state(lua_State *L) {
   if (!lua_isnoneornil(L, 4)) {
     Tensor *from = bind_check_value(L, 4);
     if (!shape_equal(&from->shape, &p->shape))
-      return bind_fail(L, "optimizer state has shape %s, its parameter %s", SHAPE_STR(&from->shape), SHAPE_STR(&p->shape));
+      return bind_fail(L, "optimizer state has shape %s, its parameter %s", SHAPE_STR(&from->shape),
+        SHAPE_STR(&p->shape));
     Err e;
     if (!(t = tensor_new(&p->shape, &e))) return bind_raise(L, &e);
     memcpy(t->data, from->data, (size_t)t->count * sizeof(float));

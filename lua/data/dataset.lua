@@ -38,7 +38,8 @@ function Dataset.names(where, given, labels)
   for i, name in ipairs(given) do
     if type(name) ~= "string" then fault("%s: classes[%d] is %s; names are expected", where, i, options.shown(name)) end
   end
-  if most >= #given then fault("%s: y holds class %d but there are %d names (classes count from 0)", where, most, #given) end
+  if most >= #given then fault("%s: y holds class %d but there are %d names (classes count from 0)", where, most,
+    #given) end
   return given
 end
 
@@ -78,7 +79,8 @@ function meta.__index(ds, k)
     local class = math.type(y) == "integer" and ds.classes[y + 1] or nil
     return setmetatable({x, y, class = class, name = ds.source.name(sample)}, sample_meta)
   end
-  if type(k) == "string" and k:sub(1, 1) ~= "_" and k ~= "view" and k ~= "usual" and k ~= "preprocess" and k ~= "random" then
+  if type(k) == "string" and k:sub(1, 1) ~= "_" and k ~= "view" and k ~= "usual" and k ~= "preprocess" and
+    k ~= "random" then
     local names = {"classes", "random", "key"}
     for name in pairs(methods) do names[#names + 1] = name end
     fault("a dataset has no '%s'%s", k, options.meant(k, names))
@@ -105,7 +107,8 @@ function Dataset.new(where, source, index, classes, view, usual)
   source.whole = source.whole or index
   if view then
     local say = view.say
-    ds.preprocess = {resize = say.resize, crop = say.crop, mean = say.mean, std = say.std, interpolation = say.interpolation}
+    ds.preprocess = {resize = say.resize, crop = say.crop, mean = say.mean, std = say.std,
+      interpolation = say.interpolation}
   end
   return setmetatable(ds, meta)
 end
@@ -126,7 +129,8 @@ local function part(ds, index) return Dataset.new(ds.where, ds.source, index, ds
 local function seed_of(where, opts, otherwise)
   if opts.seed == nil then return otherwise end
   local seed = math.tointeger(opts.seed)
-  if type(opts.seed) ~= "number" or not seed then fault("%s: seed is a whole number, got %s", where, options.shown(opts.seed)) end
+  if type(opts.seed) ~= "number" or not seed then fault("%s: seed is a whole number, got %s", where,
+    options.shown(opts.seed)) end
   return seed
 end
 
@@ -212,7 +216,8 @@ function methods.split(ds, fractions, opts)
   local where = "ds:split"
   if type(fractions) == "number" then fractions = {fractions, 1 - fractions} end
   if type(fractions) ~= "table" or #fractions < 2 then
-    fault("%s expects a fraction such as 0.8, or several such as {0.7, 0.2, 0.1}, got %s", where, options.shown(fractions))
+    fault("%s expects a fraction such as 0.8, or several such as {0.7, 0.2, 0.1}, got %s", where,
+      options.shown(fractions))
   end
   local sum = 0
   for _, f in ipairs(fractions) do
@@ -255,7 +260,8 @@ end
 
 --- The same samples with other options: `val = ds:with{augment = false}`. What is not named stays.
 function methods.with(ds, opts)
-  if not ds.view and not ds.source.pictures then fault(ds.where .. ": these samples are no pictures: they have no options") end
+  if not ds.view and not ds.source.pictures then fault(ds.where ..
+    ": these samples are no pictures: they have no options") end
   options.check("ds:with", opts, options.picture)
   local all = {}
   for k, v in pairs(ds.view and ds.view.say or {}) do all[k] = v end
@@ -276,7 +282,8 @@ local function batch_settings(ds, size, opts)
   local set = {batch = whole_of(where, "the batch size", size or 1, 1), drop_last = opts.drop_last and true or false}
   local augments = ds.view ~= nil and options.random(ds.view.core)
   set.augment = augments and opts.augment ~= false
-  if opts.augment and not augments then fault(where .. ": this dataset has no augmentation · give augment when making it") end
+  if opts.augment and not augments then fault(where ..
+    ": this dataset has no augmentation · give augment when making it") end
   set.epoch = opts.epoch and whole_of(where, "epoch", opts.epoch, 0) or 0
   set.seed = seed_of(where, opts)
   if not set.seed then set.seed = (opts.shuffle or set.augment) and image.seed() or 0 end
@@ -295,7 +302,8 @@ function methods.order(ds, size, opts)
   if shuffle then places = image.shuffle(places, set.seed, set.epoch) end
   for from = 1, #places, set.batch do
     local to = math.min(from + set.batch - 1, #places)
-    if to - from + 1 == set.batch or not set.drop_last then batches[#batches + 1] = table.move(places, from, to, 1, {}) end
+    if to - from + 1 == set.batch or not set.drop_last then batches[#batches + 1] = table.move(places, from, to, 1,
+      {}) end
   end
   return batches
 end

@@ -20,7 +20,8 @@ end
 -- Values are clipped to 0 … 1. Option `quality` (1 to 100, default 95) for JPEG. The file is whole or not there at all.
 function image.save(x, path, opts)
   if type(x) == "string" and type(path) == "userdata" then x, path = path, x end
-  if type(path) ~= "string" then fault("image.save expects a tensor and a path, got %s for the path", options.shown(path)) end
+  if type(path) ~= "string" then fault("image.save expects a tensor and a path, got %s for the path",
+    options.shown(path)) end
   opts = opts or {}
   options.check("image.save", opts, {quality = true})
   local quality = opts.quality and options.whole("image.save", "quality", opts.quality, 1)

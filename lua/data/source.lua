@@ -125,7 +125,8 @@ local function shape_text(t) return "(" .. table.concat(t.shape, ", ") .. ")" en
 local function stacked(where, what, list, name)
   for i, t in ipairs(list) do
     if t.shape ~= list[1].shape then
-      fault("%s: %s of %s has shape %s, that of %s %s; those of a batch must have the same", where, what, name(i), shape_text(t), name(1),
+      fault("%s: %s of %s has shape %s, that of %s %s; those of a batch must have the same", where, what, name(i),
+        shape_text(t), name(1),
         shape_text(list[1]))
     end
   end
@@ -138,12 +139,14 @@ end
 local function targets(where, list, name)
   if type(list[1]) ~= "userdata" then
     for i, v in ipairs(list) do
-      if type(v) ~= "number" then fault("%s: the target of %s is %s, that of %s a number", where, name(i), options.shown(v), name(1)) end
+      if type(v) ~= "number" then fault("%s: the target of %s is %s, that of %s a number", where, name(i),
+        options.shown(v), name(1)) end
     end
     return tensor.tensor(list)
   end
   for i, v in ipairs(list) do
-    if type(v) ~= "userdata" then fault("%s: the target of %s is %s, that of %s a tensor", where, name(i), options.shown(v), name(1)) end
+    if type(v) ~= "userdata" then fault("%s: the target of %s is %s, that of %s a tensor", where, name(i),
+      options.shown(v), name(1)) end
   end
   return stacked(where, "the target", list, name)
 end
@@ -169,7 +172,8 @@ function source.items(where, items, key)
       fault("%s: get(%d) gave %s for x; a tensor or the path of a picture is expected", where, i, options.shown(x))
     end
     if type(y) ~= "number" and not core.tensor.is(y) then
-      fault("%s: the target of sample %d is %s; a class index, a number or a tensor is expected", where, i, options.shown(y))
+      fault("%s: the target of sample %d is %s; a class index, a number or a tensor is expected", where, i,
+        options.shown(y))
     end
     if path or view then x = image.preprocess(x, view and view.core or {}, 3, seed, epoch, i) end
     return x, y

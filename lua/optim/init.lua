@@ -38,7 +38,9 @@ end
 --- optim.clip_grad_norm_(params, max_norm): scales gradients so that their norm together is at most max_norm; returns
 -- the norm before. Pascanu et al. 2013, arXiv:1211.5063.
 function optim.clip_grad_norm_(params, max_norm)
-  if type(max_norm) ~= "number" or not (max_norm > 0) then fault("clip_grad_norm_: max_norm expects a number above 0, got %s", options.show(max_norm)) end
+  if type(max_norm) ~= "number" or
+    not (max_norm > 0) then fault("clip_grad_norm_: max_norm expects a number above 0, got %s",
+    options.show(max_norm)) end
   return core.optim.clip(core.optim.group(optimizer.tensors("clip_grad_norm_", params)), max_norm)
 end
 

@@ -4,7 +4,8 @@ return require("suture.optim.common.optimizer").declare "SGD" {
   state = "momentum_buffer?momentum",
   fit = {lr = 0.01, momentum = 0.9},
   check = function(group, say)
-    if group.nesterov and (group.momentum == 0 or group.dampening ~= 0) then say "nesterov needs a momentum above 0 and no dampening" end
+    if group.nesterov and (group.momentum == 0 or
+      group.dampening ~= 0) then say "nesterov needs a momentum above 0 and no dampening" end
   end,
   about = "buf = momentum buf + (1 - dampening) g; p -= lr buf. Sutskever et al. 2013, PyTorch's form.",
 }

@@ -57,7 +57,9 @@ local function additions(m, missing, held)
     end
   end
   for path, p in m:named_parameters() do
-    if missing[p] and not done[p] then lines[#lines + 1] = ("opt:add_param_group{params = {%s}}"):format(lua_path(path)) end
+    if missing[p] and not done[p] then
+      lines[#lines + 1] = ("opt:add_param_group{params = {%s}}"):format(lua_path(path))
+    end
   end
   return lines
 end
@@ -70,12 +72,13 @@ end
 -- An error unless the optimizer holds every parameter of m that requires a gradient. Returns a line on what it holds
 -- besides, or nil.
 local function check_held(what, m, optimizer)
-  local held, mine, missing, lost, stray = {}, {}, {}, {}, {}
+  local held, mine, missing, lost, stray, trained = {}, {}, {}, {}, {}, 0
   for _, g in ipairs(optimizer.param_groups) do
     for _, p in ipairs(g.params) do held[p] = true end
   end
   for path, p in m:named_parameters() do
     mine[p] = true
+    if p.requires_grad then trained = trained + 1 end
     if p.requires_grad and not held[p] then
       missing[p] = true
       lost[#lost + 1] = path
@@ -86,12 +89,18 @@ local function check_held(what, m, optimizer)
       if not mine[p] then stray[#stray + 1] = tostring(p.shape) end
     end
   end
-  local more = #stray > 0 and ("the optimizer holds %d tensor%s that %s not in the model, of shape %s: made before surgery, or for another model")
+  local more = #stray > 0 and
+    ("the optimizer holds %d tensor%s that %s not in the model, of shape %s: made before surgery, or for another model")
     :format(#stray, #stray == 1 and "" or "s", #stray == 1 and "is" or "are", some(stray, 3))
   if #lost == 0 then return more or nil end
-  fault("%s: the optimizer does not hold %s of the model, which would never move · %s adds %s, or make the optimizer after the surgery; " ..
-    "m:freeze(%q) if nothing there is to move%s", what, some(lost, 4), some(additions(m, missing, held), 2), #lost == 1 and "it" or "them",
-    lost[1]:match "^(.*)%.[^.]*$" or lost[1], more and " · " .. more or "")
+  local add = ("%s adds %s, or make the optimizer after the surgery"):format(some(additions(m, missing, held), 2),
+    #lost == 1 and "it" or "them")
+  more = more and " · " .. more or ""
+  if #lost == trained then
+    fault("%s: the optimizer holds no parameter of the model that trains · %s%s", what, add, more)
+  end
+  fault("%s: the optimizer does not hold %s of the model, which would never move · %s; m:freeze(%q) if " ..
+    "nothing there is to move%s", what, some(lost, 4), add, lost[1]:match "^(.*)%.[^.]*$" or lost[1], more)
 end
 
 --- The optimizer that opts.optimizer asks for, a name or an object, and a line on what an object holds besides m's
@@ -108,11 +117,15 @@ function chosen.new(what, m, opts)
   for name in chosen.signature():gmatch "([%w_]+):" do
     own[name] = opts[name]
     if own[name] ~= nil and not (kind and kind.known[name]) then
-      fault("%s: %s is no option of %s", what, name, kind and given or "an optimizer of your own: give it to optim." .. tostring(given.kind))
+      fault("%s: %s is no option of %s", what, name, kind and given or "an optimizer of your own: give it to optim." ..
+        tostring(given.kind))
     end
     if own[name] == nil and kind and kind.fit then own[name] = kind.fit[name] end
   end
-  if kind then return kind.make(m:parameters(), own) end
+  if kind then
+    options.named(what, kind.options)(own) -- errors name the function that the user called
+    return kind.make(m:parameters(), own)
+  end
   return given, check_held(what, m, given)
 end
 

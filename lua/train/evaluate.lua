@@ -31,8 +31,10 @@ function evaluate.each(m, ds, opts, each)
 end
 
 local Result = {__name = "evaluation", __tostring = function(r)
-  local acc = r.acc and ("acc %.4f (%d of %d)"):format(r.acc, r.correct, r.count) or ("acc - (%d samples)"):format(r.count)
-  return ("%s · loss %.4f%s"):format(acc, r.loss, r.loss_name ~= "cross_entropy" and (" (%s)"):format(r.loss_name) or "")
+  local acc = r.acc and ("acc %.4f (%d of %d)"):format(r.acc, r.correct, r.count) or
+    ("acc - (%d samples)"):format(r.count)
+  return ("%s · loss %.4f%s"):format(acc, r.loss, r.loss_name ~= "cross_entropy" and (" (%s)"):format(r.loss_name) or
+    "")
 end}
 
 local read = options.named("evaluate", "batch:count=64 threads:natural=nil label_smoothing:prob=0 loss:any=nil")
@@ -74,14 +76,17 @@ function evaluate.predict(m, x, k)
   check_model("predict", m)
   if type(x) == "string" then x = require("suture.data.image").preprocess(x, m) end
   if not core.tensor.is(x) then fault("predict: expects a tensor or the path of a picture, got %s", options.show(x)) end
-  k = k == nil and 5 or math.type(k) == "integer" and k > 0 and k or fault("predict: expects how many classes to name, a whole number above 0, got %s", options.show(k))
+  k = k == nil and 5 or math.type(k) == "integer" and k > 0 and k or
+    fault("predict: expects how many classes to name, a whole number above 0, got %s", options.show(k))
   if #x.shape == 3 then x = x:unsqueeze(0) end
   local out = {}
   mode.eval(m, function()
     tensor.no_grad(function()
       local logits = m(x)
-      if #logits.shape ~= 2 then fault("predict: the model's output has shape %s; (N, classes) is expected", tostring(logits.shape)) end
-      local names = m.classes and #m.classes == logits.shape[2] and m.classes or {} -- those of an older head name nothing
+      if #logits.shape ~= 2 then fault("predict: the model's output has shape %s; (N, classes) is expected",
+        tostring(logits.shape)) end
+      local names = m.classes and #m.classes == logits.shape[2] and m.classes or
+        {} -- those of an older head name nothing
       for i, row in ipairs(F.softmax(logits, 1):tolist()) do
         local order = {}
         for c = 1, #row do order[c] = c end

@@ -57,13 +57,17 @@ function loss.check_classes(what, heads, ds, y)
   for i, logits in ipairs(heads) do
     local shape = logits.shape
     if not labels and not probabilities(y, logits) then
-      fault("%s: the targets are %s, not classes nor probabilities of them (the model gives %s): say the loss, as loss = F.mse_loss, F.smooth_l1_loss, " ..
-        "F.binary_cross_entropy_with_logits, or loss = function(m, x, y) … end", what, loss.targets_text(y), tostring(shape))
+      fault("%s: the targets are %s, not classes nor probabilities of them (the model gives %s): say the loss, as " ..
+        "loss = F.mse_loss, F.smooth_l1_loss, F.binary_cross_entropy_with_logits, or loss = function(m, x, y) … end",
+        what, loss.targets_text(y), tostring(shape))
     end
-    if #shape ~= 2 then fault("%s: the model's output has shape %s; (N, classes) is expected", what, tostring(shape)) end
+    if #shape ~= 2 then
+      fault("%s: the model's output has shape %s; (N, classes) is expected", what, tostring(shape))
+    end
     if labels and most >= shape[2] then
       fault("%s: the dataset has %d classes, the model's %shead %d · m:reset_head(%d) makes one that fits", what,
-        #ds.classes > 0 and #ds.classes or most + 1, i > 1 and "auxiliary " or "", shape[2], math.max(#ds.classes, most + 1))
+        #ds.classes > 0 and #ds.classes or most + 1, i > 1 and "auxiliary " or "", shape[2],
+        math.max(#ds.classes, most + 1))
     end
   end
 end
@@ -71,7 +75,8 @@ end
 --- How many of a batch are right, as a tensor to be computed; nil where that makes no sense: the targets are no classes
 -- (classes: whether they are), or what the loss gave besides its value are no logits of them.
 function loss.right(logits, classes, y)
-  if not classes or not is(logits) or #y.shape ~= 1 or #logits.shape ~= 2 or logits.shape[2] < 2 or logits.shape[1] ~= y.shape[1] then
+  if not classes or not is(logits) or #y.shape ~= 1 or #logits.shape ~= 2 or logits.shape[2] < 2 or
+    logits.shape[1] ~= y.shape[1] then
     return nil
   end
   return logits:argmax(1):eq(y):sum()
@@ -97,7 +102,8 @@ end
 
 local function show_names()
   local list = {}
-  for name in pairs(named()) do if not name:find "_loss$" and not name:find "^binary" then list[#list + 1] = '"' .. name .. '"' end end
+  for name in pairs(named()) do if not name:find "_loss$" and not name:find "^binary" then list[#list + 1] = '"' ..
+    name .. '"' end end
   table.sort(list)
   return table.concat(list, ", ")
 end
@@ -106,7 +112,8 @@ end
 local function checked(what, name, value)
   if not is(value) or numel(value) ~= 1 then
     fault("%s: the loss (%s) is %s; a tensor of one number is expected%s", what, name,
-      is(value) and "of shape " .. tostring(value.shape) or options.show(value), is(value) and " · :mean() makes one" or "")
+      is(value) and "of shape " .. tostring(value.shape) or options.show(value), is(value) and " · :mean() makes one" or
+        "")
   end
   return value
 end
@@ -161,8 +168,8 @@ function loss.objective(what, given, label_smoothing)
     }
   end
   if label_smoothing ~= 0 then
-    fault("%s: label_smoothing belongs to the cross entropy: with a loss of your own give it there, as nn.CrossEntropyLoss{label_smoothing = %g}",
-      what, label_smoothing)
+    fault("%s: label_smoothing belongs to the cross entropy: with a loss of your own give it there, as " ..
+      "nn.CrossEntropyLoss{label_smoothing = %g}", what, label_smoothing)
   end
   if Module.is_module(f) then return of_predictions(what, tostring(f):match "^[%w_]+" or "a module", f) end
   local known = name_of(f)
@@ -173,8 +180,8 @@ function loss.objective(what, given, label_smoothing)
   end
   local info = debug.getinfo(f, "u")
   if info.isvararg or info.nparams < 2 or info.nparams > 3 then
-    fault("%s: a loss of your own names its parameters: function(prediction, target) … end or function(m, x, y) … end; this one names %s",
-      what, info.isvararg and "..." or tostring(info.nparams))
+    fault("%s: a loss of your own names its parameters: function(prediction, target) … end or function(m, x, y) … " ..
+      "end; this one names %s", what, info.isvararg and "..." or tostring(info.nparams))
   end
   if info.nparams == 2 then return of_predictions(what, "your loss", f) end
   local function train(m, x, y)

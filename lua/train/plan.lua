@@ -13,7 +13,8 @@ local Plan = {__name = "training plan", __tostring = function(r)
   local lines = {}
   local function line(label, ...) lines[#lines + 1] = ("%-10s"):format(label) .. string.format(...) end
   line("trains", "%d of %d parameters, in %d of %d tensors", r.trainable, r.parameters, r.trainable_tensors, r.tensors)
-  line("backward", "%s", r.first and "stops at " .. r.first .. (r.frozen_modules > 0 and (": nothing before it is differentiated") or "") or "nothing to do")
+  line("backward", "%s", r.first and "stops at " .. r.first .. (r.frozen_modules > 0 and
+    (": nothing before it is differentiated") or "") or "nothing to do")
   line("cache", "%s", r.cache)
   line("memory", "%.0f MB a step of %d (%.0f MB of it kept for backward)", r.memory / 1e6, r.batch, r.saved / 1e6)
   line("time", "%s an epoch of %d steps%s", progress.seconds_text(r.seconds), r.steps,
@@ -34,7 +35,8 @@ local function plan(m, ds, opts)
   trunk.check("plan", opts.cache)
   local objective = losses.objective("plan", opts.loss, 0)
   local batch = math.min(opts.batch, #ds)
-  local r = setmetatable({batch = batch, steps = math.ceil(#ds / batch), parameters = 0, trainable = 0, tensors = 0, trainable_tensors = 0,
+  local r = setmetatable({batch = batch, steps = math.ceil(#ds / batch), parameters = 0, trainable = 0, tensors = 0,
+    trainable_tensors = 0,
     frozen_modules = 0}, Plan)
   for _, p in m:named_parameters() do
     r.parameters, r.tensors = r.parameters + p:numel(), r.tensors + 1

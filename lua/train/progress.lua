@@ -6,14 +6,16 @@ progress.__index = progress
 
 --- A line for one epoch of `steps` steps. quiet: nothing is shown.
 function progress.new(epoch, steps, quiet)
-  return setmetatable({epoch = epoch, steps = steps, quiet = quiet, bar = not quiet and term.tty(2), start = clock(), drawn = 0}, progress)
+  return setmetatable({epoch = epoch, steps = steps, quiet = quiet, bar = not quiet and term.tty(2), start = clock(),
+    drawn = 0}, progress)
 end
 
 --- Seconds since the line began.
 function progress:seconds() return clock() - self.start end
 
 local function seconds_text(s)
-  return s < 10 and ("%.2f s"):format(s) or s < 120 and ("%.1f s"):format(s) or ("%d min %02d s"):format(s // 60, math.floor(s % 60))
+  return s < 10 and ("%.2f s"):format(s) or s < 120 and ("%.1f s"):format(s) or ("%d min %02d s"):format(s // 60,
+    math.floor(s % 60))
 end
 progress.seconds_text = seconds_text
 

@@ -28,7 +28,8 @@ local Result = {__name = "training", __tostring = function(r)
   local best = r.history[r.best_epoch or #r.history]
   text = text .. (" · loss %.4g acc %s"):format(best.loss, progress.accuracy_text(best.acc))
   if best.val_loss then
-    text = text .. (" · val %.4g %s (epoch %d)"):format(best.val_loss, progress.accuracy_text(best.val_acc), r.best_epoch or #r.history)
+    text = text .. (" · val %.4g %s (epoch %d)"):format(best.val_loss, progress.accuracy_text(best.val_acc),
+      r.best_epoch or #r.history)
   end
   return text .. (r.interrupted and " · interrupted" or r.converged and " · converged" or "")
 end}
@@ -40,12 +41,14 @@ local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge en
 --   model, data, val      what is trained, on what, and what it is measured on
 --   optimizer, schedule   the optimizer; the factor on its rates for an epoch: a function of the epoch, from 0
 --   epoch, steps          how many epochs and steps are behind it        history   the figures of each epoch
---   seed                  of order and augmentation        best      {epoch =, value =}: the lowest loss that counts so far
+--   seed                  of order and augmentation
+--   best                  {epoch =, value =}: the lowest loss so far, on val where there is one
 --   options               opts with all defaults; loss, reduce, clip, on_step, on_epoch are read from it at every step
 -- Methods: t:step(x, y), t:train_epoch(), t:validate(), t:run(), t:state_dict(), t:load_state_dict(sd).
 local Trainer = class "Trainer"
 
-local public = {model = true, data = true, val = true, optimizer = true, schedule = true, epoch = true, steps = true, seconds = true,
+local public = {model = true, data = true, val = true, optimizer = true, schedule = true, epoch = true, steps = true,
+  seconds = true,
   seed = true, history = true, best = true, options = true, interrupted = true, converged = true, what = true}
 
 function Trainer:__newindex(name, value)
@@ -79,9 +82,11 @@ function Trainer:init(m, train, opts, what)
   if o.best == nil then o.best = converge end
   local _, trained = guard.movable(m)
   if trained == 0 then
-    fault("%s: nothing to train: no parameter requires a gradient · m:unfreeze(\"fc\") or a new head (m:reset_head(n)) would", what)
+    fault("%s: nothing to train: no parameter requires a gradient · m:unfreeze(\"fc\") or a new head " ..
+      "(m:reset_head(n)) would", what)
   end
-  self.what, self._converge, self.model, self.data, self.val, self.options = what, converge, m, train, o.val, watched(what, o)
+  self.what, self._converge, self.model, self.data, self.val, self.options = what, converge, m, train, o.val,
+    watched(what, o)
   losses.objective(what, o.loss, o.label_smoothing)
   local stray
   self.optimizer, stray = chosen.new(what, m, o)
@@ -149,8 +154,10 @@ function Trainer:_step(x, y, at)
     g.good.restore()
     g.settled.save()
     optimizer:zero_grad()
-    fault("%s: the loss is %s at epoch %d step %d: %s is not finite · the model has the last good weights · a smaller lr (now %g) or clip = 1 may help",
-      self.what, options.show(value), at and at.epoch or self.epoch + 1, at and at.k or self.steps + 1, where, optimizer.param_groups[1].lr)
+    fault("%s: the loss is %s at epoch %d step %d: %s is not finite · the model has the last good weights · a smaller " ..
+      "lr (now %g) or clip = 1 may help",
+      self.what, options.show(value), at and at.epoch or self.epoch + 1, at and at.k or self.steps + 1, where,
+        optimizer.param_groups[1].lr)
   end
   g.good.save()
   optimizer:step()
@@ -268,7 +275,8 @@ end
 function Trainer:validate()
   if not self.val then fault("t:validate: there is nothing to measure on · trainer(m, train, {val = ds})") end
   if self._session then return self:_measure() end
-  local r = measure.evaluate(self.model, self.val, {batch = self.options.batch, threads = self.options.threads, loss = self.options.loss})
+  local r = measure.evaluate(self.model, self.val, {batch = self.options.batch, threads = self.options.threads,
+    loss = self.options.loss})
   return r.loss, r.acc
 end
 
@@ -307,7 +315,7 @@ function Trainer:train_epoch()
     if from_cache then
       for _, places in ipairs(plan) do
         local value, right = step(kept:stand_in(#places), kept:targets(view, places), places, true)
-        if not value then -- on_epoch froze or thawed something: that pass is forgotten, and this epoch computes all again
+        if not value then -- on_epoch froze or thawed something: that pass is forgotten, this epoch computes all again
           from_cache = false
           break
         end
@@ -395,7 +403,8 @@ end
 -- copies: {model =, optimizer =, epoch =, steps =, seed =, seconds =, random = (the generator), history =, best =,
 -- best_weights =}.
 function Trainer:state_dict()
-  local sd = {model = {}, optimizer = self.optimizer:state_dict(), random = core.engine.seed(), history = copied(self.history),
+  local sd = {model = {}, optimizer = self.optimizer:state_dict(), random = core.engine.seed(),
+    history = copied(self.history),
     best = copied({self.best})[1], converged = self.converged}
   local list, names = {}, {}
   for name, t in pairs(self.model:state_dict()) do list[#list + 1], names[#names + 1] = t, name end
@@ -412,15 +421,19 @@ end
 -- memory, the random generator, and how far it was. t:run() then goes on with the next epoch.
 function Trainer:load_state_dict(sd)
   if self._session then fault("t:load_state_dict: not while it trains") end
-  if type(sd) ~= "table" or type(sd.model) ~= "table" or type(sd.optimizer) ~= "table" or type(sd.history) ~= "table" then
+  if type(sd) ~= "table" or type(sd.model) ~= "table" or type(sd.optimizer) ~= "table" or
+    type(sd.history) ~= "table" then
     fault("t:load_state_dict: expects what state_dict() of a trainer gave, got %s", options.show(sd))
   end
   for name in pairs(numbers) do
-    if type(sd[name]) ~= "number" then fault("t:load_state_dict: %s is %s in the state, a number is expected", name, options.show(sd[name])) end
+    if type(sd[name]) ~= "number" then fault("t:load_state_dict: %s is %s in the state, a number is expected", name,
+      options.show(sd[name])) end
   end
   local list, best = guard.movable(self.model), sd.best_weights
   for i, t in ipairs(best and list or {}) do
-    if not best[i] or best[i].shape ~= t.shape then fault("t:load_state_dict: the best weights in the state are of another model") end
+    if not best[i] or best[i].shape ~= t.shape then
+      fault("t:load_state_dict: the best weights in the state are of another model")
+    end
   end
   self.optimizer:load_state_dict(sd.optimizer)
   self.model:load_state_dict(sd.model)
@@ -437,7 +450,8 @@ end
 function Trainer:__tostring()
   local last = self.history[#self.history]
   return ("trainer: epoch %d of %d, %d steps%s · %s"):format(self.epoch, self.options.epochs, self.steps,
-    last and (" · loss %.4g acc %s"):format(last.loss, progress.accuracy_text(last.acc)) or "", tostring(self.optimizer))
+    last and (" · loss %.4g acc %s"):format(last.loss, progress.accuracy_text(last.acc)) or "",
+      tostring(self.optimizer))
 end
 
 return Trainer

@@ -14,14 +14,16 @@ trunk.__index = trunk
 --- The option `cache` as users give it: an error names the function `what`.
 function trunk.check(what, cache)
   if type(cache) == "boolean" or math.type(cache) == "integer" and cache > 0 then return end
-  fault("%s: cache expects true, false or how many augmented views of each sample to keep (a whole number above 0), got %s%s", what,
+  fault("%s: cache expects true, false or how many augmented views of each sample to keep (a whole number above 0), " ..
+    "got %s%s", what,
     options.show(cache), type(cache) == "number" and " · a bound in MB is cache_mb" or "")
 end
 
 --- A cache for the samples of ds, which augmentation changes from epoch to epoch when `random`. opts.cache: true,
 -- false, or the number of augmented views; opts.cache_mb: the most that is kept.
 function trunk.new(ds, opts, random)
-  return setmetatable({n = #ds, cache = opts.cache, views = not random and 1 or math.tointeger(opts.cache) or 0, mb = opts.cache_mb,
+  return setmetatable({n = #ds, cache = opts.cache, views = not random and 1 or math.tointeger(opts.cache) or 0,
+    mb = opts.cache_mb,
     shelves = {}}, trunk)
 end
 
@@ -44,14 +46,17 @@ function trunk:look(want, x)
   if names == self.names then return end
   self:clear()
   self.names, self.bytes, self.like = names, 0, rows.new(x, 1)
-  for _, v in ipairs(values) do self.bytes = self.bytes + 4 * core.tensor.numel(v) // core.tensor.size(v, 0) * self.n end
+  for _, v in ipairs(values) do self.bytes = self.bytes + 4 * core.tensor.numel(v) // core.tensor.size(v,
+    0) * self.n end
   if #values == 0 then self.why = why ~= "" and why or "nothing before the first trained layer is frozen"
   elseif not self.cache then self.why = "cache = false"
   elseif self.views == 0 then
-    self.why = ("the augmentation is random, each epoch sees other pictures · cache = K keeps K views of each (%s a view)")
+    self.why = ("the augmentation is random, each epoch sees other pictures · cache = K keeps K views of each " ..
+      "(%s a view)")
       :format(text.bytes(self.bytes))
   elseif self.views * self.bytes > self.mb * 1e6 then
-    self.why = ("%s for %s at %s, the bound is %s: cache_mb = N raises it"):format(text.bytes(self.views * self.bytes), self:what(), names,
+    self.why = ("%s for %s at %s, the bound is %s: cache_mb = N raises it"):format(text.bytes(self.views * self.bytes),
+      self:what(), names,
       text.bytes(self.mb * 1e6))
   end
 end
@@ -109,7 +114,8 @@ function trunk:targets(view, places) return rows.take(self.shelves[view].y, plac
 --- One line for the user.
 function trunk:text()
   if self.why then return "the frozen part is not kept between epochs: " .. self.why end
-  return ("frozen up to %s: kept for %s (%s), %s start there"):format(self.names, self:what(), text.bytes(self.views * self.bytes),
+  return ("frozen up to %s: kept for %s (%s), %s start there"):format(self.names, self:what(),
+    text.bytes(self.views * self.bytes),
     self.views > 1 and ("epochs from %d on"):format(self.views + 1) or "later epochs")
 end
 

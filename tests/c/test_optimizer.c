@@ -1,6 +1,6 @@
-/* The kernels under optimizers against their formulas in double, on each instruction set this CPU has: three steps with other
- * gradients each time, sizes that fill no vector and one that is cut in pieces for threads, whose bits do not depend on how
- * many there are. And bn_fold, which no op has for itself. */
+/* The kernels under optimizers against their formulas in double, on each instruction set this CPU has: three steps with
+ * other gradients each time, sizes that fill no vector and one that is cut in pieces for threads, whose bits do not
+ * depend on how many there are. And bn_fold, which no op has for itself. */
 #include <math.h>
 #include "kernel_test.h"
 
@@ -102,7 +102,8 @@ static void check_steps(const Case *c, int64_t n) {
     assert_memory_equal(x[0][k], x[1][k], (size_t)n * sizeof(float));
     for (int64_t i = 0; i < n; i++)
       if (!(fabs(x[0][k][i] - want[i * ALL + k]) <= 2e-6 * (1 + fabs(want[i * ALL + k]))))
-        fail_msg("%s, %s of %lld (%s), state %d: element %lld is %.9g, should be %.9g", c->name, c->what, (long long)n, kern->isa, k, (long long)i,
+        fail_msg("%s, %s of %lld (%s), state %d: element %lld is %.9g, should be %.9g", c->name, c->what, (long long)n,
+          kern->isa, k, (long long)i,
                  x[0][k][i], want[i * ALL + k]);
     assert_true(guards_held(x[0][k], n) && guards_held(x[1][k], n));
   }
@@ -164,6 +165,7 @@ static void test_bn_fold(void **unused) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps), cmocka_unit_test(test_norm_and_scale), cmocka_unit_test(test_bn_fold)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps), cmocka_unit_test(test_norm_and_scale),
+    cmocka_unit_test(test_bn_fold)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

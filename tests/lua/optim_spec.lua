@@ -2,13 +2,15 @@ local suture = require "suture"
 local nn, F, optim, tensor = suture.nn, suture.F, suture.optim, suture.tensor
 
 local function near(want, got, tol)
-  assert.is_true(math.abs(want - got) <= (tol or 1e-5) * math.max(1, math.abs(want)), ("expected %s, got %s"):format(want, got))
+  assert.is_true(math.abs(want - got) <= (tol or 1e-5) * math.max(1, math.abs(want)),
+    ("expected %s, got %s"):format(want, got))
 end
 
 local function fails(text, f, ...)
   local ok, message = pcall(f, ...)
   assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text, tostring(message)))
+  assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text,
+    tostring(message)))
 end
 
 local function run(make, steps)
@@ -205,7 +207,8 @@ describe("optimizers", function()
 
   it("train the loop of the manual", function()
     suture.seed(8)
-    local m = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(8), nn.Linear(8, 16), nn.ReLU(), nn.BatchNorm1d(16), nn.Dropout(0.1), nn.Linear(16, 2))
+    local m = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(8), nn.Linear(8, 16), nn.ReLU(), nn.BatchNorm1d(16),
+      nn.Dropout(0.1), nn.Linear(16, 2))
     local x = suture.randn(64, 8)
     local y = x:sum(1):gt(0):long()
     local opt = optim.SGD(m:parameters(), {lr = 0.1, momentum = 0.9})

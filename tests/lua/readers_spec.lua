@@ -31,7 +31,8 @@ local function pass(ds, size, opts)
   for x, y, places in ds:batches(size, opts) do
     local function put(t)
       for _, v in ipairs(t) do
-        if type(v) == "table" then put(v) else hash = (hash ~ string.unpack("i8", string.pack("d", v))) * 0x100000001b3 end
+        if type(v) == "table" then put(v) else hash = (hash ~ string.unpack("i8", string.pack("d",
+          v))) * 0x100000001b3 end
       end
     end
     put(x:tolist())
@@ -114,7 +115,8 @@ describe("data.dataset", function()
     local files = {folder .. "/a.png", folder .. "/b.png"}
     local opts = {resize = {8, 8}, mean = 0.5, std = 0.5, augment = {flip = true, jitter = 0.4}}
     local like = data.folder(folder, opts)
-    local given = {n = 2, get = function(i) return files[i + 1], 0 end, classes = {"k"}, name = function(i) return files[i + 1] end}
+    local given = {n = 2, get = function(i) return files[i + 1], 0 end, classes = {"k"},
+      name = function(i) return files[i + 1] end}
     for k, v in pairs(opts) do given[k] = v end
     local ds = data.dataset(given)
     assert.is_true(ds.random)
@@ -131,14 +133,19 @@ describe("data.dataset", function()
     fails("did you mean labels", data.dataset, {n = 3, get = get, lables = {}})
     fails("labels has 2 entries for n = 3", data.dataset, {n = 3, get = get, labels = {0, 1}})
     fails("give one", data.dataset, {n = 1, get = get, labels = {0}, target = get})
-    fails("holds class 2 but there are 2 names", data.dataset, {n = 3, get = get, labels = {0, 1, 2}, classes = {"a", "b"}})
-    fails("get(1) gave nil for x", function() return data.dataset({n = 2, get = function(i) if i == 0 then return x[0], 0 end end}):batch {0, 1} end)
-    fails("the target of sample 0 is nil", function() return data.dataset({n = 2, get = function() return x[0] end}):batch {0} end)
+    fails("holds class 2 but there are 2 names", data.dataset, {n = 3, get = get, labels = {0, 1, 2}, classes = {"a",
+      "b"}})
+    fails("get(1) gave nil for x", function() return data.dataset({n = 2, get = function(i) if i == 0 then return x[0],
+      0 end end}):batch {0, 1} end)
+    fails("the target of sample 0 is nil", function() return data.dataset({n = 2,
+      get = function() return x[0] end}):batch {0} end)
     fails("x of sample 1 has shape (3), that of sample 0 (2)", function()
       return data.dataset({n = 2, get = function(i) return suture.zeros(2 + i), 0 end}):batch {0, 1}
     end)
-    fails("mine: get(0) gave", function() return data.dataset({n = 1, where = "mine", get = function() return 3, 0 end})[0] end)
-    fails("/no/such.png: cannot open", function() return data.dataset({n = 1, get = function() return "/no/such.png", 0 end}):batch {0} end)
+    fails("mine: get(0) gave", function() return data.dataset({n = 1, where = "mine", get = function() return 3,
+      0 end})[0] end)
+    fails("/no/such.png: cannot open", function() return data.dataset({n = 1, get = function() return "/no/such.png",
+      0 end}):batch {0} end)
     fails("no reader 'foldr'", function() return data.foldr end)
   end)
 end)

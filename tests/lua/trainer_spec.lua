@@ -33,13 +33,15 @@ describe("fit", function()
     suture.fit(m, ds, {optimizer = opt, epochs = 2, quiet = true})
     assert.is_false(equal(before["2.weight"], m[2].weight))
     m[0].weight = nn.Parameter(suture.randn(3, 2))
-    assert.error_matches(function() suture.fit(m, ds, {optimizer = opt, quiet = true}) end, "params = {m%[0%]%.weight}} adds it")
+    assert.error_matches(function() suture.fit(m, ds, {optimizer = opt, quiet = true}) end,
+      "params = {m%[0%]%.weight}} adds it")
     m:freeze("0")
     suture.fit(m, ds, {optimizer = opt, epochs = 1, quiet = true})
     local other = suture.optim.SGD(nn.Linear(2, 2):parameters(), {lr = 0.1})
     m[2]:unfreeze()
     m:unfreeze()
-    assert.error_matches(function() suture.fit(m, ds, {optimizer = other, quiet = true}) end, "params = m:parameters%(%)")
+    assert.error_matches(function() suture.fit(m, ds, {optimizer = other, quiet = true}) end,
+      "params = m:parameters%(%)")
   end)
 
   it("takes every optimizer by its name, with its own options", function()
@@ -88,20 +90,25 @@ describe("fit", function()
     local x, y = line_of(8)
     local m, ds = nn.Linear(1, 1), data.tensors(x, y)
     for _, f in ipairs {suture.fit, suture.evaluate, suture.plan} do
-      assert.error_matches(function() f(m, ds) end, "targets are float32 of shape %(N, 1%), not classes.*loss = F%.mse_loss.*function%(m, x, y%)")
+      assert.error_matches(function() f(m, ds) end,
+        "targets are float32 of shape %(N, 1%), not classes.*loss = F%.mse_loss.*function%(m, x, y%)")
     end
     assert.error_matches(function() suture.confusion(m, ds) end, "confusion: the targets are float32")
     assert.error_matches(function() suture.fit(m, ds, {loss = "msee"}) end, "no loss \"msee\".*did you mean")
     assert.error_matches(function() suture.fit(m, ds, {loss = F.relu}) end, "F%.relu")
     assert.error_matches(function() suture.fit(m, ds, {loss = 3}) end, "loss expects a name")
-    assert.error_matches(function() suture.fit(m, ds, {loss = function(...) return ... end}) end, "names its parameters")
-    assert.error_matches(function() suture.fit(m, ds, {loss = function(p, t) return (p - t):abs() end}) end, "of shape %(8, 1%).*:mean%(%)")
+    assert.error_matches(function() suture.fit(m, ds, {loss = function(...) return ... end}) end,
+      "names its parameters")
+    assert.error_matches(function() suture.fit(m, ds, {loss = function(p, t) return (p - t):abs() end}) end,
+      "of shape %(8, 1%).*:mean%(%)")
     assert.error_matches(function() suture.fit(m, ds, {loss = function() end}) end, "names its parameters")
-    assert.error_matches(function() suture.fit(m, ds, {loss = "mse", label_smoothing = 0.1}) end, "label_smoothing belongs")
+    assert.error_matches(function() suture.fit(m, ds, {loss = "mse", label_smoothing = 0.1}) end,
+      "label_smoothing belongs")
     local boxes = data.tensors(x, suture.randn(8, 4))
     assert.error_matches(function() suture.fit(nn.Linear(1, 4), boxes) end, "%(N, 4%), not classes nor probabilities")
     local wide = data.tensors(x, suture.randn(8))
-    assert.error_matches(function() suture.fit(m, wide, {loss = "mse"}) end, "mse_loss: x has shape %(8, 1%), the target %(8%)")
+    assert.error_matches(function() suture.fit(m, wide, {loss = "mse"}) end,
+      "mse_loss: x has shape %(8, 1%), the target %(8%)")
   end)
 
   it("takes soft targets, and whatever a loss of one's own makes of a teacher, with the trunk kept", function()
@@ -116,7 +123,8 @@ describe("fit", function()
       m:freeze()
       m.linear = nn.Linear(64, 8)
       local calls = 0
-      local r = suture.fit(m, ds, {val = ds, epochs = 3, batch = 8, seed = 1, cache = cache, quiet = true, loss = function(net, x, y)
+      local r = suture.fit(m, ds, {val = ds, epochs = 3, batch = 8, seed = 1, cache = cache, quiet = true,
+        loss = function(net, x, y)
         calls = calls + 1
         local logits = net(x)
         return F.cross_entropy(logits, F.softmax(teacher(x), 1)) + F.cross_entropy(logits, y), logits
@@ -132,7 +140,8 @@ describe("fit", function()
     local m = nn.Linear(4, 3)
     local r = suture.fit(m, soft, {epochs = 2, quiet = true})
     assert.is_nil(r.history[2].acc)
-    assert.near(F.cross_entropy(m(x), soft.source and select(2, soft:batch {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})):item(),
+    assert.near(F.cross_entropy(m(x), soft.source and select(2, soft:batch {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+      13, 14, 15})):item(),
       suture.evaluate(m, soft).loss, 1e-6)
   end)
 
@@ -155,7 +164,8 @@ describe("fit", function()
     assert.same({1, 2}, {rows[1].step, rows[2].step})
     assert.is_truthy(rows[1].loss and rows[1].lr == 0.1 and rows[1].epoch == 1)
     before = copies(m)
-    assert.error_matches(function() suture.fit(m, ds, {loss = "mse", quiet = true, reduce = function() error "no peer" end}) end, "no peer")
+    assert.error_matches(function() suture.fit(m, ds, {loss = "mse", quiet = true,
+      reduce = function() error "no peer" end}) end, "no peer")
     assert.is_nil(first_difference(before, copies(m)))
   end)
 end)

@@ -1,10 +1,11 @@
-"""Every optimizer there is, with its options, against torch.optim: twenty steps on a smooth problem, all of them taken, in float64
-there. Each option is tried by itself, then all together."""
+"""Every optimizer there is, with its options, against torch.optim: twenty steps on a smooth problem, all of them taken,
+in float64 there. Each option is tried by itself, then all together."""
 import os, sys
 sys.path.insert(0, os.path.dirname(__file__))
 from common import *
 
-TRY = dict(lr=0.02, momentum=0.9, dampening=0.3, weight_decay=0.1, betas=(0.7, 0.9), eps=1e-3, alpha=0.9)  # others are flags
+# Others are flags.
+TRY = dict(lr=0.02, momentum=0.9, dampening=0.3, weight_decay=0.1, betas=(0.7, 0.9), eps=1e-3, alpha=0.9)
 NEEDS = dict(nesterov=dict(momentum=0.9), dampening=dict(momentum=0.8))
 APART = {"nesterov"}  # not together with all others
 
@@ -20,8 +21,8 @@ def cases(options):
     yield {n: v for n, v in unlike.items() if n not in APART}
 
 
-KINDS = [(name, o) for name, options in sorted(line.split("\t") for line in suture("tests/parity/optim.lua", "kinds").splitlines())
-         for o in cases(options)]
+LISTED = sorted(line.split("\t") for line in suture("tests/parity/optim.lua", "kinds").splitlines())
+KINDS = [(name, o) for name, options in LISTED for o in cases(options)]
 BOUND, STEPS = 1e-5, 20
 
 
@@ -52,5 +53,6 @@ with scratch() as d:
         for k, t in (("w", w), ("b", b)):
             moved = t.detach() - start[k].double()
             error = torch.from_numpy(np.load(f"{d}/{i}_{k}.npy")).double() - t.detach()
-            rounded = STEPS ** 0.5 * 2.0 ** -24 * float(t.norm() / moved.norm())  # each step rounds the parameter to float32
+            # each step rounds the parameter to float32
+            rounded = STEPS ** 0.5 * 2.0 ** -24 * float(t.norm() / moved.norm())
             report(f"{name} {options} {k}", float(error.norm() / moved.norm()), BOUND + rounded)

@@ -107,21 +107,26 @@ local function csv(path, opts)
   if type(separator) ~= "string" or #separator ~= 1 or separator:find '[%w"\r\n.+-]' then
     fault("%s: separator is one character such as \",\" or \";\", got %s", where, options.shown(separator))
   end
-  if kind ~= nil and kind ~= "class" and kind ~= "number" then fault('%s: kind is "class" or "number", got %s', where, options.shown(kind)) end
-  if opts.header ~= nil and type(opts.header) ~= "boolean" then fault("%s: header is true or false, got %s", where, options.shown(opts.header)) end
+  if kind ~= nil and kind ~= "class" and kind ~= "number" then fault('%s: kind is "class" or "number", got %s', where,
+    options.shown(kind)) end
+  if opts.header ~= nil and type(opts.header) ~= "boolean" then fault("%s: header is true or false, got %s", where,
+    options.shown(opts.header)) end
   local f, why = io.open(path, "rb")
   local text = f and f:read "a"
   if f then f:close() end
-  if not text then fault("%s: cannot open: %s", where, why and why:match "[^:]*$":gsub("^ ", "") or "it is a folder") end
+  if not text then fault("%s: cannot open: %s", where, why and why:match "[^:]*$":gsub("^ ", "") or
+    "it is a folder") end
   local rows = records(where, text, separator)
   local names, header = nil, opts.header
   if header == nil and #rows > 1 then
-    for i, field in ipairs(rows[1]) do header = header or not number_in(field) and number_in(rows[2][i] or "") ~= nil end
+    for i, field in ipairs(rows[1]) do header = header or not number_in(field) and number_in(rows[2][i] or
+      "") ~= nil end
   end
   if header and #rows > 0 then names = table.remove(rows, 1) end
   if #rows == 0 then fault("%s: there is no sample in it", where) end
   local n = #(names or rows[1])
-  if n < 2 then fault("%s: one column, where values and a target are expected · is the separator %s?", where, options.shown(separator)) end
+  if n < 2 then fault("%s: one column, where values and a target are expected · is the separator %s?", where,
+    options.shown(separator)) end
   local place, values = column(where, opts.target == nil and -1 or opts.target, names, n), {}
   for i, row in ipairs(rows) do
     if #row ~= n then fault("%s line %d: %d fields, %d are expected", where, row.line, #row, n) end
@@ -129,14 +134,16 @@ local function csv(path, opts)
     for j, field in ipairs(row) do
       if j ~= place then
         values[i][#values[i] + 1] = number_in(field) or
-          fault("%s line %d: %s is %q, not a number", where, row.line, names and "column " .. names[j] or "column " .. j - 1, field)
+          fault("%s line %d: %s is %q, not a number", where, row.line, names and "column " .. names[j] or "column " ..
+            j - 1, field)
       end
     end
   end
   local y, classes = targets(where, rows, place, kind)
   local from = source.tensors(tensor.tensor(values, {dtype = "float32"}), y, source.unique "csv")
   if classes and opts.classes then fault("%s: the target's column holds names of classes already", where) end
-  return Dataset.new(where, from, source.all(#rows), Dataset.names(where, classes or opts.classes, from.labels(source.all(#rows))))
+  return Dataset.new(where, from, source.all(#rows), Dataset.names(where, classes or opts.classes,
+    from.labels(source.all(#rows))))
 end
 
 return csv

@@ -4,7 +4,8 @@ local options = require "suture.data.options"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
 
-local fields = {n = true, get = true, target = true, labels = true, classes = true, name = true, key = true, random = true, where = true}
+local fields = {n = true, get = true, target = true, labels = true, classes = true, name = true, key = true,
+  random = true, where = true}
 
 --- A dataset of what a function gives: `data.dataset{n = 100, get = function(i) return x, y end}`, i from 0 to n - 1.
 -- x is a tensor, or the path of a picture; y a class index (a whole number), a number, or a tensor. Those of a batch
@@ -27,11 +28,13 @@ local function dataset(opts)
   end
   local view, given = source.read(where, opts, {flip = true}, fields)
   local n = options.whole(where, "n", given.n, 1)
-  for field, kind in pairs {get = "function", target = "function", name = "function", labels = "table", classes = "table",
+  for field, kind in pairs {get = "function", target = "function", name = "function", labels = "table",
+    classes = "table",
     random = "boolean", key = "string", where = "string"} do
     local v = given[field]
     if v ~= nil and type(v) ~= kind or v == nil and field == "get" then
-      fault("%s: %s is a %s%s, got %s", where, field, kind, field == "get" and ", function(i) return x, y end" or "", options.shown(v))
+      fault("%s: %s is a %s%s, got %s", where, field, kind, field == "get" and ", function(i) return x, y end" or "",
+        options.shown(v))
     end
   end
   if given.labels and given.target then fault("%s: labels and target say the same; give one", where) end
@@ -39,7 +42,8 @@ local function dataset(opts)
     if #given.labels ~= n then fault("%s: labels has %d entries for n = %d samples", where, #given.labels, n) end
     for i, k in ipairs(given.labels) do options.whole(where, ("labels[%d]"):format(i), k, 0) end
   end
-  local from = source.items(where, {n = n, get = given.get, target = given.target, labels = given.labels, name = given.name,
+  local from = source.items(where, {n = n, get = given.get, target = given.target, labels = given.labels,
+    name = given.name,
     random = given.random}, given.key and "dataset " .. given.key or source.unique "dataset")
   local classes = given.classes
   if classes then

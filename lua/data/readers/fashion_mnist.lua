@@ -5,7 +5,8 @@ local idx = require "suture.data.idx"
 -- "test"})`. The files have MNIST's names and format: see data.mnist. `augment = true` means a flip and a random crop
 -- of the picture with 2 black pixels around.
 local function fashion_mnist(path, opts)
-  local classes = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}
+  local classes = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+    "Ankle boot"}
   return idx.open("fashion_mnist", path, opts, classes, {flip = true, crop_pad = 2})
 end
 

@@ -30,7 +30,8 @@ local function gather(where, path, found, depth)
     if is_picture(name) then here[#here + 1] = name end
   end
   found[#found + 1] = here
-  if depth > 16 then fault("%s: folders in %s are nested too deeply (a link to itself?)", where, source.quoted(path)) end
+  if depth > 16 then fault("%s: folders in %s are nested too deeply (a link to itself?)", where,
+    source.quoted(path)) end
   for _, name in ipairs(folders) do gather(where, path .. "/" .. name, found, depth + 1) end
   return found
 end
@@ -62,7 +63,8 @@ local function folder(path, opts)
   if #folders == 0 then
     local n = 0
     for _, name in ipairs(files) do n = n + (is_picture(name) and 1 or 0) end
-    fault(n > 0 and ("%s has %s but no class folders; expected %s/CLASS/IMAGE.jpg"):format(where, n == 1 and "1 image" or n .. " images", path)
+    fault(n > 0 and ("%s has %s but no class folders; expected %s/CLASS/IMAGE.jpg"):format(where, n == 1 and
+      "1 image" or n .. " images", path)
       or #files == 0 and where .. " is empty; expected one folder for each class"
       or where .. " has no class folders; expected one folder for each class, with PNG or JPEG files")
   end

@@ -25,7 +25,8 @@ local function tensors(x, y, opts)
   if not next(view.say) then view = nil end
   if #x.shape == 4 and (x.shape[2] == 1 or x.shape[2] == 3) then
     local plain = from
-    from = source.items(where, {n = n, get = function(i) return plain.one(nil, i) end, labels = plain.labels(source.all(n)),
+    from = source.items(where, {n = n, get = function(i) return plain.one(nil, i) end,
+      labels = plain.labels(source.all(n)),
       name = plain.name}, plain.key)
     local viewed = from.loader
     function from.loader(ds, ...) return (ds.view and viewed or plain.loader)(ds, ...) end
@@ -33,7 +34,8 @@ local function tensors(x, y, opts)
   elseif view then
     fault("%s: options of pictures need x of shape (N, 1 or 3, H, W), got %s", where, tostring(x.shape))
   end
-  return Dataset.new(where, from, source.all(n), Dataset.names(where, given.classes, from.labels(source.all(n))), view, {flip = true})
+  return Dataset.new(where, from, source.all(n), Dataset.names(where, given.classes, from.labels(source.all(n))), view,
+    {flip = true})
 end
 
 return tensors

@@ -1,10 +1,11 @@
 --- What all optimizers share, and how one is declared.
 -- A declaration is one file, lua/optim/<name>.lua, that returns optimizer "Name" {…}:
---   options   a signature of suture.base.options: "lr:rate momentum:rate=0 …"; they are checked when the optimizer is made, when a
---             group is added and when a group's field is set
+--   options   a signature of suture.base.options: "lr:rate momentum:rate=0 …"; they are checked when the optimizer is
+--             made, when a group is added and when a group's field is set
 --   state     what is remembered of each parameter, by PyTorch's names; "max_exp_avg_sq?amsgrad": where that option is on
---   step      optional: step(p, g, s, group, t) → the parameter's new numbers, in tensor operations; s holds the state as tensors
---             and takes new ones, t counts from 1. Without it the step is the row "Name" of core/kernels/optimizer.c
+--   step      optional: step(p, g, s, group, t) → the parameter's new numbers, in tensor operations; s holds the state
+--             as tensors and takes new ones, t counts from 1. Without it the step is the row "Name" of
+--             core/kernels/optimizer.c
 --   check     optional: check(group, say): what options must hold together; say(message, …) raises
 --   fit       optional: the options that fit's optimizer = "name" has where they are not given
 --   about     formula and source, for help
@@ -82,18 +83,22 @@ local function tensors(where, given)
   local list = {}
   if is(given) then given = {given} end
   if Module.is_module(given) then fault("%s: expects the parameters of the model: m:parameters()", where) end
-  if type(given) == "function" then fault("%s: expects parameters, got a function (m:parameters() with a colon and ())", where) end
+  if type(given) == "function" then fault("%s: expects parameters, got a function (m:parameters() with a colon and ())",
+    where) end
   if type(given) == "table" and (getmetatable(given) == nil or not getmetatable(given).__call) then
     for i, p in ipairs(given) do list[i] = p end
   elseif type(given) == "table" then
     for p in given do list[#list + 1] = p end
   end
-  if #list == 0 then fault("%s: no parameters: expects m:parameters(), a list of tensors, or a list of groups", where) end
+  if #list == 0 then fault("%s: no parameters: expects m:parameters(), a list of tensors, or a list of groups",
+    where) end
   local seen = {}
   for i, p in ipairs(list) do
-    if type(p) == "string" then fault("%s: expects tensors, got names (m:parameters(), not m:named_parameters())", where) end
+    if type(p) == "string" then fault("%s: expects tensors, got names (m:parameters(), not m:named_parameters())",
+      where) end
     if not is(p) then fault("%s: parameter %d is %s, not a tensor", where, i, options.show(p)) end
-    if not core.tensor.is_leaf(p) then fault("%s: parameter %d was computed; only leaves can be optimized", where, i) end
+    if not core.tensor.is_leaf(p) then fault("%s: parameter %d was computed; only leaves can be optimized", where,
+      i) end
     if seen[p] then fault("%s: parameter %d is there twice", where, i) end
     seen[p] = true
   end
@@ -111,7 +116,8 @@ local kind_of = setmetatable({}, {__mode = "k"})
 -- Options belong to groups: set on the optimizer itself they would be lost.
 function Optimizer:__newindex(name, value)
   if kind_of[self].known[name] then
-    fault("optim.%s: options belong to groups: opt.param_groups[1].%s = %s sets it", self.kind, name, options.show(value))
+    fault("optim.%s: options belong to groups: opt.param_groups[1].%s = %s sets it", self.kind, name,
+      options.show(value))
   end
   rawset(self, name, value)
 end
@@ -119,7 +125,8 @@ end
 local function inner(opt, i)
   local g = inside[opt.param_groups[i]]
   if not g or g.optimizer ~= opt then
-    fault("optim.%s: param_groups[%d] is no group of this optimizer · opt:add_param_group{params = …} adds one", opt.kind, i)
+    fault("optim.%s: param_groups[%d] is no group of this optimizer · opt:add_param_group{params = …} adds one",
+      opt.kind, i)
   end
   return g
 end
@@ -183,7 +190,8 @@ local function computed_step(kind, g)
       local new = kind.step(p:detach(), p.grad, s, g.values, raw.steps(g.memory, i) + 1)
       local function put(old, what, t)
         if not is(t) or t.shape ~= old.shape then
-          fault("%s: its step gave %s for %s of shape %s", kind.where, is(t) and "shape " .. tostring(t.shape) or options.show(t), what, old.shape)
+          fault("%s: its step gave %s for %s of shape %s", kind.where, is(t) and "shape " .. tostring(t.shape) or
+            options.show(t), what, old.shape)
         end
         to[#to + 1], from[#from + 1] = old, t:detach()
       end
@@ -246,7 +254,8 @@ local function check_state(self, sd)
     fault("%s: expects what state_dict() of an optimizer gave, got %s", where, options.show(sd))
   end
   if sd.kind ~= self.kind then fault("%s: the state is of %s", where, tostring(sd.kind)) end
-  if #sd.groups ~= #self.param_groups then fault("%s: %d groups here, %d in the state", where, #self.param_groups, #sd.groups) end
+  if #sd.groups ~= #self.param_groups then fault("%s: %d groups here, %d in the state", where, #self.param_groups,
+    #sd.groups) end
   local known, values = {step = true}, {}
   for _, state in ipairs(kind.states) do known[state.name] = true end
   for i, given in ipairs(sd.groups) do
@@ -259,7 +268,8 @@ local function check_state(self, sd)
     end
     for j, s in ipairs(given.state) do
       for name, t in pairs(options.check(where, s, known)) do
-        if name == "step" and math.type(t) ~= "integer" or name ~= "step" and (not is(t) or t.shape ~= g.params[j].shape) then
+        if name == "step" and math.type(t) ~= "integer" or name ~= "step" and (not is(t) or
+          t.shape ~= g.params[j].shape) then
           fault("%s: %s of parameter %d in group %d is %s, its parameter has shape %s", where, name, j, i,
             is(t) and "of shape " .. tostring(t.shape) or options.show(t), g.params[j].shape)
         end
@@ -298,7 +308,8 @@ local function make(kind, params, opts)
   options.check(kind.where, opts, kind.known)
   local self = setmetatable({kind = kind.name, param_groups = {}, defaults = merged(opts, {})}, Optimizer)
   kind_of[self] = kind
-  local listed = type(params) == "table" and getmetatable(params) == nil and type(params[1]) == "table" and params[1].params
+  local listed = type(params) == "table" and getmetatable(params) == nil and type(params[1]) == "table" and
+    params[1].params
   for _, given in ipairs(listed and params or {{params = params}}) do self:add_param_group(given) end
   return self
 end
@@ -313,7 +324,8 @@ local function usage(signature)
   return table.concat(parts, ", ")
 end
 
-local fields = {options = "string", state = "string", step = "function", check = "function", fit = "table", about = "string"}
+local fields = {options = "string", state = "string", step = "function", check = "function", fit = "table",
+  about = "string"}
 
 -- declare "Name" {fields}: the declaration as the rest of this file uses it, with `make`, its constructor. What users
 -- call is optim.optimizer.
@@ -323,7 +335,8 @@ local function declare(name)
   end
   return function(declared)
     local where = "optim." .. name
-    if not options.is_options(declared) then fault("%s: expects a declaration {options =, state =, step =}, got %s", where, options.show(declared)) end
+    if not options.is_options(declared) then fault("%s: expects a declaration {options =, state =, step =}, got %s",
+      where, options.show(declared)) end
     options.check(where, declared, fields)
     for field, v in pairs(declared) do
       if type(v) ~= fields[field] then fault("%s: %s is a %s, got %s", where, field, fields[field], options.show(v)) end
@@ -335,9 +348,11 @@ local function declare(name)
       kind.states[#kind.states + 1] = {name = state, option = option ~= "" and option or nil}
     end
     kind.read = options.named(where, kind.options)
-    kind.numbers = not kind.step and (raw.kernel(name) or fault("%s: no step is given, and there is no kernel of this name", where))
+    kind.numbers = not kind.step and (raw.kernel(name) or
+      fault("%s: no step is given, and there is no kernel of this name", where))
     local function constructor(params, opts) return make(kind, params, opts) end
-    docs[constructor] = ("%s(params, {%s}): %s\nparams: m:parameters(), a list of tensors, or groups {{params = …, lr = …}, …}."):format(
+    docs[constructor] = ("%s(params, {%s}): %s\n" ..
+      "params: m:parameters(), a list of tensors, or groups {{params = …, lr = …}, …}."):format(
       where, usage(kind.options), declared.about or "an optimizer of one's own.")
     kind.make = constructor
     return kind
