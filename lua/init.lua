@@ -13,7 +13,7 @@ local home = {
   seed = "suture.tensor:seed", no_grad = "suture.tensor:no_grad",
   load_tensor = "suture.tensor:load_tensor", save_tensor = "suture.tensor:save_tensor",
   -- training
-  fit = "suture.train:fit", evaluate = "suture.train:evaluate", predict = "suture.train:predict",
+  fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate", predict = "suture.train:predict",
   confusion = "suture.train:confusion", plan = "suture.train:plan",
   -- checkpoints and surgery
   open = "suture.model.checkpoint:open", diff = "suture.model.surgery:diff", trace = "suture.model.trace:trace",

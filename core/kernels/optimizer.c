@@ -1,18 +1,25 @@
-/* Optimizer steps, with the formulas and the order of operations of torch.optim 1.13. */
+/* Optimizer steps, with the formulas and the order of operations of torch.optim 1.13. An optimizer is a row of the
+ * table below: its name, the options it reads, its step. What it remembers, and defaults: lua/optim/<name>.lua. */
 #include <math.h>
+#include <string.h>
 #include "kernels.h"
 
 enum { LANES = 16, BLOCK = 4096, SMALL = 1 << 15, ROUND = 64 };
 
-void K(sgd_step)(float *restrict p, float *restrict buf, const float *restrict g, const SgdStep *s, int64_t n) {
-  float lr = (float)s->lr, momentum = (float)s->momentum, keep = (float)(1 - s->dampening), decay = (float)s->weight_decay;
-  float sign = s->maximize ? -1.0f : 1.0f;
+/* g += weight_decay p; buf = momentum buf + (1 - dampening) g, at first g;
+ * p -= lr (nesterov ? g + momentum buf : buf) */
+#define SGD "lr momentum dampening weight_decay nesterov maximize"
+static void sgd(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
+  float *restrict buf = state[0]; /* NULL: no momentum */
+  float lr = (float)set[0], momentum = (float)set[1], keep = (float)(1 - set[2]), decay = (float)set[3];
+  float sign = set[5] != 0 ? -1.0f : 1.0f;
   if (!buf) {
 #pragma omp parallel for simd schedule(static) if (n > SMALL)
     for (int64_t i = 0; i < n; i++) p[i] -= lr * (sign * g[i] + decay * p[i]);
     return;
   }
-  bool first = s->first, nesterov = s->nesterov;
+  bool first = t == 1, nesterov = set[4] != 0;
 #pragma omp parallel for simd schedule(static) if (n > SMALL)
   for (int64_t i = 0; i < n; i++) {
     float d = sign * g[i] + decay * p[i];
@@ -22,11 +29,19 @@ void K(sgd_step)(float *restrict p, float *restrict buf, const float *restrict g
   }
 }
 
-void K(adam_step)(float *restrict p, float *restrict m, float *restrict v, float *restrict largest, const float *restrict g,
-                  const AdamStep *s, int64_t n) {
-  float b1 = (float)s->beta1, b2 = (float)s->beta2, rest1 = (float)(1 - s->beta1), rest2 = (float)(1 - s->beta2);
-  float eps = (float)s->eps, step = (float)s->step_size, root = (float)s->root, decay = (float)s->weight_decay;
-  float shrink = (float)s->shrink, sign = s->maximize ? -1.0f : 1.0f;
+/* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
+ * p -= lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps). largest: NULL, or the largest v so far, which then stands
+ * in v's place (amsgrad). decay is added to the gradient; shrink multiplies p before. */
+#define ADAM "lr betas eps weight_decay maximize"
+static void adam_step(float *restrict p, const float *restrict g, float *const *state, const double *set,
+  double weight_decay,
+                      double shrinking, int64_t t, int64_t n) {
+  float *restrict m = state[0], *restrict v = state[1], *restrict largest = state[2];
+  double beta1 = set[1], beta2 = set[2];
+  float b1 = (float)beta1, b2 = (float)beta2, rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2),
+    eps = (float)set[3];
+  float step = (float)(set[0] / (1 - pow(beta1, (double)t))), root = (float)sqrt(1 - pow(beta2, (double)t));
+  float decay = (float)weight_decay, shrink = (float)shrinking, sign = set[5] != 0 ? -1.0f : 1.0f;
   if (largest) {
 #pragma omp parallel for simd schedule(static) if (n > SMALL)
     for (int64_t i = 0; i < n; i++) {
@@ -47,10 +62,47 @@ void K(adam_step)(float *restrict p, float *restrict m, float *restrict v, float
   }
 }
 
-void K(rmsprop_step)(float *restrict p, float *restrict v, float *restrict mean, float *restrict buf, const float *restrict g,
-                     const RmspropStep *s, int64_t n) {
-  float alpha = (float)s->alpha, rest = (float)(1 - s->alpha), sign = s->maximize ? -1.0f : 1.0f;
-  float lr = (float)s->lr, eps = (float)s->eps, decay = (float)s->weight_decay, momentum = (float)s->momentum;
+static void adam(float *p, const float *g, float *const *state, const double *set, int64_t t, int64_t n) {
+  adam_step(p, g, state, set, set[4], 1, t, n);
+}
+
+static void adamw(float *p, const float *g, float *const *state, const double *set, int64_t t, int64_t n) {
+  adam_step(p, g, state, set, 0, 1 - set[0] * set[4], t, n);
+}
+
+/* Adam whose step is p -= lr r m / (1 - beta1^t) sqrt(1 - beta2^t) / (sqrt(v) + eps) once the variance of the smoothed
+ * squares is known well enough (rho > 5), r its rectification, and p -= lr m / (1 - beta1^t) before. */
+#define RADAM "lr betas eps weight_decay"
+static void radam(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
+  float *restrict m = state[0], *restrict v = state[1];
+  double beta1 = set[1], beta2 = set[2], fade1 = 1 - pow(beta1, (double)t), power = pow(beta2, (double)t),
+    fade2 = 1 - power;
+  double most = 2 / (1 - beta2) - 1, rho = most - 2 * (double)t * power / fade2;
+  bool rectified = rho > 5;
+  double r = rectified ? sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)) * sqrt(fade2) : 1;
+  float b1 = (float)beta1, b2 = (float)beta2, rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2),
+    eps = (float)set[3];
+  float decay = (float)set[4], step = (float)(set[0] / fade1 * r);
+#pragma omp parallel for simd schedule(static) if (n > SMALL)
+  for (int64_t i = 0; i < n; i++) {
+    float d = g[i] + decay * p[i];
+    float mean = m[i] * b1 + rest1 * d, square = v[i] * b2 + rest2 * d * d;
+    m[i] = mean, v[i] = square;
+    p[i] -= step * (rectified ? mean / (sqrtf(square) + eps) : mean);
+  }
+}
+
+/* v = alpha v + (1 - alpha) g^2; the step g / (sqrt(v - mean^2) + eps), through buf where there is momentum */
+#define RMSPROP "lr alpha eps weight_decay momentum maximize"
+static void rmsprop(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
+  (void)t;
+  float *restrict v = state[0], *restrict mean = state[1],
+    *restrict buf = state[2]; /* NULL: not centred; no momentum */
+  float lr = (float)set[0], alpha = (float)set[1], rest = (float)(1 - set[1]), eps = (float)set[2],
+    decay = (float)set[3];
+  float momentum = (float)set[4], sign = set[5] != 0 ? -1.0f : 1.0f;
 #pragma omp parallel for schedule(static) if (n > SMALL)
   for (int64_t i = 0; i < n; i++) {
     float d = sign * g[i] + decay * p[i], square = v[i] * alpha + rest * d * d, centred = square;
@@ -63,6 +115,16 @@ void K(rmsprop_step)(float *restrict p, float *restrict v, float *restrict mean,
     if (buf) move = buf[i] = momentum * buf[i] + move;
     p[i] -= lr * move;
   }
+}
+
+const OptimizerKernel *K(optimizer)(const char *name) {
+  static const OptimizerKernel rows[] = {
+    {"SGD", SGD, sgd}, {"Adam", ADAM, adam}, {"AdamW", ADAM, adamw}, {"RAdam", RADAM, radam}, {"RMSprop", RMSPROP,
+      rmsprop},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (!strcmp(rows[i].name, name)) return &rows[i];
+  return NULL;
 }
 
 static double block_squares(const float *x, int64_t n) {

@@ -183,6 +183,9 @@ function journal.begin(what)
   return setmetatable(open {label = what.label, apart = outermost and what.apart, keeps = what.keeps, maker = what.maker}, Change)
 end
 
+--- journal.close(change, err): what closing a change does, for those that last longer than a block.
+journal.close = Change.__close
+
 --- journal.change(label, f, …): f(…) as one change; what it returns.
 function journal.change(label, f, ...)
   local change <close> = journal.begin {label = label}

@@ -111,7 +111,20 @@ kinds.sizes = {"a whole number above 0 or a list of them", function(v)
   return out
 end}
 
+kinds.betas = {"two numbers from 0 to below 1, as {0.9, 0.999}", function(v)
+  if type(v) ~= "table" or #v ~= 2 then return nil end
+  for i = 1, 2 do
+    if type(v[i]) ~= "number" or not (v[i] >= 0 and v[i] < 1) then return nil end
+  end
+  return {v[1], v[2]}
+end}
+
 local function value_of(text)
+  if text:find "," then -- "0.9,0.999": a list
+    local list = {}
+    for part in text:gmatch "[^,]+" do list[#list + 1] = tonumber(part) end
+    return list
+  end
   if text == "true" then return true elseif text == "false" then return false elseif text == "nil" then return nil end
   if text == "''" then return "" end
   return math.tointeger(tonumber(text)) or tonumber(text) or text

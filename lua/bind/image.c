@@ -145,19 +145,23 @@ static int l_write(lua_State *L) {
   return 0;
 }
 
-/* preprocess(path or tensor, transform, rank) → (C, H, W), or (1, C, H, W) for rank 4 */
+/* preprocess(path or tensor, transform, rank[, seed, epoch, sample]) → (C, H, W), or (1, C, H, W) for rank 4; seed: with the
+ * transform's random part, as the loader draws it for that sample */
 static int l_preprocess(lua_State *L) {
   Err e;
   Transform t = check_transform(L, 2);
   int rank = (int)luaL_optinteger(L, 3, 4);
+  bool random = !lua_isnoneornil(L, 4);
+  Random r = random_keyed((uint64_t)luaL_optinteger(L, 4, 0), (uint64_t)luaL_optinteger(L, 5, 0),
+                          (uint64_t)luaL_optinteger(L, 6, 0));
   Image *im = new_picture(L);
   if (lua_type(L, 1) == LUA_TSTRING) {
-    Reading how = transform_reading(&t, false);
+    Reading how = transform_reading(&t, random);
     if (!image_read(im, lua_tostring(L, 1), &how, &e)) return bind_raise(L, &e);
   } else {
     check_picture(L, 1, im);
   }
-  if (!transform_image(im, &t, NULL, &e)) return bind_raise(L, &e);
+  if (!transform_image(im, &t, random ? &r : NULL, &e)) return bind_raise(L, &e);
   return push_picture(L, im, &t, rank);
 }
 

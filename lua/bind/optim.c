@@ -45,32 +45,45 @@ static int optim_group(lua_State *L) {
   return 1;
 }
 
-static double number(lua_State *L, const char *name) {
-  lua_getfield(L, 2, name);
-  double v = lua_tonumber(L, -1);
-  lua_pop(L, 1);
-  return v;
+/* kernel(name) → the options that the optimizer's step reads, or nil */
+static int optim_kernel(lua_State *L) {
+  const OptimizerKernel *kernel = kern->optimizer(luaL_checkstring(L, 1));
+  lua_pushstring(L, kernel ? kernel->options : NULL);
+  return 1;
 }
 
-static bool flag(lua_State *L, const char *name) {
-  lua_getfield(L, 2, name);
-  bool v = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return v;
-}
-
-/* step(group, {kind=, lr=, …}) */
+/* step(group, name, {numbers}, used): the numbers in the order of kernel(name) */
 static int optim_step_group(lua_State *L) {
+  enum { MOST = 16 };
   Group *g = check_group(L);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  OptimSettings set = {.kind = (OptimKind)number(L, "kind"), .lr = number(L, "lr"), .weight_decay = number(L, "weight_decay"),
-                       .momentum = number(L, "momentum"), .dampening = number(L, "dampening"), .beta1 = number(L, "beta1"),
-                       .beta2 = number(L, "beta2"), .eps = number(L, "eps"), .alpha = number(L, "alpha"),
-                       .nesterov = flag(L, "nesterov"), .maximize = flag(L, "maximize"), .amsgrad = flag(L, "amsgrad"),
-                       .centered = flag(L, "centered")};
+  const OptimizerKernel *kernel = kern->optimizer(luaL_checkstring(L, 2));
+  luaL_argcheck(L, kernel, 2, "no such optimizer");
+  luaL_checktype(L, 3, LUA_TTABLE);
+  double set[MOST] = {0};
+  luaL_argcheck(L, lua_rawlen(L, 3) <= MOST, 3, "too many numbers");
+  for (int i = 0; i < (int)lua_rawlen(L, 3); i++) {
+    lua_rawgeti(L, 3, i + 1);
+    set[i] = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+  }
   Err e;
-  if (!optim_step(&set, g->param, g->state, g->n, &e)) return bind_raise(L, &e);
+  if (!optim_step(kernel, set, g->param, g->state, g->n, (unsigned)luaL_checkinteger(L, 4), &e)) return bind_raise(L,
+    &e);
   return 0;
+}
+
+/* prepare(group, used) → the numbers of the parameters that a step would move, with their states and gradients ready */
+static int optim_prepare_group(lua_State *L) {
+  Group *g = check_group(L);
+  Err e;
+  if (!optim_prepare(g->param, g->state, g->n, (unsigned)luaL_checkinteger(L, 2), &e)) return bind_raise(L, &e);
+  lua_newtable(L);
+  for (int i = 0, k = 0; i < g->n; i++) {
+    if (!optim_moves(g->param[i])) continue;
+    lua_pushinteger(L, i + 1);
+    lua_rawseti(L, -2, ++k);
+  }
+  return 1;
 }
 
 /* clip(group, max_norm) → the norm before */
@@ -83,50 +96,53 @@ static int optim_clip(lua_State *L) {
   return 1;
 }
 
-static void push_state(lua_State *L, Tensor *t) {
-  if (t) bind_push_leaf(L, tensor_ref(t));
-  else lua_pushboolean(L, 0);
-}
-
-/* state(group, i) → first, second, third (tensors that share memory with the optimizer, or false), step */
-static int optim_get_state(lua_State *L) {
-  Group *g = check_group(L);
+static OptimState *check_state(lua_State *L, Group *g, const Node **p) {
   lua_Integer i = luaL_checkinteger(L, 2);
   luaL_argcheck(L, i >= 1 && i <= g->n, 2, "no such parameter");
-  push_state(L, g->state[i - 1].first);
-  push_state(L, g->state[i - 1].second);
-  push_state(L, g->state[i - 1].third);
-  lua_pushinteger(L, g->state[i - 1].step);
-  return 4;
+  if (p) *p = g->param[i - 1];
+  return &g->state[i - 1];
 }
 
-static bool copy_state(lua_State *L, int at, const Node *p, Tensor **to) {
-  if (!lua_toboolean(L, at)) {
-    tensor_unref(*to);
-    *to = NULL;
-    return true;
+static int check_place(lua_State *L) {
+  lua_Integer k = luaL_checkinteger(L, 3);
+  luaL_argcheck(L, k >= 1 && k <= OPTIM_STATES, 3, "no such state");
+  return (int)k - 1;
+}
+
+/* state(group, i, k) → a tensor that shares memory with the optimizer, or nil */
+static int optim_get_state(lua_State *L) {
+  OptimState *s = check_state(L, check_group(L), NULL);
+  Tensor *t = s->at[check_place(L)];
+  if (t) bind_push_leaf(L, tensor_ref(t));
+  else lua_pushnil(L);
+  return 1;
+}
+
+/* set_state(group, i, k, tensor or nil): a copy of its numbers */
+static int optim_set_state(lua_State *L) {
+  const Node *p;
+  OptimState *s = check_state(L, check_group(L), &p);
+  Tensor **to = &s->at[check_place(L)], *t = NULL;
+  if (!lua_isnoneornil(L, 4)) {
+    Tensor *from = bind_check_value(L, 4);
+    if (!shape_equal(&from->shape, &p->shape))
+      return bind_fail(L, "optimizer state has shape %s, its parameter %s", SHAPE_STR(&from->shape),
+        SHAPE_STR(&p->shape));
+    Err e;
+    if (!(t = tensor_new(&p->shape, &e))) return bind_raise(L, &e);
+    memcpy(t->data, from->data, (size_t)t->count * sizeof(float));
   }
-  Tensor *from = bind_check_value(L, at);
-  if (!shape_equal(&from->shape, &p->shape)) return bind_fail(L, "optimizer state has shape %s, its parameter %s", SHAPE_STR(&from->shape), SHAPE_STR(&p->shape));
-  Err e;
-  Tensor *t = tensor_new(&p->shape, &e);
-  if (!t) return bind_raise(L, &e);
-  memcpy(t->data, from->data, (size_t)t->count * sizeof(float));
   tensor_unref(*to);
   *to = t;
-  return true;
+  return 0;
 }
 
-/* set_state(group, i, first, second, third, step) */
-static int optim_set_state(lua_State *L) {
-  Group *g = check_group(L);
-  lua_Integer i = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, i >= 1 && i <= g->n, 2, "no such parameter");
-  copy_state(L, 3, g->param[i - 1], &g->state[i - 1].first);
-  copy_state(L, 4, g->param[i - 1], &g->state[i - 1].second);
-  copy_state(L, 5, g->param[i - 1], &g->state[i - 1].third);
-  g->state[i - 1].step = luaL_checkinteger(L, 6);
-  return 0;
+/* steps(group, i[, n]) → how many steps parameter i has made; n: says so */
+static int optim_steps(lua_State *L) {
+  OptimState *s = check_state(L, check_group(L), NULL);
+  if (!lua_isnoneornil(L, 3)) s->step = luaL_checkinteger(L, 3);
+  lua_pushinteger(L, s->step);
+  return 1;
 }
 
 int bind_optim(lua_State *L);
@@ -135,8 +151,9 @@ int bind_optim(lua_State *L) {
   lua_pushcfunction(L, group_gc);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
-  static const luaL_Reg fn[] = {{"group", optim_group}, {"step", optim_step_group}, {"clip", optim_clip},
-                                {"state", optim_get_state}, {"set_state", optim_set_state}, {0, 0}};
+  static const luaL_Reg fn[] = {{"group", optim_group}, {"kernel", optim_kernel}, {"step", optim_step_group},
+                                {"prepare", optim_prepare_group}, {"clip", optim_clip}, {"state", optim_get_state},
+                                {"set_state", optim_set_state}, {"steps", optim_steps}, {0, 0}};
   luaL_newlib(L, fn);
   return 1;
 }

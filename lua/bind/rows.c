@@ -14,7 +14,7 @@ static int64_t place_at(lua_State *L, int i, lua_Integer k, int64_t n) {
   return place;
 }
 
-/* new(like, n) → a tensor of n rows, each of like's row shape; the numbers are not set. */
+/* new(like, n) → a tensor of n rows of like's dtype, each of like's row shape; the numbers are not set. */
 static int rows_new(lua_State *L) {
   Node *like = bind_check_tensor(L, 1);
   Shape s = like->shape;
@@ -23,6 +23,7 @@ static int rows_new(lua_State *L) {
   Err e;
   Tensor *t = tensor_new(&s, &e);
   if (!t) return bind_raise(L, &e);
+  t->dtype = like->dtype;
   bind_push_leaf(L, t);
   return 1;
 }
@@ -48,6 +49,7 @@ static int rows_take(lua_State *L) {
   Err e;
   Tensor *t = tensor_new(&s, &e);
   if (!t) return bind_raise(L, &e);
+  t->dtype = from->dtype;
   bind_push_leaf(L, t);
   size_t size = row_size(from);
   for (lua_Integer k = 0; k < s.dim[0]; k++)

@@ -1,6 +1,6 @@
 --- Datasets: labelled samples in an order, with the way of each into the network.
--- `#ds` counts them, `ds[i]` (from 0) is one: {x, y, class =, name =}, `ds.classes` names the classes (an array of Lua's,
--- so that class index k is `ds.classes[k + 1]`), `ds:batches(16)` goes over all.
+-- `#ds` counts them, `ds[i]` (from 0) is one: {x, y, class =, name =}, `ds.classes` names the classes (an array of
+-- Lua's, so that class index k is `ds.classes[k + 1]`), `ds:batches(16)` goes over all.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
@@ -10,8 +10,7 @@ local Dataset = {}
 
 -- A dataset holds: `where` (its name in messages), `source` (below), `index` (array of the source's sample numbers),
 -- `classes`, `view` (options.read; nil for tensors), `usual` (what augment = true means), `random`, `preprocess`.
--- A source has: labels(index) → array or nil; loader(ds, order, set) → next function, closer; one(ds, sample) → x, y;
--- name(sample); key; in_memory; noun.
+-- Sources: suture.data.source.
 
 local methods = {}
 
@@ -23,6 +22,32 @@ function computed.key(ds)
   local h = 0xcbf29ce484222325
   for _, i in ipairs(ds.index) do h = (h ~ i) * 0x100000001b3 end
   return ("%s #%d %016x %s"):format(ds.source.key, #ds.index, h, ds.view and options.key(ds.view.core) or "")
+end
+
+--- Names for the classes of a source: those given (checked against the class indices `labels` of all samples, or nil),
+-- or "0", "1", … as far as labels go.
+function Dataset.names(where, given, labels)
+  local most = -1
+  for _, k in ipairs(labels or {}) do most = math.max(most, k) end
+  if given == nil then
+    local names = {}
+    for k = 0, most < 10000 and most or -1 do names[k + 1] = tostring(k) end
+    return names
+  end
+  if type(given) ~= "table" then fault("%s: classes is an array of names, got %s", where, options.shown(given)) end
+  for i, name in ipairs(given) do
+    if type(name) ~= "string" then fault("%s: classes[%d] is %s; names are expected", where, i, options.shown(name)) end
+  end
+  if most >= #given then fault("%s: y holds class %d but there are %d names (classes count from 0)", where, most,
+    #given) end
+  return given
+end
+
+-- Of a source whose classes are not named: found when they are asked for.
+function computed.classes(ds)
+  local source = ds.source
+  if not source.class_names then source.class_names = Dataset.names(ds.where, nil, source.labels(source.whole)) end
+  return source.class_names
 end
 
 local meta = {__name = "suture.dataset"}
@@ -50,10 +75,12 @@ function meta.__index(ds, k)
     end
     local sample = ds.index[i + 1]
     local x, y = ds.source.one(ds, sample)
+    if type(y) == "userdata" and y.dtype == "int64" and #y.shape == 0 then y = math.tointeger(y:item()) end
     local class = math.type(y) == "integer" and ds.classes[y + 1] or nil
     return setmetatable({x, y, class = class, name = ds.source.name(sample)}, sample_meta)
   end
-  if type(k) == "string" and k:sub(1, 1) ~= "_" and k ~= "view" and k ~= "usual" and k ~= "preprocess" and k ~= "random" then
+  if type(k) == "string" and k:sub(1, 1) ~= "_" and k ~= "view" and k ~= "usual" and k ~= "preprocess" and
+    k ~= "random" then
     local names = {"classes", "random", "key"}
     for name in pairs(methods) do names[#names + 1] = name end
     fault("a dataset has no '%s'%s", k, options.meant(k, names))
@@ -76,10 +103,12 @@ end
 --- Makes a dataset. For the constructors in data.lua.
 function Dataset.new(where, source, index, classes, view, usual)
   local ds = {where = where, source = source, index = index, classes = classes, view = view, usual = usual}
-  ds.random = view ~= nil and options.random(view.core) or false
+  ds.random = source.random or view ~= nil and options.random(view.core) or false
+  source.whole = source.whole or index
   if view then
     local say = view.say
-    ds.preprocess = {resize = say.resize, crop = say.crop, mean = say.mean, std = say.std, interpolation = say.interpolation}
+    ds.preprocess = {resize = say.resize, crop = say.crop, mean = say.mean, std = say.std,
+      interpolation = say.interpolation}
   end
   return setmetatable(ds, meta)
 end
@@ -87,7 +116,8 @@ end
 --- True when x is a dataset.
 function Dataset.is(x) return getmetatable(x) == meta end
 
---- Sample i (from 0) as two values: the picture (C, H, W) as the network sees it, without augmentation, and its class index.
+--- Sample i (from 0) as two values: the picture (C, H, W) as the network sees it, without augmentation, and its class
+-- index.
 function methods.get(ds, i)
   local sample = ds[i]
   return sample[1], sample[2]
@@ -99,7 +129,8 @@ local function part(ds, index) return Dataset.new(ds.where, ds.source, index, ds
 local function seed_of(where, opts, otherwise)
   if opts.seed == nil then return otherwise end
   local seed = math.tointeger(opts.seed)
-  if type(opts.seed) ~= "number" or not seed then fault("%s: seed is a whole number, got %s", where, options.shown(opts.seed)) end
+  if type(opts.seed) ~= "number" or not seed then fault("%s: seed is a whole number, got %s", where,
+    options.shown(opts.seed)) end
   return seed
 end
 
@@ -149,8 +180,8 @@ local function chosen(ds, places)
 end
 
 --- Fewer samples: the first n, or n of each class with `ds:take{per_class = n}`.
--- With a seed they are drawn at random: `ds:take(100, {seed = 1})`, `ds:take{per_class = 20, seed = 1}`. Folders are in the
--- order of their classes, so that the first n may all be of one class.
+-- With a seed they are drawn at random: `ds:take(100, {seed = 1})`, `ds:take{per_class = 20, seed = 1}`. Folders are in
+-- the order of their classes, so that the first n may all be of one class.
 function methods.take(ds, n, opts)
   local where = "ds:take"
   if type(n) == "table" then
@@ -178,14 +209,15 @@ function methods.take(ds, n, opts)
   return chosen(ds, table.move(places, 1, n, 1, {}))
 end
 
---- Two or more parts, drawn at random, each class in proportion: `train, val = ds:split(0.8)`, `a, b, c = ds:split{0.7, 0.2, 0.1}`.
--- Option `seed` (default 0): the same seed gives the same parts. All parts keep ds's augmentation; `val:with{augment = false}`
--- takes it from one.
+--- Two or more parts, drawn at random, each class in proportion: `train, val = ds:split(0.8)`, `a, b, c = ds:split{0.7,
+-- 0.2, 0.1}`. Option `seed` (default 0): the same seed gives the same parts. All parts keep ds's augmentation;
+-- `val:with{augment = false}` takes it from one.
 function methods.split(ds, fractions, opts)
   local where = "ds:split"
   if type(fractions) == "number" then fractions = {fractions, 1 - fractions} end
   if type(fractions) ~= "table" or #fractions < 2 then
-    fault("%s expects a fraction such as 0.8, or several such as {0.7, 0.2, 0.1}, got %s", where, options.shown(fractions))
+    fault("%s expects a fraction such as 0.8, or several such as {0.7, 0.2, 0.1}, got %s", where,
+      options.shown(fractions))
   end
   local sum = 0
   for _, f in ipairs(fractions) do
@@ -228,10 +260,11 @@ end
 
 --- The same samples with other options: `val = ds:with{augment = false}`. What is not named stays.
 function methods.with(ds, opts)
-  if not ds.view then fault(ds.where .. ": tensors have no options") end
+  if not ds.view and not ds.source.pictures then fault(ds.where ..
+    ": these samples are no pictures: they have no options") end
   options.check("ds:with", opts, options.picture)
   local all = {}
-  for k, v in pairs(ds.view.say) do all[k] = v end
+  for k, v in pairs(ds.view and ds.view.say or {}) do all[k] = v end
   if opts.size ~= nil then all.resize, all.crop = nil, nil end
   if opts.transform ~= nil then
     for _, k in ipairs {"resize", "crop", "mean", "std", "interpolation"} do all[k] = nil end
@@ -247,8 +280,10 @@ local function batch_settings(ds, size, opts)
   opts = opts or {}
   options.check(where, opts, batch_options)
   local set = {batch = whole_of(where, "the batch size", size or 1, 1), drop_last = opts.drop_last and true or false}
-  set.augment = ds.random and opts.augment ~= false
-  if opts.augment and not ds.random then fault(where .. ": this dataset has no augmentation · give augment when making it") end
+  local augments = ds.view ~= nil and options.random(ds.view.core)
+  set.augment = augments and opts.augment ~= false
+  if opts.augment and not augments then fault(where ..
+    ": this dataset has no augmentation · give augment when making it") end
   set.epoch = opts.epoch and whole_of(where, "epoch", opts.epoch, 0) or 0
   set.seed = seed_of(where, opts)
   if not set.seed then set.seed = (opts.shuffle or set.augment) and image.seed() or 0 end
@@ -267,16 +302,18 @@ function methods.order(ds, size, opts)
   if shuffle then places = image.shuffle(places, set.seed, set.epoch) end
   for from = 1, #places, set.batch do
     local to = math.min(from + set.batch - 1, #places)
-    if to - from + 1 == set.batch or not set.drop_last then batches[#batches + 1] = table.move(places, from, to, 1, {}) end
+    if to - from + 1 == set.batch or not set.drop_last then batches[#batches + 1] = table.move(places, from, to, 1,
+      {}) end
   end
   return batches
 end
 
 --- Goes over all samples: `for x, y in ds:batches(16) do … end`; x is (N, C, H, W), y holds N class indices.
--- A third value is the array of the samples' places (from 0). Options: `shuffle` (default false, as in PyTorch), `seed` and
--- `epoch` (default: the next seed of the generator that `seed(n)` sets; both together say order and augmentation to the
--- bit), `drop_last` (leave a smaller last batch out), `threads` (workers that decode ahead; the result does not depend on
--- them), `augment = false` (once without the dataset's augmentation). Raises, naming the file, when one cannot be read.
+-- A third value is the array of the samples' places (from 0). Options: `shuffle` (default false, as in PyTorch), `seed`
+-- and `epoch` (default: the next seed of the generator that `seed(n)` sets; both together say order and augmentation to
+-- the bit), `drop_last` (leave a smaller last batch out), `threads` (workers that decode ahead; the result does not
+-- depend on them), `augment = false` (once without the dataset's augmentation). Raises, naming the file, when one
+-- cannot be read.
 function methods.batches(ds, size, opts)
   local set, shuffle = batch_settings(ds, size, opts)
   local places, order = {}, {}

@@ -7,8 +7,8 @@ local options = require "suture.data.options"
 local image = {}
 
 --- Reads a PNG or JPEG file (known by its content) as a colour tensor (3, H, W) of values from 0 to 1.
--- Grey, palette, 16-bit and CMYK files become what PIL's `Image.open(path).convert("RGB")` makes of them. Photographs are
--- turned upright by their EXIF orientation; `{exif = false}` leaves them as they are stored.
+-- Grey, palette, 16-bit and CMYK files become what PIL's `Image.open(path).convert("RGB")` makes of them. Photographs
+-- are turned upright by their EXIF orientation; `{exif = false}` leaves them as they are stored.
 function image.load(path, opts)
   if type(path) ~= "string" then fault("image.load expects a path, got %s", options.shown(path)) end
   opts = opts or {}
@@ -20,7 +20,8 @@ end
 -- Values are clipped to 0 … 1. Option `quality` (1 to 100, default 95) for JPEG. The file is whole or not there at all.
 function image.save(x, path, opts)
   if type(x) == "string" and type(path) == "userdata" then x, path = path, x end
-  if type(path) ~= "string" then fault("image.save expects a tensor and a path, got %s for the path", options.shown(path)) end
+  if type(path) ~= "string" then fault("image.save expects a tensor and a path, got %s for the path",
+    options.shown(path)) end
   opts = opts or {}
   options.check("image.save", opts, {quality = true})
   local quality = opts.quality and options.whole("image.save", "quality", opts.quality, 1)
@@ -39,8 +40,8 @@ local function rank_of(x)
 end
 
 --- Resizes a picture (a tensor, or the path of a file) as torchvision does on PIL images, in 8 bits.
--- `size` is a number (the shorter side) or {h, w}. Option `interpolation`: "bilinear" (default), "bicubic", "lanczos", "box",
--- "nearest". All but nearest are antialiased.
+-- `size` is a number (the shorter side) or {h, w}. Option `interpolation`: "bilinear" (default), "bicubic", "lanczos",
+-- "box", "nearest". All but nearest are antialiased.
 function image.resize(x, size, opts)
   opts = opts or {}
   options.check("image.resize", opts, {interpolation = true})
@@ -50,8 +51,8 @@ function image.resize(x, size, opts)
   return core.image.preprocess(x, o.core, rank_of(x))
 end
 
---- A picture (a tensor, or the path of a file) as the model's weights want it: resized, cropped, normalised, (1, C, H, W).
--- `m` is a model, or a table of the options {size, resize, crop, mean, std, interpolation}.
+--- A picture (a tensor, or the path of a file) as the model's weights want it: resized, cropped, normalised, (1, C, H,
+-- W). `m` is a model, or a table of the options {size, resize, crop, mean, std, interpolation}.
 function image.preprocess(x, m)
   check_picture("image.preprocess", x)
   if m == nil then fault("image.preprocess expects a picture and a model (or a table of options)") end

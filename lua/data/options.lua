@@ -1,4 +1,5 @@
 -- What a user may say about the way of a picture into a network, checked, and its form for the core.
+local base = require "suture.base.options"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local suggest = require "suture.base.suggest"
@@ -12,25 +13,8 @@ function options.meant(word, names)
   return near and (" · did you mean '%s'?"):format(near) or " · there are: " .. table.concat(names, ", ")
 end
 
---- Raises when `given` has a field that `known` (a set) has not.
-function options.check(where, given, known)
-  if type(given) ~= "table" then fault("%s expects a table of options, got %s", where, type(given)) end
-  for name in pairs(given) do
-    if not known[name] then
-      local names = {}
-      for k in pairs(known) do names[#names + 1] = k end
-      fault("%s: unknown option '%s'%s", where, tostring(name), options.meant(name, names))
-    end
-  end
-end
-
--- A word for a value in a message: 3, "x", a table.
-local function shown(v)
-  if type(v) == "string" then return '"' .. v .. '"' end
-  if type(v) == "number" or type(v) == "boolean" or v == nil then return tostring(v) end
-  return "a " .. type(v)
-end
-options.shown = shown
+options.check, options.shown = base.check, base.show
+local shown = options.shown
 
 -- The value when it is a whole number of at least `least`.
 local function whole(where, name, v, least)
@@ -55,7 +39,8 @@ local function size_of(where, name, v)
     local n = whole(where, name, v, 1)
     return n, n
   end
-  if type(v) ~= "table" or #v ~= 2 then fault("%s: %s is a number or {height, width}, got %s", where, name, shown(v)) end
+  if type(v) ~= "table" or #v ~= 2 then fault("%s: %s is a number or {height, width}, got %s", where, name,
+    shown(v)) end
   return whole(where, name .. "[1]", v[1], 1), whole(where, name .. "[2]", v[2], 1)
 end
 
@@ -70,7 +55,8 @@ local function per_channel(where, name, v)
   return copy
 end
 
-local augmentations = {flip = true, crop_pad = true, random_crop = true, random_resized_crop = true, jitter = true, rotate = true}
+local augmentations = {flip = true, crop_pad = true, random_crop = true, random_resized_crop = true, jitter = true,
+  rotate = true}
 
 -- The random part of a transform into `t`.
 local function augment(where, a, t, usual)
@@ -87,7 +73,8 @@ local function augment(where, a, t, usual)
   local r = a.random_resized_crop
   if r then
     if r == true then r = {} end
-    if type(r) ~= "table" then fault("%s: random_resized_crop is true or {scale = {lo, hi}, ratio = {lo, hi}}, got %s", where, shown(r)) end
+    if type(r) ~= "table" then fault("%s: random_resized_crop is true or {scale = {lo, hi}, ratio = {lo, hi}}, got %s",
+      where, shown(r)) end
     options.check(where .. ".random_resized_crop", r, {scale = true, ratio = true})
     for name, range in pairs(r) do
       if type(range) ~= "table" or #range ~= 2 then fault("%s: %s is {lo, hi}, got %s", where, name, shown(range)) end
@@ -116,7 +103,8 @@ local preprocessing = {"resize", "crop", "mean", "std", "interpolation"}
 
 --- The names that every picture dataset takes.
 options.picture = {
-  size = true, resize = true, crop = true, mean = true, std = true, interpolation = true, augment = true, transform = true,
+  size = true, resize = true, crop = true, mean = true, std = true, interpolation = true, augment = true,
+    transform = true,
   channels = true, exif = true, draft = true,
 }
 
@@ -124,16 +112,19 @@ options.picture = {
 local function belonging(where, m)
   local kind = type(m)
   if kind ~= "table" and kind ~= "userdata" then
-    fault("%s: transform is a model or a table {resize =, crop =, mean =, std =, interpolation =}, got %s", where, shown(m))
+    fault("%s: transform is a model or a table {resize =, crop =, mean =, std =, interpolation =}, got %s", where,
+      shown(m))
   end
   local ok, p = pcall(function() return m.preprocess end)
   if ok and type(p) == "function" then p = p(m) end
   if ok and type(p) == "table" then return p end
   if kind == "table" and not getmetatable(m) then
-    options.check(where .. ", transform", m, {resize = true, crop = true, mean = true, std = true, interpolation = true, channels = true})
+    options.check(where .. ", transform", m, {resize = true, crop = true, mean = true, std = true, interpolation = true,
+      channels = true})
     return m
   end
-  fault(where .. ": this model carries no preprocessing (its weights came without) · give resize, crop, mean, std yourself")
+  fault("%s: this model carries no preprocessing (its weights came without) · give resize, crop, mean, std yourself",
+    where)
 end
 
 --- Options as a user writes them → {say = the options with all of the model's filled in, core = the core's transform}.
@@ -179,7 +170,8 @@ function options.read(where, given, usual)
   end
   if say.channels then
     t.channels = whole(where, "channels", say.channels, 1)
-    if t.channels ~= 1 and t.channels ~= 3 then fault("%s: channels is 1 (grey) or 3 (colour), got %d", where, t.channels) end
+    if t.channels ~= 1 and t.channels ~= 3 then fault("%s: channels is 1 (grey) or 3 (colour), got %d", where,
+      t.channels) end
   end
   if say.exif == false then t.as_stored = true end
   if say.draft then t.draft = true end

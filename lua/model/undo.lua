@@ -5,7 +5,6 @@ local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local Module = require "suture.nn.module"
 local options = require "suture.base.options"
-local raw = require("suture.core").tensor
 local trace = require "suture.nn.trace"
 
 local undo = {}
@@ -247,15 +246,5 @@ function undo.history() return setmetatable(journal.entries(), History) end
 
 --- undo.clear(): forgets all changes.
 undo.clear = journal.clear
-
---- undo.snapshot(label, m): for changes that are no call (fit): the state of m, numbers and all, is kept as it is now, and the
--- change is what happens until the value is closed: `local change <close> = undo.snapshot("fit", m)`.
-function undo.snapshot(label, m)
-  local change = journal.begin {label = label, apart = true, keeps = true}
-  for sub in m:modules() do journal.touch(Module._state, sub, true) end
-  for p in m:parameters() do if not raw.frozen(p) then journal.writes(p) end end
-  for b in m:buffers() do journal.writes(b, true) end
-  return change
-end
 
 return undo

@@ -188,6 +188,13 @@ function Module.to(m, ...)
   return m
 end
 
+-- Announces to the journal that all of m that is not frozen may change: its states, its numbers, its statistics.
+function Module._announce(m)
+  for sub in m:modules() do journal.touch(Module._state, sub, true) end
+  for p in m:parameters() do if not raw.frozen(p) then journal.writes(p) end end
+  for b in m:buffers() do journal.writes(b, true) end
+end
+
 Module._methods()
 
 return Module

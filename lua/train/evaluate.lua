@@ -4,6 +4,7 @@ local tensor = require "suture.tensor"
 local F = require "suture.nn.functional"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
+local losses = require "suture.train.loss"
 local mode = require "suture.train.mode"
 local evaluate = {}
 
@@ -20,53 +21,42 @@ local function check_model(what, m)
 end
 evaluate.check_model = check_model
 
---- Compares the logits of a list of heads with the classes of a dataset: a clear error where one has fewer classes than the
--- labels need.
-function evaluate.check_classes(what, heads, ds)
-  local most = 0
-  for _, y in ipairs(ds:labels()) do if y > most then most = y end end
-  for i, logits in ipairs(heads) do
-    local shape = logits.shape
-    if #shape ~= 2 then fault("%s: the model's output has shape %s; (N, classes) is expected", what, tostring(shape)) end
-    if most >= shape[2] then
-      fault("%s: the dataset has %d classes, the model's %shead %d · m:reset_head(%d) makes one that fits", what,
-        #ds.classes > 0 and #ds.classes or most + 1, i > 1 and "auxiliary " or "", shape[2], math.max(#ds.classes, most + 1))
-    end
-  end
-end
-
---- Calls each(logits, y, places, x) for every batch of ds with m in eval and nothing recorded for gradients.
+--- Calls each(x, y, places) for every batch of ds with m in eval and nothing recorded for gradients.
 function evaluate.each(m, ds, opts, each)
   mode.eval(m, function()
     for x, y, places in ds:batches(opts.batch, {augment = false, threads = opts.threads}) do
-      tensor.no_grad(function() each(m(x), y, places, x) end)
+      tensor.no_grad(function() each(x, y, places) end)
     end
   end)
 end
 
 local Result = {__name = "evaluation", __tostring = function(r)
-  return ("acc %.4f (%d of %d) · loss %.4f"):format(r.acc, r.correct, r.count, r.loss)
+  local acc = r.acc and ("acc %.4f (%d of %d)"):format(r.acc, r.correct, r.count) or
+    ("acc - (%d samples)"):format(r.count)
+  return ("%s · loss %.4f%s"):format(acc, r.loss, r.loss_name ~= "cross_entropy" and (" (%s)"):format(r.loss_name) or
+    "")
 end}
 
-
-local read = options.named("evaluate", "batch:count=64 threads:natural=nil label_smoothing:prob=0")
+local read = options.named("evaluate", "batch:count=64 threads:natural=nil label_smoothing:prob=0 loss:any=nil")
 
 --- Accuracy and loss of m on ds, in eval mode; m's own mode is put back after.
--- Options: `batch` (64), `threads` (of the loader), `label_smoothing` (0). Returns a table with `acc` (0 to 1), `loss` (mean
--- cross-entropy), `correct` and `count`; it prints itself.
+-- Options: `batch` (64), `threads` (of the loader), `loss` (as fit's; default: the cross entropy, with
+-- `label_smoothing` (0)). Returns a table with `loss` (the mean over samples), `count`, and where the targets are
+-- classes and the loss tells logits `acc` (0 to 1) and `correct`; it prints itself, a missing accuracy as "-".
 function evaluate.evaluate(m, ds, opts)
   check_model("evaluate", m)
   check_dataset("evaluate", ds)
   opts = read(opts)
-  local loss, correct, count = 0, 0, 0
-  evaluate.each(m, ds, opts, function(logits, y)
-    if count == 0 then evaluate.check_classes("evaluate", {logits}, ds) end
-    local sum = F.cross_entropy(logits, y, {reduction = "sum", label_smoothing = opts.label_smoothing})
-    local right = logits:argmax(1):eq(y):sum()
+  local objective = losses.objective("evaluate", opts.loss, opts.label_smoothing)
+  local loss, correct, count, classes = 0, 0, 0, ds:labels() ~= nil
+  evaluate.each(m, ds, opts, function(x, y)
+    local sum, logits = objective.total(m, x, y, count == 0 and ds, opts.label_smoothing)
+    local right = losses.right(logits, classes, y)
     core.graph.eval {sum, right}
-    loss, correct, count = loss + sum:item(), correct + right:item(), count + y.shape[1]
+    loss, correct, count = loss + sum:item(), right and correct + right:item(), count + y.shape[1]
   end)
-  return setmetatable({acc = correct / count, loss = loss / count, correct = math.tointeger(correct) or correct, count = count}, Result)
+  return setmetatable({acc = correct and correct / count, loss = loss / count, loss_name = objective.name,
+    correct = correct and math.tointeger(correct) or correct or nil, count = count}, Result)
 end
 
 local Predictions = {__name = "predictions", __tostring = function(list)
@@ -79,20 +69,24 @@ local Predictions = {__name = "predictions", __tostring = function(list)
   return table.concat(lines, "\n")
 end}
 
---- The k (5) most likely classes for x: a tensor (N, C, H, W) or (C, H, W) already preprocessed, or the path of a picture,
--- which goes through m's own preprocessing. Returns, for each sample, a list of {class =, index = (from 0), p =}.
+--- The k (5) most likely classes for x: a tensor (N, C, H, W) or (C, H, W) already preprocessed, or the path of a
+-- picture, which goes through m's own preprocessing. Returns, for each sample, a list of {class =, index = (from 0), p
+-- =}.
 function evaluate.predict(m, x, k)
   check_model("predict", m)
   if type(x) == "string" then x = require("suture.data.image").preprocess(x, m) end
   if not core.tensor.is(x) then fault("predict: expects a tensor or the path of a picture, got %s", options.show(x)) end
-  k = k == nil and 5 or math.type(k) == "integer" and k > 0 and k or fault("predict: expects how many classes to name, a whole number above 0, got %s", options.show(k))
+  k = k == nil and 5 or math.type(k) == "integer" and k > 0 and k or
+    fault("predict: expects how many classes to name, a whole number above 0, got %s", options.show(k))
   if #x.shape == 3 then x = x:unsqueeze(0) end
   local out = {}
   mode.eval(m, function()
     tensor.no_grad(function()
       local logits = m(x)
-      if #logits.shape ~= 2 then fault("predict: the model's output has shape %s; (N, classes) is expected", tostring(logits.shape)) end
-      local names = m.classes and #m.classes == logits.shape[2] and m.classes or {} -- those of an older head name nothing
+      if #logits.shape ~= 2 then fault("predict: the model's output has shape %s; (N, classes) is expected",
+        tostring(logits.shape)) end
+      local names = m.classes and #m.classes == logits.shape[2] and m.classes or
+        {} -- those of an older head name nothing
       for i, row in ipairs(F.softmax(logits, 1):tolist()) do
         local order = {}
         for c = 1, #row do order[c] = c end
@@ -128,16 +122,21 @@ end}
 
 local read_confusion = options.named("confusion", "batch:count=64 threads:natural=nil")
 
---- The confusion matrix of m on ds: `counts[i + 1][j + 1]` samples of class i taken for class j. Prints itself with each
--- class's recall. Options: `batch` (64), `threads`.
+--- The confusion matrix of m on ds: `counts[i + 1][j + 1]` samples of class i taken for class j. Prints itself with
+-- each class's recall. Options: `batch` (64), `threads`.
 function evaluate.confusion(m, ds, opts)
   check_model("confusion", m)
   check_dataset("confusion", ds)
   opts = read_confusion(opts)
+  if not ds:labels() then
+    local _, y = ds:batch {0}
+    fault("confusion: the targets are %s, not classes", losses.targets_text(y))
+  end
   local counts, right, count, n = {}, 0, 0, nil
-  evaluate.each(m, ds, opts, function(logits, y)
+  evaluate.each(m, ds, opts, function(x, y)
+    local logits = m(x)
     if not n then
-      evaluate.check_classes("confusion", {logits}, ds)
+      losses.check_classes("confusion", {logits}, ds, y)
       n = logits.shape[2]
       for i = 1, n do
         counts[i] = {}

@@ -1,6 +1,7 @@
 --- Training and measuring: the functions a user calls, each in its own file.
 return {
   fit = require("suture.train.fit"),
+  trainer = require("suture.train.trainer"),
   evaluate = require("suture.train.evaluate").evaluate,
   predict = require("suture.train.evaluate").predict,
   confusion = require("suture.train.evaluate").confusion,

@@ -1,5 +1,5 @@
---- Modes held for a while: a model in eval for measuring, in train for a step that is only tried, and back to exactly what
--- each module was.
+--- Modes held for a while: a model in eval for measuring, in train for a step that is only tried, and back to exactly
+-- what each module was.
 local core = require "suture.core"
 local interrupt = require "suture.base.interrupt"
 local mode = {}
@@ -20,8 +20,8 @@ function mode.train(m, f)
   end)
 end
 
---- mode.kept(m): a value to be closed, which puts back what a training step moves but for weights: running statistics and
--- other buffers, gradients, the random generator, the input m knows.
+--- mode.kept(m): a value to be closed, which puts back what a training step moves but for weights: running statistics
+-- and other buffers, gradients, the random generator, the input m knows.
 function mode.kept(m)
   local buffers, copies, grads = {}, {}, {}
   for b in m:buffers() do buffers[#buffers + 1], copies[#copies + 1] = b, b:clone():detach() end

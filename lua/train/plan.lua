@@ -13,7 +13,8 @@ local Plan = {__name = "training plan", __tostring = function(r)
   local lines = {}
   local function line(label, ...) lines[#lines + 1] = ("%-10s"):format(label) .. string.format(...) end
   line("trains", "%d of %d parameters, in %d of %d tensors", r.trainable, r.parameters, r.trainable_tensors, r.tensors)
-  line("backward", "%s", r.first and "stops at " .. r.first .. (r.frozen_modules > 0 and (": nothing before it is differentiated") or "") or "nothing to do")
+  line("backward", "%s", r.first and "stops at " .. r.first .. (r.frozen_modules > 0 and
+    (": nothing before it is differentiated") or "") or "nothing to do")
   line("cache", "%s", r.cache)
   line("memory", "%.0f MB a step of %d (%.0f MB of it kept for backward)", r.memory / 1e6, r.batch, r.saved / 1e6)
   line("time", "%s an epoch of %d steps%s", progress.seconds_text(r.seconds), r.steps,
@@ -21,18 +22,21 @@ local Plan = {__name = "training plan", __tostring = function(r)
   return table.concat(lines, "\n")
 end}
 
-local read = options.named("plan", "batch:count=32 cache:any=true cache_mb:rate=2048 threads:natural=nil")
+local read = options.named("plan", "batch:count=32 cache:any=true cache_mb:rate=2048 threads:natural=nil loss:any=nil")
 
---- plan(m, ds[, {batch = 32, cache = true, cache_mb = 2048}]): where backward stops, what fit would keep between epochs,
--- memory, and seconds per epoch, from one measured step (the model stays as it is). Returns a table that prints itself:
--- `first`, `cache`, `memory`, `saved`, `seconds`, `steps`, and where something is kept `cached_seconds`, `cached_from` (epoch).
+--- plan(m, ds[, {batch = 32, cache = true, cache_mb = 2048, loss = …}]): where backward stops, what fit would keep
+-- between epochs, memory, and seconds per epoch, from one measured step (the model stays as it is). Returns a table
+-- that prints itself: `first`, `cache`, `memory`, `saved`, `seconds`, `steps`, and where something is kept
+-- `cached_seconds`, `cached_from` (epoch).
 local function plan(m, ds, opts)
   measure.check_model("plan", m)
   measure.check_dataset("plan", ds)
   opts = read(opts)
   trunk.check("plan", opts.cache)
+  local objective = losses.objective("plan", opts.loss, 0)
   local batch = math.min(opts.batch, #ds)
-  local r = setmetatable({batch = batch, steps = math.ceil(#ds / batch), parameters = 0, trainable = 0, tensors = 0, trainable_tensors = 0,
+  local r = setmetatable({batch = batch, steps = math.ceil(#ds / batch), parameters = 0, trainable = 0, tensors = 0,
+    trainable_tensors = 0,
     frozen_modules = 0}, Plan)
   for _, p in m:named_parameters() do
     r.parameters, r.tensors = r.parameters + p:numel(), r.tensors + 1
@@ -50,11 +54,7 @@ local function plan(m, ds, opts)
   local start = core.engine.clock()
   ds:batch(places) -- again, for its time: the first waits for files and fresh memory
   local loading = core.engine.clock() - start
-  local function loss_of()
-    local heads = losses.heads(m, x)
-    measure.check_classes("plan", heads, ds)
-    return losses.of(m, heads, y)
-  end
+  local function loss_of() return (objective.train(m, x, y, ds)) end
   local loss = loss_of()
   local cost = graph.cost({loss}, true)
   r.memory, r.saved = cost.arena + cost.outputs, cost.saved

@@ -6,23 +6,29 @@ progress.__index = progress
 
 --- A line for one epoch of `steps` steps. quiet: nothing is shown.
 function progress.new(epoch, steps, quiet)
-  return setmetatable({epoch = epoch, steps = steps, quiet = quiet, bar = not quiet and term.tty(2), start = clock(), drawn = 0}, progress)
+  return setmetatable({epoch = epoch, steps = steps, quiet = quiet, bar = not quiet and term.tty(2), start = clock(),
+    drawn = 0}, progress)
 end
 
 --- Seconds since the line began.
 function progress:seconds() return clock() - self.start end
 
 local function seconds_text(s)
-  return s < 10 and ("%.2f s"):format(s) or s < 120 and ("%.1f s"):format(s) or ("%d min %02d s"):format(s // 60, math.floor(s % 60))
+  return s < 10 and ("%.2f s"):format(s) or s < 120 and ("%.1f s"):format(s) or ("%d min %02d s"):format(s // 60,
+    math.floor(s % 60))
 end
 progress.seconds_text = seconds_text
 
+--- An accuracy in three digits; "-" where there is none.
+function progress.accuracy_text(acc) return acc and ("%.3f"):format(acc) or "-" end
+
+--- What the line says when `done` steps are done; r: the epoch's figures so far.
 function progress:text(done, r)
   local parts = {("epoch %-2d "):format(self.epoch)}
   if self.bar then parts[#parts + 1] = term.bar(done, self.steps, 2) end
   parts[#parts + 1] = ("%d/%d"):format(done, self.steps)
-  if r.loss then parts[#parts + 1] = (" loss %.4g  acc %.3f"):format(r.loss, r.acc) end
-  if r.val_loss then parts[#parts + 1] = (" val %.4g %.3f"):format(r.val_loss, r.val_acc) end
+  if r.loss then parts[#parts + 1] = (" loss %.4g  acc %s"):format(r.loss, progress.accuracy_text(r.acc)) end
+  if r.val_loss then parts[#parts + 1] = (" val %.4g %s"):format(r.val_loss, progress.accuracy_text(r.val_acc)) end
   parts[#parts + 1] = " " .. seconds_text(self:seconds())
   if r.note then parts[#parts + 1] = " " .. r.note end
   return table.concat(parts, " ")

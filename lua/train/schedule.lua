@@ -31,7 +31,8 @@ return function(opts)
   end
   local make = schedule[given]
   if not make then
-    fault('fit: no schedule %s%s ("cosine", "step", "constant", or a function of epoch and epochs)', options.show(given),
+    fault('fit: no schedule %s%s ("cosine", "step", "constant", or a function of epoch and epochs)',
+      options.show(given),
       suggest.hint(tostring(given), schedule))
   end
   return make(opts)

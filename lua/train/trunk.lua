@@ -1,7 +1,8 @@
 --- The frozen trunk: what comes before the first thing that trains is computed once per sample and kept.
--- The graph says where that is (core/graph.h, graph_frontier): values that depend on the sample alone, through nothing that
--- requires a gradient, is random, or mixes samples. Later epochs give those values to the traced graph, and what came
--- before them is dead code. Where augmentation draws each epoch's pictures anew, several views of a sample may be kept.
+-- The graph says where that is (core/graph.h, graph_frontier): values that depend on the sample alone, through nothing
+-- that requires a gradient, is random, or mixes samples. Later epochs give those values to the traced graph, and what
+-- came before them is dead code. Where augmentation draws each epoch's pictures anew, several views of a sample may be
+-- kept.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
@@ -13,14 +14,16 @@ trunk.__index = trunk
 --- The option `cache` as users give it: an error names the function `what`.
 function trunk.check(what, cache)
   if type(cache) == "boolean" or math.type(cache) == "integer" and cache > 0 then return end
-  fault("%s: cache expects true, false or how many augmented views of each sample to keep (a whole number above 0), got %s%s", what,
+  fault("%s: cache expects true, false or how many augmented views of each sample to keep (a whole number above 0), " ..
+    "got %s%s", what,
     options.show(cache), type(cache) == "number" and " · a bound in MB is cache_mb" or "")
 end
 
---- A cache for the samples of ds, which augmentation changes from epoch to epoch when `random`. opts.cache: true, false, or
--- the number of augmented views; opts.cache_mb: the most that is kept.
+--- A cache for the samples of ds, which augmentation changes from epoch to epoch when `random`. opts.cache: true,
+-- false, or the number of augmented views; opts.cache_mb: the most that is kept.
 function trunk.new(ds, opts, random)
-  return setmetatable({n = #ds, cache = opts.cache, views = not random and 1 or math.tointeger(opts.cache) or 0, mb = opts.cache_mb,
+  return setmetatable({n = #ds, cache = opts.cache, views = not random and 1 or math.tointeger(opts.cache) or 0,
+    mb = opts.cache_mb,
     shelves = {}}, trunk)
 end
 
@@ -35,21 +38,25 @@ local function frontier(want, x)
   return values, table.concat(names, ", "), why
 end
 
---- Looks where the frozen part of what makes `want` from the batch x ends, and settles whether its values are kept: sets
--- `names`, `bytes` a view of all samples takes, and `why` when nothing is kept. What was kept before, from elsewhere, is dropped.
+--- Looks where the frozen part of what makes `want` from the batch x ends, and settles whether its values are kept:
+-- sets `names`, `bytes` a view of all samples takes, and `why` when nothing is kept. What was kept before, from
+-- elsewhere, is dropped.
 function trunk:look(want, x)
   local values, names, why = frontier(want, x)
   if names == self.names then return end
   self:clear()
   self.names, self.bytes, self.like = names, 0, rows.new(x, 1)
-  for _, v in ipairs(values) do self.bytes = self.bytes + 4 * core.tensor.numel(v) // core.tensor.size(v, 0) * self.n end
+  for _, v in ipairs(values) do self.bytes = self.bytes + 4 * core.tensor.numel(v) // core.tensor.size(v,
+    0) * self.n end
   if #values == 0 then self.why = why ~= "" and why or "nothing before the first trained layer is frozen"
   elseif not self.cache then self.why = "cache = false"
   elseif self.views == 0 then
-    self.why = ("the augmentation is random, each epoch sees other pictures · cache = K keeps K views of each (%s a view)")
+    self.why = ("the augmentation is random, each epoch sees other pictures · cache = K keeps K views of each " ..
+      "(%s a view)")
       :format(text.bytes(self.bytes))
   elseif self.views * self.bytes > self.mb * 1e6 then
-    self.why = ("%s for %s at %s, the bound is %s: cache_mb = N raises it"):format(text.bytes(self.views * self.bytes), self:what(), names,
+    self.why = ("%s for %s at %s, the bound is %s: cache_mb = N raises it"):format(text.bytes(self.views * self.bytes),
+      self:what(), names,
       text.bytes(self.mb * 1e6))
   end
 end
@@ -59,8 +66,9 @@ function trunk:what() return (self.views > 1 and self.views .. " views of " or "
 --- The view that an epoch (from 1) draws or takes.
 function trunk:view(epoch) return (epoch - 1) % math.max(self.views, 1) end
 
---- Keeps the frontier's values under `want` for these places. Call after look, and before want is computed.
-function trunk:keep(view, want, x, places)
+--- Keeps the frontier's values under `want` for these places, and their targets y. Call after look, and before want is
+-- computed.
+function trunk:keep(view, want, x, places, y)
   if self.why then return end
   local values, names = frontier(want, x)
   if names ~= self.names then
@@ -69,12 +77,13 @@ function trunk:keep(view, want, x, places)
   end
   local shelf = self.shelves[view]
   if not shelf then
-    shelf = {have = {}, count = 0}
+    shelf = {have = {}, count = 0, y = rows.new(y, self.n)}
     for i, v in ipairs(values) do shelf[i] = rows.new(v, self.n) end
     self.shelves[view] = shelf
   end
   graph.eval(values)
   for i, v in ipairs(values) do rows.put(shelf[i], places, v) end
+  rows.put(shelf.y, places, y)
   for _, place in ipairs(places) do
     if not shelf.have[place] then shelf.have[place], shelf.count = true, shelf.count + 1 end
   end
@@ -83,8 +92,8 @@ end
 --- Is every sample's value here?
 function trunk:full(view) return self.shelves[view] ~= nil and self.shelves[view].count == self.n end
 
---- Gives the kept values to a freshly traced `want`, so that what is before them is not computed. False when they are of
--- another place: something was frozen or thawed since.
+--- Gives the kept values to a freshly traced `want`, so that what is before them is not computed. False when they are
+-- of another place: something was frozen or thawed since.
 function trunk:give(view, want, x, places)
   local values, names = frontier(want, x)
   if names ~= self.names then return false end
@@ -99,17 +108,14 @@ function trunk:stand_in(n)
   return self.blank[n]
 end
 
---- The labels at these places, as a batch's y.
-function trunk.labels(labels, places)
-  local y = {}
-  for i, place in ipairs(places) do y[i] = labels[place + 1] end
-  return require("suture.tensor").tensor(y)
-end
+--- The targets at these places, as a batch's y. Call where the view is full.
+function trunk:targets(view, places) return rows.take(self.shelves[view].y, places) end
 
 --- One line for the user.
 function trunk:text()
   if self.why then return "the frozen part is not kept between epochs: " .. self.why end
-  return ("frozen up to %s: kept for %s (%s), %s start there"):format(self.names, self:what(), text.bytes(self.views * self.bytes),
+  return ("frozen up to %s: kept for %s (%s), %s start there"):format(self.names, self:what(),
+    text.bytes(self.views * self.bytes),
     self.views > 1 and ("epochs from %d on"):format(self.views + 1) or "later epochs")
 end
 

@@ -1,35 +1,37 @@
-/* The kernels under optimizers against their formulas in double, on each instruction set this CPU has: three steps with other
- * gradients each time, sizes that fill no vector and one that is cut in pieces for threads, whose bits do not depend on how
- * many there are. And bn_fold, which no op has for itself. */
+/* The kernels under optimizers against their formulas in double, on each instruction set this CPU has: three steps with
+ * other gradients each time, sizes that fill no vector and one that is cut in pieces for threads, whose bits do not
+ * depend on how many there are. And bn_fold, which no op has for itself. */
 #include <math.h>
 #include "kernel_test.h"
 
-enum { STATES = 4 }; /* p and what goes along with it */
-typedef enum Kind { SGD, ADAM, RMSPROP } Kind;
+enum { STATES = 3, ALL = 1 + STATES, SETS = 8 }; /* ALL: p and what goes along with it */
 
 typedef struct Case {
-  Kind kind;
-  const char *name;
-  bool has[STATES]; /* has[0]: p */
-  SgdStep sgd;
-  AdamStep adam;
-  RmspropStep rmsprop;
+  const char *name, *what;
+  bool has[STATES]; /* which states are in use */
+  double set[SETS]; /* in the order of the kernel's options */
 } Case;
 
 static const Case cases[] = {
-  {SGD, "sgd", {1}, .sgd = {.lr = 0.1}},
-  {SGD, "sgd, decay, maximize", {1}, .sgd = {.lr = 0.1, .weight_decay = 0.01, .maximize = true}},
-  {SGD, "sgd, momentum", {1, 1}, .sgd = {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01}},
-  {SGD, "sgd, dampening", {1, 1}, .sgd = {.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .maximize = true}},
-  {SGD, "sgd, nesterov", {1, 1}, .sgd = {.lr = 0.1, .momentum = 0.9, .nesterov = true}},
-  {ADAM, "adam", {1, 1, 1}, .adam = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .shrink = 1}},
-  {ADAM, "adam, decay, maximize", {1, 1, 1}, .adam = {.beta1 = 0.8, .beta2 = 0.99, .eps = 1e-3, .weight_decay = 0.1, .shrink = 1, .maximize = true}},
-  {ADAM, "adamw", {1, 1, 1}, .adam = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .shrink = 0.95}},
-  {ADAM, "amsgrad", {1, 1, 1, 1}, .adam = {.beta1 = 0.9, .beta2 = 0.5, .eps = 1e-8, .shrink = 1}},
-  {RMSPROP, "rmsprop", {1, 1}, .rmsprop = {.lr = 0.01, .alpha = 0.9, .eps = 1e-4}},
-  {RMSPROP, "rmsprop, centred", {1, 1, 1}, .rmsprop = {.lr = 0.01, .alpha = 0.9, .eps = 1e-2, .weight_decay = 0.1}},
-  {RMSPROP, "rmsprop, momentum", {1, 1, 0, 1}, .rmsprop = {.lr = 0.01, .alpha = 0.9, .eps = 1e-4, .momentum = 0.9, .maximize = true}},
-  {RMSPROP, "rmsprop, both", {1, 1, 1, 1}, .rmsprop = {.lr = 0.01, .alpha = 0.9, .eps = 1e-2, .momentum = 0.9}},
+  /* lr momentum dampening weight_decay nesterov maximize */
+  {"SGD", "plain", {0}, {0.1}},
+  {"SGD", "decay, maximize", {0}, {0.1, 0, 0, 0.01, 0, 1}},
+  {"SGD", "momentum", {1}, {0.1, 0.9, 0, 0.01}},
+  {"SGD", "dampening", {1}, {0.1, 0.9, 0.3, 0, 0, 1}},
+  {"SGD", "nesterov", {1}, {0.1, 0.9, 0, 0, 1}},
+  /* lr betas eps weight_decay maximize */
+  {"Adam", "plain", {1, 1}, {0.01, 0.9, 0.999, 1e-8}},
+  {"Adam", "decay, maximize", {1, 1}, {0.01, 0.8, 0.99, 1e-3, 0.1, 1}},
+  {"Adam", "amsgrad", {1, 1, 1}, {0.01, 0.9, 0.5, 1e-8}},
+  {"AdamW", "plain", {1, 1}, {0.01, 0.9, 0.999, 1e-8, 5}},
+  /* lr betas eps weight_decay */
+  {"RAdam", "early", {1, 1}, {0.01, 0.9, 0.999, 1e-8, 0.1}},
+  {"RAdam", "rectified", {1, 1}, {0.01, 0.9, 0.999, 1e-3, 0.1}},
+  /* lr alpha eps weight_decay momentum maximize */
+  {"RMSprop", "plain", {1}, {0.01, 0.9, 1e-4}},
+  {"RMSprop", "centred", {1, 1}, {0.01, 0.9, 1e-2, 0.1}},
+  {"RMSprop", "momentum", {1, 0, 1}, {0.01, 0.9, 1e-4, 0, 0.9, 1}},
+  {"RMSprop", "both", {1, 1, 1}, {0.01, 0.9, 1e-2, 0, 0.9}},
 };
 enum { CASES = sizeof cases / sizeof *cases, STEPS = 3 };
 static const int64_t sizes[] = {1, 3, 17, 33, 40001};
@@ -41,74 +43,68 @@ static float draw(void) { /* from -1 to 1 */
   return (float)(state >> 40) / (float)(1 << 23) - 1;
 }
 
-/* Adam's step_size and root belong to the number of the step. */
-static AdamStep adam_at(const Case *c, int step) {
-  AdamStep s = c->adam;
-  s.step_size = 0.01 / (1 - pow(s.beta1, step + 1));
-  s.root = sqrt(1 - pow(s.beta2, step + 1));
-  return s;
-}
+/* The number of a case's step: RAdam's steps change after the fifth. */
+static int64_t number(const Case *c, int step) { return step + (strcmp(c->what, "rectified") ? 1 : 5); }
 
-static void one_step(const Case *c, float **x, const float *g, int step, int64_t n) {
-  SgdStep sgd = c->sgd;
-  sgd.first = step == 0;
-  AdamStep adam = adam_at(c, step);
-  if (c->kind == SGD) kern->sgd_step(x[0], x[1], g, &sgd, n);
-  else if (c->kind == ADAM) kern->adam_step(x[0], x[1], x[2], x[3], g, &adam, n);
-  else kern->rmsprop_step(x[0], x[1], x[2], x[3], g, &c->rmsprop, n);
-}
-
-/* The same in double, for one number: x[0] is p. */
-static void formula(const Case *c, double *x, double g, int step) {
-  if (c->kind == SGD) {
-    const SgdStep *s = &c->sgd;
-    double d = (s->maximize ? -g : g) + s->weight_decay * x[0];
-    x[1] = !c->has[1] || step == 0 ? d : s->momentum * x[1] + (1 - s->dampening) * d;
-    x[0] -= s->lr * (s->nesterov ? d + s->momentum * x[1] : x[1]);
-  } else if (c->kind == ADAM) {
-    AdamStep s = adam_at(c, step);
-    x[0] *= s.shrink;
-    double d = (s.maximize ? -g : g) + s.weight_decay * x[0];
-    x[1] = s.beta1 * x[1] + (1 - s.beta1) * d;
-    x[2] = s.beta2 * x[2] + (1 - s.beta2) * d * d;
-    x[3] = c->has[3] && x[3] > x[2] ? x[3] : x[2];
-    x[0] -= s.step_size * x[1] / (sqrt(x[3]) / s.root + s.eps);
-  } else {
-    const RmspropStep *s = &c->rmsprop;
-    double d = (s->maximize ? -g : g) + s->weight_decay * x[0];
-    x[1] = s->alpha * x[1] + (1 - s->alpha) * d * d;
-    x[2] = c->has[2] ? s->alpha * x[2] + (1 - s->alpha) * d : 0;
-    x[3] = s->momentum * x[3] + d / (sqrt(x[1] - x[2] * x[2]) + s->eps);
-    x[0] -= s->lr * x[3];
+/* The step in double, for one number: x[0] is p, x[1 + k] state k. */
+static void formula(const Case *c, double *x, double g, int64_t t) {
+  const double *o = c->set, lr = o[0];
+  if (!strcmp(c->name, "SGD")) {
+    double d = (o[5] != 0 ? -g : g) + o[3] * x[0];
+    x[1] = !c->has[0] || t == 1 ? d : o[1] * x[1] + (1 - o[2]) * d;
+    x[0] -= lr * (o[4] != 0 ? d + o[1] * x[1] : x[1]);
+  } else if (!strcmp(c->name, "RMSprop")) {
+    double d = (o[5] != 0 ? -g : g) + o[3] * x[0];
+    x[1] = o[1] * x[1] + (1 - o[1]) * d * d;
+    x[2] = c->has[1] ? o[1] * x[2] + (1 - o[1]) * d : 0;
+    x[3] = o[4] * x[3] + d / (sqrt(x[1] - x[2] * x[2]) + o[2]);
+    x[0] -= lr * x[3];
+  } else { /* Adam and its kin */
+    bool apart = !strcmp(c->name, "AdamW"), r = !strcmp(c->name, "RAdam");
+    double fade1 = 1 - pow(o[1], (double)t), power = pow(o[2], (double)t), fade2 = 1 - power;
+    if (apart) x[0] *= 1 - lr * o[4];
+    double d = (o[5] != 0 ? -g : g) + (apart ? 0 : o[4]) * x[0];
+    x[1] = o[1] * x[1] + (1 - o[1]) * d;
+    x[2] = o[2] * x[2] + (1 - o[2]) * d * d;
+    x[3] = c->has[2] && x[3] > x[2] ? x[3] : x[2];
+    double most = 2 / (1 - o[2]) - 1, rho = most - 2 * (double)t * power / fade2;
+    if (!r) x[0] -= lr * (x[1] / fade1) / (sqrt(x[3] / fade2) + o[3]);
+    else if (rho <= 5) x[0] -= lr * x[1] / fade1;
+    else
+      x[0] -= lr * x[1] / fade1 * sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)) * sqrt(fade2) /
+              (sqrt(x[2]) + o[3]);
   }
 }
 
 static void check_steps(const Case *c, int64_t n) {
-  double *want = calloc((size_t)n * STATES, sizeof *want);
-  float *g[STEPS], *x[2][STATES] = {{0}}, *start = guarded(n);
+  const OptimizerKernel *kernel = kern->optimizer(c->name);
+  assert_non_null(kernel);
+  double *want = calloc((size_t)n * ALL, sizeof *want);
+  float *g[STEPS], *x[2][ALL] = {{0}}, *start = guarded(n);
   assert_non_null(want);
-  for (int64_t i = 0; i < n; i++) want[i * STATES] = start[i] = draw();
+  for (int64_t i = 0; i < n; i++) want[i * ALL] = start[i] = draw();
   for (int step = 0; step < STEPS; step++) {
     g[step] = guarded(n);
-    for (int64_t i = 0; i < n; i++) formula(c, want + i * STATES, g[step][i] = draw(), step);
+    for (int64_t i = 0; i < n; i++) formula(c, want + i * ALL, g[step][i] = draw(), number(c, step));
   }
   for (int threads = 1; threads <= 2; threads++) {
     float **own = x[threads - 1];
     kernels_threads(threads);
-    for (int k = 0; k < STATES; k++) {
-      if (!c->has[k]) continue;
+    for (int k = 0; k < ALL; k++) {
+      if (k && !c->has[k - 1]) continue;
       own[k] = guarded(n);
       for (int64_t i = 0; i < n; i++) own[k][i] = k ? 0 : start[i];
     }
-    for (int step = 0; step < STEPS; step++) one_step(c, own, g[step], step, n);
+    for (int step = 0; step < STEPS; step++) kernel->step(own[0], g[step], own + 1, c->set, number(c, step), n);
   }
-  for (int k = 0; k < STATES; k++) {
-    if (!c->has[k]) continue;
+  for (int k = 0; k < ALL; k++) {
+    if (k && !c->has[k - 1]) continue;
     assert_memory_equal(x[0][k], x[1][k], (size_t)n * sizeof(float));
     for (int64_t i = 0; i < n; i++)
-      if (!(fabs(x[0][k][i] - want[i * STATES + k]) <= 2e-6 * (1 + fabs(want[i * STATES + k]))))
-        fail_msg("%s of %lld (%s), state %d: element %lld is %.9g, should be %.9g", c->name, (long long)n, kern->isa, k, (long long)i,
-                 x[0][k][i], want[i * STATES + k]);
+      if (!(fabs(x[0][k][i] - want[i * ALL + k]) <= 2e-6 * (1 + fabs(want[i * ALL + k]))))
+        fail_msg("%s, %s of %lld (%s), state %d: element %lld is %.9g, should be %.9g", c->name, c->what, (long long)n,
+          kern->isa, k, (long long)i,
+                 x[0][k][i], want[i * ALL + k]);
     assert_true(guards_held(x[0][k], n) && guards_held(x[1][k], n));
   }
   for (int step = 0; step < STEPS; step++) assert_true(guards_held(g[step], n));
@@ -169,6 +165,7 @@ static void test_bn_fold(void **unused) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps), cmocka_unit_test(test_norm_and_scale), cmocka_unit_test(test_bn_fold)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps), cmocka_unit_test(test_norm_and_scale),
+    cmocka_unit_test(test_bn_fold)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

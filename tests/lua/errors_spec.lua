@@ -214,9 +214,9 @@ optim.SGD(m.parameters, {lr = 0.1})   → got a function (m:parameters() with a 
 optim.SGD(m:named_parameters(), {lr = 0.1})   → got names
 optim.SGD(m:parameters(), 0.1)     → optim.SGD: expects options in a table, as {name = value}, got 0.1
 optim.SGD(m:parameters())          → optim.SGD: lr is missing
-optim.SGD(m:parameters(), {lr = 1/0})   → lr expects a number of 0 or above, got inf
+optim.SGD(m:parameters(), {lr = 1/0})   → lr expects a number, 0 or above, got inf
 optim.SGD(m:parameters(), {lr = 1, nesterov = "yes"})   → nesterov expects true or false, got "yes"
-optim.Adam(m:parameters(), {betas = {0.9, 0/0}})        → betas are from 0 to below 1
+optim.Adam(m:parameters(), {betas = {0.9, 0/0}})        → betas expects two numbers from 0 to below 1
 opt:load_state_dict(5)             → expects what state_dict() of an optimizer gave, got 5
 optim.clip_grad_norm_(m:parameters(), -1)   → max_norm expects a number above 0, got -1
 fit(m)                             → fit: expects a dataset

@@ -2,13 +2,15 @@ local suture = require "suture"
 local nn, F, optim, tensor = suture.nn, suture.F, suture.optim, suture.tensor
 
 local function near(want, got, tol)
-  assert.is_true(math.abs(want - got) <= (tol or 1e-5) * math.max(1, math.abs(want)), ("expected %s, got %s"):format(want, got))
+  assert.is_true(math.abs(want - got) <= (tol or 1e-5) * math.max(1, math.abs(want)),
+    ("expected %s, got %s"):format(want, got))
 end
 
 local function fails(text, f, ...)
   local ok, message = pcall(f, ...)
   assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text, tostring(message)))
+  assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text,
+    tostring(message)))
 end
 
 local function run(make, steps)
@@ -107,9 +109,106 @@ describe("optimizers", function()
     fails("twice", optim.SGD, {p[1], p[1]}, {lr = 1})
   end)
 
+  it("check a group's fields when they are set", function()
+    local w = tensor({1.0}, {requires_grad = true})
+    local opt = optim.SGD({w}, {lr = 0.1})
+    local group = opt.param_groups[1]
+    fails("did you mean lr", function() group.lrr = 1 end)
+    fails("did you mean momentum", function() return group.momentun end)
+    fails("lr expects a number, 0 or above, got -1", function() group.lr = -1 end)
+    fails("nesterov expects true or false", function() group.nesterov = 1 end)
+    fails("add_param_group", function() group.params = {} end)
+    fails("param_groups[1].lr", function() opt.lr = 1 end)
+    assert.equal(0.1, group.lr)
+    group.nesterov = true -- needs a momentum, which may be set next
+    fails("nesterov needs", function() opt:step() end)
+    group.momentum, group.lr = 0.9, 1;
+    (w * w):sum():backward()
+    opt:step()
+    near(1 - 2 * 1.9, w:item())
+    local seen = {}
+    for k in pairs(group) do seen[k] = true end
+    assert.is_true(seen.params and seen.lr and seen.weight_decay)
+  end)
+
+  it("take another group later", function()
+    local a, b = tensor({1.0}, {requires_grad = true}), tensor({1.0}, {requires_grad = true})
+    local opt = optim.SGD({a}, {lr = 0.1, momentum = 0.9})
+    opt:add_param_group {params = {b}, lr = 0.01}
+    assert.equal(0.9, opt.param_groups[2].momentum)
+    assert.equal(b, opt.param_groups[2].params[1]);
+    (a + b):sum():backward()
+    opt:step()
+    near(0.9, a:item())
+    near(0.99, b:item())
+    fails("in two groups", function() opt:add_param_group {params = {a}} end)
+    fails("did you mean momentum", function() opt:add_param_group {params = {tensor {1.0}}, momentun = 1} end)
+    fails("expects a group", function() opt:add_param_group(nn.Linear(2, 2)) end)
+    assert.equal(2, #opt.param_groups)
+    opt.param_groups[3] = {params = {tensor {1.0}}}
+    fails("param_groups[3] is no group of this optimizer", function() opt:step() end)
+  end)
+
+  it("load a state whole or not at all", function()
+    local m = nn.Linear(3, 2)
+    local opt = optim.Adam(m:parameters(), {lr = 0.05})
+    m(suture.randn(4, 3)):sum():backward()
+    opt:step()
+    local sd = opt:state_dict()
+    assert.equal(1, sd.groups[1].state[1].step)
+    assert.is_true(sd.groups[1].state[2].exp_avg.shape == m.bias.shape)
+    local other = optim.Adam(m:parameters(), {lr = 0.01})
+    sd.groups[1].state[2].exp_avg = suture.zeros(5)
+    fails("exp_avg of parameter 2 in group 1 is of shape (5)", function() other:load_state_dict(sd) end)
+    assert.equal(0.01, other.param_groups[1].lr)
+    assert.equal(0, other:state_dict().groups[1].state[1].step)
+    fails("the state is of Adam", function() optim.SGD(m:parameters(), {lr = 1}):load_state_dict(sd) end)
+  end)
+
+  it("may be written in tensor operations, and fit knows them by name", function()
+    -- Chen et al. 2023, arXiv:2302.06675
+    local Lion = optim.optimizer "Lion" {
+      options = "lr:rate=1e-4 betas:betas=0.9,0.99 weight_decay:rate=0", state = "exp_avg",
+      step = function(p, g, s, o)
+        local update = (o.betas[1] * s.exp_avg + (1 - o.betas[1]) * g):sign()
+        s.exp_avg = o.betas[2] * s.exp_avg + (1 - o.betas[2]) * g
+        return p * (1 - o.lr * o.weight_decay) - o.lr * update
+      end,
+    }
+    assert.equal(Lion, optim.Lion)
+    local w, still = tensor({1.0, -3.0}, {requires_grad = true}), tensor({1.0}, {requires_grad = true})
+    local opt = Lion({w, still}, {lr = 0.1, weight_decay = 1})
+    for i = 1, 2 do
+      opt:zero_grad();
+      (w * w):sum():backward()
+      opt:step()
+    end
+    near(0.9 * (0.9 - 0.1) - 0.1, w:tolist()[1])
+    near(0.9 * (0.9 * -3 + 0.1) + 0.1, w:tolist()[2])
+    local s = opt:state_dict().groups[1].state
+    near(0.99 * (0.01 * 2) + 0.01 * 1.6, s[1].exp_avg:tolist()[1])
+    assert.same({2, 0}, {s[1].step, s[2].step})
+    assert.equal(1, still:item())
+    local again = Lion({w, still}, {lr = 0.2})
+    again:load_state_dict(opt:state_dict())
+    assert.same(s[1].exp_avg:tolist(), again:state_dict().groups[1].state[1].exp_avg:tolist())
+    assert.equal(0.1, again.param_groups[1].lr)
+    local before = w:tolist()
+    local Wrong = optim.optimizer "Wrong" {options = "lr:rate=1", step = function(p) return p:sum() end}
+    fails("its step gave shape", function() Wrong({w}):step() end)
+    assert.same(before, w:tolist())
+    fails("no option 'stat'", function() optim.optimizer "Other" {stat = "m"} end)
+    fails("there is no kernel", function() optim.optimizer "Other" {state = "m"} end)
+    local m = nn.Linear(2, 2)
+    local ds = suture.data.tensors(suture.randn(4, 2), tensor {0, 1, 0, 1})
+    assert.equal(1, #suture.fit(m, ds, {optimizer = "lion", epochs = 1, quiet = true}).history)
+    optim.Lion, optim.Wrong, optim._kinds.lion, optim._kinds.wrong = nil, nil, nil, nil
+  end)
+
   it("train the loop of the manual", function()
     suture.seed(8)
-    local m = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(8), nn.Linear(8, 16), nn.ReLU(), nn.BatchNorm1d(16), nn.Dropout(0.1), nn.Linear(16, 2))
+    local m = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(8), nn.Linear(8, 16), nn.ReLU(), nn.BatchNorm1d(16),
+      nn.Dropout(0.1), nn.Linear(16, 2))
     local x = suture.randn(64, 8)
     local y = x:sum(1):gt(0):long()
     local opt = optim.SGD(m:parameters(), {lr = 0.1, momentum = 0.9})

@@ -117,7 +117,7 @@ describe("undo in scripts", function()
     note.write = function(text) notes[#notes + 1] = text end
     journal.limit = 2000
     for _ = 1, 9 do
-      local change <close> = undo.snapshot("fit", m)
+      local change <close> = journal.begin {label = "fit", apart = true}
       m[0].weight:add_(1)
       m[5].weight:add_(1)
     end

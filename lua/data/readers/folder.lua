@@ -1,0 +1,92 @@
+--- data.folder: photographs in folders, one folder for each class.
+local core = require "suture.core"
+local fault = require "suture.base.fault"
+local options = require "suture.data.options"
+local source = require "suture.data.source"
+local Dataset = require "suture.data.dataset"
+local image = core.image
+
+-- Names in a folder, sorted by bytes: folders, files. Hidden ones are passed over.
+local function list(where, path)
+  local entries, why = image.list(path)
+  if not entries then fault("%s: cannot open the folder %s: %s", where, source.quoted(path), why) end
+  local folders, files = {}, {}
+  for _, e in ipairs(entries) do
+    if e[1]:sub(1, 1) ~= "." and e[1] ~= "__MACOSX" then table.insert(e[2] == "folder" and folders or files, e[1]) end
+  end
+  table.sort(folders)
+  table.sort(files)
+  return folders, files
+end
+
+local kinds = {jpg = true, jpeg = true, png = true}
+local function is_picture(name) return kinds[(name:match "%.(%w+)$" or ""):lower()] end
+
+-- Adds to `found` the folder `path` and those inside it: {path =, the names of its pictures …}.
+local function gather(where, path, found, depth)
+  local folders, files = list(where, path)
+  local here = {path = path}
+  for _, name in ipairs(files) do
+    if is_picture(name) then here[#here + 1] = name end
+  end
+  found[#found + 1] = here
+  if depth > 16 then fault("%s: folders in %s are nested too deeply (a link to itself?)", where,
+    source.quoted(path)) end
+  for _, name in ipairs(folders) do gather(where, path .. "/" .. name, found, depth + 1) end
+  return found
+end
+
+-- Adds the pictures in `path` and in folders inside it, in torchvision's order: by folder, then by name. Returns how
+-- many.
+local function add_pictures(where, path, paths)
+  local found, n = gather(where, path, {}, 0), 0
+  table.sort(found, function(a, b) return a.path < b.path end)
+  for _, folder in ipairs(found) do
+    for _, name in ipairs(folder) do paths[#paths + 1] = folder.path .. "/" .. name end
+    n = n + #folder
+  end
+  return n
+end
+
+local splits = {train = true, val = true, valid = true, validation = true, test = true}
+
+--- Photographs in folders, one folder for each class: `data.folder("flowers/train", {transform = m})`.
+-- PNG and JPEG files of any kind are read as colour; classes are the folders' names in alphabetical order. Options: see
+-- `data`. `augment = true` means a random horizontal flip. Raises when the folder is missing, empty or has no classes.
+local function folder(path, opts)
+  path = source.path("data.folder", path)
+  local trimmed = path:match "^(.-)/+$"
+  if trimmed and trimmed ~= "" then path = trimmed end
+  local where = "data.folder " .. source.quoted(path)
+  local view = source.read(where, opts, {flip = true})
+  local folders, files = list(where, path)
+  if #folders == 0 then
+    local n = 0
+    for _, name in ipairs(files) do n = n + (is_picture(name) and 1 or 0) end
+    fault(n > 0 and ("%s has %s but no class folders; expected %s/CLASS/IMAGE.jpg"):format(where, n == 1 and
+      "1 image" or n .. " images", path)
+      or #files == 0 and where .. " is empty; expected one folder for each class"
+      or where .. " has no class folders; expected one folder for each class, with PNG or JPEG files")
+  end
+  local paths, labels, all_splits, direct = {}, {}, true, 0
+  for k, class in ipairs(folders) do
+    local before = #paths
+    local n = add_pictures(where, path .. "/" .. class, paths)
+    if n == 0 then
+      fault("%s: class folder '%s' has no PNG or JPEG files", where, class)
+    end
+    for i = before + 1, #paths do
+      labels[i] = k - 1
+      if not paths[i]:find("/", #path + #class + 3, true) then direct = direct + 1 end
+    end
+    all_splits = all_splits and splits[class:lower()]
+  end
+  if all_splits and direct == 0 then
+    fault("%s holds %s, not classes · try data.folder(%s)", where, table.concat(folders, " and "),
+      source.quoted(path .. "/" .. folders[1]))
+  end
+  local from = source.samples(image.files(paths, labels), "folder " .. image.full(path), false)
+  return Dataset.new(where, from, source.all(#paths), folders, view, {flip = true})
+end
+
+return folder

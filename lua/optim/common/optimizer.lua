@@ -1,0 +1,364 @@
+--- What all optimizers share, and how one is declared.
+-- A declaration is one file, lua/optim/<name>.lua, that returns optimizer "Name" {…}:
+--   options   a signature of suture.base.options: "lr:rate momentum:rate=0 …"; they are checked when the optimizer is
+--             made, when a group is added and when a group's field is set
+--   state     what is remembered of each parameter, by PyTorch's names; "max_exp_avg_sq?amsgrad": where that option is on
+--   step      optional: step(p, g, s, group, t) → the parameter's new numbers, in tensor operations; s holds the state
+--             as tensors and takes new ones, t counts from 1. Without it the step is the row "Name" of
+--             core/kernels/optimizer.c
+--   check     optional: check(group, say): what options must hold together; say(message, …) raises
+--   fit       optional: the options that fit's optimizer = "name" has where they are not given
+--   about     formula and source, for help
+local core = require "suture.core"
+local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
+local method = require "suture.base.method"
+local Module = require "suture.nn.module"
+local options = require "suture.base.options"
+local tensor = require "suture.tensor"
+local docs = require "suture.base.docs"
+local raw = core.optim
+local is = core.tensor.is
+
+-- ---- groups ----
+
+-- What a group holds, out of reach of assignment: optimizer, params, values (its options by name), memory (of the
+-- core).
+local inside = setmetatable({}, {__mode = "k"})
+
+-- Options read by the declaration's signature, and checked together.
+local function read(kind, given)
+  local values = kind.read(given)
+  if kind.check then
+    kind.check(values, function(...) fault("%s: " .. (...), kind.where, select(2, ...)) end)
+  end
+  return values
+end
+
+local function merged(a, b)
+  local out = {}
+  for k, v in pairs(a) do out[k] = v end
+  for k, v in pairs(b) do out[k] = v end
+  return out
+end
+
+local Group = {__name = "a group of parameters"}
+
+function Group.__index(group, name)
+  local g = inside[group]
+  if name == "params" then return g.params end
+  if g.values[name] == nil and type(name) == "string" and name:sub(1, 1) ~= "_" and not g.kind.known[name] then
+    options.check(g.kind.where, {[name] = true}, merged(g.kind.known, {params = true}))
+  end
+  return g.values[name]
+end
+
+function Group.__newindex(group, name, value)
+  local g = inside[group]
+  if name == "params" then
+    fault("%s: the parameters of a group stay · opt:add_param_group{params = …} adds others", g.kind.where)
+  end
+  if value == nil then fault("%s: %s cannot be nil", g.kind.where, tostring(name)) end
+  g.values[name] = g.kind.read(merged(g.values, {[name] = value}))[name]
+end
+
+function Group.__pairs(group)
+  local g = inside[group]
+  return pairs(merged(g.values, {params = g.params}))
+end
+
+local function words_of(values)
+  local parts = {}
+  for k, v in pairs(values) do parts[#parts + 1] = ("%s = %s"):format(k, options.show(v)) end
+  table.sort(parts)
+  return table.concat(parts, ", ")
+end
+
+function Group.__tostring(group)
+  local g = inside[group]
+  return ("%s(%d parameters, %s)"):format(g.kind.name, #g.params, words_of(g.values))
+end
+
+-- A list of tensors from what m:parameters() gives, an array, or one tensor.
+local function tensors(where, given)
+  local list = {}
+  if is(given) then given = {given} end
+  if Module.is_module(given) then fault("%s: expects the parameters of the model: m:parameters()", where) end
+  if type(given) == "function" then fault("%s: expects parameters, got a function (m:parameters() with a colon and ())",
+    where) end
+  if type(given) == "table" and (getmetatable(given) == nil or not getmetatable(given).__call) then
+    for i, p in ipairs(given) do list[i] = p end
+  elseif type(given) == "table" then
+    for p in given do list[#list + 1] = p end
+  end
+  if #list == 0 then fault("%s: no parameters: expects m:parameters(), a list of tensors, or a list of groups",
+    where) end
+  local seen = {}
+  for i, p in ipairs(list) do
+    if type(p) == "string" then fault("%s: expects tensors, got names (m:parameters(), not m:named_parameters())",
+      where) end
+    if not is(p) then fault("%s: parameter %d is %s, not a tensor", where, i, options.show(p)) end
+    if not core.tensor.is_leaf(p) then fault("%s: parameter %d was computed; only leaves can be optimized", where,
+      i) end
+    if seen[p] then fault("%s: parameter %d is there twice", where, i) end
+    seen[p] = true
+  end
+  return list
+end
+
+-- ---- an optimizer ----
+
+local Optimizer = {__name = "optimizer"}
+Optimizer.__index = Optimizer
+
+-- The kind of each optimizer: its declaration.
+local kind_of = setmetatable({}, {__mode = "k"})
+
+-- Options belong to groups: set on the optimizer itself they would be lost.
+function Optimizer:__newindex(name, value)
+  if kind_of[self].known[name] then
+    fault("optim.%s: options belong to groups: opt.param_groups[1].%s = %s sets it", self.kind, name,
+      options.show(value))
+  end
+  rawset(self, name, value)
+end
+
+local function inner(opt, i)
+  local g = inside[opt.param_groups[i]]
+  if not g or g.optimizer ~= opt then
+    fault("optim.%s: param_groups[%d] is no group of this optimizer · opt:add_param_group{params = …} adds one",
+      opt.kind, i)
+  end
+  return g
+end
+
+--- opt:add_param_group{params = m.fc:parameters(), lr = …}: from the next step on these parameters are trained too,
+-- with the options that the optimizer was made with where the group names none. An error when one of them is there
+-- already.
+function Optimizer:add_param_group(given)
+  local kind = kind_of[self]
+  if not options.is_options(given) then
+    fault("add_param_group: expects a group, as {params = m.fc:parameters(), lr = 0.01}, got %s", options.show(given))
+  end
+  local own = {}
+  for k, v in pairs(given) do if k ~= "params" then own[k] = v end end
+  local values = read(kind, merged(self.defaults, own))
+  local params, held = tensors(kind.where, given.params), {}
+  for i = 1, #self.param_groups do
+    for _, p in ipairs(inner(self, i).params) do held[p] = true end
+  end
+  for i, p in ipairs(params) do
+    if held[p] then fault("%s: a parameter is in two groups (parameter %d of the new one)", kind.where, i) end
+  end
+  local group = setmetatable({}, Group)
+  inside[group] = {optimizer = self, kind = kind, params = params, values = values, memory = raw.group(params)}
+  self.param_groups[#self.param_groups + 1] = group
+end
+
+-- Which of the kind's states a group with these values has: bits, and a list by place of true or false.
+local function used(kind, values)
+  local bits, list = 0, {}
+  for k, s in ipairs(kind.states) do
+    local v = s.option == nil or values[s.option]
+    list[k] = v ~= nil and v ~= false and v ~= 0
+    if list[k] then bits = bits | 1 << (k - 1) end
+  end
+  return bits, list
+end
+
+-- The numbers that the kernel reads, in its order.
+local function numbers(kind, values)
+  local out = {}
+  for name in kind.numbers:gmatch "%S+" do
+    local v = values[name]
+    if type(v) == "table" then table.move(v, 1, #v, #out + 1, out)
+    else out[#out + 1] = v == true and 1 or v or 0 end
+  end
+  return out
+end
+
+-- A step in tensor operations: all new numbers are computed before any is put in place.
+local function computed_step(kind, g)
+  local bits, list = used(kind, g.values)
+  local to, from, moved = {}, {}, raw.prepare(g.memory, bits)
+  tensor.no_grad(function()
+    for _, i in ipairs(moved) do
+      local p, s, had = g.params[i], {}, {}
+      for k, state in ipairs(kind.states) do
+        if list[k] then had[state.name] = raw.state(g.memory, i, k) end
+      end
+      for name, t in pairs(had) do s[name] = t end
+      local new = kind.step(p:detach(), p.grad, s, g.values, raw.steps(g.memory, i) + 1)
+      local function put(old, what, t)
+        if not is(t) or t.shape ~= old.shape then
+          fault("%s: its step gave %s for %s of shape %s", kind.where, is(t) and "shape " .. tostring(t.shape) or
+            options.show(t), what, old.shape)
+        end
+        to[#to + 1], from[#from + 1] = old, t:detach()
+      end
+      put(p, "the parameter", new)
+      for name, old in pairs(had) do
+        if s[name] ~= old then put(old, name, s[name]) end
+      end
+    end
+    core.graph.eval(from)
+  end)
+  core.rows.copy(to, from)
+  for _, i in ipairs(moved) do raw.steps(g.memory, i, raw.steps(g.memory, i) + 1) end
+end
+
+--- One step: every parameter that has a gradient and is not frozen moves.
+function Optimizer:step()
+  local kind = kind_of[self]
+  for i = 1, #self.param_groups do read(kind, inner(self, i).values) end
+  for i = 1, #self.param_groups do
+    local g = inner(self, i)
+    journal.steps(g.params)
+    if kind.step then computed_step(kind, g)
+    else raw.step(g.memory, kind.name, numbers(kind, g.values), (used(kind, g.values))) end
+  end
+end
+
+--- Drops the gradients of all parameters.
+function Optimizer:zero_grad()
+  for i = 1, #self.param_groups do
+    for _, p in ipairs(inner(self, i).params) do p.grad = nil end
+  end
+end
+
+--- What the optimizer remembers, as copies: {kind =, groups = {{lr =, …, state = {{step =, momentum_buffer = …} …}}
+-- …}}, the tensors of a parameter by PyTorch's names.
+function Optimizer:state_dict()
+  local kind, out, copies = kind_of[self], {kind = self.kind, groups = {}}, {}
+  for i = 1, #self.param_groups do
+    local g = inner(self, i)
+    local group = merged(g.values, {state = {}})
+    for j = 1, #g.params do
+      local s = {step = raw.steps(g.memory, j)}
+      for k, state in ipairs(kind.states) do
+        local t = raw.state(g.memory, j, k)
+        s[state.name] = t and t:clone()
+        copies[#copies + 1] = s[state.name]
+      end
+      group.state[j] = s
+    end
+    out.groups[i] = group
+  end
+  core.graph.eval(copies)
+  return out
+end
+
+-- Checks what state_dict gave against this optimizer; returns the values of each group.
+local function check_state(self, sd)
+  local kind = kind_of[self]
+  local where = kind.where .. ", load_state_dict"
+  if type(sd) ~= "table" or type(sd.groups) ~= "table" then
+    fault("%s: expects what state_dict() of an optimizer gave, got %s", where, options.show(sd))
+  end
+  if sd.kind ~= self.kind then fault("%s: the state is of %s", where, tostring(sd.kind)) end
+  if #sd.groups ~= #self.param_groups then fault("%s: %d groups here, %d in the state", where, #self.param_groups,
+    #sd.groups) end
+  local known, values = {step = true}, {}
+  for _, state in ipairs(kind.states) do known[state.name] = true end
+  for i, given in ipairs(sd.groups) do
+    local g, own = inner(self, i), {}
+    for k, v in pairs(given) do if k ~= "state" then own[k] = v end end
+    values[i] = read(kind, own)
+    if type(given.state) ~= "table" or #given.state ~= #g.params then
+      fault("%s: group %d has %d parameters here, %s in the state", where, i, #g.params,
+        type(given.state) == "table" and #given.state or options.show(given.state))
+    end
+    for j, s in ipairs(given.state) do
+      for name, t in pairs(options.check(where, s, known)) do
+        if name == "step" and math.type(t) ~= "integer" or name ~= "step" and (not is(t) or
+          t.shape ~= g.params[j].shape) then
+          fault("%s: %s of parameter %d in group %d is %s, its parameter has shape %s", where, name, j, i,
+            is(t) and "of shape " .. tostring(t.shape) or options.show(t), g.params[j].shape)
+        end
+      end
+    end
+  end
+  return values
+end
+
+--- Takes over what another optimizer of this kind over parameters of the same shapes remembered. After an error nothing
+-- has changed.
+function Optimizer:load_state_dict(sd)
+  local values = check_state(self, sd)
+  for i = 1, #self.param_groups do
+    local g = inner(self, i)
+    g.values = values[i]
+    for j, s in ipairs(sd.groups[i].state) do
+      for k, state in ipairs(kind_of[self].states) do raw.set_state(g.memory, j, k, s[state.name]) end
+      raw.steps(g.memory, j, s.step or 0)
+    end
+  end
+end
+
+function Optimizer:__tostring()
+  local lines = {}
+  for i, g in ipairs(self.param_groups) do lines[i] = tostring(g) end
+  return table.concat(lines, "\n")
+end
+
+method(Optimizer, {is = function(o) return getmetatable(o) == Optimizer end, what = "an optimizer", name = "opt"})
+
+-- ---- declarations ----
+
+local function make(kind, params, opts)
+  if opts == nil then opts = {} end
+  options.check(kind.where, opts, kind.known)
+  local self = setmetatable({kind = kind.name, param_groups = {}, defaults = merged(opts, {})}, Optimizer)
+  kind_of[self] = kind
+  local listed = type(params) == "table" and getmetatable(params) == nil and type(params[1]) == "table" and
+    params[1].params
+  for _, given in ipairs(listed and params or {{params = params}}) do self:add_param_group(given) end
+  return self
+end
+
+-- "lr, momentum = 0, …" of a signature.
+local function usage(signature)
+  local parts = {}
+  for option, default in signature:gmatch "([%w_]+):%w+=?(%S*)" do
+    if default:find "," then default = "{" .. default:gsub(",", ", ") .. "}" end
+    parts[#parts + 1] = option .. (default ~= "" and " = " .. default or "")
+  end
+  return table.concat(parts, ", ")
+end
+
+local fields = {options = "string", state = "string", step = "function", check = "function", fit = "table",
+  about = "string"}
+
+-- declare "Name" {fields}: the declaration as the rest of this file uses it, with `make`, its constructor. What users
+-- call is optim.optimizer.
+local function declare(name)
+  if type(name) ~= "string" or not name:find "^%a[%w_]*$" then
+    fault('optim.optimizer: expects a name, as optim.optimizer "Lion" {…}, got %s', options.show(name))
+  end
+  return function(declared)
+    local where = "optim." .. name
+    if not options.is_options(declared) then fault("%s: expects a declaration {options =, state =, step =}, got %s",
+      where, options.show(declared)) end
+    options.check(where, declared, fields)
+    for field, v in pairs(declared) do
+      if type(v) ~= fields[field] then fault("%s: %s is a %s, got %s", where, field, fields[field], options.show(v)) end
+    end
+    local kind = merged(declared, {name = name, where = where, known = {}, states = {}})
+    kind.options = declared.options or "lr:rate"
+    for option in kind.options:gmatch "([%w_]+):" do kind.known[option] = true end
+    for state, option in (declared.state or ""):gmatch "([%w_]+)%??([%w_]*)" do
+      kind.states[#kind.states + 1] = {name = state, option = option ~= "" and option or nil}
+    end
+    kind.read = options.named(where, kind.options)
+    kind.numbers = not kind.step and (raw.kernel(name) or
+      fault("%s: no step is given, and there is no kernel of this name", where))
+    local function constructor(params, opts) return make(kind, params, opts) end
+    docs[constructor] = ("%s(params, {%s}): %s\n" ..
+      "params: m:parameters(), a list of tensors, or groups {{params = …, lr = …}, …}."):format(
+      where, usage(kind.options), declared.about or "an optimizer of one's own.")
+    kind.make = constructor
+    return kind
+  end
+end
+
+return {declare = declare, tensors = tensors}

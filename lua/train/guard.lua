@@ -1,0 +1,54 @@
+--- What training may change in a model, and copies of it to go back to.
+local core = require "suture.core"
+local graph, rows = core.graph, core.rows
+local guard = {}
+
+--- A copy of tensors: save() refreshes it, restore() goes back, tensors() is the copy itself.
+function guard.copy(list)
+  local copy = {}
+  for i, t in ipairs(list) do copy[i] = t:clone():detach() end
+  graph.eval(copy)
+  return {
+    save = function() rows.copy(copy, list) end,
+    restore = function() rows.copy(list, copy) end,
+    tensors = copy,
+  }
+end
+
+--- The tensors that training may change: parameters that require a gradient, and all buffers (running statistics). Then
+-- how many of them are parameters, and whether the model has others.
+function guard.movable(m)
+  local list, others = {}, false
+  for p in m:parameters() do
+    if p.requires_grad then list[#list + 1] = p else others = true end
+  end
+  local trained = #list
+  for b in m:buffers() do list[#list + 1] = b end
+  return list, trained, others
+end
+
+--- A guard over m: moving (what may change), trained (how many are parameters), others (whether some parameters stand
+-- still), good (copies before the last step) and settled (the statistics as the last whole step left them).
+function guard.new(m)
+  local list, trained, others = guard.movable(m)
+  return {moving = list, trained = trained, others = others, good = guard.copy(list),
+    settled = guard.copy {table.unpack(list, trained + 1)}}
+end
+
+--- Whether the guard is over what may change now.
+function guard.fits(g, m)
+  local list, trained = guard.movable(m)
+  if trained ~= g.trained or #list ~= #g.moving then return false end
+  for i, t in ipairs(list) do if t ~= g.moving[i] then return false end end
+  return true
+end
+
+--- The first tensor of m that is not finite, in words; nil: all are.
+function guard.first_bad(m)
+  for name, p in m:named_parameters() do
+    if not rows.finite(p) then return "parameter " .. name end
+    if p.grad and not rows.finite(p.grad) then return "the gradient of " .. name end
+  end
+end
+
+return guard

@@ -1,0 +1,459 @@
+--- A trainer: a model, its data and its optimizer, and how far training is. fit is a trainer that runs.
+local chosen = require "suture.train.chosen"
+local class = require "suture.base.class"
+local core = require "suture.core"
+local fault = require "suture.base.fault"
+local guard = require "suture.train.guard"
+local interrupt = require "suture.base.interrupt"
+local journal = require "suture.base.journal"
+local losses = require "suture.train.loss"
+local measure = require "suture.train.evaluate"
+local mode = require "suture.train.mode"
+local note = require "suture.base.note"
+local optim = require "suture.optim"
+local options = require "suture.base.options"
+local progress = require "suture.train.progress"
+local schedules = require "suture.train.schedule"
+local trunk = require "suture.train.trunk"
+local graph = core.graph
+
+local known = [[val:any=nil epochs:any=10 batch:count=32 optimizer:any=sgd loss:any=nil reduce:fn=nil
+  schedule:any=constant step_size:count=nil gamma:rate=0.1 label_smoothing:prob=0 clip:positive=nil
+  patience:count=5 min_delta:rate=0 max_epochs:count=200 best:bool=nil
+  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil ]]
+
+local Result = {__name = "training", __tostring = function(r)
+  local last = r.history[#r.history]
+  if not last then return "no epoch finished" .. (r.interrupted and " (interrupted)" or "") end
+  local text = ("%d epoch%s, %s"):format(#r.history, #r.history == 1 and "" or "s", progress.seconds_text(r.seconds))
+  local best = r.history[r.best_epoch or #r.history]
+  text = text .. (" · loss %.4g acc %s"):format(best.loss, progress.accuracy_text(best.acc))
+  if best.val_loss then
+    text = text .. (" · val %.4g %s (epoch %d)"):format(best.val_loss, progress.accuracy_text(best.val_acc),
+      r.best_epoch or #r.history)
+  end
+  return text .. (r.interrupted and " · interrupted" or r.converged and " · converged" or "")
+end}
+
+local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge end
+
+--- trainer(m, train[, opts]): what fit does, to be driven by hand: t = trainer(m, train, {val = val}); t:run() is
+-- fit(m, train, {val = val}). opts: as for fit. Its state is in sight, and may be changed between steps:
+--   model, data, val      what is trained, on what, and what it is measured on
+--   optimizer, schedule   the optimizer; the factor on its rates for an epoch: a function of the epoch, from 0
+--   epoch, steps          how many epochs and steps are behind it        history   the figures of each epoch
+--   seed                  of order and augmentation
+--   best                  {epoch =, value =}: the lowest loss so far, on val where there is one
+--   options               opts with all defaults; loss, reduce, clip, on_step, on_epoch are read from it at every step
+-- Methods: t:step(x, y), t:train_epoch(), t:validate(), t:run(), t:state_dict(), t:load_state_dict(sd).
+local Trainer = class "Trainer"
+
+local public = {model = true, data = true, val = true, optimizer = true, schedule = true, epoch = true, steps = true,
+  seconds = true,
+  seed = true, history = true, best = true, options = true, interrupted = true, converged = true, what = true}
+
+function Trainer:__newindex(name, value)
+  if not public[name] and tostring(name):sub(1, 1) ~= "_" then options.check("trainer", {[name] = value}, public) end
+  rawset(self, name, value)
+end
+
+-- Options that refuse a name that would not be looked at.
+local function watched(what, o)
+  local names = {}
+  for name in (known .. chosen.signature()):gmatch "([%w_]+):" do names[name] = true end
+  return setmetatable(o, {__name = "options", __newindex = function(_, name, value)
+    options.check(what, {[name] = value}, names)
+    rawset(o, name, value)
+  end})
+end
+
+-- Checks all arguments; what: the function that errors name.
+function Trainer:init(m, train, opts, what)
+  what = what or "trainer"
+  measure.check_model(what, m)
+  measure.check_dataset(what, train)
+  local o = options.named(what, known .. chosen.signature())(opts)
+  if o.val ~= nil then measure.check_dataset(what .. ": val", o.val) end
+  trunk.check(what, o.cache)
+  local converge = o.epochs == "converge"
+  if not converge and not (math.type(o.epochs) == "integer" and o.epochs >= 0) then
+    fault('%s: epochs expects a whole number or "converge", got %s', what, options.show(o.epochs))
+  end
+  if converge then o.epochs = o.max_epochs end
+  if o.best == nil then o.best = converge end
+  local _, trained = guard.movable(m)
+  if trained == 0 then
+    fault("%s: nothing to train: no parameter requires a gradient · m:unfreeze(\"fc\") or a new head " ..
+      "(m:reset_head(n)) would", what)
+  end
+  self.what, self._converge, self.model, self.data, self.val, self.options = what, converge, m, train, o.val,
+    watched(what, o)
+  losses.objective(what, o.loss, o.label_smoothing)
+  local stray
+  self.optimizer, stray = chosen.new(what, m, o)
+  self.schedule = schedules(o)
+  self.seed = o.seed or core.engine.draw()
+  self.epoch, self.steps, self.seconds, self.history, self.best = 0, 0, 0, {}, {value = math.huge, since = 0}
+  if stray and not o.quiet then note(what .. ": " .. stray) end
+end
+
+-- The loss as the options have it now.
+function Trainer:_objective()
+  local o = self.options
+  if self._made == nil or self._made_of ~= o.loss then
+    self._made, self._made_of = losses.objective(self.what, o.loss, o.label_smoothing), o.loss
+  end
+  return self._made
+end
+
+-- Whether the targets of a dataset are classes.
+function Trainer:_classes(ds)
+  self._labelled = self._labelled or {}
+  if self._labelled[ds] == nil then self._labelled[ds] = ds:labels() ~= nil end
+  return self._labelled[ds]
+end
+
+-- ---- one step ----
+
+-- One step; returns the loss and how many were right (nil: that makes no sense), or nothing where kept values do not
+-- fit any more. Weights change only at its end, in one piece; a step that does not come to its end leaves nothing, the
+-- statistics that its forward pass would have moved included. at: where an epoch is: {epoch, k, view, places,
+-- from_cache}.
+function Trainer:_step(x, y, at)
+  local m, o, optimizer, g = self.model, self.options, self.optimizer, self._guard
+  local done = false
+  local undone <close> = setmetatable({}, {__close = function()
+    if done then return end
+    local whole <close> = interrupt.defer()
+    graph.drop_effects()
+    collectgarbage()
+    g.settled.restore()
+  end})
+  optimizer:zero_grad()
+  local loss, logits = self:_objective().train(m, x, y, not self._checked and self.data)
+  self._checked = true
+  local right = losses.right(logits, self:_classes(self.data), y)
+  if at then
+    local kept = self._session.kept
+    if at.from_cache then
+      if not kept:give(at.view, loss, x, at.places) then return end
+    else
+      if at.k == 1 then kept:look(loss, x) end
+      kept:keep(at.view, loss, x, at.places, y)
+    end
+  end
+  if not loss.requires_grad then fault("%s: the loss does not depend on any parameter that trains", self.what) end
+  loss:backward()
+  local value = loss:item()
+  if o.reduce then o.reduce(self) end
+  local whole <close> = interrupt.defer()
+  local bad = not finite(value)
+  local norm = not bad and o.clip and optim.clip_grad_norm_(m:parameters(), o.clip)
+  if norm and not finite(norm) then bad = true end
+  if bad then
+    local where = guard.first_bad(m) or "the output"
+    g.good.restore()
+    g.settled.save()
+    optimizer:zero_grad()
+    fault("%s: the loss is %s at epoch %d step %d: %s is not finite · the model has the last good weights · a smaller " ..
+      "lr (now %g) or clip = 1 may help",
+      self.what, options.show(value), at and at.epoch or self.epoch + 1, at and at.k or self.steps + 1, where,
+        optimizer.param_groups[1].lr)
+  end
+  g.good.save()
+  optimizer:step()
+  g.settled.save()
+  self.steps, done = self.steps + 1, true
+  return value, right and right:item()
+end
+
+--- t:step(x, y): one training step on a batch: forward, loss, backward, options.reduce, clip, the optimizer's step.
+-- Returns the loss and how many were right (nil where the targets are no classes). After an error, a loss that is not
+-- finite or Ctrl-C the model is as after the last whole step. Like optimizer:step(), it leaves nothing in history().
+function Trainer:step(x, y)
+  if not core.tensor.is(x) or not core.tensor.is(y) then
+    fault("t:step: expects a batch, t:step(x, y), got %s and %s", options.show(x), options.show(y))
+  end
+  local m = self.model
+  if not m.training then m:train() end
+  if not self._session and not (self._guard and guard.fits(self._guard, m)) then self._guard = guard.new(m) end
+  local value, right = self:_step(x, y)
+  self:_told {epoch = self.epoch + 1, step = self.steps, loss = value, correct = right}
+  return value, right
+end
+
+function Trainer:_told(row)
+  if self.options.on_step then
+    row.steps, row.lr = self.steps, self.optimizer.param_groups[1].lr
+    self.options.on_step(row, self)
+  end
+end
+
+-- ---- a stretch of epochs ----
+
+-- Opens what lasts for a run, or for one epoch by hand: the state to come back to by undo, copies, the kept trunk.
+-- Returns a value to be closed, which leaves the optimizer's rates as they were and no gradients, after an error too.
+-- Inside another: nothing.
+function Trainer:_begin()
+  if self._session then return nil end
+  local m, o, optimizer = self.model, self.options, self.optimizer
+  local base = {}
+  for i, group in ipairs(optimizer.param_groups) do base[i] = group.lr end
+  local change = journal.begin {label = "fit", apart = true, keeps = true}
+  m:_announce()
+  local session = {base = base}
+  self._session = session
+  local ended = setmetatable({}, {__close = function(_, err)
+    optimizer:zero_grad()
+    for i, group in ipairs(optimizer.param_groups) do if base[i] then group.lr = base[i] end end
+    self._session, self._guard = nil, nil
+    journal.close(change, err)
+  end})
+  local ok, err = pcall(function()
+    if not m.training then m:train() end
+    self._guard = guard.new(m)
+    if o.best then session.best = self._best_weights or guard.copy(self._guard.moving) end
+    session.kept = trunk.new(self.data, o, self.data.random)
+    session.kept_val = self.val and trunk.new(self.val, o, false)
+  end)
+  if not ok then
+    getmetatable(ended).__close(ended, err)
+    error(err, 0)
+  end
+  return ended
+end
+
+-- Calls f(…) until Ctrl-C.
+function Trainer:_interruptible(f, ...)
+  local ok, err = pcall(f, ...)
+  if ok then return end
+  if not interrupt.is(err) then error(err, 0) end
+  interrupt.take()
+  self.interrupted = true
+  local whole <close> = interrupt.defer()
+  graph.drop_effects()
+  collectgarbage()
+end
+
+-- The validation loss and accuracy in a session. What is frozen in a training pass is kept here too: what only an
+-- evaluating one finds frozen (statistics that move between epochs) is not.
+function Trainer:_measure()
+  local m, o, val, objective = self.model, self.options, self.val, self:_objective()
+  local kept, kept_val, classes = self._session.kept, self._session.kept_val, self:_classes(self.val)
+  local loss, correct, count, fits = 0, 0, 0, nil
+  local function one(x, y, places, from_cache)
+    local sum, logits = objective.total(m, x, y, count == 0 and val)
+    if from_cache then
+      if not kept_val:give(0, sum, x, places) then return false end
+    else
+      if count == 0 then
+        kept_val:look(sum, x)
+        fits = kept_val.names == kept.names
+      end
+      if fits then kept_val:keep(0, sum, x, places, y) end
+    end
+    local right = losses.right(logits, classes, y)
+    graph.eval {sum, right}
+    loss, correct, count = loss + sum:item(), right and correct + right:item(), count + #places
+    return true
+  end
+  mode.eval(m, function()
+    local from_cache = kept_val:full(0) and kept_val.names == kept.names
+    if from_cache then
+      for _, places in ipairs(val:order(o.batch)) do
+        from_cache = one(kept_val:stand_in(#places), kept_val:targets(0, places), places, true)
+        if not from_cache then break end
+      end
+    end
+    if not from_cache then
+      loss, correct, count = 0, 0, 0
+      for x, y, places in val:batches(o.batch, {augment = false, threads = o.threads}) do one(x, y, places, false) end
+    end
+  end)
+  return loss / count, correct and correct / count
+end
+
+--- t:validate(): the loss and the accuracy (nil where the targets are no classes) on val, in eval mode.
+function Trainer:validate()
+  if not self.val then fault("t:validate: there is nothing to measure on · trainer(m, train, {val = ds})") end
+  if self._session then return self:_measure() end
+  local r = measure.evaluate(self.model, self.val, {batch = self.options.batch, threads = self.options.threads,
+    loss = self.options.loss})
+  return r.loss, r.acc
+end
+
+--- t:train_epoch(): one epoch, with its validation. Returns its figures, which t.history has too: {epoch, steps, loss,
+-- acc, val_loss, val_acc, lr, seconds}; steps is 0 where Ctrl-C came before the first.
+function Trainer:train_epoch()
+  local session <close> = self:_begin()
+  local soft <close> = session and interrupt.soft()
+  if session then self.interrupted = nil end
+  local o, optimizer, kept, train = self.options, self.optimizer, self._session.kept, self.data
+  local epoch, base = self.epoch + 1, self._session.base
+  local f = self.schedule(epoch - 1)
+  for i, group in ipairs(optimizer.param_groups) do
+    base[i] = base[i] or group.lr -- a group that was added on the way
+    group.lr = base[i] * f
+  end
+  local order = {shuffle = true, seed = self.seed, epoch = epoch, threads = o.threads}
+  local view = kept:view(epoch)
+  local from_cache = kept:full(view)
+  local plan = train:order(o.batch, {shuffle = true, seed = self.seed, epoch = epoch})
+  local line = progress.new(epoch, #plan, o.quiet)
+  local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
+  local loss, correct, count, k = 0, 0, 0, 0
+  local function step(x, y, places, cached)
+    return self:_step(x, y, {epoch = epoch, k = k + 1, view = view, places = places, from_cache = cached})
+  end
+  local function after(value, right, n)
+    loss, correct, count, k = loss + value * n, right and correct and correct + right, count + n, k + 1
+    row.steps, row.loss, row.acc = k, loss / count, correct and correct / count or nil
+    line:step(k, row)
+    self:_told {epoch = epoch, step = k, loss = value, correct = right}
+    if interrupt.take() then self.interrupted = true end
+    return self.interrupted
+  end
+  self:_interruptible(function()
+    if from_cache then
+      for _, places in ipairs(plan) do
+        local value, right = step(kept:stand_in(#places), kept:targets(view, places), places, true)
+        if not value then -- on_epoch froze or thawed something: that pass is forgotten, this epoch computes all again
+          from_cache = false
+          break
+        end
+        if after(value, right, #places) then break end
+      end
+    end
+    if not from_cache then
+      for x, y, places in train:batches(o.batch, order) do
+        local value, right = step(x, y, places, false)
+        if after(value, right, #places) then break end
+      end
+    end
+  end)
+  if self.val and not self.interrupted then
+    self:_interruptible(function() row.val_loss, row.val_acc = self:_measure() end)
+  end
+  if k == 0 then return row end
+  if from_cache then row.note = "(frozen trunk kept)" end
+  row.seconds = line:seconds()
+  line:finish(k, row)
+  row.note = nil
+  self.epoch = epoch
+  self.history[epoch] = row
+  return row
+end
+
+-- Takes note of an epoch's figures; true when the loss has not fallen for long enough.
+function Trainer:_judge(row)
+  local o, best, session = self.options, self.best, self._session
+  local now = row.val_loss or row.loss
+  if now < best.value - o.min_delta then
+    best.value, best.since, best.epoch = now, 0, row.epoch
+    if session.best then
+      local whole <close> = interrupt.defer()
+      session.best.save()
+      self._best_weights = session.best
+    end
+  else
+    best.since = best.since + 1
+    return self._converge and best.since >= o.patience
+  end
+end
+
+--- t:run(): trains up to options.epochs epochs, those behind it included, and returns what fit returns. After Ctrl-C it
+-- may be called again, and goes on with the next epoch.
+function Trainer:run()
+  local o, m = self.options, self.model
+  local session <close> = self:_begin()
+  local soft <close> = interrupt.soft()
+  local began = core.engine.clock()
+  self.interrupted = nil
+  local r = setmetatable({history = self.history, seconds = 0, seed = self.seed}, Result)
+  while self.epoch < o.epochs and not self.converged do
+    local row = self:train_epoch()
+    if row.steps == 0 then break end -- Ctrl-C before the first one
+    local kept = self._session.kept
+    if row.epoch == 1 and not o.quiet and (self._guard.others or not kept.why) then note(kept:text()) end
+    if o.on_epoch then o.on_epoch(row, self) end
+    if self.interrupted then break end
+    if self:_judge(row) then self.converged = true end
+  end
+  local whole <close> = interrupt.defer()
+  if self._session.best and self.best.epoch then self._session.best.restore() end
+  self.seconds = self.seconds + core.engine.clock() - began
+  r.best_epoch = o.best and self.best.epoch or nil
+  r.seconds, r.interrupted, r.converged = self.seconds, self.interrupted, self.converged
+  if #self.data.classes > 0 then m.classes = self.data.classes end
+  return r
+end
+
+-- ---- states ----
+
+local numbers = {epoch = true, steps = true, seed = true, seconds = true}
+
+local function copied(rows)
+  local out = {}
+  for i, row in ipairs(rows) do
+    out[i] = {}
+    for k, v in pairs(row) do out[i][k] = v end
+  end
+  return out
+end
+
+--- t:state_dict(): all that another trainer of the same model, data and options needs to go on as this one would, as
+-- copies: {model =, optimizer =, epoch =, steps =, seed =, seconds =, random = (the generator), history =, best =,
+-- best_weights =}.
+function Trainer:state_dict()
+  local sd = {model = {}, optimizer = self.optimizer:state_dict(), random = core.engine.seed(),
+    history = copied(self.history),
+    best = copied({self.best})[1], converged = self.converged}
+  local list, names = {}, {}
+  for name, t in pairs(self.model:state_dict()) do list[#list + 1], names[#names + 1] = t, name end
+  for i, t in ipairs(guard.copy(list).tensors) do sd.model[names[i]] = t end
+  if self._session then -- the rates without the schedule's factor
+    for i, group in ipairs(sd.optimizer.groups) do group.lr = self._session.base[i] or group.lr end
+  end
+  for name in pairs(numbers) do sd[name] = self[name] end
+  if self._best_weights then sd.best_weights = guard.copy(self._best_weights.tensors).tensors end
+  return sd
+end
+
+--- t:load_state_dict(sd): takes over what state_dict() of another trainer gave: the model's numbers, the optimizer's
+-- memory, the random generator, and how far it was. t:run() then goes on with the next epoch.
+function Trainer:load_state_dict(sd)
+  if self._session then fault("t:load_state_dict: not while it trains") end
+  if type(sd) ~= "table" or type(sd.model) ~= "table" or type(sd.optimizer) ~= "table" or
+    type(sd.history) ~= "table" then
+    fault("t:load_state_dict: expects what state_dict() of a trainer gave, got %s", options.show(sd))
+  end
+  for name in pairs(numbers) do
+    if type(sd[name]) ~= "number" then fault("t:load_state_dict: %s is %s in the state, a number is expected", name,
+      options.show(sd[name])) end
+  end
+  local list, best = guard.movable(self.model), sd.best_weights
+  for i, t in ipairs(best and list or {}) do
+    if not best[i] or best[i].shape ~= t.shape then
+      fault("t:load_state_dict: the best weights in the state are of another model")
+    end
+  end
+  self.optimizer:load_state_dict(sd.optimizer)
+  self.model:load_state_dict(sd.model)
+  for name in pairs(numbers) do self[name] = sd[name] end
+  self.history, self.best, self.converged = copied(sd.history), copied({sd.best})[1], sd.converged
+  self._best_weights, self._guard = nil, nil
+  if best then
+    self._best_weights = guard.copy(list)
+    core.rows.copy(self._best_weights.tensors, best)
+  end
+  if sd.random then core.engine.seed(sd.random) end
+end
+
+function Trainer:__tostring()
+  local last = self.history[#self.history]
+  return ("trainer: epoch %d of %d, %d steps%s · %s"):format(self.epoch, self.options.epochs, self.steps,
+    last and (" · loss %.4g acc %s"):format(last.loss, progress.accuracy_text(last.acc)) or "",
+      tostring(self.optimizer))
+end
+
+return Trainer
