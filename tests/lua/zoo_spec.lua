@@ -44,7 +44,7 @@ end
 local torch_file = dofile(debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" .. "/../parity/write.lua")
 
 describe("zoo", function()
-  it("lists by glob", function() assert.same({"cifar_resnet20"}, {table.unpack(zoo.list "*20")}) end)
+  it("lists by glob", function() assert.same({"cifar_resnet20"}, {table.unpack(zoo.list "cifar*20")}) end)
 
   it("runs a family's file when one of its architectures is wanted, no other", function()
     local path = os.tmpname()
