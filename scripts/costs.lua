@@ -1,10 +1,23 @@
 #!/usr/bin/env suture
--- Counts what every architecture of the zoo costs. After adding one:
---   ./suture scripts/costs.lua > costs.new && mv costs.new lua/zoo/common/costs.lua
-print "--- Parameters and multiply-adds of one picture (1000 or the weights' classes, their input size), counted by scripts/costs.lua."
-print "return {"
-for name in zoo.list() do
-  print(("  %s = {%d, %d},"):format(name, zoo._count(name)))
-  collectgarbage()
+-- Counts what architectures of the zoo cost, for `counted` in the files of their families:
+--   ./suture scripts/costs.lua            of every family
+--   ./suture scripts/costs.lua FAMILY…    of these, those too whose file has no such table yet
+local catalogue = require "suture.zoo.common.catalogue"
+
+local families = table.move(arg, 1, #arg, 1, {})
+if #families == 0 then
+  for name in catalogue.families() do families[#families + 1] = name end
 end
-print "}"
+for _, name in ipairs(families) do
+  local family = require("suture.zoo." .. name)
+  zoo._register(name, family)
+  local names = {}
+  for variant in pairs(family.variants) do names[#names + 1] = variant end
+  table.sort(names, catalogue.before)
+  print("-- lua/zoo/" .. name .. ".lua\nlocal counted = {")
+  for _, variant in ipairs(names) do
+    print(("  %s = {%d, %d, %d},"):format(variant, zoo._count(variant)))
+    collectgarbage()
+  end
+  print "}"
+end

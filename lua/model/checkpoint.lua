@@ -386,19 +386,21 @@ function checkpoint.open(path, opts)
     end)
   end
   local shapes = entries_of(f)
-  local name, made = zoo().recognise(shapes)
-  if not name then
-    local first = {}
+  local m, name, assumed = journal.aside(zoo()._opened, shapes, path)
+  if not m then
+    local first, near = {}, name
     for i = 1, math.min(4, #f.entries) do first[i] = f.entries[i].name end
-    fault("%s: %d tensors (%s …) are of no architecture in the zoo · open(PATH, {model = m}) loads them into a model of yours, open(PATH, {state = true}) gives them as they are",
-      path, #f.entries, table.concat(first, ", "))
+    fault("%s: %d tensors (%s …) are of no architecture in the zoo%s · open(PATH, {model = m}) loads them into a model of yours, open(PATH, {state = true}) gives them as they are",
+      path, #f.entries, table.concat(first, ", "),
+      near and (" (nearest: %s: %d of its %d parameter tensors are there)"):format(near.name, near.fits, near.n) or "")
   end
-  local m = journal.aside(function()
-    local made_one = nn.init.skip(zoo()._make, name, made, path)
-    made_one:_load(zoo()._fitted(name, made_one, state_of(f)), {strict = opts.strict, skip = opts.skip}, core.tensor.take)
-    return made_one:eval()
+  journal.aside(function()
+    m:_load(zoo()._fitted(name, m, state_of(f)), {strict = opts.strict, skip = opts.skip}, core.tensor.take)
+    m:eval()
   end)
-  note(("%s: %s%s"):format(path:match "[^/]*$", name, made and made.num_classes and (", %d classes"):format(made.num_classes) or ""))
+  local o = rawget(m, "_zoo").opts
+  note(("%s: %s, %d classes"):format(path:match "[^/]*$", name, o.num_classes))
+  assumed()
   return m
 end
 

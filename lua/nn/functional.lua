@@ -7,7 +7,7 @@ local op, raw = tensor._op, core.tensor
 local is, signature, arguments = raw.is, options.signature, options.arguments
 
 local F = {}
-local docs = require("suture")._docs
+local docs = require "suture.base.docs"
 
 local function given(what, name, x)
   if not is(x) then fault("%s: expects a tensor for %s, got %s", what, name, options.show(x)) end

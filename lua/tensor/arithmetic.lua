@@ -5,7 +5,7 @@ local base = require "suture.tensor.base"
 local tensor, T, raw, is, op, class_of, want = base.tensor, base.T, base.raw, base.is, base.op, base.class_of, base.want
 local arguments = options.arguments
 local select = select
-local docs, ops = require("suture")._docs, base.graph.ops()
+local docs, ops = require "suture.base.docs", base.graph.ops()
 
 local function is_operand(v) return is(v) or type(v) == "number" end
 

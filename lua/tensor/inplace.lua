@@ -5,7 +5,7 @@ local base = require "suture.tensor.base"
 local views = require "suture.tensor.views"
 local tensor, T, raw, graph, is = base.tensor, base.T, base.raw, base.graph, base.is
 local arguments, alone = options.arguments, base.alone
-local docs = require("suture")._docs
+local docs = require "suture.base.docs"
 
 -- A value of x's dtype and shape, from a number or a tensor that broadcasts.
 local function fitting(what, x, y)

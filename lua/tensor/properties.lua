@@ -97,7 +97,7 @@ local function of_dtype(name, dtype)
   end
 end
 T.float, T.long, T.int, T.bool = of_dtype("float", "float32"), of_dtype("long", "int64"), of_dtype("int", "int64"), of_dtype("bool", "bool")
-local docs = require("suture")._docs
+local docs = require "suture.base.docs"
 docs[T.float] = "x:float(): x as float32; x itself where it is."
 docs[T.long] = "x:long(): x as int64, cut towards 0; x itself where it is. No gradient flows through it."
 docs[T.int] = "x:int(): as x:long(): whole numbers are int64."

@@ -4,7 +4,7 @@ local options = require "suture.base.options"
 local base = require "suture.tensor.base"
 local tensor, T, raw, is, op, axis, axes = base.tensor, base.T, base.raw, base.is, base.op, base.axis, base.axes
 local arguments = options.arguments
-local docs = require("suture")._docs
+local docs = require "suture.base.docs"
 
 -- The dims of a core reduction: none named: all of them.
 local function over(what, x, dims) return dims and axes(what, x, dims) or nil end

@@ -1,7 +1,7 @@
 --- AlexNet with torchvision's names, in the form of Krizhevsky 2014 (arXiv:1404.5997): one column, no normalisation between
 -- layers; the first was Krizhevsky et al. 2012 (NIPS).
+-- Options: dropout (0.5), in front of each hidden linear layer.
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local torchvision = require "suture.zoo.common.torchvision"
 
 local AlexNet = nn.class "AlexNet"
@@ -22,19 +22,16 @@ end
 
 function AlexNet:forward(x) return self.classifier(nn.functional.flatten(self.avgpool(self.features(x)), 1)) end
 
-local read = options.named("alexnet", "num_classes:count in_chans:count dropout:prob=0.5")
-
-local function recognise(shapes)
-  local stem, head = shapes["features.0.weight"], shapes["classifier.6.weight"]
-  if stem and head and stem[1] == 64 and stem[3] == 11 and #head == 2 and shapes["features.10.weight"] then
-    return "alexnet", {num_classes = head[1], in_chans = stem[2]}
-  end
-end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  alexnet = {61100840, 16, 714188480},
+}
 
 return {
-  variants = {alexnet = {weights = {torchvision.set("IMAGENET1K_V1", "alexnet-owt-7be5be79.pth",
+  counted = counted, variants = {alexnet = {weights = {torchvision.set("IMAGENET1K_V1", "alexnet-owt-7be5be79.pth",
     {accuracy = 56.522, megabytes = 233.1, also = {"alexnet-owt-4df8aa71.pth"}})}}},
-  build = function(_, args) return AlexNet(read(args)) end, -- as layers begin
-  recognise = recognise, stem = "features.0", head = "classifier.6", classes = 1000, size = 224,
-  mean = torchvision.mean, std = torchvision.std, options = {dropout = true},
+  build = function(_, o) return AlexNet(o) end, -- as layers begin
+  stem = "features.0", head = "classifier.6", classes = 1000, size = 224,
+  mean = torchvision.mean, std = torchvision.std,
+  options = "dropout:prob=0.5",
 }

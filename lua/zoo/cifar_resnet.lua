@@ -1,6 +1,5 @@
 --- ResNets for 32 × 32 images, with the names of Y. Idelbayev's pytorch_resnet_cifar10: He et al. 2015 (arXiv:1512.03385),
 -- section 4.2. 3 × 3 stem of 16, stages of 16, 32 and 64 channels, shortcuts without parameters (option A), head `linear`.
-local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
 local F = nn.functional
 
@@ -77,8 +76,8 @@ for depth, set in pairs { -- file, accuracy (100 - test error as published), meg
   }
 end
 
-local function build(spec, args)
-  local m = nn.init.skip(function() return CifarResNet(spec.blocks, args) end)
+local function build(spec, o)
+  local m = nn.init.skip(function() return CifarResNet(spec.blocks, o) end)
   for sub in m:modules() do
     if sub.weight and (getmetatable(sub) == nn.Conv2d or getmetatable(sub) == nn.Linear) then nn.init.kaiming_normal_(sub.weight) end
   end
@@ -87,16 +86,16 @@ local function build(spec, args)
   return m
 end
 
-local function recognise(shapes)
-  local stem, head = shapes["conv1.weight"], shapes["linear.weight"]
-  if not (stem and head and #stem == 4 and #head == 2 and stem[1] == 16 and stem[3] == 3 and head[2] == 64) then return nil end
-  local count = blocks.count(shapes, "layer3.%d.conv1.weight")
-  for name, spec in pairs(variants) do
-    if spec.blocks == count and not shapes["layer4.0.conv1.weight"] then return name, {num_classes = head[1], in_chans = stem[2]} end
-  end
-end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  cifar_resnet20 = {269722, 116, 40551040},
+  cifar_resnet32 = {464154, 188, 68862592},
+  cifar_resnet44 = {658586, 260, 97174144},
+  cifar_resnet56 = {853018, 332, 125485696},
+  cifar_resnet110 = {1727962, 656, 252887680},
+}
 
 return {
-  variants = variants, parts = {BasicBlock, Shortcut}, build = build, recognise = recognise, stem = "conv1", head = "linear", classes = 10, size = 32,
+  counted = counted, variants = variants, parts = {BasicBlock, Shortcut}, build = build, stem = "conv1", head = "linear", classes = 10, size = 32,
   mean = MEAN, std = STD,
 }

@@ -2,10 +2,11 @@
 -- residual blocks (MBConv) and two of transformer blocks whose scores get a learned number for each way between two places.
 -- coatnet_0 … coatnet_4 are the paper's (its table 3: L blocks of width D per stage); coatnet_*_rw_224 are timm's, which has
 -- weights for them, and differ in what `variants` says. Names are timm's. All linear maps are 1 × 1 convolutions.
+-- Options: image_size (224; a multiple of 32), depths (blocks of each of the four stages), stochastic_depth_prob (0; of the last block,
+-- falling to 0 at the first).
 local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.base.fault"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local relative = require "suture.zoo.common.relative"
 local tensor = require "suture.tensor"
 local F = nn.functional
@@ -251,32 +252,11 @@ local variants = {
     weights = timm("coatnet_1_rw_224_sw-5cae1ea8.pth", 83.62, 235)}),
 }
 
-local read = options.named("coatnet", "num_classes:count in_chans:count image_size:count depths:sizes=nil stochastic_depth_prob:prob=0")
-
-local function build(spec, args)
-  local o = read(args)
+local function build(spec, o)
   o.depths = blocks.depths("coatnet", o, spec)
   local m = nn.init.skip(function() return CoAtNet(spec, o) end)
   reset(m)
   return m
-end
-
-local function recognise(shapes)
-  local stem, head = shapes["stem.conv1.weight"], shapes["head.fc.weight"]
-  local first, table_shape = shapes["stages.0.blocks.0.conv1_1x1.weight"], shapes["stages.2.blocks.0.attn.rel_pos.relative_position_bias_table"]
-  if not (stem and head and first and table_shape and #head == 2) then return nil end
-  local depths = {}
-  for s = 1, 4 do
-    depths[s] = blocks.count(shapes, ("stages.%d.blocks.%%d.%s.weight"):format(s - 1, s <= 2 and "conv1_1x1" or "attn.qkv"))
-  end
-  local bias, early = shapes["stages.0.blocks.0.conv3_1x1.bias"] ~= nil, shapes["stages.0.blocks.0.se_early.fc1.weight"] ~= nil
-  for name, spec in pairs(variants) do
-    if table.concat(spec.depths, " ") == table.concat(depths, " ") and head[2] == spec.widths[4] and stem[1] == spec.stem[1]
-      and bias == spec.conv_bias and early == spec.se_early and first[1] == 4 * (spec.expand_output and spec.widths[1] or spec.stem[2]) then
-      local size = (math.tointeger(math.sqrt(table_shape[1])) + 1) * 8
-      return name, {num_classes = head[1], in_chans = stem[2], image_size = size ~= 224 and size or nil}
-    end
-  end
 end
 
 -- Ways between places of another grid of places, resized as ViT's positions are.
@@ -284,9 +264,29 @@ local function adapt(name, given, wanted)
   if name:find "relative_position_bias_table$" then return relative.resized(given, wanted) end
 end
 
+local function options_from(shapes, spec)
+  local size = shapes:side("stages.2.blocks.0.attn.rel_pos.relative_position_bias_table", 1)
+  size = size and (size + 1) * 8
+  return {image_size = size and size % 32 == 0 and size ~= 224 and size or nil,
+    depths = shapes:depths(function(s) return ("stages.%d.blocks."):format(s - 1) end, spec.depths)}
+end
+
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  coatnet_0 = {25036820, 227, 4141888512},
+  coatnet_0_rw_224 = {27435562, 242, 4406300928},
+  coatnet_1 = {42225776, 413, 8238879744},
+  coatnet_1_rw_224 = {41721502, 399, 7992160512},
+  coatnet_2 = {74684744, 411, 15502290944},
+  coatnet_3 = {166966264, 411, 34372257792},
+  coatnet_4 = {275425288, 731, 60235941888},
+  coatnet_nano_rw_224 = {15141244, 295, 2382715392},
+}
+
 return {
-  variants = variants, parts = {Downsample2d, SEModule, MbConvBlock, RelPosBias, Attention2d, ConvMlp, TransformerBlock2d, Stem, Stage,
-    ClassifierHead, CoAtNet}, build = build, recognise = recognise, adapt = adapt,
+  counted = counted, variants = variants, parts = {Downsample2d, SEModule, MbConvBlock, RelPosBias, Attention2d, ConvMlp, TransformerBlock2d, Stem, Stage,
+    ClassifierHead, CoAtNet}, build = build, adapt = adapt,
   stem = "stem.conv1", head = "head.fc", classes = 1000, size = 224, mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5},
-  options = {image_size = true, depths = true, stochastic_depth_prob = true},
+  options = "image_size:count depths:sizes=nil stochastic_depth_prob:prob=0",
+  options_from = options_from, test = {also = {"coatnet_0"}, options = {depths = {1, 1, 2, 1}, image_size = 64}, size = 64},
 }

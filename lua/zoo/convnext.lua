@@ -1,9 +1,10 @@
 --- ConvNeXts, with torchvision's names: Liu et al. 2022 (arXiv:2201.03545), a ResNet modernised step by step after the
 -- vision transformers: patches at the stem, depthwise 7 × 7, LayerNorm, GELU, an inverted bottleneck of linear layers.
+-- Options: stochastic_depth_prob (of the last block, falling to 0 at the first; as the variant's), layer_scale (1e-6; what each
+-- block's factors begin as).
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local torchvision = require "suture.zoo.common.torchvision"
 local ones = require("suture.tensor").ones
 
@@ -69,11 +70,7 @@ local variants = {
     {resize = 232, accuracy = 84.414, megabytes = 754.5}),
 }
 
--- args: stochastic_depth_prob (of the last block, falling to 0 at the first; as the variant's), layer_scale (1e-6).
-local read = options.named("convnext", "num_classes:count in_chans:count stochastic_depth_prob:prob=nil layer_scale:num=1e-6")
-
-local function build(spec, args)
-  local o = read(args)
+local function build(spec, o)
   o.stochastic_depth_prob = o.stochastic_depth_prob or spec.drop
   local m = nn.init.skip(function() return ConvNeXt(spec.widths, spec.layers, o) end)
   for sub in m:modules() do
@@ -109,17 +106,16 @@ end
 
 local function adapt(_, given, wanted) return names.squeezed(given, wanted) end
 
-local function recognise(shapes)
-  local stem, head = shapes["features.0.0.weight"], shapes["classifier.2.weight"]
-  if not (stem and head and #stem == 4 and #head == 2 and shapes["features.1.0.layer_scale"]) then return nil end
-  for name, spec in pairs(variants) do
-    local fits = spec.widths[1] == stem[1] and spec.widths[4] == head[2]
-    for i, n in ipairs(spec.layers) do fits = fits and blocks.count(shapes, ("features.%d.%%d.layer_scale"):format(2 * i - 1)) == n end
-    if fits then return name, {num_classes = head[1], in_chans = stem[2]} end
-  end
-end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  convnext_base = {88591464, 344, 15354729472},
+  convnext_large = {197767336, 344, 34361433600},
+  convnext_small = {50223688, 344, 8683712256},
+  convnext_tiny = {28589128, 182, 4455531264},
+}
 
 return {
-  variants = variants, parts = {CNBlock}, build = build, recognise = recognise, rename = rename, adapt = adapt, stem = "features.0.0", head = "classifier.2",
-  classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std, options = {stochastic_depth_prob = true, layer_scale = true},
+  counted = counted, variants = variants, parts = {CNBlock}, build = build, rename = rename, adapt = adapt, stem = "features.0.0", head = "classifier.2",
+  classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
+  options = "stochastic_depth_prob:prob=nil layer_scale:num=1e-6",
 }

@@ -1,8 +1,7 @@
 --- DenseNets with torchvision's names: Huang et al. 2016 (arXiv:1608.06993), the form with bottlenecks and compression
 -- (DenseNet-BC, table 1).
-local blocks = require "suture.zoo.common.blocks"
+-- Options: drop_rate (0), of what each layer adds, in training.
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
 local F = nn.functional
@@ -79,10 +78,8 @@ local variants = {
   densenet201 = variant({6, 12, 48, 32}, 64, 32, "densenet201-c1103571.pth", 76.896, 77.4),
 }
 
-local read = options.named("densenet", "num_classes:count in_chans:count drop_rate:prob=0")
-
-local function build(spec, args)
-  local m = nn.init.skip(DenseNet, spec.layers, spec.width, spec.growth_rate, read(args))
+local function build(spec, o)
+  local m = nn.init.skip(DenseNet, spec.layers, spec.width, spec.growth_rate, o)
   for _, conv in m:find(nn.Conv2d) do nn.init.kaiming_normal_(conv.weight) end
   m.classifier:reset_parameters()
   nn.init.zeros_(m.classifier.bias)
@@ -94,21 +91,17 @@ local function rename(name)
   return (name:gsub("(denselayer%d+%.%a+)%.([12]%.)", "%1%2"))
 end
 
-local function recognise(shapes)
-  local stem, head = shapes["features.conv0.weight"], shapes["classifier.weight"]
-  if not (stem and head and #stem == 4 and #head == 2) then return nil end
-  local layers = {}
-  for i = 1, 4 do layers[i] = blocks.count(shapes, ("features.denseblock%d.denselayer%%d.conv1.weight"):format(i), 1) end
-  local grown = shapes["features.denseblock1.denselayer1.conv2.weight"]
-  for name, spec in pairs(variants) do
-    if table.concat(spec.layers, " ") == table.concat(layers, " ") and stem[1] == spec.width and grown[1] == spec.growth_rate then
-      return name, {num_classes = head[1], in_chans = stem[2]}
-    end
-  end
-end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  densenet121 = {7978856, 727, 2834161664},
+  densenet161 = {28681000, 967, 7727907072},
+  densenet169 = {14149480, 1015, 3359843328},
+  densenet201 = {20013928, 1207, 4291365888},
+}
 
 return {
-  variants = variants, parts = {DenseLayer, DenseBlock}, build = build, rename = rename, recognise = recognise,
+  counted = counted, variants = variants, parts = {DenseLayer, DenseBlock}, build = build, rename = rename,
   stem = "features.conv0", head = "classifier", classes = 1000, size = 224,
-  mean = torchvision.mean, std = torchvision.std, options = {drop_rate = true},
+  mean = torchvision.mean, std = torchvision.std,
+  options = "drop_rate:prob=0",
 }

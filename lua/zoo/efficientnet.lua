@@ -1,9 +1,10 @@
 --- EfficientNets, with torchvision's names: Tan & Le 2019 (arXiv:1905.11946) and EfficientNetV2, 2021 (arXiv:2104.00298).
 -- Inverted residuals (MobileNetV2) with channel attention; B1 to B7 are B0 made wider, deeper and finer by one rule, V2 begins
 -- with blocks in which expansion and depthwise convolution are one.
+-- Options: dropout (before the head; as the variant's), stochastic_depth_prob (0.2; of the last block, falling to 0 at the first),
+-- eps (BatchNorm's; as the variant's).
 local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 
@@ -155,13 +156,7 @@ local variants = {
     {"efficientnet_v2_l-59c71312.pth", accuracy = 85.808, megabytes = 454.6, resize = 480, crop = 480, mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5}}),
 }
 
--- args: dropout (before the head; as the variant's), stochastic_depth_prob (of the last block, falling to 0 at the first; 0.2), eps
--- (BatchNorm's; as the variant's).
-local read = options.named("efficientnet",
-  "num_classes:count in_chans:count dropout:prob=nil stochastic_depth_prob:prob=0.2 eps:positive=nil")
-
-local function build(spec, args)
-  local o = read(args)
+local function build(spec, o)
   o.dropout, o.eps = o.dropout or spec.dropout, o.eps or spec.eps
   local m = nn.init.skip(function() return EfficientNet(spec, o) end)
   blocks.reset_convolutions(m)
@@ -177,21 +172,25 @@ local rename = timm.rename(
   {conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "features.8.0", bn2 = "features.8.1", classifier = "classifier.1"},
   function(at) return ("features.%d.%d.block.%d.%s%s"):format(at.stage + 1, at.block, at.layer, at.part, at.kind) end)
 
-local function recognise(shapes)
-  local stem, head = shapes["features.0.0.weight"], shapes["classifier.1.weight"]
-  if not (stem and head and #stem == 4 and #head == 2 and shapes["features.1.0.block.0.0.weight"]) then return nil end
-  for name, spec in pairs(variants) do
-    local fits = spec.stages[1].i == stem[1] and spec.last == head[2]
-    for k, s in ipairs(spec.stages) do
-      fits = fits and blocks.count(shapes, ("features.%d.%%d.block.0.0.weight"):format(k)) == s.layers
-    end
-    if fits then return name, {num_classes = head[1], in_chans = stem[2]} end
-  end
-end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  efficientnet_b0 = {5288548, 360, 385814752},
+  efficientnet_b1 = {7794184, 508, 686802832},
+  efficientnet_b2 = {9109994, 508, 1087529456},
+  efficientnet_b3 = {12233232, 574, 1827141392},
+  efficientnet_b4 = {19341616, 706, 4393771024},
+  efficientnet_b5 = {30389784, 854, 10266384752},
+  efficientnet_b6 = {43040704, 986, 19067593536},
+  efficientnet_b7 = {66347960, 1200, 37745884192},
+  efficientnet_v2_l = {118515272, 1548, 56079699008},
+  efficientnet_v2_m = {54139356, 1120, 24582460384},
+  efficientnet_v2_s = {21458488, 782, 8365617152},
+}
 
 return {
-  variants = variants, parts = {MBConv, FusedMBConv}, build = build, recognise = recognise, rename = rename, settings = timm.settings,
+  counted = counted, variants = variants, parts = {MBConv, FusedMBConv}, build = build, rename = rename, settings = timm.settings,
   stem = "features.0.0", head = "classifier.1",
   classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
-  options = {dropout = true, stochastic_depth_prob = true, eps = true},
+  options = "dropout:prob=nil stochastic_depth_prob:prob=0.2 eps:positive=nil",
+  test = {also = {"efficientnet_v2_s"}, parity = {last = {"block.3.1", "block.2.1", "block.1.1"}}},
 }

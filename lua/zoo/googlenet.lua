@@ -1,11 +1,13 @@
 --- GoogLeNet (Inception v1) with torchvision's names: Szegedy et al. 2014 (arXiv:1409.4842), table 1, with BatchNorm in place of
 -- local response normalisation, and 3 × 3 where the paper has 5 × 5.
+-- Options: aux_logits (true; with weights: false): whether there are auxiliary heads, which run in training alone and train with
+-- m.aux_weight. transform_input (false; with weights: true): whether pictures are renormalised to what TensorFlow's weights want. dropout
+-- (0.2), dropout_aux (0.7): in front of the heads.
 local inception = require "suture.zoo.common.inception"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
-local F, conv = nn.functional, inception.BasicConv2d
+local F, conv = nn.functional, inception.BasicConv2d()
 
 local Inception = nn.class "Inception"
 
@@ -87,27 +89,29 @@ function GoogLeNet:forward(x)
   return x
 end
 
-local read = options.named("googlenet", "num_classes:count in_chans:count aux_logits:bool=true transform_input:bool=false "
-  .. "dropout:prob=0.2 dropout_aux:prob=0.7")
-
-local function build(_, args)
-  local m = nn.init.skip(GoogLeNet, read(args))
+local function build(_, o)
+  local m = nn.init.skip(GoogLeNet, o)
   inception.draw(m, function() return 0.01 end)
   return m
 end
 
--- A checkpoint does not say whether its pictures were recoloured: published weights, and what was tuned from them, want it.
-local function recognise(shapes)
-  local stem, head = shapes["conv1.conv.weight"], shapes["fc.weight"]
-  if stem and head and #stem == 4 and #head == 2 and shapes["inception5b.branch4.1.conv.weight"] then
-    return "googlenet", {num_classes = head[1], in_chans = stem[2], aux_logits = shapes["aux1.fc2.weight"] ~= nil, transform_input = true}
-  end
+-- Files do not say whether their pictures were recoloured: see `options` of the published set. Those of other channels were not.
+local function options_from(shapes)
+  local o = {aux_logits = shapes:has "aux1."}
+  if shapes:dim("conv1.conv.weight", 2) ~= 3 then o.transform_input = false end
+  return o
 end
 
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  googlenet = {13004888, 364, 1506748416},
+}
+
 return {
-  variants = {googlenet = {weights = {torchvision.set("IMAGENET1K_V1", "googlenet-1378be20.pth",
+  counted = counted, variants = {googlenet = {weights = {torchvision.set("IMAGENET1K_V1", "googlenet-1378be20.pth",
     {accuracy = 69.778, megabytes = 49.7, options = {transform_input = true, aux_logits = false}})}}}, -- its heads are untrained
-  parts = {Inception, InceptionAux, conv}, build = build, recognise = recognise, stem = "conv1.conv", head = "fc", classes = 1000, size = 224,
+  parts = {Inception, InceptionAux, conv}, build = build, stem = "conv1.conv", head = "fc", classes = 1000, size = 224,
   mean = torchvision.mean, std = torchvision.std,
-  options = {aux_logits = true, transform_input = true, dropout = true, dropout_aux = true},
+  options = "aux_logits:bool=true transform_input:bool=false dropout:prob=0.2 dropout_aux:prob=0.7",
+  options_from = options_from,
 }

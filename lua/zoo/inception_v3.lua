@@ -1,10 +1,11 @@
 --- Inception v3 with torchvision's names, those of TensorFlow: Szegedy et al. 2015 (arXiv:1512.00567), table 1, for pictures of 299.
+-- Options: aux_logits (true): whether there is an auxiliary head, which runs in training alone and trains with m.aux_weight.
+-- transform_input (false; with weights: true): whether pictures are renormalised to what TensorFlow's weights want. dropout (0.5).
 local inception = require "suture.zoo.common.inception"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
-local F, conv = nn.functional, inception.BasicConv2d
+local F, conv = nn.functional, inception.BasicConv2d()
 
 -- The blocks: branches side by side, joined along the channels. Their names count the convolutions of a branch.
 
@@ -163,26 +164,30 @@ function Inception3:forward(x)
   return x
 end
 
-local read = options.named("inception_v3", "num_classes:count in_chans:count aux_logits:bool=true transform_input:bool=false dropout:prob=0.5")
-
-local function build(_, args)
-  local m = nn.init.skip(Inception3, read(args))
+local function build(_, o)
+  local m = nn.init.skip(Inception3, o)
   inception.draw(m, function(path) return path == "AuxLogits.fc" and 0.001 or 0.1 end)
   return m
 end
 
--- A checkpoint does not say whether its pictures were recoloured: published weights, and what was tuned from them, want it.
-local function recognise(shapes)
-  local stem, head = shapes["Conv2d_1a_3x3.conv.weight"], shapes["fc.weight"]
-  if stem and head and #stem == 4 and #head == 2 and shapes["Mixed_7c.branch_pool.conv.weight"] then
-    return "inception_v3", {num_classes = head[1], in_chans = stem[2], aux_logits = shapes["AuxLogits.fc.weight"] ~= nil, transform_input = true}
-  end
+-- Files do not say whether their pictures were recoloured: see `options` of the published set. Those of other channels were not.
+local function options_from(shapes)
+  local o = {aux_logits = shapes:has "AuxLogits."}
+  if shapes:dim("Conv2d_1a_3x3.conv.weight", 2) ~= 3 then o.transform_input = false end
+  return o
 end
 
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  inception_v3 = {27161264, 580, 5718899296},
+}
+
 return {
-  variants = {inception_v3 = {weights = {torchvision.set("IMAGENET1K_V1", "inception_v3_google-0cc3c7bd.pth", {accuracy = 77.294,
+  counted = counted, variants = {inception_v3 = {weights = {torchvision.set("IMAGENET1K_V1", "inception_v3_google-0cc3c7bd.pth", {accuracy = 77.294,
     megabytes = 103.9, resize = 342, crop = 299, also = {"inception_v3_google-1a9a5a14.pth"}, options = {transform_input = true}})}}},
-  parts = {InceptionA, InceptionB, InceptionC, InceptionD, InceptionE, InceptionAux, conv}, build = build, recognise = recognise,
+  parts = {InceptionA, InceptionB, InceptionC, InceptionD, InceptionE, InceptionAux, conv}, build = build,
   stem = "Conv2d_1a_3x3.conv", head = "fc", classes = 1000, size = 299,
-  mean = torchvision.mean, std = torchvision.std, options = {aux_logits = true, transform_input = true, dropout = true},
+  mean = torchvision.mean, std = torchvision.std,
+  options = "aux_logits:bool=true transform_input:bool=false dropout:prob=0.5",
+  options_from = options_from, test = {options = {aux_logits = false}, size = 96, parity = {size = 139, without = {"AuxLogits"}}},
 }

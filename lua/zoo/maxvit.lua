@@ -1,9 +1,10 @@
 --- MaxViT, with torchvision's names: Tu et al. 2022 (arXiv:2204.01697). Each layer is an inverted residual block (MBConv), attention
 -- within windows of neighbours, and attention within grids of places far apart, one from each window.
+-- Options: image_size (224; a multiple of 32 times partition_size), depths (layers of each stage), partition_size (7; places across a
+-- window), stochastic_depth_prob (0.2; of the last layer, falling to 0 at the first), attention_dropout (0), mlp_dropout (0).
 local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.base.fault"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local relative = require "suture.zoo.common.relative"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -155,11 +156,7 @@ local variants = {
       {accuracy = 83.700, megabytes = 118.8, resize = 224, interpolation = "bicubic"})}},
 }
 
-local read = options.named("maxvit", "num_classes:count in_chans:count image_size:count depths:sizes=nil partition_size:count=nil "
-  .. "stochastic_depth_prob:prob=nil attention_dropout:prob=0 mlp_dropout:prob=0")
-
-local function build(spec, args)
-  local o = read(args)
+local function build(spec, o)
   o.depths, o.partition_size = blocks.depths("maxvit", o, spec), o.partition_size or spec.partition_size
   o.stochastic_depth_prob = o.stochastic_depth_prob or spec.stochastic_depth_prob
   local m = nn.init.skip(function() return MaxVit(spec, o) end)
@@ -167,25 +164,23 @@ local function build(spec, args)
   return m
 end
 
-local function recognise(shapes)
-  local stem, head = shapes["stem.0.0.weight"], shapes["classifier.5.weight"]
-  local ways = shapes["blocks.0.layers.0.layers.window_attention.attn_layer.1.relative_position_bias_table"]
-  if not (stem and head and ways and #head == 2) then return nil end
-  local depths = {}
-  for s = 1, 4 do depths[s] = blocks.count(shapes, ("blocks.%d.layers.%%d.layers.MBconv.layers.conv_c.weight"):format(s - 1)) end
-  local size = ((math.tointeger(math.sqrt(ways[1])) or 0) + 1) // 2
-  for name, spec in pairs(variants) do
-    if spec.stem == stem[1] and spec.widths[4] == head[2] and table.concat(spec.depths, " ") == table.concat(depths, " ") then
-      local o = {num_classes = head[1], in_chans = stem[2]}
-      if size ~= spec.partition_size then o.partition_size, o.image_size = size, 32 * size end
-      return name, o
-    end
-  end
+local function options_from(shapes, spec)
+  local size = shapes:side("blocks.0.layers.0.layers.window_attention.attn_layer.1.relative_position_bias_table", 1)
+  size = size and (size + 1) // 2
+  local other = size and size > 0 and size ~= spec.partition_size
+  return {partition_size = other and size or nil, image_size = other and 32 * size or nil,
+    depths = shapes:depths(function(s) return ("blocks.%d.layers."):format(s - 1) end, spec.depths)}
 end
 
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  maxvit_t = {30919624, 582, 5558046720},
+}
+
 return {
-  variants = variants, parts = {MBConv, RelativeAttention, PartitionAttentionLayer, MaxVitLayer, MaxVitBlock, MaxVit}, build = build,
-  recognise = recognise, stem = "stem.0.0", head = "classifier.5", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
-  options = {image_size = true, depths = true, partition_size = true, stochastic_depth_prob = true, attention_dropout = true,
-    mlp_dropout = true},
+  counted = counted, variants = variants, parts = {MBConv, RelativeAttention, PartitionAttentionLayer, MaxVitLayer, MaxVitBlock, MaxVit}, build = build,
+  stem = "stem.0.0", head = "classifier.5", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
+  options = "image_size:count depths:sizes=nil partition_size:count=nil stochastic_depth_prob:prob=nil attention_dropout:prob=0 mlp_dropout:prob=0",
+  options_from = options_from,
+  test = {options = {depths = {1, 1, 1, 1}, image_size = 64, partition_size = 2}, size = 64, parity = {size = 224, last = {"layers.conv_b.1"}}},
 }

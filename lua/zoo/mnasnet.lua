@@ -1,8 +1,8 @@
 --- MNASNet (its form B1, without channel attention) with torchvision's names: Tan et al. 2018 (arXiv:1807.11626), figure 7;
 -- mnasnet0_5 has half of the channels.
+-- Options: dropout (0.2), before the head.
 local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 
@@ -63,10 +63,8 @@ local variants = {
   mnasnet1_3 = variant(1.3, "mnasnet1_3-a4c69d6f.pth", 76.506, 24.2, 232),
 }
 
-local read = options.named("mnasnet", "num_classes:count in_chans:count dropout:prob=0.2")
-
-local function build(spec, args)
-  local m = nn.init.skip(MNASNet, spec.alpha, read(args))
+local function build(spec, o)
+  local m = nn.init.skip(MNASNet, spec.alpha, o)
   blocks.reset_convolutions(m)
   nn.init.kaiming_uniform_(m.classifier[1].weight, {mode = "fan_out", nonlinearity = "sigmoid"})
   nn.init.zeros_(m.classifier[1].bias)
@@ -82,17 +80,17 @@ local rename = timm.rename({conv_stem = "layers.0", bn1 = "layers.1", conv_head 
     return ("layers.%d.%d.layers.%d%s"):format(7 + at.stage, at.block, place, at.kind)
   end)
 
-local function recognise(shapes)
-  local stem, last, head = shapes["layers.0.weight"], shapes["layers.14.weight"], shapes["classifier.1.weight"]
-  if not (stem and last and head and #last == 4 and #head == 2 and shapes["layers.8.0.layers.0.weight"]) then return nil end
-  for name, spec in pairs(variants) do
-    local fits = stem[1] == blocks.divisible(32 * spec.alpha) and last[2] == blocks.divisible(320 * spec.alpha)
-    for k, s in ipairs(stacks) do fits = fits and blocks.count(shapes, ("layers.%d.%%d.layers.0.weight"):format(7 + k)) == s[5] end
-    if fits then return name, {num_classes = head[1], in_chans = stem[2]} end
-  end
-end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  mnasnet0_5 = {2218512, 314, 104455968},
+  mnasnet0_75 = {3170208, 314, 215493104},
+  mnasnet1_0 = {4383312, 314, 314415872},
+  mnasnet1_3 = {6282256, 314, 526362432},
+}
 
 return {
-  variants = variants, parts = {InvertedResidual}, build = build, recognise = recognise, rename = rename, stem = "layers.0",
-  head = "classifier.1", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std, options = {dropout = true},
+  counted = counted, variants = variants, parts = {InvertedResidual}, build = build, rename = rename, stem = "layers.0",
+  head = "classifier.1", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
+  options = "dropout:prob=0.2",
+  test = {parity = {last = {"layers.7"}}},
 }

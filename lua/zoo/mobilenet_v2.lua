@@ -1,7 +1,7 @@
 --- MobileNetV2 with torchvision's names: Sandler et al. 2018 (arXiv:1801.04381), table 2.
+-- Options: width_mult (1): factor of all widths. dropout (0.2), before the head.
 local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 local divisible = blocks.divisible
@@ -51,10 +51,8 @@ function MobileNetV2:forward(x)
   return self.classifier(F.flatten(F.adaptive_avg_pool2d(self.features(x), 1), 1))
 end
 
-local read = options.named("mobilenet_v2", "num_classes:count in_chans:count dropout:prob=0.2 width_mult:positive=1")
-
-local function build(_, args)
-  local m = nn.init.skip(MobileNetV2, read(args))
+local function build(_, o)
+  local m = nn.init.skip(MobileNetV2, o)
   blocks.reset_convolutions(m)
   blocks.reset_linear(m.classifier[1])
   return m
@@ -68,29 +66,27 @@ local rename = timm.rename(
     return ("features.%d.conv.%d.%s%s"):format(at.before + 1, at.layer, at.part, at.kind)
   end)
 
--- width_mult among the paper's, by the widths.
-local function recognise(shapes)
-  local stem, last, head = shapes["features.0.0.weight"], shapes["features.18.0.weight"], shapes["classifier.1.weight"]
-  if not (stem and last and head and #last == 4 and #head == 2 and shapes["features.17.conv.2.weight"]) then return nil end
-  for _, width in ipairs {1, 1.4, 1.3, 0.75, 0.5, 0.35} do
-    local fits, k = stem[1] == divisible(32 * width) and last[1] == divisible(1280 * math.max(1, width)), 1
-    for _, stage in ipairs(stages) do
-      for _ = 1, stage[3] do
-        local w = shapes[("features.%d.conv.%d.weight"):format(k, stage[1] == 1 and 1 or 2)]
-        fits, k = fits and w ~= nil and w[1] == divisible(stage[2] * width), k + 1
-      end
-    end
-    if fits then
-      return "mobilenet_v2", {num_classes = head[1], in_chans = stem[2], width_mult = width ~= 1 and width or nil}
-    end
-  end
+-- width_mult among the paper's.
+local function options_from(shapes)
+  local width = shapes:best({1, 1.4, 1.3, 0.75, 0.5, 0.35}, function(w)
+    return shapes:is("features.0.0.weight", 1, divisible(32 * w)) + shapes:is("features.18.0.weight", 1, divisible(1280 * math.max(1, w)))
+      + shapes:is("features.2.conv.2.weight", 1, divisible(24 * w)) + shapes:is("features.17.conv.2.weight", 1, divisible(320 * w))
+  end)
+  return {width_mult = width ~= 1 and width or nil}
 end
 
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  mobilenet_v2 = {3504872, 314, 300774272},
+}
+
 return {
-  variants = {mobilenet_v2 = {weights = {
+  counted = counted, variants = {mobilenet_v2 = {weights = {
     torchvision.set("IMAGENET1K_V1", "mobilenet_v2-b0353104.pth", {accuracy = 71.878, megabytes = 13.6}),
     torchvision.set("IMAGENET1K_V2", "mobilenet_v2-7ebf99e0.pth", {accuracy = 72.154, megabytes = 13.6, resize = 232}),
   }}},
-  parts = {InvertedResidual}, build = build, recognise = recognise, rename = rename, stem = "features.0.0", head = "classifier.1", classes = 1000,
-  size = 224, mean = torchvision.mean, std = torchvision.std, options = {dropout = true, width_mult = true},
+  parts = {InvertedResidual}, build = build, rename = rename, stem = "features.0.0", head = "classifier.1", classes = 1000,
+  size = 224, mean = torchvision.mean, std = torchvision.std,
+  options = "dropout:prob=0.2 width_mult:positive=1",
+  options_from = options_from,
 }

@@ -1,8 +1,9 @@
 --- MobileNetV3 with torchvision's names: Howard et al. 2019 (arXiv:1905.02244), tables 1 and 2.
+-- Options: width_mult (1): factor of all widths. reduced_tail (false): half as many channels in the last blocks. dilated (false): the last
+-- blocks dilated instead of halving the picture once more. dropout (0.2), before the head. eps (0.001): BatchNorm's.
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local timm = require "suture.zoo.common.timm"
 local torchvision = require "suture.zoo.common.torchvision"
 local divisible = blocks.divisible
@@ -80,11 +81,8 @@ local variants = {
   }, weights = {torchvision.set("IMAGENET1K_V1", "mobilenet_v3_small-047dcff4.pth", {accuracy = 67.668, megabytes = 9.8})}},
 }
 
-local read = options.named("mobilenet_v3",
-  "num_classes:count in_chans:count dropout:prob=0.2 width_mult:positive=1 reduced_tail:bool=false dilated:bool=false eps:positive=0.001")
-
-local function build(spec, args)
-  local m = nn.init.skip(MobileNetV3, spec.rows, spec.last, read(args))
+local function build(spec, o)
+  local m = nn.init.skip(MobileNetV3, spec.rows, spec.last, o)
   blocks.reset_convolutions(m)
   for _, linear in m:find(nn.Linear) do blocks.reset_linear(linear) end
   return m
@@ -97,31 +95,33 @@ local rename = timm.rename({conv_stem = "features.0.0", bn1 = "features.0.1", co
     return ("features.%d.block.%d.%s%s"):format(at.before + 1, at.layer, at.part, at.kind)
   end)
 
--- width_mult among the paper's and a reduced tail, by the widths; `dilated` leaves no trace.
-local function recognise(shapes)
-  local stem, first, head = shapes["features.0.0.weight"], shapes["classifier.0.weight"], shapes["classifier.3.weight"]
-  if not (stem and first and head and #head == 2 and shapes["features.1.block.0.0.weight"]) then return nil end
-  for name, spec in pairs(variants) do
-    local last = shapes[("features.%d.0.weight"):format(#spec.rows + 1)]
-    for _, width in ipairs {1, 1.25, 0.75, 0.5, 0.35} do
-      for _, reduced in ipairs {1, 2} do
-        local fits = last and last[2] == divisible(spec.rows[#spec.rows][3] // reduced * width) and stem[1] == divisible(16 * width)
-          and first[1] == divisible(spec.last // reduced * width)
-        for r = 1, #spec.rows - 3 do
-          local w = shapes[("features.%d.block.0.0.weight"):format(r)]
-          fits = fits and w and w[1] == divisible(spec.rows[r][2] * width)
-        end
-        if fits then
-          return name, {num_classes = head[1], in_chans = stem[2], width_mult = width ~= 1 and width or nil, reduced_tail = reduced == 2 or nil}
-        end
-      end
-    end
+-- width_mult among the paper's, and a reduced tail; `dilated` leaves no trace.
+local function options_from(shapes, spec)
+  local made = {}
+  for _, width in ipairs {1, 1.25, 0.75, 0.5, 0.35} do
+    for _, reduced in ipairs {1, 2} do made[#made + 1] = {width, reduced} end
   end
+  local rows = spec.rows
+  local best = shapes:best(made, function(o)
+    local width, reduced = o[1], o[2]
+    return shapes:is("features.0.0.weight", 1, divisible(16 * width)) + shapes:is("classifier.0.weight", 1, divisible(spec.last // reduced * width))
+      + shapes:is(("features.%d.0.weight"):format(#rows + 1), 2, divisible(rows[#rows][3] // reduced * width))
+      + shapes:is("features.2.block.0.0.weight", 1, divisible(rows[2][2] * width))
+      + shapes:is("features.3.block.0.0.weight", 1, divisible(rows[3][2] * width))
+  end)
+  return {width_mult = best[1] ~= 1 and best[1] or nil, reduced_tail = best[2] == 2 or nil}
 end
 
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  mobilenet_v3_large = {5483032, 312, 216589760},
+  mobilenet_v3_small = {2542856, 244, 56510400},
+}
+
 return {
-  variants = variants, parts = {InvertedResidual}, build = build, recognise = recognise, rename = rename, settings = timm.settings,
+  counted = counted, variants = variants, parts = {InvertedResidual}, build = build, rename = rename, settings = timm.settings,
   adapt = function(_, given, shape) return names.squeezed(given, shape) end, stem = "features.0.0", head = "classifier.3",
   classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
-  options = {dropout = true, width_mult = true, reduced_tail = true, dilated = true, eps = true},
+  options = "dropout:prob=0.2 width_mult:positive=1 reduced_tail:bool=false dilated:bool=false eps:positive=0.001",
+  options_from = options_from,
 }

@@ -125,8 +125,8 @@ local variants = {
     {swag("regnet_y_128gf_swag-c8ce3e52.pth", 88.228, 2461.6, 384), swag("regnet_y_128gf_lc_swag-cbe8ce12.pth", 86.068, 2461.6, 224)}),
 }
 
-local function build(spec, args)
-  local m = nn.init.skip(function() return RegNet(spec, args) end)
+local function build(spec, o)
+  local m = nn.init.skip(function() return RegNet(spec, o) end)
   blocks.reset_convolutions(m)
   blocks.reset_linear(m.fc)
   return m
@@ -145,22 +145,28 @@ local theirs = {
   {"^head%.fc%.", "fc."},
 }
 
-local function recognise(shapes)
-  local stem, head = shapes["stem.0.weight"], shapes["fc.weight"]
-  if not (stem and head and #stem == 4 and #head == 2 and shapes["trunk_output.block1.block1-0.f.a.0.weight"]) then return nil end
-  for name, spec in pairs(variants) do
-    local fits = spec.squeezed == (shapes["trunk_output.block1.block1-0.f.se.fc1.weight"] ~= nil)
-    for k, s in ipairs(spec.stages) do
-      local path = ("trunk_output.block%d.block%d-"):format(k, k)
-      local grouped = shapes[path .. "0.f.b.0.weight"]
-      fits = fits and blocks.count(shapes, path .. "%d.f.a.0.weight") == s.depth and grouped[1] == s.width and grouped[2] == s.group_width
-    end
-    if fits and head[2] == spec.stages[#spec.stages].width then return name, {num_classes = head[1], in_chans = stem[2]} end
-  end
-end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  regnet_x_1_6gf = {9190136, 356, 1602849792},
+  regnet_x_3_2gf = {15296552, 482, 3176621952},
+  regnet_x_8gf = {39572648, 446, 7995132416},
+  regnet_x_16gf = {54278536, 428, 15940755456},
+  regnet_x_32gf = {107811560, 446, 31735929792},
+  regnet_x_400mf = {5495976, 428, 413812608},
+  regnet_x_800mf = {7259656, 320, 799699712},
+  regnet_y_1_6gf = {11202430, 626, 1612076160},
+  regnet_y_3_2gf = {19436338, 494, 3176482752},
+  regnet_y_8gf = {39381472, 406, 8473070592},
+  regnet_y_16gf = {83590140, 428, 15911510272},
+  regnet_y_32gf = {145046770, 472, 32279552832},
+  regnet_y_128gf = {644812894, 626, 374570006400},
+  regnet_y_400mf = {4344144, 384, 401842848},
+  regnet_y_800mf = {6432512, 340, 833856256},
+}
 
 return {
-  variants = variants, parts = {ResBottleneckBlock}, build = build, recognise = recognise,
+  counted = counted, variants = variants, parts = {ResBottleneckBlock}, build = build,
   rename = function(name) return names.first(name, theirs) or name end, stem = "stem.0", head = "fc", classes = 1000,
   size = 224, mean = torchvision.mean, std = torchvision.std,
+  test = {parity = {last = {"f.c.1"}}},
 }

@@ -1,6 +1,6 @@
 --- ResNets for ImageNet, with torchvision's names: He et al. 2015 (arXiv:1512.03385), ResNeXt (1611.05431), wide ResNets
 -- (1605.07146); the stride of a bottleneck is on its 3 × 3 convolution.
-local blocks = require "suture.zoo.common.blocks"
+-- Options: zero_init_residual (false): the last BatchNorm of each block begins at 0.
 local fault = require "suture.base.fault"
 local nn = require "suture.nn"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -128,37 +128,28 @@ local variants = {
     v2("wide_resnet101_2-d733dc28.pth", 82.510, 484.7), {width = 128}),
 }
 
-local function build(spec, args)
-  local o = {num_classes = args.num_classes, in_chans = args.in_chans, groups = spec.groups, width_per_group = spec.width}
+local function build(spec, given)
+  local o = {num_classes = given.num_classes, in_chans = given.in_chans, groups = spec.groups, width_per_group = spec.width}
   local m = nn.init.skip(function() return ResNet(spec.block, spec.layers, o) end)
-  reset(m, args.zero_init_residual)
+  reset(m, given.zero_init_residual)
   return m
 end
 
--- A family of these networks: variants, and the classes of their blocks.
-local function family(variants, parts)
-  local function recognise(shapes)
-    local stem, head = shapes["conv1.weight"], shapes["fc.weight"]
-    if not (stem and head and #stem == 4 and #head == 2 and stem[1] == 64 and stem[3] == 7 and shapes["layer4.0.conv1.weight"]) then return nil end
-    local expansion, squeezes = shapes["layer1.0.conv3.weight"] and 4 or 1, shapes["layer1.0.se.fc1.weight"] ~= nil
-    local layers = {}
-    for i = 1, 4 do layers[i] = blocks.count(shapes, ("layer%d.%%d.conv1.weight"):format(i)) end
-    local first, second = shapes["layer1.0.conv1.weight"], shapes["layer1.0.conv2.weight"]
-    for name, spec in pairs(variants) do
-      local width = expansion == 4 and spec.width * spec.groups or 64
-      if spec.block.expansion == expansion and (spec.block.reduction ~= nil) == squeezes
-        and table.concat(spec.layers, " ") == table.concat(layers, " ") and first[1] == width and second[2] == width // spec.groups then
-        return name, {num_classes = head[1], in_chans = stem[2]}
-      end
-    end
-  end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  resnet18 = {11689512, 122, 1814073344},
+  resnet34 = {21797672, 218, 3663761408},
+  resnet50 = {25557032, 320, 4089184256},
+  resnet101 = {44549160, 626, 7801405440},
+  resnet152 = {60192808, 932, 11513626624},
+  resnext50_32x4d = {25028904, 320, 4230479872},
+  resnext101_32x8d = {88791336, 626, 16414015488},
+  wide_resnet50_2 = {68883240, 320, 11398021120},
+  wide_resnet101_2 = {126886696, 626, 22753050624},
+}
 
-  return {
-    variants = variants, parts = parts, build = build, recognise = recognise, stem = "conv1", head = "fc", classes = 1000, size = 224,
-    mean = torchvision.mean, std = torchvision.std, options = {zero_init_residual = true},
-  }
-end
-
-local resnet = family(variants, {BasicBlock, Bottleneck})
-resnet.family, resnet.variant, resnet.BasicBlock, resnet.Bottleneck = family, variant, BasicBlock, Bottleneck -- for zoo/se_resnet.lua
-return resnet
+return {
+  counted = counted, variants = variants, parts = {BasicBlock, Bottleneck}, build = build, stem = "conv1", head = "fc", classes = 1000, size = 224,
+  mean = torchvision.mean, std = torchvision.std, options = "zero_init_residual:bool=false", test = {parity = {last = {"bn3", "bn2"}}},
+  variant = variant, BasicBlock = BasicBlock, Bottleneck = Bottleneck, -- for zoo/se_resnet.lua
+}

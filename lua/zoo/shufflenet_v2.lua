@@ -1,6 +1,5 @@
 --- ShuffleNet V2 with torchvision's names: Ma et al. 2018 (arXiv:1807.11164), table 5 and figure 3 (c, d).
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
 
@@ -70,18 +69,16 @@ local variants = {
   shufflenet_v2_x2_0 = variant({24, 244, 488, 976, 2048}, "shufflenetv2_x2_0-8be3c8ee.pth", 76.230, 28.4, 232),
 }
 
-local read = options.named("shufflenet_v2", "num_classes:count in_chans:count")
-
-local function recognise(shapes)
-  local stem, last, head = shapes["conv1.0.weight"], shapes["conv5.0.weight"], shapes["fc.weight"]
-  if not (stem and last and head and #last == 4 and #head == 2 and shapes["stage2.0.branch2.0.weight"]) then return nil end
-  for name, spec in pairs(variants) do
-    if last[2] == spec.widths[4] and last[1] == spec.widths[5] then return name, {num_classes = head[1], in_chans = stem[2]} end
-  end
-end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  shufflenet_v2_x0_5 = {1366792, 338, 40476448},
+  shufflenet_v2_x1_0 = {2278604, 338, 144907992},
+  shufflenet_v2_x1_5 = {3503624, 338, 295759392},
+  shufflenet_v2_x2_0 = {7393996, 338, 583253464},
+}
 
 return {
-  variants = variants, parts = {InvertedResidual}, recognise = recognise, stem = "conv1.0", head = "fc", classes = 1000, size = 224,
-  build = function(spec, args) return ShuffleNetV2(spec.widths, read(args)) end, -- as layers begin
+  counted = counted, variants = variants, parts = {InvertedResidual}, stem = "conv1.0", head = "fc", classes = 1000, size = 224,
+  build = function(spec, o) return ShuffleNetV2(spec.widths, o) end, -- as layers begin
   mean = torchvision.mean, std = torchvision.std,
 }

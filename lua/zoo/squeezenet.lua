@@ -1,7 +1,7 @@
 --- SqueezeNet with torchvision's names: Iandola et al. 2016 (arXiv:1602.07360); 1_1 is the authors' later one, of 2.4 times less
 -- work. The head is a convolution; global pooling comes behind it.
+-- Options: dropout (0.5), before the head.
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
 
@@ -56,10 +56,8 @@ local variants = {
   },
 }
 
-local read = options.named("squeezenet", "num_classes:count in_chans:count dropout:prob=0.5")
-
-local function build(spec, args)
-  local m = nn.init.skip(SqueezeNet, spec, read(args))
+local function build(spec, o)
+  local m = nn.init.skip(SqueezeNet, spec, o)
   local head = m.classifier[1]
   for _, conv in m:find(nn.Conv2d) do
     if conv == head then nn.init.normal_(conv.weight, 0, 0.01) else nn.init.kaiming_uniform_(conv.weight) end
@@ -68,15 +66,15 @@ local function build(spec, args)
   return m
 end
 
-local function recognise(shapes)
-  local stem, head = shapes["features.0.weight"], shapes["classifier.1.weight"]
-  if not (stem and head and #stem == 4 and #head == 4 and shapes["features.3.squeeze.weight"]) then return nil end
-  for name, spec in pairs(variants) do
-    if stem[1] == spec.stem[1] and stem[3] == spec.stem[2] then return name, {num_classes = head[1], in_chans = stem[2]} end
-  end
-end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  squeezenet1_0 = {1248424, 52, 818924576},
+  squeezenet1_1 = {1235496, 52, 349151936},
+}
 
 return {
-  variants = variants, parts = {Fire}, build = build, recognise = recognise, stem = "features.0", head = "classifier.1", classes = 1000, size = 224,
-  mean = torchvision.mean, std = torchvision.std, options = {dropout = true},
+  counted = counted, variants = variants, parts = {Fire}, build = build, stem = "features.0", head = "classifier.1", classes = 1000, size = 224,
+  mean = torchvision.mean, std = torchvision.std,
+  options = "dropout:prob=0.5",
+  test = {lr = 1e-3, falls = 0.995}, -- of a random head little passes the ReLU behind it
 }

@@ -1,10 +1,11 @@
 --- Swin transformers, with torchvision's names: Liu et al. 2021 (arXiv:2103.14030) and 2022 (V2, arXiv:2111.09883). Rows of patches
 -- attend within windows, every other block within windows moved by half their size, so that neighbours meet; between stages four
 -- places become one. Inside, pictures are (N, H, W, C).
+-- Options: depths (blocks of each stage), stochastic_depth_prob (of the last block, falling to 0 at the first; as the variant's), dropout (0),
+-- attention_dropout (0).
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local relative = require "suture.zoo.common.relative"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -254,11 +255,7 @@ local variants = {
   swin_v2_b = variant(128, {2, 2, 18, 2}, {4, 8, 16, 32}, 0.5, "swin_v2_b-781e5279.pth", 84.112, 336.4, 272, true),
 }
 
-local read = options.named("swin",
-  "num_classes:count in_chans:count depths:sizes=nil stochastic_depth_prob:prob=nil dropout:prob=0 attention_dropout:prob=0")
-
-local function build(spec, args)
-  local o = read(args)
+local function build(spec, o)
   o.depths, o.stochastic_depth_prob = blocks.depths("swin", o, spec), o.stochastic_depth_prob or spec.stochastic_depth_prob
   local m = nn.init.skip(function() return SwinTransformer(spec, o) end)
   reset(m)
@@ -292,22 +289,25 @@ local function missing(name, all, own)
   return q and v and tensor.cat({q, tensor.zeros(q:numel()), v}, 0) or nil
 end
 
-local function recognise(shapes)
-  local stem, head = shapes["features.0.0.weight"], shapes["head.weight"]
-  if not (stem and head and #stem == 4 and #head == 2 and shapes["features.1.0.attn.qkv.weight"] and shapes["features.1.0.norm1.weight"]) then return nil end
-  local depths, v2 = {}, shapes["features.1.0.attn.logit_scale"] ~= nil
-  for s = 1, 4 do depths[s] = blocks.count(shapes, ("features.%d.%%d.norm1.weight"):format(2 * s - 1)) end
-  for name, spec in pairs(variants) do
-    if spec.dim == stem[1] and (spec.v2 or false) == v2 and table.concat(spec.depths, " ") == table.concat(depths, " ") then
-      return name, {num_classes = head[1], in_chans = stem[2]}
-    end
-  end
+local function options_from(shapes, spec)
+  return {depths = shapes:depths(function(s) return ("features.%d."):format(2 * s - 1) end, spec.depths)}
 end
 
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  swin_b = {87768224, 353, 15430946816},
+  swin_s = {49606258, 353, 8740875264},
+  swin_t = {28288354, 185, 4490566656},
+  swin_v2_b = {87930848, 449, 20325134336},
+  swin_v2_s = {49737442, 449, 11545857024},
+  swin_v2_t = {28351570, 233, 5939690496},
+}
+
 return {
-  variants = variants, parts = {ShiftedWindowAttention, ShiftedWindowAttentionV2, SwinTransformerBlock, SwinTransformerBlockV2, PatchMerging,
-    PatchMergingV2, SwinTransformer}, build = build, recognise = recognise, rename = rename, adapt = adapt,
+  counted = counted, variants = variants, parts = {ShiftedWindowAttention, ShiftedWindowAttentionV2, SwinTransformerBlock, SwinTransformerBlockV2, PatchMerging,
+    PatchMergingV2, SwinTransformer}, build = build, rename = rename, adapt = adapt,
   missing = missing,
   stem = "features.0.0", head = "head", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
-  options = {depths = true, stochastic_depth_prob = true, dropout = true, attention_dropout = true},
+  options = "depths:sizes=nil stochastic_depth_prob:prob=nil dropout:prob=0 attention_dropout:prob=0",
+  options_from = options_from, test = {also = {"swin_v2_t"}, options = {depths = {1, 1, 2, 1}}, parity = {size = 224}},
 }

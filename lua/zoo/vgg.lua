@@ -1,9 +1,9 @@
 --- VGG with torchvision's names: Simonyan & Zisserman 2014 (arXiv:1409.1556), table 1, columns A, B, D, E; _bn: with BatchNorm
 -- behind each convolution.
+-- Options: dropout (0.5), behind each hidden linear layer.
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local torchvision = require "suture.zoo.common.torchvision"
 
 local VGG = nn.class "VGG"
@@ -48,10 +48,8 @@ local variants = {
   vgg19_bn = variant(E, true, "vgg19_bn-c79401a0.pth", 74.218, 548.1),
 }
 
-local read = options.named("vgg", "num_classes:count in_chans:count dropout:prob=0.5")
-
-local function build(spec, args)
-  local m = nn.init.skip(VGG, spec.depths, spec.batch_norm, read(args))
+local function build(spec, o)
+  local m = nn.init.skip(VGG, spec.depths, spec.batch_norm, o)
   blocks.reset_convolutions(m)
   for _, linear in m:find(nn.Linear) do blocks.reset_linear(linear) end
   return m
@@ -60,31 +58,25 @@ end
 -- Names in timm (vgg.py), where the hidden layers behind the features are convolutions, of 7 × 7 and of 1 × 1.
 local theirs = {{"^pre_logits%.fc1%.", "classifier.0."}, {"^pre_logits%.fc2%.", "classifier.3."}, {"^head%.fc%.", "classifier.6."}}
 local function adapt(name, given, shape)
-  if #given.shape ~= 4 or not name:find "^classifier%." or given:numel() ~= shape[1] * shape[2] then return nil end
+  if #given.shape ~= 4 or #shape ~= 2 or not name:find "^classifier%." or given:numel() ~= shape[1] * shape[2] then return nil end
   return given:reshape(table.unpack(shape))
 end
 
--- Where a picture of n convolutions is halved is not in the names; how many there are, and where their widths change, is.
-local function recognise(shapes)
-  local stem, head = shapes["features.0.weight"], shapes["classifier.6.weight"]
-  if not (stem and head and #stem == 4 and stem[1] == 64 and stem[3] == 3 and #head == 2) then return nil end
-  local batch_norm = shapes["features.1.running_mean"] ~= nil
-  for name, spec in pairs(variants) do
-    local place, fits = 0, spec.batch_norm == batch_norm
-    for stage, n in ipairs(spec.depths) do
-      for _ = 1, n do
-        local w = shapes[("features.%d.weight"):format(place)]
-        fits = fits and w ~= nil and #w == 4 and w[1] == math.min(32 << stage, 512)
-        place = place + (batch_norm and 3 or 2)
-      end
-      place = place + 1
-    end
-    if fits and not shapes[("features.%d.weight"):format(place)] then return name, {num_classes = head[1], in_chans = stem[2]} end
-  end
-end
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  vgg11 = {132863336, 22, 7609090048},
+  vgg11_bn = {132868840, 62, 7609090048},
+  vgg13 = {133047848, 26, 11308466176},
+  vgg13_bn = {133053736, 76, 11308466176},
+  vgg16 = {138357544, 32, 15470264320},
+  vgg16_bn = {138365992, 97, 15470264320},
+  vgg19 = {143667240, 38, 19632062464},
+  vgg19_bn = {143678248, 118, 19632062464},
+}
 
 return {
-  variants = variants, build = build, recognise = recognise, adapt = adapt,
+  counted = counted, variants = variants, build = build, adapt = adapt,
   rename = function(name) return names.first(name, theirs) or name end, stem = "features.0", head = "classifier.6", classes = 1000, size = 224,
-  mean = torchvision.mean, std = torchvision.std, options = {dropout = true},
+  mean = torchvision.mean, std = torchvision.std,
+  options = "dropout:prob=0.5",
 }

@@ -1,11 +1,10 @@
 --- Vision transformers, with torchvision's names: Dosovitskiy et al. 2020 (arXiv:2010.11929). A picture is cut into patches, each
 -- patch a row of numbers; a class token joins them, positions are added, and encoder layers let every row look at all others.
 -- The class token's row is what the head reads.
-local blocks = require "suture.zoo.common.blocks"
+-- Options: image_size (224; a multiple of the patches' size), num_layers (as the variant's), dropout (0), attention_dropout (0).
 local fault = require "suture.base.fault"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
-local options = require "suture.base.options"
 local resample = require "suture.zoo.common.resample"
 local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -109,11 +108,7 @@ local variants = {
     swag("LINEAR", "vit_h_14_lc_swag-c1eb923e.pth", 85.708, 2411.2, 224)}),
 }
 
-local read = options.named("vit",
-  "num_classes:count in_chans:count image_size:count num_layers:count=nil dropout:prob=0 attention_dropout:prob=0")
-
-local function build(spec, args)
-  local o = read(args)
+local function build(spec, o)
   o.num_layers = o.num_layers or spec.layers
   local m = nn.init.skip(function() return VisionTransformer(spec, o) end)
   reset(m)
@@ -143,29 +138,32 @@ end
 -- Position embeddings of pictures of another size: the class token's stays, the others are a picture themselves, resized
 -- bicubically from corner to corner.
 local function adapt(name, given, wanted)
-  if name ~= "encoder.pos_embedding" or #given.shape ~= 3 or #wanted ~= 3 or given.shape[3] ~= wanted[3] then return nil end
+  if name ~= "encoder.pos_embedding" or #given.shape ~= 3 or #wanted ~= 3 or given.shape[3] ~= wanted[3] or given.shape[2] < 2 then return nil end
   local from, to = math.tointeger(math.sqrt(given.shape[2] - 1)), math.tointeger(math.sqrt(wanted[2] - 1))
-  if not from or not to then return nil end
+  if not from or not to or from == 0 then return nil end
   local grid = given:slice(1, 1):reshape(from, from, wanted[3])
   return tensor.cat({given:slice(1, 0, 1), resample.bicubic(grid, to, to):reshape(1, to * to, wanted[3])}, 1)
 end
 
-local function recognise(shapes)
-  local stem, pos, head = shapes["conv_proj.weight"], shapes["encoder.pos_embedding"], shapes["heads.head.weight"]
-  if not (stem and pos and head and #stem == 4 and #pos == 3 and #head == 2) then return nil end
-  local layers = blocks.count(shapes, "encoder.layers.encoder_layer_%d.ln_1.weight")
-  local grid = math.tointeger(math.sqrt(pos[2] - 1))
-  for name, spec in pairs(variants) do
-    if spec.patch_size == stem[3] and spec.hidden_dim == stem[1] and grid then
-      local size = grid * spec.patch_size
-      return name, {num_classes = head[1], in_chans = stem[2], image_size = size ~= 224 and size or nil,
-        num_layers = layers ~= spec.layers and layers or nil}
-    end
-  end
+local function options_from(shapes, spec)
+  local layers, places = shapes:count "encoder.layers.encoder_layer_", shapes:dim("encoder.pos_embedding", 2)
+  local grid = places and places > 1 and math.tointeger(math.sqrt(places - 1))
+  local size = grid and grid * spec.patch_size
+  return {image_size = size ~= 224 and size or nil, num_layers = layers > 0 and layers ~= spec.layers and layers or nil}
 end
 
+-- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.
+local counted = {
+  vit_b_16 = {86567656, 152, 17563828224},
+  vit_b_32 = {88224232, 152, 4409186304},
+  vit_h_14 = {633470440, 392, 1016716764160},
+  vit_l_16 = {304326632, 296, 61554712576},
+  vit_l_32 = {306535400, 296, 15377539072},
+}
+
 return {
-  variants = variants, parts = {EncoderBlock, Encoder, VisionTransformer}, build = build, recognise = recognise, rename = rename, adapt = adapt,
+  counted = counted, variants = variants, parts = {EncoderBlock, Encoder, VisionTransformer}, build = build, rename = rename, adapt = adapt,
   stem = "conv_proj", head = "heads.head", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
-  options = {image_size = true, num_layers = true, dropout = true, attention_dropout = true},
+  options = "image_size:count num_layers:count=nil dropout:prob=0 attention_dropout:prob=0",
+  options_from = options_from, test = {options = {image_size = 48, num_layers = 2}, parity = {size = 224}},
 }

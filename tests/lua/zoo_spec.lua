@@ -8,82 +8,113 @@ local function fails(text, f, ...)
   assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text, tostring(message)))
 end
 
--- torchvision 0.14: parameters of each model, tensors in its state dict, and what else a checkpoint says.
-local tensorflow = {aux_logits = true, transform_input = true}
-local published = {
-  resnet18 = {11689512, 122}, resnet34 = {21797672, 218}, resnet50 = {25557032, 320}, resnet101 = {44549160, 626},
-  resnet152 = {60192808, 932}, resnext50_32x4d = {25028904, 320}, resnext101_32x8d = {88791336, 626},
-  wide_resnet50_2 = {68883240, 320}, wide_resnet101_2 = {126886696, 626},
-  -- He et al. 2015, table 6, and the published files
-  cifar_resnet20 = {269722, 116}, cifar_resnet32 = {464154, 188}, cifar_resnet44 = {658586, 260}, cifar_resnet56 = {853018, 332},
-  cifar_resnet110 = {1727962, 656},
-  convnext_tiny = {28589128, 182}, convnext_small = {50223688, 344}, convnext_base = {88591464, 344}, convnext_large = {197767336, 344},
-  efficientnet_b0 = {5288548, 360}, efficientnet_b1 = {7794184, 508}, efficientnet_b2 = {9109994, 508}, efficientnet_b3 = {12233232, 574},
-  efficientnet_b4 = {19341616, 706}, efficientnet_b5 = {30389784, 854}, efficientnet_b6 = {43040704, 986}, efficientnet_b7 = {66347960, 1200},
-  efficientnet_v2_s = {21458488, 782}, efficientnet_v2_m = {54139356, 1120}, efficientnet_v2_l = {118515272, 1548},
-  regnet_x_400mf = {5495976, 428}, regnet_x_800mf = {7259656, 320}, regnet_x_1_6gf = {9190136, 356}, regnet_x_3_2gf = {15296552, 482},
-  regnet_x_8gf = {39572648, 446}, regnet_x_16gf = {54278536, 428}, regnet_x_32gf = {107811560, 446},
-  regnet_y_400mf = {4344144, 384}, regnet_y_800mf = {6432512, 340}, regnet_y_1_6gf = {11202430, 626}, regnet_y_3_2gf = {19436338, 494},
-  regnet_y_8gf = {39381472, 406}, regnet_y_16gf = {83590140, 428}, regnet_y_32gf = {145046770, 472}, regnet_y_128gf = {644812894, 626},
-  alexnet = {61100840, 16}, vgg11 = {132863336, 22}, vgg11_bn = {132868840, 62}, vgg13 = {133047848, 26},
-  vgg13_bn = {133053736, 76}, vgg16 = {138357544, 32}, vgg16_bn = {138365992, 97}, vgg19 = {143667240, 38},
-  vgg19_bn = {143678248, 118}, squeezenet1_0 = {1248424, 52}, squeezenet1_1 = {1235496, 52}, mobilenet_v2 = {3504872, 314},
-  mobilenet_v3_large = {5483032, 312}, mobilenet_v3_small = {2542856, 244}, densenet121 = {7978856, 727},
-  densenet161 = {28681000, 967}, densenet169 = {14149480, 1015}, densenet201 = {20013928, 1207},
-  googlenet = {13004888, 364, tensorflow}, inception_v3 = {27161264, 580, tensorflow},
-  shufflenet_v2_x0_5 = {1366792, 338}, shufflenet_v2_x1_0 = {2278604, 338}, shufflenet_v2_x1_5 = {3503624, 338},
-  shufflenet_v2_x2_0 = {7393996, 338}, mnasnet0_5 = {2218512, 314}, mnasnet0_75 = {3170208, 314}, mnasnet1_0 = {4383312, 314},
-  mnasnet1_3 = {6282256, 314},
-  vit_b_16 = {86567656, 152}, vit_b_32 = {88224232, 152}, vit_l_16 = {304326632, 296}, vit_l_32 = {306535400, 296},
-  vit_h_14 = {632045800, 392}, maxvit_t = {30919624, 582}, swin_t = {28288354, 185}, swin_s = {49606258, 353}, swin_b = {87768224, 353},
-  swin_v2_t = {28351570, 233}, swin_v2_s = {49737442, 449}, swin_v2_b = {87930848, 449},
-  -- timm's, and the paper's (Dai et al. 2021, table 3 and the numbers with its results: 25, 42, 75, 168 and 275 million)
-  coatnet_nano_rw_224 = {15141244, 295}, coatnet_0_rw_224 = {27435562, 242}, coatnet_1_rw_224 = {41721502, 399},
-  coatnet_0 = {25036820, 227}, coatnet_1 = {42225776, 413}, coatnet_2 = {74684744, 411}, coatnet_3 = {166966264, 411},
-  coatnet_4 = {275425288, 731},
-  -- timm's seresnet50 has as many
-  se_resnet18 = {11779624, 154}, se_resnet50 = {28088024, 384},
-}
+local catalogue = require "suture.zoo.common.catalogue"
+
 -- From small to large: memory that was never written to costs nothing, but what one model gives back is cleared for the next.
-local by_size = {}
-for name in pairs(published) do by_size[#by_size + 1] = name end
+local by_size, counted = {}, {}
+for name in zoo.list() do
+  by_size[#by_size + 1], counted[name] = name, catalogue.find(name).counted[name]
+end
 table.sort(by_size, function(a, b)
-  if published[a][1] ~= published[b][1] then return published[a][1] < published[b][1] end
+  if counted[a][1] ~= counted[b][1] then return counted[a][1] < counted[b][1] end
   return a < b
 end)
+
+-- Each family's smallest architecture and those that its file names besides, with the options that it has for tests: {name =,
+-- family =, options =, size =, lr =, falls = (how much of the first epoch's loss the second has at most)}.
+local small, seen = {}, {}
+for _, name in ipairs(by_size) do
+  local family, _, at = catalogue.find(name)
+  local test = family.test or {}
+  local asked = table.concat(test.also or {}, " "):find("%f[%w_]" .. name .. "%f[^%w_]")
+  if not seen[at] or asked then
+    small[#small + 1] = {name = name, family = family, options = test.options, size = test.size or 48, lr = test.lr or 5e-3,
+      falls = test.falls or 0.95}
+  end
+  seen[at] = true
+end
+
+local function shapes_of(m)
+  local shapes = {}
+  for k, t in m:state_dict() do shapes[k] = t.shape end
+  return shapes
+end
 
 -- A file as PyTorch's, that does not say how the model was made.
 local torch_file = dofile(debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" .. "/../parity/write.lua")
 
 describe("zoo", function()
-  it("lists by glob", function()
-    local n = 0
-    for name in zoo.list() do
-      assert.is_truthy(published[name], name)
-      n = n + 1
-    end
-    assert.equal(#by_size, n)
-    assert.same({"cifar_resnet20"}, {table.unpack(zoo.list "*20")})
+  it("lists by glob", function() assert.same({"cifar_resnet20"}, {table.unpack(zoo.list "cifar*20")}) end)
+
+  it("runs a family's file when one of its architectures is wanted, no other", function()
+    local path = os.tmpname()
+    local script = [[package.cpath = %q
+      local zoo = require("suture").zoo
+      local names = #zoo.list()
+      local function loaded(family) return tostring(package.loaded["suture.zoo." .. family] ~= nil) end
+      local m = zoo.cifar_resnet20()
+      io.write(names, " ", loaded "cifar_resnet", " ", loaded "resnet", " ", loaded "swin")]]
+    local f = assert(io.open(path, "w"))
+    f:write(script:format(package.cpath))
+    f:close()
+    local lua <close> = io.popen("lua5.4 " .. path)
+    assert.equal(#by_size .. " true false false", lua:read "a")
+    os.remove(path)
   end)
 
+  it("has one file for each family, which says all", function()
+    for name, family in catalogue.families() do
+      local what = "lua/zoo/" .. name .. ".lua"
+      local about = catalogue.about(next(family.variants)) or ""
+      assert.is_truthy(about:find "arXiv" or about:find "NIPS", what .. ": no paper")
+      for variant in pairs(family.variants) do assert.equal(3, #(family.counted[variant] or {}), what .. ": " .. variant) end
+      for variant in pairs(family.counted) do assert.is_truthy(family.variants[variant], what .. ": " .. variant) end
+      for option in (family.options or ""):gmatch "([%w_]+):" do
+        assert.is_truthy(about:find("%f[%w_]" .. option .. "%f[^%w_]"), what .. ": nothing is said of the option " .. option)
+      end
+      assert.is_truthy(family.stem and family.head and family.classes and family.size and #family.mean == 3 and #family.std == 3, what)
+    end
+  end)
+
+  local all = {} -- name → shapes
   for _, name in ipairs(by_size) do
-    local counts = published[name]
-    it("makes " .. name .. " with the published names and shapes", function()
-      local m = nn.init.skip(zoo[name])
-      assert.equal(counts[1], m:num_parameters())
-      assert.equal(counts[2], #m:state_dict())
-      local shapes = {}
-      for k, t in m:state_dict() do shapes[k] = t.shape end
+    it("makes " .. name .. " with the published numbers of parameters, tensors and multiply-adds, and recognises it", function()
+      assert.same(counted[name], {zoo._count(name)}, name .. ": scripts/costs.lua counts anew")
+      local m, family = nn.init.skip(zoo[name]), catalogue.find(name)
+      local shapes = shapes_of(m)
+      all[name] = shapes
       local found, opts = zoo.recognise(shapes)
       assert.equal(name, found)
-      local expected = {num_classes = name:find "cifar" and 10 or 1000, in_chans = 3}
-      for k, v in pairs(counts[3] or {}) do expected[k] = v end
-      assert.same(expected, opts)
+      local classes = (zoo.weights(name)[1] or {classes = family.classes}).classes
+      assert.same({classes, 3}, {opts.num_classes, opts.in_chans})
+      for option, value in pairs(opts) do -- others are what the model has
+        if option ~= "num_classes" and option ~= "in_chans" then assert.equal(value, option == "aux_logits", option) end
+      end
+      for k in m:state_dict() do
+        if family.rename then assert.equal(k, family.rename(k, shapes)) end -- names that are right stay
+      end
+      for path, sub in m:named_modules() do -- or a file could not say what it is made of
+        local class = getmetatable(sub)
+        local known = nn[class.__name] == class or catalogue.owner(class) or path == ""
+        assert.is_truthy(known, name .. ": " .. class.__name .. " is not among its family's parts")
+      end
       local y = require("suture.nn.trace").dry(m, suture.zeros(m.input_shape))
       assert.equal(opts.num_classes, y.shape[2])
       collectgarbage()
     end)
   end
+
+  it("has no two architectures of the same names and shapes: a file is of one", function()
+    local of = {}
+    for name, shapes in pairs(all) do
+      local list = {}
+      for k, shape in pairs(shapes) do list[#list + 1] = k .. tostring(shape) end
+      table.sort(list)
+      local text = table.concat(list, "\n")
+      assert.is_nil(of[text], name .. " and " .. tostring(of[text]))
+      of[text] = name
+    end
+  end)
 
   it("takes classes and channels", function()
     local m = zoo.cifar_resnet20 {num_classes = 7, in_chans = 1}
@@ -250,9 +281,15 @@ describe("zoo", function()
     local write = note.write
     note.write = function(text) said[#said + 1] = text end
     local five = zoo.googlenet {weights = file, num_classes = 5, aux_logits = true}
+    local heads = #said
     local opened = suture.open(file)
+    local before = #said
+    zoo.googlenet {weights = file, num_classes = 3, transform_input = true}
+    assert.equal(before, #said) -- nothing is assumed
     note.write = write
-    assert.equal(4, #said) -- three heads, and what the file is
+    local assumed = 'googlenet: the file does not say, so transform_input = true, as the published weights want · otherwise zoo.googlenet{'
+      .. 'weights = "' .. file .. '", transform_input = false}'
+    assert.same({4, assumed, assumed}, {heads, said[4], said[6]}) -- three heads before the one, what the file is before the other
     for _, head in ipairs {"fc", "aux1.fc2", "aux2.fc2"} do
       assert.equal(5, five:at(head).weight.shape[1])
       assert.is_true(five:at(head).weight:std():item() > 0)
@@ -280,15 +317,10 @@ describe("zoo", function()
     assert.equal("(2, 5)", tostring(m:eval()(suture.zeros(2, 3, 32, 32)).shape))
   end)
 
-  local small = {
-    {"efficientnet_b0"}, {"regnet_y_400mf"}, {"se_resnet18"}, {"convnext_tiny"}, {"shufflenet_v2_x0_5"}, {"mobilenet_v3_small"},
-    {"googlenet"}, {"vit_b_16", {image_size = 48, num_layers = 2}},
-    {"swin_t", {depths = {1, 1, 2, 1}}}, {"swin_v2_t", {depths = {1, 1, 2, 1}}}, {"maxvit_t", {depths = {1, 1, 1, 1}, image_size = 64, partition_size = 2}, 64},
-    {"coatnet_0_rw_224", {depths = {1, 1, 2, 1}, image_size = 64}, 64},
-  }
   for _, made in ipairs(small) do
-    local name, opts, size = made[1], made[2], made[3] or 48
-    it("gives " .. name .. " a new head that learns while the rest is frozen, and comes back from a file", function()
+    local name, opts, size = made.name, made.options, made.size
+    local goes = (opts or counted[name][1] < 40e6) and it or function() end -- others would write hundreds of megabytes
+    goes("gives " .. name .. " a new head that learns while the rest is frozen, and comes back from a file", function()
       suture.seed(5)
       local m, ds = zoo[name](opts), suture.data.shapes {n = 16, size = size, seed = 3}
       local usual = {}
@@ -297,8 +329,8 @@ describe("zoo", function()
       for bn, momentum in pairs(usual) do bn.momentum = momentum end
       m:freeze()
       m:reset_head(#ds.classes)
-      local r = suture.fit(m, ds, {epochs = 2, batch = 8, lr = 5e-3, optimizer = "adam", quiet = true})
-      assert.is_true(r.history[2].loss < 0.95 * r.history[1].loss, ("loss %g, then %g"):format(r.history[1].loss, r.history[2].loss))
+      local r = suture.fit(m, ds, {epochs = 2, batch = 8, lr = made.lr, optimizer = "adam", quiet = true})
+      assert.is_true(r.history[2].loss < made.falls * r.history[1].loss, ("loss %g, then %g"):format(r.history[1].loss, r.history[2].loss))
       local path = os.tmpname()
       m:eval():save(path .. ".safetensors")
       local again = suture.open(path .. ".safetensors")
@@ -309,6 +341,75 @@ describe("zoo", function()
       assert.is_true(m(x):equal(again(x)))
     end)
   end
+
+  -- A sample of a model's names: its stem's, its head's, and a few between.
+  local function sample(family, shapes)
+    local names = {}
+    for name in pairs(shapes) do
+      if not name:find "num_batches_tracked$" then names[#names + 1] = name end
+    end
+    table.sort(names)
+    return {family.stem .. ".weight", family.head .. ".weight", names[1], names[#names // 3], names[#names * 2 // 3], names[#names]}
+  end
+
+  for _, made in ipairs(small) do
+    it("recognises " .. made.name .. " where a file lacks a tensor or has one in another shape", function()
+      local shapes = shapes_of(nn.init.skip(zoo[made.name], made.options))
+      for _, name in ipairs(sample(made.family, shapes)) do
+        local was = shapes[name]
+        for _, now in ipairs {false, {}, {3}, {1, 1, 1, 1, 1, 1}, {0, 7}} do
+          shapes[name] = now or nil
+          local ok, found = pcall(zoo.recognise, shapes)
+          local what = ("%s %s"):format(name, now and "{" .. table.concat(now, ", ") .. "}" or "left out")
+          assert.is_true(ok, what .. ": " .. tostring(found))
+          assert.equal(made.name, found, what)
+        end
+        shapes[name] = was
+      end
+      collectgarbage()
+    end)
+  end
+
+  it("lists what a file lacks, or has in another shape, and leaves no model then", function()
+    local path = os.tmpname()
+    for _, made in ipairs(small) do
+      if made.options or counted[made.name][1] < 12e6 then
+        local whole = nn.init.skip(zoo[made.name], made.options):state_dict()
+        for _, name in ipairs {made.family.stem .. ".weight", made.family.head .. ".weight"} do
+          local sd = require("suture.base.ordered").dict()
+          for k, t in whole do sd[k] = t end
+          for _, shape in ipairs {{1}, {1, 1, 1, 1, 1}} do
+            sd[name] = suture.zeros(shape)
+            torch_file(path, sd)
+            fails("of another shape", suture.open, path)
+            fails(name, suture.open, path)
+          end
+          sd[name] = nil
+          torch_file(path, sd)
+          fails("missing in the file", suture.open, path)
+          fails(name, suture.open, path)
+          fails("{strict = false} loads what fits", suture.open, path)
+          local note = require "suture.base.note"
+          local write = note.write
+          note.write = function() end
+          assert.equal(made.name, suture.open(path, {strict = false})._zoo.name)
+          note.write = write
+        end
+        collectgarbage()
+      end
+    end
+    os.remove(path)
+  end)
+
+  it("names the nearest architecture where a file is of none", function()
+    local path, sd = os.tmpname(), require("suture.base.ordered").dict()
+    for k, t in nn.init.skip(zoo.cifar_resnet20):state_dict() do
+      if not k:find "^layer3%.[12]" then sd[k] = t end
+    end
+    torch_file(path, sd)
+    fails("(nearest: cifar_resnet20: 47 of its 59 parameter tensors are there)", suture.open, path)
+    os.remove(path)
+  end)
 
   it("knows ViT's names in timm and in older files, and adapts positions to pictures of another size", function()
     suture.seed(4)
@@ -381,5 +482,13 @@ describe("zoo", function()
     assert.is_nil(two.classes)
     assert.is_true(two.layer1[0].conv1.weight:equal(m.layer1[0].conv1.weight))
     assert.is_true(two.conv1.weight:allclose(m.conv1.weight:sum(1, true)))
+  end)
+
+  -- A child that has a method's name: m.head is the child, m:head() the method.
+  it("finds the head of networks whose child is called so", function()
+    local found, path = pcall(function() return (nn.init.skip(zoo.swin_t, {depths = {1, 1, 1, 1}}):head()) end)
+    if not found then return pending "m:head() where m.head is a child" end
+    assert.equal("head", path)
+    assert.equal("head.fc", (nn.init.skip(zoo.coatnet_0, {depths = {1, 1, 1, 1}}):head()))
   end)
 end)

@@ -54,12 +54,4 @@ function blocks.depths(what, o, spec)
   return depths
 end
 
---- blocks.count(shapes, name[, first (0)]): how many tensors of a checkpoint are called name:format(first), name:format(first + 1) …
--- without a gap.
-function blocks.count(shapes, name, first)
-  local n = 0
-  while shapes[name:format((first or 0) + n)] do n = n + 1 end
-  return n
-end
-
 return blocks

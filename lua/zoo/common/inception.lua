@@ -5,17 +5,20 @@ local torchvision = require "suture.zoo.common.torchvision"
 
 local inception = {}
 
-local BasicConv2d = nn.class "BasicConv2d"
-inception.BasicConv2d = BasicConv2d
+--- inception.BasicConv2d(): a class of modules, for one family: BasicConv2d(in_channels, out_channels, kernel_size[, {stride =, padding
+-- =}]) is convolution, BatchNorm, ReLU.
+function inception.BasicConv2d()
+  local BasicConv2d = nn.class "BasicConv2d"
 
---- BasicConv2d(in_channels, out_channels, kernel_size[, {stride =, padding =}]): convolution, BatchNorm, ReLU.
-function BasicConv2d:init(i, o, kernel, opts)
-  opts = opts or {}
-  self.conv = nn.Conv2d(i, o, kernel, {stride = opts.stride, padding = opts.padding, bias = false})
-  self.bn = nn.BatchNorm2d(o, {eps = 0.001})
+  function BasicConv2d:init(i, o, kernel, opts)
+    opts = opts or {}
+    self.conv = nn.Conv2d(i, o, kernel, {stride = opts.stride, padding = opts.padding, bias = false})
+    self.bn = nn.BatchNorm2d(o, {eps = 0.001})
+  end
+
+  function BasicConv2d:forward(x) return nn.functional.relu(self.bn(self.conv(x))) end
+  return BasicConv2d
 end
-
-function BasicConv2d:forward(x) return nn.functional.relu(self.bn(self.conv(x))) end
 
 local function per_channel(f)
   local list = {}

@@ -27,8 +27,9 @@ end
 --- relative.resized(table, shape): a table of one grid for another, bicubically, or nil where it is no table of a square grid with as
 -- many heads.
 function relative.resized(ways, shape)
+  if #ways.shape ~= 2 or #shape ~= 2 or ways.shape[2] ~= shape[2] then return nil end
   local from, to = math.tointeger(math.sqrt(ways.shape[1])), math.tointeger(math.sqrt(shape[1]))
-  if not from or not to or #ways.shape ~= 2 or #shape ~= 2 or ways.shape[2] ~= shape[2] then return nil end
+  if not from or not to or from == 0 then return nil end
   return resample.bicubic(ways:reshape(from, from, shape[2]), to, to):reshape(to * to, shape[2])
 end
 

@@ -28,6 +28,7 @@ local function place(name, all)
   local before = tonumber(b)
   for stage = 0, s - 1 do
     local n = 0
+    if not has(stage, 0, "conv_dw") then break end
     while has(stage, n, "conv_dw") do n = n + 1 end
     before = before + n
   end
