@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "graph.h"
+#include "host.h"
 #include "kernels/kernels.h"
 #include "run.h"
 
@@ -241,6 +242,33 @@ static void test_cost_without_scratch(void **state) {
   node_unref(x), node_unref(w), node_unref(v);
 }
 
+static int polls, last_poll;
+static bool stop_late(void) { return __atomic_add_fetch(&polls, 1, __ATOMIC_RELAXED) >= last_poll; }
+
+/* One step that fills or copies much asks again and again, and a stop within it leaves no value behind. */
+static void test_long_steps_stop(void **state) {
+  (void)state;
+  Node *x = LEAF(1, 0, 1, 1);
+  for (int padded = 0; padded < 2; padded++) {
+    Builder b;
+    builder_begin(&b, &err);
+    Node *y = padded ? build_a(&b, &op_pad, 1, &x, 3, (double[]){0, (1 << 25) - 1, ATTR_END})
+                     : build_a(&b, &op_expand, 1, &x, 3, (double[]){1 << 13, 1 << 12, ATTR_END});
+    for (last_poll = 1; last_poll <= 100; last_poll += 33) {
+      polls = 0;
+      host.should_stop = stop_late;
+      assert_false(graph_eval(&y, 1, &err));
+      host.should_stop = NULL;
+      assert_int_equal(err.kind, ERR_STOP);
+      assert_null(y->value);
+    }
+    assert_true(graph_eval(&y, 1, &err));
+    assert_true(y->value->data[y->value->count - 1] == (padded ? 0 : 1));
+    builder_end(&b);
+  }
+  node_unref(x);
+}
+
 /* --- a step of training where memory ends at the Nth allocation --- */
 
 /* d(loss)/dw is the same node for both leaves, and another's value; mean follows the statistics of what passes through. */
@@ -301,6 +329,7 @@ int main(void) {
     cmocka_unit_test(test_effect_of_nothing),
     cmocka_unit_test(test_fusion_without_a_mean),
     cmocka_unit_test(test_cost_without_scratch),
+    cmocka_unit_test(test_long_steps_stop),
     cmocka_unit_test(test_backward_out_of_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

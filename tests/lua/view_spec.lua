@@ -61,6 +61,18 @@ describe("views of resnet18", function()
     assert.matches("multiply%-adds +29%.0 G", tostring(r))
   end)
 
+  it("cost of a small network is that of its values, whatever scratch its kernels want", function()
+    local s = nn.Sequential(nn.Conv2d(1, 2, 3, {padding = 1}), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32, 2))
+    local c = s:cost(1, {input = {1, 1, 8, 8}})
+    -- 128 numbers behind the convolution, 32 behind the pool, 2 at the end, and as many gradients at most; places are of 128 bytes
+    assert.is_true(c.inference_bytes <= 4 * (128 + 32 + 2) + 3 * 128, c.inference_bytes)
+    assert.is_true(c.training_bytes <= 2 * 4 * (64 + 128 + 32 + 2 + 86) + 24 * 128, c.training_bytes)
+    assert.is_true(c.scratch_bytes > 0)
+    assert.equal(c.scratch_bytes >= 2 ^ 20, tostring(c):find("\nscratch") ~= nil)
+    local r = m:cost(16)
+    assert.equal(r.scratch_bytes >= 2 ^ 20, tostring(r):find("\nscratch") ~= nil)
+  end)
+
   it("frozen but for a new head", function()
     local f = nn.init.skip(zoo.resnet18)
     f:freeze()
