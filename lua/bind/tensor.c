@@ -5,6 +5,8 @@
 typedef struct Handle {
   Node *node; /* NULL: nothing yet, or let go */
   bool named;
+  bool viewed; /* views of it were made: they follow when it changes in place */
+  bool part;   /* is such a view: what changes in place is what it is a part of */
 } Handle;
 
 int bind_depth;
@@ -64,8 +66,7 @@ Tensor *bind_check_value(lua_State *L, int i) {
 Node **bind_new_tensor(lua_State *L) {
   bind_memory_pressure(L);
   Handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  h->node = NULL;
-  h->named = false;
+  *h = (Handle){0};
   luaL_setmetatable(L, BIND_TENSOR);
   return &h->node;
 }
@@ -207,6 +208,100 @@ bool bind_as_leaf(lua_State *L, int i) {
   return true;
 }
 
+/* ---- views (lua/tensor/views.lua) ---- */
+
+/* owns(t): whether t's numbers may change in place, so that views of it are to follow: a leaf, a view of one, or a value outside any
+ * module that no gradient flows through. */
+static int tensor_owns(lua_State *L) {
+  Node *n = bind_check_tensor(L, 1);
+  lua_pushboolean(L, !n->op || to_handle(L, 1)->part || (bind_depth == 0 && !n->requires_grad));
+  return 1;
+}
+
+/* alive(t): false once the collector has let go of t, which a weak table may still hold then. */
+static int tensor_alive(lua_State *L) {
+  Handle *h = to_handle(L, 1);
+  lua_pushboolean(L, h && h->node);
+  return 1;
+}
+
+/* link(view[, of]): view is a part of `of` from now on; without: of itself alone. */
+static int tensor_link(lua_State *L) {
+  Handle *view = to_handle(L, 1), *of = to_handle(L, 2);
+  if (!view) return luaL_typeerror(L, 1, "tensor");
+  view->part = of != NULL;
+  if (of) of->viewed = true;
+  return 0;
+}
+
+/* become(t, from): t names from's value from now on. */
+static int tensor_become(lua_State *L) {
+  Node *old = bind_check_tensor(L, 1), *n = bind_check_tensor(L, 2);
+  if (old == n) return 0;
+  Handle *h = to_handle(L, 1);
+  push_handles(L);
+  lua_pushvalue(L, 1);
+  lua_rawsetp(L, -2, n);
+  if (lua_rawgetp(L, -1, old) == LUA_TUSERDATA && lua_rawequal(L, -1, 1)) {
+    lua_pushnil(L);
+    lua_rawsetp(L, -3, old);
+  }
+  h->node = node_ref(n);
+  if (h->named) {
+    node_name(n);
+    node_unname(old);
+  }
+  node_unref(old);
+  return 0;
+}
+
+static char follow_key;
+
+/* on_write(f): f(t, false) is called before the numbers of a tensor with views change in place, f(t, true) when they are about to and
+ * whatever waited on them is computed. */
+static int tensor_on_write(lua_State *L) {
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &follow_key);
+  return 0;
+}
+
+static void follow(lua_State *L, int i, bool after) {
+  i = lua_absindex(L, i);
+  Handle *h = to_handle(L, i);
+  if (!h || !h->viewed) return;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &follow_key);
+  lua_pushvalue(L, i);
+  lua_pushboolean(L, after);
+  lua_call(L, 2, 0);
+}
+
+bool bind_is_part(lua_State *L, int i) {
+  Handle *h = to_handle(L, i);
+  return h && h->part;
+}
+
+void bind_write(lua_State *L, int i) {
+  Node *n = bind_check_tensor(L, i);
+  Err e;
+  follow(L, i, false);
+  if (!node_write(n, &e)) bind_raise(L, &e);
+  tensor_touch(n->value);
+  follow(L, i, true);
+}
+
+void bind_follow(lua_State *L, Node *n, bool after) {
+  push_handles(L);
+  if (lua_rawgetp(L, -1, n) == LUA_TUSERDATA) follow(L, -1, after);
+  lua_pop(L, 2);
+}
+
+/* settle(t): what waits on t is computed. */
+static int tensor_settle(lua_State *L) {
+  Err e;
+  if (!node_write(bind_check_tensor(L, 1), &e)) return bind_raise(L, &e);
+  return 0;
+}
+
 /* ---- gradients ---- */
 
 static int tensor_requires_grad(lua_State *L) {
@@ -281,6 +376,7 @@ static int tensor_shape_metatable(lua_State *L) {
 static const luaL_Reg functions[] = {
   {"is", tensor_is}, {"name", tensor_name}, {"shape", tensor_shape}, {"rank", tensor_rank}, {"numel", tensor_numel},
   {"size", tensor_size}, {"requires_grad", tensor_requires_grad}, {"frozen", tensor_frozen},
+  {"owns", tensor_owns}, {"alive", tensor_alive}, {"link", tensor_link}, {"become", tensor_become}, {"on_write", tensor_on_write}, {"settle", tensor_settle},
   {"is_leaf", tensor_is_leaf}, {"grad", tensor_grad}, {"version", tensor_version}, {"id", tensor_id},
   {"metatable", tensor_metatable}, {"shape_metatable", tensor_shape_metatable}, {0, 0}};
 

@@ -1,5 +1,6 @@
 --- Element by element, matrix products, and what has the shape of its input.
 local fault = require "suture.base.fault"
+local note = require "suture.base.note"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
 local tensor, T, raw, is, op, class_of, want = base.tensor, base.T, base.raw, base.is, base.op, base.class_of, base.want
@@ -94,6 +95,22 @@ for _, name in ipairs {"maximum", "minimum"} do
   docs[f] = ("x:%s(y): the %s of both, element by element; y a tensor or a number. Shapes broadcast."):format(name,
     name == "maximum" and "greater" or "lesser")
 end
+
+local function first(x)
+  local v = raw.flat(x)[1]
+  return type(v) == "boolean" and (v and 1 or 0) or v
+end
+
+-- a == b: one true or false. Lua asks only of two tensors that are not the same object: t == 1 is false without a word.
+function T.__eq(a, b)
+  if not (is(a) and is(b)) then return false end
+  if raw.numel(a) == 1 and raw.numel(b) == 1 then return first(a) == first(b) end
+  note.once("tensor ==", ("note: x == y of shapes %s and %s asks whether they are the same object: x:eq(y) compares element by element, "
+    .. "x:equal(y) the whole"):format(raw.shape(a), raw.shape(b)))
+  return false
+end
+docs[T.eq] = docs[T.eq] .. "\nx == y compares tensors of one element by value, of others it asks whether they are the same object (x:equal(y) compares the "
+  .. "whole);\nwith a number, x == 1, Lua itself answers false: x:item() == 1."
 
 -- Lua makes one true or false of a comparison.
 function T.__lt() fault "< and > give one true or false in Lua: x:lt(y), x:le(y), x:gt(y), x:ge(y) compare element by element" end

@@ -1,7 +1,6 @@
 --- x[…] read and assigned: x[2], x["1:4"], x[{0, ":", "::2", "...", "None", mask, tensor}], as x[0, :, ::2, …] in PyTorch: numbers,
 -- slices, all the dimensions between, a new dimension, and advanced indices: tensors of places and masks.
 local fault = require "suture.base.fault"
-local journal = require "suture.base.journal"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
 local views = require "suture.tensor.views"
@@ -112,7 +111,8 @@ local function walk(x, items, cursor)
     elseif item.int then
       local n, i = shape[own + 1], item.int
       if i < -n or i >= n then
-        fault("index %d is out of range for dimension %d of shape %s (%d to %d)", i, own, shape, -n, n - 1)
+        fault("index %d is out of range for dimension %d of shape %s (%d to %d)%s", i, own, shape, -n, n - 1,
+          i == n and #items == 1 and " · ipairs begins at 1 and misses x[0]: for i, v in pairs(x)" or "")
       end
       cursor:select(d, i % n)
       own = own + 1
@@ -280,7 +280,7 @@ local function assign(x, key, y)
   if is(y) and raw.requires_grad(y) and graph.grad_mode() then
     fault "x[…] = y: a gradient flows to y, and in place it would be lost (y:detach(), or stack, cat, where make a new tensor)"
   end
-  local root, box = views.box(x)
+  local root, box = views.target("x[…] = y", x)
   setmetatable(box, Box)
   local advanced = walk(x, items_of(x, key), box)
   tensor.no_grad(function()
@@ -288,7 +288,6 @@ local function assign(x, key, y)
     elseif raw.dtype(x) == "int64" then y = y < 0 and math.ceil(y) or math.floor(y)
     elseif raw.dtype(x) == "bool" then y = y ~= 0 and 1 or 0 end
     if #advanced == 0 and is(y) then y = base.stretched("x[…] = y", y, box.size) end
-    journal.writes(root)
     if #advanced > 0 then scatter(root, box, advanced, y) else raw.put(root, {box.at}, box.size, box.step, y) end
   end)
 end
@@ -310,6 +309,17 @@ function T.__newindex(x, key, value)
   local kind = type(key)
   if kind == "number" or kind == "table" or is(key) or kind == "string" and is_slice(key) then return assign(x, key, value) end
   fault("a tensor has no field '%s' to set (requires_grad and grad are)", tostring(key))
+end
+
+local function next_element(x, i)
+  i = i + 1
+  if i < raw.size(x, 0) then return i, base.element(x, 0, i) end
+end
+
+-- for i, row in pairs(x): from 0 on. (ipairs begins at 1, whatever it is given.)
+function T.__pairs(x)
+  if raw.rank(x) == 0 then fault "pairs: a scalar has no elements to walk over" end
+  return next_element, x, -1
 end
 
 function T.__len(x) return raw.rank(x) > 0 and raw.size(x, 0) or fault "a scalar has no length" end

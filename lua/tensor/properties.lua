@@ -3,6 +3,7 @@ local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
+local views = require "suture.tensor.views"
 local tensor, T, raw, graph, want = base.tensor, base.T, base.raw, base.graph, base.want
 local arguments, alone = options.arguments, base.alone
 
@@ -68,7 +69,7 @@ end
 --- x:detach(): the same numbers, cut off from the graph that made them; they are shared, as with x.data.
 function T.detach(x, ...)
   detach_alone(...)
-  return raw.detach(x)
+  return views.detached(x)
 end
 
 local function cast(x, dtype)
@@ -152,6 +153,7 @@ base.set = {
     if on and raw.dtype(x) ~= "float32" then
       fault("requires_grad: only float32 tensors can have gradients, this one is %s (x:float(), or write 1.0 for 1)", raw.dtype(x))
     end
+    if on then views.cut(x) end -- a leaf of its own from now on
     raw.requires_grad(journal.marks(x), on)
   end,
   grad = function(x, g) raw.grad(x, g ~= nil and want("grad", g) or nil) end,
