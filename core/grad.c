@@ -25,7 +25,7 @@ bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **
     /* Where a wanted node was computed already and let go of its inputs, it is simply a leaf here. */
     for (int i = 0; i < count && ok; i++)
       if (node[i]->released && node[i]->requires_grad)
-        ok = err_set(b->err, "backward: %s was let go by an earlier backward(); use backward{retain = true} there", *node[i]->path ? node[i]->path : node[i]->op->name);
+        ok = err_set(b->err, "backward: %s was let go by an earlier backward(); use backward{retain_graph = true} there", *node[i]->path ? node[i]->path : node[i]->op->name);
   }
   const char *path = graph_path;
   if (ok) {

@@ -497,7 +497,7 @@ static bool check_fresh(Node **node, int n, Err *e) {
     Node *x = node[i];
     if (x->value || x->stands_in) continue;
     const char *where = *x->path ? x->path : x->op->name;
-    if (x->released) return err_set(e, "%s: this value's graph was let go by backward(); use backward{retain = true} or look at it before", where);
+    if (x->released) return err_set(e, "%s: this value's graph was let go by backward(); use backward{retain_graph = true} or look at it before", where);
     uint64_t sum = 0;
     for (int k = 0; k < x->n_in; k++)
       if (x->in[k]) sum += versions_of(x->in[k]);
