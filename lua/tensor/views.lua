@@ -1,6 +1,6 @@
---- Views: names for a part of another tensor, or for it in another shape or order. A write into a view is one into the tensor that
--- it is a part of, and the tensor's other views follow: each remembers what it was made of and how, and is made anew.
--- Inside a module's forward only views of leaves do: computed values there are nobody's to keep.
+--- Views: names for a part of another tensor, or for it in another shape or order. A write into a view is one into the
+-- tensor that it is a part of, and the tensor's other views follow: each remembers what it was made of and how, and is
+-- made anew. Inside a module's forward only views of leaves do: computed values there are nobody's to keep.
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local base = require "suture.tensor.base"
@@ -57,8 +57,8 @@ end
 
 -- ---- where a view lies ----
 
--- The steps of a shape over the elements of another with these sizes and steps; nil where no steps lead there, so that reshape
--- copies. As PyTorch's computeStride.
+-- The steps of a shape over the elements of another with these sizes and steps; nil where no steps lead there, so that
+-- reshape copies. As PyTorch's computeStride.
 local function steps_of(size, step, shape)
   local out, count = {}, 1
   for d = 1, #size do count = count * size[d] end
@@ -135,11 +135,13 @@ end
 
 local parts = {reshape = true, permute = true, slice = true, expand = true}
 
---- The box of x, for a write: refuses where it would be lost, or where one number is several elements. what: for errors.
+--- The box of x, for a write: refuses where it would be lost, or where one number is several elements. what: for
+-- errors.
 function views.target(what, x)
   local root, box = views.box(x)
   if rawequal(root, x) and graph.depth() > 0 and parts[graph.op_of(x) or ""] then
-    fault("%s: x is a part of a value that this module computes, which would not see it (x:clone(), or assign to the value itself)", what)
+    fault("%s: x is a part of a value that this module computes, which would not see it "
+      .. "(x:clone(), or assign to the value itself)", what)
   end
   for d, step in ipairs(box.step) do
     if step == 0 and box.size[d] > 1 then
@@ -177,7 +179,8 @@ function views.fill(what, x, value)
   return x
 end
 
--- A tensor is about to change: what waits on those that share its numbers is computed first; after that its views are made anew.
+-- A tensor is about to change: what waits on those that share its numbers is computed first; after that its views are
+-- made anew.
 local function follow(x, after)
   for view in next, children[x] or {} do
     local how = raw.alive(view) and made[view]

@@ -303,6 +303,21 @@ describe("tensors", function()
   end)
 end)
 
+describe("every public name of tensors and functions", function()
+  it("has a help text", function()
+    local text, lacking = require "suture.shell.help".text, {}
+    for where, list in pairs {["tensor."] = tensor, ["F."] = F, ["x:"] = getmetatable(suture.zeros(1))} do
+      for name, f in pairs(list) do
+        if type(f) == "function" and name:sub(1, 1) ~= "_" and text(f):find("No doc comment", 1, true) then
+          lacking[#lacking + 1] = where .. name
+        end
+      end
+    end
+    table.sort(lacking)
+    assert.equal("", table.concat(lacking, " "))
+  end)
+end)
+
 describe("views", function()
   it("write through to what they are parts of, and follow it", function()
     local x = suture.arange(12):float():reshape(3, 4):clone()
@@ -396,6 +411,19 @@ describe("views", function()
     local m = N()
     assert.same({{1, 1}, {8, 8}}, m(suture.ones(2, 2)):tolist())
     assert.same({{0, 0}, {7, 7}}, m.seen:tolist())
+  end)
+
+  it("are announced to the journal as what they are parts of", function()
+    local journal, seen = require "suture.base.journal", {}
+    local was = journal.on_write
+    journal.on_write = function(t) seen[#seen + 1] = t end
+    local l = suture.nn.Linear(2, 2)
+    l.weight[0][1] = 3
+    l.weight[1]:fill_(2)
+    l.weight[l.weight:gt(2)] = 0
+    journal.on_write = was
+    assert.equal(3, #seen)
+    for _, t in ipairs(seen) do assert.is_true(rawequal(t, l.weight)) end
   end)
 
   it("go when nobody has them", function()
