@@ -69,10 +69,7 @@ static int optim_step_group(lua_State *L) {
                        .nesterov = flag(L, "nesterov"), .maximize = flag(L, "maximize"), .amsgrad = flag(L, "amsgrad"),
                        .centered = flag(L, "centered")};
   Err e;
-  for (int i = 0; i < g->n; i++) bind_follow(L, g->param[i], false);
-  bool ok = optim_step(&set, g->param, g->state, g->n, &e);
-  for (int i = 0; i < g->n; i++) bind_follow(L, g->param[i], true);
-  if (!ok) return bind_raise(L, &e);
+  if (!optim_step(&set, g->param, g->state, g->n, &e)) return bind_raise(L, &e);
   return 0;
 }
 

@@ -39,10 +39,6 @@ bool bind_as_leaf(lua_State *L, int i);
 
 /* Whether the tensor at i is a view: it changes in place with what it is a part of. */
 bool bind_is_part(lua_State *L, int i);
-/* Before the numbers of the leaf at i change in place: computes what waits on them, and lets its views follow. Raises. */
-void bind_write(lua_State *L, int i);
-/* For changes that are made elsewhere: lets the views of a leaf know before and after. */
-void bind_follow(lua_State *L, Node *n, bool after);
 
 /* A shape from the arguments at i: numbers up to the top of the stack, or one table of numbers. */
 Shape bind_check_shape(lua_State *L, int i);

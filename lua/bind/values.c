@@ -237,7 +237,8 @@ static Tensor *writable(lua_State *L, int i, const char *what) {
     err_set(&e, "%s: a value that gradients flow through cannot change in place; this one came from %s (x:detach() cuts it off)", what, n->op->name);
     bind_raise(L, &e);
   }
-  bind_write(L, i);
+  if (!node_write(n, &e)) bind_raise(L, &e);
+  tensor_touch(n->value);
   return n->value;
 }
 

@@ -8,41 +8,25 @@ local raw, graph = base.raw, base.graph
 
 local views = {}
 
-local weak = {__mode = "k"}
-local made = setmetatable({}, weak)     -- view → {of = tensor, name = operation, attrs = its attributes}
-local children = setmetatable({}, weak) -- tensor → the set of views made of it
-
 local function link(view, of, name, attrs)
-  made[view] = {of = of, name = name, attrs = attrs}
-  local set = children[of]
-  if not set then
-    set = setmetatable({}, weak)
-    children[of] = set
-  end
-  set[view] = true
-  raw.link(view, of)
+  local how = raw.made(of)
+  if how and how.name == "reshape" then views.box(of) end -- which may turn out to be a copy
+  raw.link(view, {of = of, name = name, attrs = attrs})
 end
 
 --- From now on x is part of nothing but itself.
-function views.cut(x)
-  local how = made[x]
-  if not how then return end
-  local set = children[how.of]
-  if set then set[x] = nil end
-  made[x] = nil
-  raw.link(x)
-end
+function views.cut(x) raw.link(x) end
 
 --- The core operation `name` on x with these attributes, whose result is a view of x.
 function views.of(x, name, attrs)
   local y = base.op(name)(x, attrs)
-  if raw.owns(x) and not rawequal(x, y) then link(y, x, name, attrs) end
+  if raw.owns(x) then link(y, x, name, attrs) end
   return y
 end
 
 --- A tensor of x's numbers that no gradient flows through.
 function views.detached(x)
-  local how = made[x]
+  local how = raw.made(x)
   if how and how.name ~= "detach" then -- the same view, without a gradient
     local mode = graph.grad_mode(false)
     local y = base.op(how.name)(how.of, how.attrs)
@@ -123,7 +107,7 @@ end
 
 --- Whose numbers x's are, and where: a tensor, and the box of x in its row-major order: {at=, size=, step=}.
 function views.box(x)
-  local how = made[x]
+  local how = raw.made(x)
   if not how then return whole(x) end
   local root, box = views.box(how.of)
   if ways[how.name](box, how.attrs) then return root, box end
@@ -179,22 +163,14 @@ function views.fill(what, x, value)
   return x
 end
 
--- A tensor is about to change: what waits on those that share its numbers is computed first; after that its views are
--- made anew.
-local function follow(x, after)
-  for view in next, children[x] or {} do
-    local how = raw.alive(view) and made[view]
-    if how and how.name == "detach" then
-      if not after then raw.settle(view) end
-      follow(view, after)
-    elseif how and after and not rawequal(views.box(view), view) then
-      local mode = graph.grad_mode(raw.requires_grad(view))
-      raw.become(view, base.op(how.name)(x, how.attrs))
-      graph.grad_mode(mode)
-      follow(view, after)
-    end
-  end
-end
-raw.on_write(follow)
+-- A view of what has changed in place is made anew.
+raw.on_stale(function(view)
+  local how = raw.made(view)
+  if how.name == "detach" then return raw.become(view, raw.detach(how.of)) end
+  if rawequal(views.box(view), view) then return end -- a copy, as it turns out
+  local mode = graph.grad_mode(raw.requires_grad(view))
+  raw.become(view, base.op(how.name)(how.of, how.attrs))
+  graph.grad_mode(mode)
+end)
 
 return views

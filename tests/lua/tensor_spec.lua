@@ -356,6 +356,9 @@ describe("views", function()
     x:flip(0):fill_(2)
     assert.is_true(x:eq(0):all())
     assert.is_true(y:eq(1):all())
+    local of_copy = y[0]
+    y:fill_(3)
+    assert.equal(3, of_copy:item())
     fails("several of its elements are one number", function() suture.ones(1, 3):expand(2, 3):fill_(2) end)
   end)
 
@@ -377,6 +380,10 @@ describe("views", function()
     opt:step()
     assert.same({0, 0, -1}, row:tolist())
     fails("this is a part of another tensor", function() suture.core.tensor.fill(row, 1) end)
+    local bn = suture.nn.BatchNorm1d(2)
+    local first = bn.running_mean[0]
+    bn(suture.ones(4, 2))
+    near(0.1, first:item())
   end)
 
   it("keep what waits on the numbers before", function()
