@@ -472,7 +472,7 @@ static bool depends(Node *n, Node *leaf, bool *yes, Err *e) {
   Node **node = graph_walk(&n, 1, true, &count, e);
   if (!node) return false;
   for (int i = 0; i < count; i++)
-    if (node[i] == leaf) *yes = true;
+    if (node[i] == leaf || (leaf->value && node[i]->value == leaf->value)) *yes = true; /* other leaves share its numbers (detach) */
   free(node);
   return true;
 }

@@ -1,7 +1,7 @@
---- Arguments as PyTorch gives them: some by place, the rest by name in a trailing table, all checked.
--- A signature is "in_channels:count out_channels:count kernel_size:pair stride:pair=1 bias:bool=true": name, kind, and a
--- default for what may be left out ("=nil": nil). A kind "mean|sum|none" is one of these words. What stands behind a lone "*"
--- is given by name only.
+--- Arguments as PyTorch gives them: some by place, the rest by name in a trailing table, all checked. A signature is
+-- "in_channels:count out_channels:count kernel_size:pair stride:pair=1 bias:bool=true": name, kind, and a default for
+-- what may be left out ("=nil": nil). A kind "mean|sum|none" is one of these words. What stands behind a lone "*" is
+-- given by name only.
 local fault = require "suture.base.fault"
 local suggest = require "suture.base.suggest"
 local is_tensor = require("suture.core").tensor.is
@@ -39,7 +39,9 @@ local kinds = {
   bool = {"true or false", function(v) if type(v) == "boolean" then return v end end},
   num = {"a number", function(v) if type(v) == "number" and v == v then return v end end},
   finite = {"a finite number", function(v) if type(v) == "number" and v - v == 0 then return v end end},
-  rate = {"a number, 0 or above", function(v) if type(v) == "number" and v >= 0 and v < math.huge then return v end end},
+  rate = {"a number, 0 or above", function(v)
+    if type(v) == "number" and v >= 0 and v < math.huge then return v end
+  end},
   positive = {"a number above 0", function(v) if type(v) == "number" and v > 0 then return v end end},
   prob = {"a number from 0 to 1", function(v) if type(v) == "number" and v >= 0 and v <= 1 then return v end end},
   int = {"a whole number", whole},
@@ -59,7 +61,9 @@ local kinds = {
   end},
   dtype = {'"float32", "int64" or "bool" (numbers are computed in float32)', function(v) return dtypes[v] end},
   float32 = {'"float32"', function(v) if dtypes[v] == "float32" then return "float32" end end},
-  scalar = {"a number, true or false", function(v) if type(v) == "number" or type(v) == "boolean" then return v end end},
+  scalar = {"a number, true or false", function(v)
+    if type(v) == "number" or type(v) == "boolean" then return v end
+  end},
   operand = {"a tensor or a number", function(v) if type(v) == "number" or is_tensor(v) then return v end end},
   tensors = {"a list of tensors", function(v)
     return all_of(v, function(x) if is_tensor(x) then return x end end)
@@ -149,7 +153,9 @@ local function show(v)
     for _, k in ipairs(names) do out[#out + 1] = k .. " = " .. show(v[k]) end
     return "{" .. table.concat(out, ", ") .. "}"
   end
-  if type(v) == "userdata" or type(v) == "table" then return "a " .. ((getmetatable(v) or {}).__name or type(v)):gsub("^suture%.", "") end
+  if type(v) == "userdata" or type(v) == "table" then
+    return "a " .. ((getmetatable(v) or {}).__name or type(v)):gsub("^suture%.", "")
+  end
   return tostring(v)
 end
 options.show = show
@@ -161,13 +167,16 @@ end
 
 --- Reads the names of an options table: an error with the nearest name for any that is not known.
 function options.check(what, given, known)
-  if type(given) ~= "table" or getmetatable(given) then fault("%s: expects options in a table, as {name = value}, got %s", what, show(given)) end
+  if type(given) ~= "table" or getmetatable(given) then
+    fault("%s: expects options in a table, as {name = value}, got %s", what, show(given))
+  end
   for name in pairs(given) do
     if not known[name] then
       local names = {}
       for k in pairs(known) do names[#names + 1] = k end
       table.sort(names)
-      fault("%s: no option '%s'%s (options: %s)", what, tostring(name), suggest.hint(tostring(name), names), table.concat(names, ", "))
+      fault("%s: no option '%s'%s (options: %s)", what, tostring(name), suggest.hint(tostring(name), names),
+        table.concat(names, ", "))
     end
   end
   return given
@@ -180,7 +189,8 @@ local function parse(text)
     local name, kind, default = word:match "^([%w_]+):([%w_|]+)(.*)$"
     if word == "*" then places = #args else
       local k = kinds[kind] or choice(kind)
-      args[#args + 1] = {name = name, kind = kind, expects = k[1], check = k[2], required = default == "", default = value_of(default:sub(2))}
+      args[#args + 1] = {name = name, kind = kind, expects = k[1], check = k[2], required = default == "",
+        default = value_of(default:sub(2))}
       known[name] = true
     end
   end
@@ -194,13 +204,15 @@ function options.arguments_of(text) return (parse(text)) end
 local function too_many(what, args, places, n)
   local names = {}
   for i = places + 1, #args do names[#names + 1] = args[i].name end
-  fault("%s: expects %s%s, got %d%s", what, places == 0 and "no arguments" or ("at most %d argument%s"):format(places, places == 1 and "" or "s"),
-    places < #args and " by place" or "", n, places < #args and (" (by name: {%s = …})"):format(table.concat(names, " = …, ")) or "")
+  local most = places == 0 and "no arguments" or ("at most %d argument%s"):format(places, places == 1 and "" or "s")
+  local rest = places < #args and (" (by name: {%s = …})"):format(table.concat(names, " = …, ")) or ""
+  fault("%s: expects %s%s, got %d%s", what, most, places < #args and " by place" or "", n, rest)
 end
 
 local function wrong(what, a, v)
   local mixed = type(v) == "table" and not getmetatable(v) and v[1] ~= nil and not all_of(v, function() return true end)
-  fault("%s: %s expects %s, got %s%s", what, a.name, a.expects, show(v), mixed and " (names go into a table of their own, the last)" or "")
+  fault("%s: %s expects %s, got %s%s", what, a.name, a.expects, show(v),
+    mixed and " (names go into a table of their own, the last)" or "")
 end
 
 -- Reads arguments by a signature: their values by name, or (by_place) in the order of the signature.
@@ -261,8 +273,8 @@ local function quick(a)
   end
 end
 
---- The same, and returns the values in the order of the signature. A few arguments by place, none of them a table, take a short way:
--- nothing is made in memory.
+--- The same, and returns the values in the order of the signature. A few arguments by place, none of them a table, take
+-- a short way: nothing is made in memory.
 function options.arguments(what, text)
   local read, args, _, places = reader(what, text, true), parse(text)
   local function long(...) return spread(read(...)) end
@@ -295,7 +307,9 @@ function options.listed(what, text)
     local list, named = {...}, nil
     if options.is_options(list[n]) then named, list[n], n = list[n], nil, n - 1 end
     for i = 1, n do
-      if not whole(list[i]) then fault("%s: %s expects %s, got %s at place %d", what, first.name, first.expects, show(list[i]), i) end
+      if not whole(list[i]) then
+        fault("%s: %s expects %s, got %s at place %d", what, first.name, first.expects, show(list[i]), i)
+      end
     end
     return read(list, named)
   end
@@ -306,7 +320,9 @@ function options.named(what, text)
   local read = options.signature(what, text)
   return function(given)
     if given == nil then return read() end
-    if not options.is_options(given) then fault("%s: expects options in a table, as {name = value}, got %s", what, show(given)) end
+    if not options.is_options(given) then
+      fault("%s: expects options in a table, as {name = value}, got %s", what, show(given))
+    end
     return read(given)
   end
 end

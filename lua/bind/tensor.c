@@ -5,6 +5,8 @@
 typedef struct Handle {
   Node *node; /* NULL: nothing yet, or let go */
   bool named;
+  struct Handle *root; /* NULL, or of a view: the tensor it is a part of, kept alive by the record in its user value */
+  uint64_t seen;       /* root's version when node was made: with another one it is made anew before anybody looks */
 } Handle;
 
 int bind_depth;
@@ -25,15 +27,36 @@ void bind_memory_pressure(lua_State *L) {
 
 static Handle *to_handle(lua_State *L, int i) { return luaL_testudata(L, i, BIND_TENSOR); }
 
+static uint64_t version_of(const Handle *h) { return h->node && h->node->value ? h->node->value->version : 0; }
+
+/* A view of what has changed in place since is made anew (lua/tensor/views.lua): the function of on_stale. */
+static char stale_key;
+
+static void refresh(lua_State *L, int i, Handle *h) {
+  if (!h->root || !h->node || h->seen == version_of(h->root)) return;
+  uint64_t before = h->seen;
+  i = lua_absindex(L, i);
+  h->seen = version_of(h->root);
+  luaL_checkstack(L, 4, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &stale_key);
+  lua_pushvalue(L, i);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+  h->seen = before;
+  lua_error(L);
+}
+
 Node *bind_test_tensor(lua_State *L, int i) {
   Handle *h = to_handle(L, i);
-  return h ? h->node : NULL;
+  if (!h) return NULL;
+  refresh(L, i, h);
+  return h->node;
 }
 
 Node *bind_check_tensor(lua_State *L, int i) {
   Handle *h = to_handle(L, i);
   if (!h) luaL_typeerror(L, i, "tensor");
   if (!h->node) luaL_argerror(L, i, "this tensor has been let go");
+  refresh(L, i, h);
   return h->node;
 }
 
@@ -63,9 +86,8 @@ Tensor *bind_check_value(lua_State *L, int i) {
 
 Node **bind_new_tensor(lua_State *L) {
   bind_memory_pressure(L);
-  Handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  h->node = NULL;
-  h->named = false;
+  Handle *h = lua_newuserdatauv(L, sizeof *h, 1);
+  *h = (Handle){0};
   luaL_setmetatable(L, BIND_TENSOR);
   return &h->node;
 }
@@ -207,6 +229,78 @@ bool bind_as_leaf(lua_State *L, int i) {
   return true;
 }
 
+/* ---- views (lua/tensor/views.lua) ---- */
+
+/* owns(t): whether t's numbers may change in place, so that views of it are to follow: a leaf, a view of one, or a value outside any
+ * module that no gradient flows through. */
+static int tensor_owns(lua_State *L) {
+  Node *n = bind_check_tensor(L, 1);
+  lua_pushboolean(L, !n->op || to_handle(L, 1)->root || (bind_depth == 0 && !n->requires_grad));
+  return 1;
+}
+
+/* link(view, {of = tensor, …}): view is a part of it from now on. link(view): of itself alone. */
+static int tensor_link(lua_State *L) {
+  Handle *view = to_handle(L, 1), *of = NULL;
+  if (!view) return luaL_typeerror(L, 1, "tensor");
+  lua_settop(L, 2);
+  if (lua_istable(L, 2)) {
+    lua_getfield(L, 2, "of");
+    if (!(of = to_handle(L, -1))) return luaL_typeerror(L, -1, "tensor");
+    if (of->root) { /* its record holds the root */
+      lua_getiuservalue(L, -1, 1);
+      lua_getfield(L, -1, "root");
+      of = of->root;
+    }
+    lua_setfield(L, 2, "root");
+    lua_settop(L, 2);
+  }
+  lua_setiuservalue(L, 1, 1);
+  view->root = of;
+  view->seen = of ? version_of(of) : 0;
+  return 0;
+}
+
+/* made(t) → the table that link was given; nil: t is no view. */
+static int tensor_made(lua_State *L) {
+  if (!to_handle(L, 1)) return luaL_typeerror(L, 1, "tensor");
+  lua_getiuservalue(L, 1, 1);
+  return 1;
+}
+
+/* become(t, from): t names from's value from now on. */
+static int tensor_become(lua_State *L) {
+  Node *old = bind_check_tensor(L, 1), *n = bind_check_tensor(L, 2);
+  if (old == n) return 0;
+  Handle *h = to_handle(L, 1);
+  push_handles(L);
+  lua_pushvalue(L, 1);
+  lua_rawsetp(L, -2, n);
+  if (lua_rawgetp(L, -1, old) == LUA_TUSERDATA && lua_rawequal(L, -1, 1)) {
+    lua_pushnil(L);
+    lua_rawsetp(L, -3, old);
+  }
+  h->node = node_ref(n);
+  if (h->named) {
+    node_name(n);
+    node_unname(old);
+  }
+  node_unref(old);
+  return 0;
+}
+
+/* on_stale(f): f(view) is called before a view is looked at whose tensor has changed in place. */
+static int tensor_on_stale(lua_State *L) {
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &stale_key);
+  return 0;
+}
+
+bool bind_is_part(lua_State *L, int i) {
+  Handle *h = to_handle(L, i);
+  return h && h->root;
+}
+
 /* ---- gradients ---- */
 
 static int tensor_requires_grad(lua_State *L) {
@@ -281,6 +375,7 @@ static int tensor_shape_metatable(lua_State *L) {
 static const luaL_Reg functions[] = {
   {"is", tensor_is}, {"name", tensor_name}, {"shape", tensor_shape}, {"rank", tensor_rank}, {"numel", tensor_numel},
   {"size", tensor_size}, {"requires_grad", tensor_requires_grad}, {"frozen", tensor_frozen},
+  {"owns", tensor_owns}, {"link", tensor_link}, {"made", tensor_made}, {"become", tensor_become}, {"on_stale", tensor_on_stale},
   {"is_leaf", tensor_is_leaf}, {"grad", tensor_grad}, {"version", tensor_version}, {"id", tensor_id},
   {"metatable", tensor_metatable}, {"shape_metatable", tensor_shape_metatable}, {0, 0}};
 

@@ -37,6 +37,9 @@ void bind_push_leaf(lua_State *L, Tensor *t);
 /* A computed value that no gradient flows through is as good as a leaf: computes it and makes it one. False for others. */
 bool bind_as_leaf(lua_State *L, int i);
 
+/* Whether the tensor at i is a view: it changes in place with what it is a part of. */
+bool bind_is_part(lua_State *L, int i);
+
 /* A shape from the arguments at i: numbers up to the top of the stack, or one table of numbers. */
 Shape bind_check_shape(lua_State *L, int i);
 /* Pushes a shape: a table {N, C, H, W} that prints as (N, C, H, W). */

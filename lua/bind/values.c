@@ -290,6 +290,7 @@ static int tensor_bytes_of(lua_State *L) {
 static Tensor *writable(lua_State *L, int i, const char *what) {
   Node *n = bind_check_tensor(L, i);
   Err e;
+  if (bind_is_part(L, i)) bind_fail(L, "%s: this is a part of another tensor: x[…] = y, x:fill_(v) and the like change it there", what);
   if (!bind_as_leaf(L, i)) {
     err_set(&e, "%s: a value that gradients flow through cannot change in place; this one came from %s (x:detach() cuts it off)", what, n->op->name);
     bind_raise(L, &e);

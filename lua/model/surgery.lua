@@ -309,7 +309,7 @@ function surgery.diff(a, b)
     if y == nil then d.only_a[#d.only_a + 1] = name
     elseif raw.shape(x) ~= raw.shape(y) then
       d.shapes[#d.shapes + 1] = {name = name, a = tostring(raw.shape(x)), b = tostring(raw.shape(y))}
-    elseif x ~= y and raw.bytes(x) ~= raw.bytes(y) then
+    elseif not rawequal(x, y) and raw.bytes(x) ~= raw.bytes(y) then
       pending[#pending + 1], at[#at + 1] = require("suture.tensor").no_grad(function() return (x - y):abs():max() end), name
     else d.same = d.same + 1 end
   end

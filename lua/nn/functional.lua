@@ -44,7 +44,8 @@ local conv_args = signature("conv2d", "bias:tensor=nil stride:pair=1 padding:pad
 -- padding: a number, {h, w}, "same" or "valid".
 function F.conv2d(x, weight, ...)
   local a = conv_args(...)
-  return F._conv2d(given("conv2d", "x", x), given("conv2d", "weight", weight), a.bias, a.stride, a.padding, a.dilation, a.groups)
+  return F._conv2d(given("conv2d", "x", x), given("conv2d", "weight", weight), a.bias, a.stride, a.padding, a.dilation,
+    a.groups)
 end
 
 local linear_args = arguments("linear", "weight:tensor bias:tensor=nil")
@@ -52,29 +53,37 @@ local linear_args = arguments("linear", "weight:tensor bias:tensor=nil")
 --- F.linear(x, weight[, bias]): x (…, in), weight (out, in).
 function F.linear(x, weight, bias, ...)
   given("linear", "x", x)
-  if select("#", ...) > 0 or not is(weight) or not (bias == nil or is(bias)) then weight, bias = linear_args(weight, bias, ...) end
+  if select("#", ...) > 0 or not is(weight) or not (bias == nil or is(bias)) then
+    weight, bias = linear_args(weight, bias, ...)
+  end
   return op "linear"(x, weight, bias)
 end
 
-local pool_args = signature("max_pool2d", "kernel_size:pair stride:pair=nil padding:pair0=0 dilation:pair=1 ceil_mode:bool=false")
+local pool_args = signature("max_pool2d",
+  "kernel_size:pair stride:pair=nil padding:pair0=0 dilation:pair=1 ceil_mode:bool=false")
 
 function F._max_pool2d(x, a)
-  return op "max_pool2d"(x, {kernel = a.kernel_size, stride = a.stride or a.kernel_size, padding = a.padding, dilation = a.dilation,
+  return op "max_pool2d"(x, {kernel = a.kernel_size, stride = a.stride or a.kernel_size, padding = a.padding,
+    dilation = a.dilation,
     ceil_mode = a.ceil_mode})
 end
 
---- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode]): the greatest in each window.
+--- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode]): the greatest in each
+-- window.
 function F.max_pool2d(x, ...) return F._max_pool2d(given("max_pool2d", "x", x), pool_args(...)) end
 
 local avg_args = signature("avg_pool2d",
-  "kernel_size:pair stride:pair=nil padding:pair0=0 ceil_mode:bool=false count_include_pad:bool=true divisor_override:count=nil")
+  "kernel_size:pair stride:pair=nil padding:pair0=0 ceil_mode:bool=false count_include_pad:bool=true "
+  .. "divisor_override:count=nil")
 
 function F._avg_pool2d(x, a)
-  return op "avg_pool2d"(x, {kernel = a.kernel_size, stride = a.stride or a.kernel_size, padding = a.padding, ceil_mode = a.ceil_mode,
+  return op "avg_pool2d"(x, {kernel = a.kernel_size, stride = a.stride or a.kernel_size, padding = a.padding,
+    ceil_mode = a.ceil_mode,
     count_include_pad = a.count_include_pad, divisor_override = a.divisor_override or 0})
 end
 
---- F.avg_pool2d(x, kernel_size[, stride, padding, ceil_mode, count_include_pad, divisor_override]): the mean of each window.
+--- F.avg_pool2d(x, kernel_size[, stride, padding, ceil_mode, count_include_pad, divisor_override]): the mean of each
+-- window.
 function F.avg_pool2d(x, ...) return F._avg_pool2d(given("avg_pool2d", "x", x), avg_args(...)) end
 
 local adaptive_args = signature("adaptive_avg_pool2d", "output_size:size")
@@ -92,7 +101,9 @@ local function alone(name, f, doc)
   local read = arguments(name, "inplace:bool=false")
   F[name] = function(x, ...)
     given(name, "x", x)
-    if select("#", ...) > 0 and read(...) then fault("%s: inplace is not needed: write x = F.%s(x), the planner shares the memory", name, name) end
+    if select("#", ...) > 0 and read(...) then
+      fault("%s: inplace is not needed: write x = F.%s(x), the planner shares the memory", name, name)
+    end
     return f(x)
   end
   docs[F[name]] = ("F.%s(x): %s"):format(name, doc)
@@ -101,13 +112,15 @@ alone("relu", function(x) return op "relu"(x) end, "x where it is positive, else
 alone("sigmoid", function(x) return op "sigmoid"(x) end, "1 / (1 + e⁻ˣ).")
 alone("tanh", function(x) return op "tanh"(x) end, "the hyperbolic tangent.")
 alone("silu", function(x) return op "silu"(x) end, "x · sigmoid(x). Elfwing et al. 2017, arXiv:1702.03118.")
-alone("hardswish", function(x) return op "hardswish"(x) end, "x · relu6(x + 3) / 6. Howard et al. 2019, arXiv:1905.02244.")
+alone("hardswish", function(x) return op "hardswish"(x) end,
+  "x · relu6(x + 3) / 6. Howard et al. 2019, arXiv:1905.02244.")
 alone("relu6", function(x) return op "clamp"(x, {min = 0, max = 6, open = true}) end, "clamped to 0 … 6.")
 alone("hardsigmoid", function(x) return op "clamp"(x + 3, {min = 0, max = 6, open = true}) / 6 end,
   "relu6(x + 3) / 6, straight pieces in place of the sigmoid. Howard et al. 2019, arXiv:1905.02244.")
 alone("mish", function(x) return x * F.softplus(x):tanh() end, "x · tanh(softplus(x)). Misra 2019, arXiv:1908.08681.")
 
---- F.gelu(x[, {approximate = "none"}]): x Φ(x); "tanh" for the approximation. Hendrycks & Gimpel 2016, arXiv:1606.08415.
+--- F.gelu(x[, {approximate = "none"}]): x Φ(x); "tanh" for the approximation. Hendrycks & Gimpel 2016,
+-- arXiv:1606.08415.
 function F.gelu(x, ...) return given("gelu", "x", x):gelu(...) end
 
 local leaky_args, elu_args = arguments("leaky_relu", "negative_slope:num=0.01"), arguments("elu", "alpha:num=1")
@@ -149,12 +162,15 @@ end
 local depth_args = signature("stochastic_depth", "p:prob mode:row|batch training:bool=true")
 
 function F._stochastic_depth_mode(what, mode)
-  if mode ~= "row" and mode ~= "batch" then fault('%s: mode is "row" (each sample alone) or "batch" (all together), got %s', what, options.show(mode)) end
+  if mode ~= "row" and mode ~= "batch" then
+    fault('%s: mode is "row" (each sample alone) or "batch" (all together), got %s', what, options.show(mode))
+  end
   return mode
 end
 
---- F.stochastic_depth(x, p, mode[, training (true)]): x (N, …) dropped whole with probability p, else divided by 1 - p; mode
--- "row": each sample alone, "batch": all together. Huang et al. 2016, arXiv:1603.09382; as torchvision.ops.stochastic_depth.
+--- F.stochastic_depth(x, p, mode[, training (true)]): x (N, …) dropped whole with probability p, else divided by 1 - p;
+-- mode "row": each sample alone, "batch": all together. Huang et al. 2016, arXiv:1603.09382; as
+-- torchvision.ops.stochastic_depth.
 function F.stochastic_depth(x, ...)
   local a = depth_args(...)
   given("stochastic_depth", "x", x)
@@ -167,14 +183,15 @@ function F.flatten(x, ...) return given("flatten", "x", x):flatten(...) end
 
 local pad_args = arguments("pad", "pad:ints mode:str=constant value:num=0")
 
---- F.pad(x, {left, right, top, bottom, …}[, mode ("constant"), value (0)]): that value around the last dimensions, the last one
--- first; negative numbers cut off.
+--- F.pad(x, {left, right, top, bottom, …}[, mode ("constant"), value (0)]): that value around the last dimensions, the
+-- last one first; negative numbers cut off.
 function F.pad(x, ...)
   given("pad", "x", x)
   local pads, mode, value = pad_args(...)
   if mode ~= "constant" then fault('pad: mode "constant" is the one there is, got %q', mode) end
   if #pads % 2 ~= 0 or #pads > 2 * x:dim() then
-    fault("pad: expects {left, right, top, bottom, …}, at most a pair per dimension of %s, got %s", x.shape, options.show(pads))
+    fault("pad: expects {left, right, top, bottom, …}, at most a pair per dimension of %s, got %s", x.shape,
+      options.show(pads))
   end
   return op "pad"(x, {pad = pads, value = value})
 end
@@ -190,14 +207,17 @@ function F._batch_norm(x, mean, var, weight, bias, training, momentum, eps)
 end
 
 local bn_args = signature("batch_norm",
-  "running_mean:tensor=nil running_var:tensor=nil weight:tensor=nil bias:tensor=nil training:bool=false momentum:num=0.1 eps:num=1e-5")
+  "running_mean:tensor=nil running_var:tensor=nil weight:tensor=nil bias:tensor=nil training:bool=false "
+  .. "momentum:num=0.1 eps:num=1e-5")
 
---- F.batch_norm(x, running_mean, running_var[, weight, bias, training (false), momentum (0.1), eps (1e-5)]): over all but
--- dimension 1. In training with the batch's own statistics, which the running ones then follow.
+--- F.batch_norm(x, running_mean, running_var[, weight, bias, training (false), momentum (0.1), eps (1e-5)]): over all
+-- but dimension 1. In training with the batch's own statistics, which the running ones then follow.
 function F.batch_norm(x, ...)
   local a = bn_args(...)
   given("batch_norm", "x", x)
-  if not a.training and not (a.running_mean and a.running_var) then fault "batch_norm: expects running_mean and running_var when not training" end
+  if not a.training and not (a.running_mean and a.running_var) then
+    fault "batch_norm: expects running_mean and running_var when not training"
+  end
   return F._batch_norm(x, a.running_mean, a.running_var, a.weight, a.bias, a.training, a.momentum, a.eps)
 end
 
@@ -213,8 +233,9 @@ end
 
 local ln_args = signature("layer_norm", "normalized_shape:sizes weight:tensor=nil bias:tensor=nil eps:num=1e-5")
 
---- F.layer_norm(x, normalized_shape[, weight, bias, eps (1e-5)]): over the last dimensions, whose sizes normalized_shape names
--- (a number: the last one); each row by its own mean and variance. Ba, Kiros & Hinton 2016, arXiv:1607.06450.
+--- F.layer_norm(x, normalized_shape[, weight, bias, eps (1e-5)]): over the last dimensions, whose sizes
+-- normalized_shape names (a number: the last one); each row by its own mean and variance. Ba, Kiros & Hinton 2016,
+-- arXiv:1607.06450.
 function F.layer_norm(x, ...)
   local a = ln_args(...)
   return F._layer_norm(given("layer_norm", "x", x), a.normalized_shape, a.weight, a.bias, a.eps)
@@ -236,8 +257,8 @@ end
 
 local gn_args = signature("group_norm", "num_groups:count weight:tensor=nil bias:tensor=nil eps:num=1e-5")
 
---- F.group_norm(x, num_groups[, weight, bias, eps (1e-5)]): x (N, C, …); the channels of each group are normalised together, by
--- their own mean and variance in each sample. Wu & He 2018, arXiv:1803.08494.
+--- F.group_norm(x, num_groups[, weight, bias, eps (1e-5)]): x (N, C, …); the channels of each group are normalised
+-- together, by their own mean and variance in each sample. Wu & He 2018, arXiv:1803.08494.
 function F.group_norm(x, ...)
   local a = gn_args(...)
   return F._group_norm(given("group_norm", "x", x), a.num_groups, a.weight, a.bias, a.eps)
@@ -248,10 +269,10 @@ end
 local attention_args = signature("scaled_dot_product_attention",
   "attn_mask:tensor=nil dropout_p:prob=0 is_causal:bool=false scale:num=nil")
 
---- F.scaled_dot_product_attention(q, k, v[, attn_mask, dropout_p (0), is_causal (false), scale (1/√d)]):
--- softmax(scale q kᵀ + attn_mask) v over the last two dimensions; q (…, L, d), k (…, S, d), v (…, S, dv). attn_mask stretches to
--- (…, L, S): numbers are added, and learn; of true and false, true takes part. is_causal: row i sees keys 0 to i. dropout_p drops
--- probabilities whenever it is above 0. Vaswani et al. 2017, arXiv:1706.03762.
+--- F.scaled_dot_product_attention(q, k, v[, attn_mask, dropout_p (0), is_causal (false), scale (1/√d)]): softmax(scale
+-- q kᵀ + attn_mask) v over the last two dimensions; q (…, L, d), k (…, S, d), v (…, S, dv). attn_mask stretches to (…,
+-- L, S): numbers are added, and learn; of true and false, true takes part. is_causal: row i sees keys 0 to i.
+-- dropout_p drops probabilities whenever it is above 0. Vaswani et al. 2017, arXiv:1706.03762.
 function F.scaled_dot_product_attention(q, k, v, ...)
   local what = "scaled_dot_product_attention"
   local a = attention_args(...)
@@ -260,7 +281,8 @@ function F.scaled_dot_product_attention(q, k, v, ...)
   if mask and a.is_causal then fault("%s: takes attn_mask or is_causal, not both", what) end
   if mask and mask.dtype == "bool" then mask = tensor.where(mask, 0, -math.huge) end
   if a.dropout_p == 0 then return op(what)(q, k, v, mask, {scale = a.scale or 0, causal = a.is_causal}) end
-  local scores = q:matmul(k:transpose(-1, -2)) * (a.scale or raw.size(q, -1) ^ -0.5) -- what is dropped is drawn for all of them
+  -- what is dropped is drawn for all of them
+  local scores = q:matmul(k:transpose(-1, -2)) * (a.scale or raw.size(q, -1) ^ -0.5)
   if a.is_causal then
     local l, s = raw.size(q, -2), raw.size(k, -2)
     mask = tensor.where(tensor.arange(s):le(tensor.arange(l):unsqueeze(1)), 0, -math.huge)
@@ -269,9 +291,9 @@ function F.scaled_dot_product_attention(q, k, v, ...)
   return F.dropout(scores:softmax(-1), a.dropout_p):matmul(v)
 end
 
--- The same of qkv (…, L, 3 · heads · d), as one linear map makes queries, keys and values: all q, all k, all v, or with interleaved
--- q, k, v of each head in turn. → (…, L, heads · d). mask: numbers that stretch to (…, heads, L, L), or nil. dropout: of the
--- probabilities, whenever it is above 0.
+-- The same of qkv (…, L, 3 · heads · d), as one linear map makes queries, keys and values: all q, all k, all v, or with
+-- interleaved q, k, v of each head in turn. → (…, L, heads · d). mask: numbers that stretch to (…, heads, L, L), or
+-- nil. dropout: of the probabilities, whenever it is above 0.
 function F._packed_attention(qkv, heads, mask, opts)
   local o = opts or {}
   if (o.dropout or 0) == 0 then
@@ -282,7 +304,8 @@ function F._packed_attention(qkv, heads, mask, opts)
   lead[rank], lead[rank + 1], lead[rank + 2] = o.interleaved and heads or 3, o.interleaved and 3 or heads, d
   local apart, which = qkv:reshape(table.unpack(lead)), o.interleaved and rank or rank - 1
   local function part(i) return apart:select(which, i):transpose(rank - 2, rank - 1) end -- (…, heads, L, d)
-  local y = F.scaled_dot_product_attention(part(0), part(1), part(2), {attn_mask = mask, dropout_p = o.dropout, scale = o.scale})
+  local y = F.scaled_dot_product_attention(part(0), part(1), part(2), {attn_mask = mask, dropout_p = o.dropout,
+    scale = o.scale})
   return y:transpose(rank - 2, rank - 1):flatten(rank - 1)
 end
 
@@ -303,7 +326,9 @@ function F.one_hot(t, ...)
   if n == -1 then n = math.floor(t:max():item()) + 1 end
   if n < 1 then fault("one_hot: expects a number of classes above 0, got %d", n) end
   for i, c in ipairs(raw.flat(t)) do
-    if c < 0 or c >= n or c % 1 ~= 0 then fault("one_hot: class %s at index %d is no whole number below %d", c, i - 1, n) end
+    if c < 0 or c >= n or c % 1 ~= 0 then
+      fault("one_hot: class %s at index %d is no whole number below %d", c, i - 1, n)
+    end
   end
   return op "one_hot"(t, {classes = n})
 end

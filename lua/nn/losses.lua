@@ -42,7 +42,8 @@ end
 -- Of probabilities, one for each class, in the logits' shape.
 local function soft_cross_entropy(logits, target, a)
   if raw.dtype(target) ~= "float32" then
-    fault("cross_entropy: a target of the logits' shape %s holds probabilities, of float32, got %s (class numbers have one dimension less)",
+    fault("cross_entropy: a target of the logits' shape %s holds probabilities, of float32, got %s "
+      .. "(class numbers have one dimension less)",
       raw.shape(logits), raw.dtype(target))
   end
   if a.ignore_index >= 0 then fault "cross_entropy: ignore_index goes with class numbers, not with probabilities" end
@@ -63,12 +64,13 @@ local function soft_cross_entropy(logits, target, a)
   return reduced(loss, a.reduction)
 end
 
--- Losses of class numbers take (N, C), (N, C, L) and (N, C, H, W): more dimensions are made one. Returns also what gives a value for
--- each of them its shape back.
+-- Losses of class numbers take (N, C), (N, C, L) and (N, C, H, W): more dimensions are made one. Returns also what
+-- gives a value for each of them its shape back.
 local function few_dims(logits, target)
   if raw.rank(logits) < 5 then return logits, target, function(loss) return loss end end
   local shape = target.shape
-  return logits:flatten(2), target:flatten(1), function(loss) return raw.rank(loss) > 0 and loss:reshape(shape) or loss end
+  local function back(loss) return raw.rank(loss) > 0 and loss:reshape(shape) or loss end
+  return logits:flatten(2), target:flatten(1), back
 end
 
 function F._cross_entropy(logits, target, a)
@@ -79,8 +81,9 @@ function F._cross_entropy(logits, target, a)
   if raw.rank(target) == raw.rank(logits) then
     local wanted = {table.unpack(raw.shape(logits))}
     table.remove(wanted, math.min(2, #wanted))
-    fault("cross_entropy: a target of shape %s holds neither class numbers, of shape (%s), nor probabilities, of %s%s", raw.shape(target),
-      table.concat(wanted, ", "), raw.shape(logits), raw.rank(target) > 1 and raw.size(target, 1) == 1 and " (y:squeeze(1))" or "")
+    fault("cross_entropy: a target of shape %s holds neither class numbers, of shape (%s), nor probabilities, of %s%s",
+      raw.shape(target), table.concat(wanted, ", "), raw.shape(logits),
+      raw.rank(target) > 1 and raw.size(target, 1) == 1 and " (y:squeeze(1))" or "")
   end
   class_numbers("cross_entropy", target, logits, a.ignore_index)
   local back
@@ -89,11 +92,13 @@ function F._cross_entropy(logits, target, a)
     {label_smoothing = a.label_smoothing, ignore_index = a.ignore_index, reduction = reduction}))
 end
 
-local ce_args = options.signature("cross_entropy", "weight:tensor=nil ignore_index:int=-100 " .. REDUCTION .. " label_smoothing:prob=0")
+local ce_args = options.signature("cross_entropy", "weight:tensor=nil ignore_index:int=-100 " .. REDUCTION
+  .. " label_smoothing:prob=0")
 
---- F.cross_entropy(logits, target[, options]): logits (N, classes) or (N, classes, …), target class numbers (int64) of shape (N) or
--- (N, …), from 0; or probabilities (float32) of logits' shape.
--- Options: weight (a tensor, one per class), ignore_index (-100), reduction ("mean", "sum", "none"), label_smoothing (0).
+--- F.cross_entropy(logits, target[, options]): logits (N, classes) or (N, classes, …), target class numbers (int64) of
+-- shape (N) or (N, …), from 0; or probabilities (float32) of logits' shape.
+-- Options: weight (a tensor, one per class), ignore_index (-100), reduction ("mean", "sum", "none"), label_smoothing
+-- (0).
 function F.cross_entropy(logits, target, ...) return F._cross_entropy(logits, target, ce_args(...)) end
 
 local nll_args = arguments("nll_loss", "weight:tensor=nil ignore_index:int=-100 " .. REDUCTION)
@@ -143,7 +148,8 @@ function F.smooth_l1_loss(x, target, ...)
   return reduced(near * near * (0.5 / beta) + (d - near), reduction)
 end
 
-local bce_logits_args = arguments("binary_cross_entropy_with_logits", "weight:tensor=nil pos_weight:tensor=nil " .. REDUCTION)
+local bce_logits_args = arguments("binary_cross_entropy_with_logits", "weight:tensor=nil pos_weight:tensor=nil "
+  .. REDUCTION)
 
 --- F.binary_cross_entropy_with_logits(x, target[, weight, pos_weight, reduction ("mean")]): targets from 0 to 1.
 function F.binary_cross_entropy_with_logits(x, target, ...)
@@ -156,7 +162,8 @@ end
 
 local bce_args = arguments("binary_cross_entropy", "weight:tensor=nil pos_weight:tensor=nil " .. REDUCTION)
 
---- F.binary_cross_entropy(p, target[, {weight, reduction ("mean")}]): of probabilities; logarithms are cut off at -100, as in PyTorch.
+--- F.binary_cross_entropy(p, target[, {weight, reduction ("mean")}]): of probabilities; logarithms are cut off at -100,
+-- as in PyTorch.
 function F.binary_cross_entropy(p, target, ...)
   fits("binary_cross_entropy", p, target)
   local weight, pos_weight, reduction = bce_args(...)

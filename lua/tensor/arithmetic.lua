@@ -1,5 +1,6 @@
 --- Element by element, matrix products, and what has the shape of its input.
 local fault = require "suture.base.fault"
+local note = require "suture.base.note"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
 local tensor, T, raw, is, op, class_of, want = base.tensor, base.T, base.raw, base.is, base.op, base.class_of, base.want
@@ -21,7 +22,8 @@ local function binary(name)
   end
 end
 
--- The method of such an operation: its second operand by place or by name. What comes by place alone takes the short way.
+-- The method of such an operation: its second operand by place or by name. What comes by place alone takes the short
+-- way.
 local function method(name, f, argument)
   local read = arguments(name, argument)
   return function(x, y, ...)
@@ -42,7 +44,8 @@ for name, sign in pairs {add = "__add", sub = "__sub"} do
     if select("#", ...) > 0 or not is_operand(y) then y, alpha = read(y, ...) end
     return f(x, alpha == 1 and y or y * alpha)
   end
-  docs[T[name]] = ("x:%s(y[, {alpha = 1}]): x %s alpha · y; y a tensor or a number. Shapes broadcast."):format(name, name == "add" and "+" or "-")
+  docs[T[name]] = ("x:%s(y[, {alpha = 1}]): x %s alpha · y; y a tensor or a number. Shapes broadcast."):format(name,
+    name == "add" and "+" or "-")
 end
 docs[T.mul] = "x:mul(y): x · y, element by element; y a tensor or a number. Shapes broadcast."
 docs[T.pow] = "x:pow(y): x to the power of y, a tensor or a number. Shapes broadcast."
@@ -60,8 +63,8 @@ local function ceil(x) return -op "floor"(-x) end
 T.__div = binary "div"
 local div_args = arguments("div", "other:operand * rounding_mode:trunc|floor=nil")
 
---- x:div(y[, {rounding_mode = "trunc"|"floor"}]): x / y; with a rounding_mode cut towards 0, or rounded down (whole numbers then
--- stay whole). Shapes broadcast.
+--- x:div(y[, {rounding_mode = "trunc"|"floor"}]): x / y; with a rounding_mode cut towards 0, or rounded down (whole
+-- numbers then stay whole). Shapes broadcast.
 function T.div(x, y, ...)
   local mode
   if select("#", ...) > 0 or not is_operand(y) then y, mode = div_args(y, ...) end
@@ -86,7 +89,8 @@ local signs = {eq = "=", ne = "≠", lt = "<", le = "≤", gt = ">", ge = "≥"}
 for name, sign in pairs(signs) do
   local f = method(name, binary(name), "other:operand")
   T[name], tensor[name] = f, f
-  docs[f] = ("x:%s(y): true where x %s y, element by element; y a tensor or a number. Shapes broadcast."):format(name, sign)
+  docs[f] = ("x:%s(y): true where x %s y, element by element; y a tensor or a number. Shapes broadcast."):format(name,
+    sign)
 end
 for _, name in ipairs {"maximum", "minimum"} do
   local f = method(name, binary(name), "other:operand")
@@ -95,8 +99,27 @@ for _, name in ipairs {"maximum", "minimum"} do
     name == "maximum" and "greater" or "lesser")
 end
 
+local function first(x)
+  local v = raw.flat(x)[1]
+  return type(v) == "boolean" and (v and 1 or 0) or v
+end
+
+-- a == b: one true or false. Lua asks only of two tensors that are not the same object: t == 1 is false without a word.
+function T.__eq(a, b)
+  if not (is(a) and is(b)) then return false end
+  if raw.numel(a) == 1 and raw.numel(b) == 1 then return first(a) == first(b) end
+  note.once("tensor ==", ("note: x == y of shapes %s and %s asks whether they are the same object: "
+    .. "x:eq(y) compares element by element, "
+    .. "x:equal(y) the whole"):format(raw.shape(a), raw.shape(b)))
+  return false
+end
+docs[T.eq] = docs[T.eq] .. "\nx == y compares tensors of one element by value, of others it asks whether they are the "
+  .. "same object (x:equal(y) compares the whole);\nwith a number, x == 1, Lua itself answers false: x:item() == 1."
+
 -- Lua makes one true or false of a comparison.
-function T.__lt() fault "< and > give one true or false in Lua: x:lt(y), x:le(y), x:gt(y), x:ge(y) compare element by element" end
+function T.__lt()
+  fault "< and > give one true or false in Lua: x:lt(y), x:le(y), x:gt(y), x:ge(y) compare element by element"
+end
 T.__le = T.__lt
 
 -- ---- of one tensor ----
@@ -112,7 +135,8 @@ local function unary(name, f, doc)
   docs[method_of] = ("x:%s(): %s"):format(name, doc)
 end
 
-for _, name in ipairs {"neg", "exp", "log", "sqrt", "rsqrt", "square", "abs", "relu", "sigmoid", "tanh", "sign", "sin", "cos", "silu",
+for _, name in ipairs {"neg", "exp", "log", "sqrt", "rsqrt", "square", "abs", "relu", "sigmoid", "tanh", "sign", "sin",
+  "cos", "silu",
   "hardswish"} do
   unary(name, function(x) return op(name)(want(name, x)) end, ops[name].doc)
 end
@@ -122,8 +146,8 @@ unary("ceil", function(x) return rounded("ceil", x, ceil) end, "rounded up.")
 
 local round_args = arguments("round", "* decimals:int=0")
 
---- x:round([{decimals = 0}]): the nearest whole number, halves to even; or the nearest with so many decimals (below 0: tens,
--- hundreds …).
+--- x:round([{decimals = 0}]): the nearest whole number, halves to even; or the nearest with so many decimals (below 0:
+-- tens, hundreds …).
 function T.round(x, ...)
   local decimals = round_args(...)
   return rounded("round", x, function()
@@ -156,8 +180,8 @@ tensor.softplus = T.softplus
 
 local clamp_args = arguments("clamp", "min:operand=nil max:operand=nil")
 
---- x:clamp(min, max): numbers below min become min, above max become max; nil: no bound. Each bound is a number, or a tensor that
--- broadcasts with x.
+--- x:clamp(min, max): numbers below min become min, above max become max; nil: no bound. Each bound is a number, or a
+-- tensor that broadcasts with x.
 function T.clamp(x, ...)
   local min, max = clamp_args(...)
   if min == nil and max == nil then fault "clamp: expects a lower or an upper bound" end
@@ -175,7 +199,9 @@ local softmax_args, log_softmax_args = arguments("softmax", "dim:dim=-1"), argum
 function T.softmax(x, ...) return op "softmax"(x, {dim = base.axis("softmax", x, (softmax_args(...)))}) end
 
 --- x:log_softmax([dim (-1)]): the logarithm of softmax.
-function T.log_softmax(x, ...) return op "log_softmax"(x, {dim = base.axis("log_softmax", x, (log_softmax_args(...)))}) end
+function T.log_softmax(x, ...)
+  return op "log_softmax"(x, {dim = base.axis("log_softmax", x, (log_softmax_args(...)))})
+end
 
 -- ---- matrix products ----
 
@@ -188,11 +214,13 @@ local function product(what)
 end
 local matmul_operands, mm_operands, bmm_operands = product "matmul", product "mm", product "bmm"
 
---- x:matmul(y): the matrix product over the last two dimensions; leading ones are batches, and broadcast. A vector is a row on the
--- left, a column on the right, and that dimension goes again.
+--- x:matmul(y): the matrix product over the last two dimensions; leading ones are batches, and broadcast. A vector is a
+-- row on the left, a column on the right, and that dimension goes again.
 function T.matmul(...)
   local x, y, m, n = matmul_operands(...)
-  if m == 0 or n == 0 then fault("matmul: expects at least one dimension, got %s and %s", raw.shape(x), raw.shape(y)) end
+  if m == 0 or n == 0 then
+    fault("matmul: expects at least one dimension, got %s and %s", raw.shape(x), raw.shape(y))
+  end
   if m > 1 and n > 1 then return op "matmul"(x, y) end
   local z = op "matmul"(m == 1 and x:unsqueeze(0) or x, n == 1 and y:unsqueeze(-1) or y)
   if n == 1 then z = z:squeeze(-1) end

@@ -1,4 +1,5 @@
---- What the files of this room share: the module `tensor`, the methods' table, the operations, and how dimensions are read.
+--- What the files of this room share: the module `tensor`, the methods' table, the operations, and how dimensions are
+-- read.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"

@@ -1,7 +1,7 @@
---- x[…] read and assigned: x[2], x["1:4"], x[{0, ":", "::2", "...", "None", mask, tensor}], as x[0, :, ::2, …] in PyTorch: numbers,
--- slices, all the dimensions between, a new dimension, and advanced indices: tensors of places and masks.
+--- x[…] read and assigned: x[2], x["1:4"], x[{0, ":", "::2", "...", "None", mask, tensor}], as x[0, :, ::2, …] in
+-- PyTorch: numbers, slices, all the dimensions between, a new dimension, and advanced indices: tensors of places and
+-- masks.
 local fault = require "suture.base.fault"
-local journal = require "suture.base.journal"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
 local views = require "suture.tensor.views"
@@ -11,7 +11,8 @@ local unpack = table.unpack
 -- ---- what stands in the brackets ----
 
 local function refuse(item)
-  fault('an index is a whole number, a slice as "1:4", "...", "None", a tensor of places or a mask, or a list of these in one table, '
+  fault('an index is a whole number, a slice as "1:4", "...", "None", a tensor of places or a mask, or a list of these '
+    .. "in one table, "
     .. "got %s", options.show(item))
 end
 
@@ -32,14 +33,16 @@ local function item_of(v)
   if raw.numel(v) == 0 then return {places = v} end
   if raw.dtype(v) ~= "int64" then
     local _, _, _, bad, whole = raw.stats(v)
-    if bad > 0 or not whole then fault("an index is made of whole numbers or of true and false, got %s", raw.dtype(v)) end
+    if bad > 0 or not whole then
+      fault("an index is made of whole numbers or of true and false, got %s", raw.dtype(v))
+    end
   end
   if raw.rank(v) == 0 then return {int = math.tointeger(v:item())} end
   return {places = v}
 end
 
--- The items of a key. A table of numbers alone names one element: with fewer than dimensions it could as well be meant as Python's
--- list of places, x[[0, 2]].
+-- The items of a key. A table of numbers alone names one element: with fewer than dimensions it could as well be meant
+-- as Python's list of places, x[[0, 2]].
 local function items_of(x, key)
   if type(key) ~= "table" or getmetatable(key) then return {item_of(key)} end
   if #key == 0 then refuse(key) end
@@ -50,7 +53,8 @@ local function items_of(x, key)
   end
   if numbers and #out < raw.rank(x) then
     local list = table.concat(key, ", ")
-    fault('x[{%s}]: %d of %d dimensions: x[{%s, "..."}] is the part there, x[{{%s}}] the places of dimension 0', list, #out, raw.rank(x),
+    fault('x[{%s}]: %d of %d dimensions: x[{%s, "..."}] is the part there, x[{{%s}}] the places of dimension 0', list,
+      #out, raw.rank(x),
       list, list)
   end
   return out
@@ -81,7 +85,8 @@ local function in_range(places, n, d)
   if raw.numel(places) == 0 then return places end
   local least, most = raw.stats(places)
   if least < -n or most >= n then
-    fault("index %d is out of range for dimension %d of length %d (%d to %d)", least < -n and least or most, d, n, -n, n - 1)
+    fault("index %d is out of range for dimension %d of length %d (%d to %d)", least < -n and least or most, d, n, -n,
+      n - 1)
   end
   return least < 0 and tensor.where(places:lt(0), places + n, places) or places
 end
@@ -112,7 +117,8 @@ local function walk(x, items, cursor)
     elseif item.int then
       local n, i = shape[own + 1], item.int
       if i < -n or i >= n then
-        fault("index %d is out of range for dimension %d of shape %s (%d to %d)", i, own, shape, -n, n - 1)
+        fault("index %d is out of range for dimension %d of shape %s (%d to %d)%s", i, own, shape, -n, n - 1,
+          i == n and #items == 1 and " · ipairs begins at 1 and misses x[0]: for i, v in pairs(x)" or "")
       end
       cursor:select(d, i % n)
       own = own + 1
@@ -128,7 +134,9 @@ local function walk(x, items, cursor)
     else
       local sides = raw.shape(item.mask)
       for k = 1, #sides do
-        if sides[k] ~= shape[own + k] then fault("a mask of shape %s does not fit dimension %d of shape %s", sides, own + k - 1, shape) end
+        if sides[k] ~= shape[own + k] then
+          fault("a mask of shape %s does not fit dimension %d of shape %s", sides, own + k - 1, shape)
+        end
       end
       if #sides == 0 then refuse(item.mask) end
       for _, places in ipairs(places_of(item.mask)) do
@@ -159,8 +167,8 @@ local function common_shape(advanced)
   return shape
 end
 
--- Where the broadcast places come to stand among the dimensions left: in place of the first when they stand side by side, in front
--- otherwise, as in NumPy.
+-- Where the broadcast places come to stand among the dimensions left: in place of the first when they stand side by
+-- side, in front otherwise, as in NumPy.
 local function place_of(advanced)
   for k = 2, #advanced do
     if advanced[k].dim ~= advanced[k - 1].dim + 1 then return 0 end
@@ -229,7 +237,8 @@ end
 
 -- ---- assigning ----
 
--- A part of a tensor's numbers, in its row-major order: where it begins, its sizes, and the way from one element to the next.
+-- A part of a tensor's numbers, in its row-major order: where it begins, its sizes, and the way from one element to the
+-- next.
 local Box = {}
 Box.__index = Box
 function Box:unsqueeze(d)
@@ -263,7 +272,8 @@ local function scatter(root, box, advanced, y)
   local places = {}
   for _, a in ipairs(advanced) do
     local way = box.step[a.dim + 1]
-    for i, p in ipairs(raw.flat(a.places:expand(common):contiguous())) do places[i] = (places[i] or box.at) + math.tointeger(p) * way end
+    for i, p in ipairs(raw.flat(a.places:expand(common):contiguous())) do places[i] = (places[i]
+      or box.at) + math.tointeger(p) * way end
   end
   if is(y) then
     y = base.stretched("x[…] = y", y, whole)
@@ -275,12 +285,14 @@ end
 local function assign(x, key, y)
   if type(y) == "boolean" then y = y and 1 or 0 end
   if type(y) ~= "number" and not is(y) then
-    fault("x[…] = y: y expects a number or a tensor, got %s%s", options.show(y), type(y) == "table" and " (tensor{…} makes one)" or "")
+    fault("x[…] = y: y expects a number or a tensor, got %s%s", options.show(y), type(y) == "table"
+      and " (tensor{…} makes one)" or "")
   end
   if is(y) and raw.requires_grad(y) and graph.grad_mode() then
-    fault "x[…] = y: a gradient flows to y, and in place it would be lost (y:detach(), or stack, cat, where make a new tensor)"
+    fault("x[…] = y: a gradient flows to y, and in place it would be lost "
+      .. "(y:detach(), or stack, cat, where make a new tensor)")
   end
-  local root, box = views.box(x)
+  local root, box = views.target("x[…] = y", x)
   setmetatable(box, Box)
   local advanced = walk(x, items_of(x, key), box)
   tensor.no_grad(function()
@@ -288,7 +300,6 @@ local function assign(x, key, y)
     elseif raw.dtype(x) == "int64" then y = y < 0 and math.ceil(y) or math.floor(y)
     elseif raw.dtype(x) == "bool" then y = y ~= 0 and 1 or 0 end
     if #advanced == 0 and is(y) then y = base.stretched("x[…] = y", y, box.size) end
-    journal.writes(root)
     if #advanced > 0 then scatter(root, box, advanced, y) else raw.put(root, {box.at}, box.size, box.step, y) end
   end)
 end
@@ -308,8 +319,20 @@ function T.__newindex(x, key, value)
   local property = base.set[key]
   if property then return property(x, value) end
   local kind = type(key)
-  if kind == "number" or kind == "table" or is(key) or kind == "string" and is_slice(key) then return assign(x, key, value) end
+  if kind == "number" or kind == "table" or is(key) or kind == "string" and is_slice(key) then return assign(x, key,
+    value) end
   fault("a tensor has no field '%s' to set (requires_grad and grad are)", tostring(key))
+end
+
+local function next_element(x, i)
+  i = i + 1
+  if i < raw.size(x, 0) then return i, base.element(x, 0, i) end
+end
+
+-- for i, row in pairs(x): from 0 on. (ipairs begins at 1, whatever it is given.)
+function T.__pairs(x)
+  if raw.rank(x) == 0 then fault "pairs: a scalar has no elements to walk over" end
+  return next_element, x, -1
 end
 
 function T.__len(x) return raw.rank(x) > 0 and raw.size(x, 0) or fault "a scalar has no length" end
@@ -320,18 +343,23 @@ local index_select_args = options.arguments("index_select", "dim:dim index:any")
 
 --- x:index_select(dim, index): the elements of one dimension that the vector index (a tensor or a list) names, from 0.
 function T.index_select(x, dim, index, ...)
-  if type(index) == "table" and next(index) == nil then index = raw.from_list({0}, {}, "int64") end -- a list of none is no options
+  if type(index) == "table" and next(index) == nil then index = raw.from_list({0}, {},
+    "int64") end -- a list of none is no options
   dim, index = index_select_args(dim, index, ...)
   dim = base.axis("index_select", x, dim)
   if type(index) == "table" and not getmetatable(index) then index = tensor.new(index) end
   base.want("index_select", index)
   if raw.rank(index) > 1 then fault("index_select: expects an index of one dimension, got %s", raw.shape(index)) end
-  if raw.dtype(index) == "bool" then fault "index_select: a mask of true and false is no index (x[mask] chooses by one)" end
+  if raw.dtype(index) == "bool" then
+    fault "index_select: a mask of true and false is no index (x[mask] chooses by one)"
+  end
   local n = raw.rank(x) > 0 and raw.size(x, dim) or 1
   local least, most, _, bad, all_whole = raw.stats(index)
   if raw.numel(index) > 0 and (bad > 0 or not all_whole or least < 0 or most >= n) then
-    fault("index_select: expects whole numbers from 0 to %d for dimension %d of shape %s, got %s", n - 1, dim, raw.shape(x),
-      bad > 0 and "nan or inf" or not all_whole and "a fraction" or least < 0 and ("%d"):format(least) or ("%d"):format(most))
+    fault("index_select: expects whole numbers from 0 to %d for dimension %d of shape %s, got %s", n - 1, dim,
+      raw.shape(x),
+      bad > 0 and "nan or inf" or not all_whole and "a fraction" or least < 0 and ("%d"):format(least)
+        or ("%d"):format(most))
   end
   if raw.rank(x) > 0 then return op "index_select"(x, index, {dim = dim}) end
   if raw.numel(index) ~= 1 then fault("index_select: a scalar has one element, got %d places", raw.numel(index)) end

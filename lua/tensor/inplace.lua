@@ -1,4 +1,5 @@
---- Functions that end in "_": they change the numbers of a tensor in place. What changes is announced to the journal first.
+--- Functions that end in "_": they change the numbers of a tensor in place. What changes is announced to the journal
+-- first.
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
@@ -16,7 +17,8 @@ local function fitting(what, x, y)
   end)
 end
 
-local copy_args, fill_args, zero_alone = arguments("copy_", "src:operand"), arguments("fill_", "value:operand"), alone "zero_"
+local copy_args, fill_args, zero_alone = arguments("copy_", "src:operand"), arguments("fill_", "value:operand"),
+  alone "zero_"
 
 --- x:copy_(y): x's numbers become y's, which broadcasts; gradients do not see it.
 function T.copy_(x, ...) return views.write("copy_", x, fitting("copy_", x, (copy_args(...)))) end
@@ -45,7 +47,8 @@ local function redrawn(what, x, kind, a, b)
   return views.write(what, x, raw.random(kind, raw.shape(x), a, b))
 end
 
-local normal_args, uniform_args = arguments("normal_", "mean:finite=0 std:rate=1"), arguments("uniform_", "from:finite=0 to:finite=1")
+local normal_args, uniform_args = arguments("normal_", "mean:finite=0 std:rate=1"), arguments("uniform_",
+  "from:finite=0 to:finite=1")
 
 --- x:normal_([mean (0), std (1)]): numbers of this normal distribution take the place of x's.
 function T.normal_(x, ...) return redrawn("normal_", x, "normal", normal_args(...)) end
@@ -63,7 +66,8 @@ local function in_place(name)
   T[what] = function(x, ...)
     local y = graph.grad_mode() and ...
     if is(y) and raw.requires_grad(y) then
-      fault("%s: a gradient flows to what comes in, and in place it would be lost (x = x:%s(y), or y:detach(), or no_grad)", what, name)
+      fault("%s: a gradient flows to what comes in, and in place it would be lost (x = x:%s(y), or y:detach(), or no_grad)",
+        what, name)
     end
     y = tensor.no_grad(f, x, ...)
     if raw.shape(y) ~= raw.shape(x) then
@@ -76,5 +80,6 @@ local function in_place(name)
   end
   docs[T[what]] = ("x:%s(…): x:%s(…) in place; gradients do not see it."):format(what, name)
 end
-for _, name in ipairs {"add", "sub", "mul", "div", "pow", "clamp", "neg", "exp", "log", "sqrt", "abs", "relu", "sigmoid", "tanh", "floor",
+for _, name in ipairs {"add", "sub", "mul", "div", "pow", "clamp", "neg", "exp", "log", "sqrt", "abs", "relu",
+  "sigmoid", "tanh", "floor",
   "ceil", "round"} do in_place(name) end

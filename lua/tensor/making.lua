@@ -19,7 +19,8 @@ end
 local function no_names(list)
   for k in next, list do
     if type(k) ~= "number" then
-      fault("tensor: '%s' stands among the numbers: options go into a table of their own, tensor({…}, {%s = …})", tostring(k), tostring(k))
+      fault("tensor: '%s' stands among the numbers: options go into a table of their own, tensor({…}, {%s = …})",
+        tostring(k), tostring(k))
     end
   end
 end
@@ -37,11 +38,15 @@ local function flatten(list, flat, depth, shape)
     local v = list[i]
     if is(v) then v = v:tolist() end
     if type(v) == "table" then
-      if shape.leaf and shape.leaf <= depth then fault("tensor: a list and a number side by side in dimension %d", depth - 1) end
+      if shape.leaf and shape.leaf <= depth then
+        fault("tensor: a list and a number side by side in dimension %d", depth - 1)
+      end
       flatten(v, flat, depth + 1, shape)
     else
       if type(v) ~= "number" and type(v) ~= "boolean" then fault("tensor: expects numbers, got %s", class_of(v)) end
-      if shape.leaf and shape.leaf ~= depth then fault("tensor: a list and a number side by side in dimension %d", depth - 1) end
+      if shape.leaf and shape.leaf ~= depth then
+        fault("tensor: a list and a number side by side in dimension %d", depth - 1)
+      end
       shape.leaf = depth
       flat[#flat + 1] = v
     end
@@ -65,7 +70,8 @@ local new_args = arguments("tensor", "* dtype:dtype=nil requires_grad:bool=false
 -- requires_grad. The module itself has zeros, ones, cat, stack …
 function tensor.new(value, ...)
   if ... ~= nil and not options.is_options(...) then
-    fault("tensor: expects one list of numbers, as tensor{1, 2}, and options behind it, got %s as the second", options.show(...))
+    fault("tensor: expects one list of numbers, as tensor{1, 2}, and options behind it, got %s as the second",
+      options.show(...))
   end
   local dtype, requires_grad = new_args(...)
   if is(value) then return finish(raw.clone(dtype and value:to(dtype) or value), requires_grad) end
@@ -103,8 +109,8 @@ local function one(value, dtype, requires_grad)
   return value == true and 1 or value == false and 0 or value, dtype
 end
 
---- full({2, 3}, fill_value): a tensor of one value. Options: dtype (default: 7 gives int64, 7.0 float32, true bool, as in
--- PyTorch), requires_grad.
+--- full({2, 3}, fill_value): a tensor of one value. Options: dtype (default: 7 gives int64, 7.0 float32, true bool, as
+-- in PyTorch), requires_grad.
 function tensor.full(...)
   local size, value, dtype, requires_grad = full_args(...)
   value, dtype = one(value, dtype, requires_grad)
@@ -158,8 +164,9 @@ function tensor.randperm(...)
   return dtype == "int64" and x or raw.cast(x, dtype)
 end
 
---- seed(n): starts the random numbers anew; the same seed gives the same numbers, whatever the number of threads.
 local seed_args = arguments("seed", "n:int")
+
+--- seed(n): starts the random numbers anew; the same seed gives the same numbers, whatever the number of threads.
 function tensor.seed(...) core.engine.seed((seed_args(...))) end
 tensor.manual_seed = tensor.seed
 
@@ -167,8 +174,8 @@ tensor.manual_seed = tensor.seed
 
 local arange_args = arguments("arange", "start:finite stop:finite step:finite=1" .. leaf)
 
---- arange([start,] stop[, step]): start, start + step, … before stop; stop is not included. Options: dtype (default: int64
--- where all three are whole), requires_grad.
+--- arange([start,] stop[, step]): start, start + step, … before stop; stop is not included. Options: dtype (default:
+-- int64 where all three are whole), requires_grad.
 function tensor.arange(...)
   if ... == nil then fault "arange: expects arange(stop) or arange(start, stop, step)" end
   local start, stop, step, dtype, requires_grad = arange_args(with_first(0, 1, ...))
@@ -176,12 +183,14 @@ function tensor.arange(...)
   local n = math.max(0, math.ceil((stop - start) / step))
   if n > 2 ^ 53 then fault("arange: %g numbers are out of reach", n) end
   local whole = math.type(start) == "integer" and math.type(stop) == "integer" and math.type(step) == "integer"
-  return finish(raw.arange(start, step, n, dtype or whole and not requires_grad and "int64" or "float32", "arange"), requires_grad)
+  return finish(raw.arange(start, step, n, dtype or whole and not requires_grad and "int64" or "float32", "arange"),
+    requires_grad)
 end
 
 local linspace_args = arguments("linspace", "start:finite stop:finite steps:natural" .. leaf)
 
---- linspace(start, stop, steps): numbers at equal distances, both ends included. Options: dtype ("float32"), requires_grad.
+--- linspace(start, stop, steps): numbers at equal distances, both ends included. Options: dtype ("float32"),
+-- requires_grad.
 function tensor.linspace(...)
   local start, stop, steps, dtype, requires_grad = linspace_args(...)
   local x = raw.arange(start, steps > 1 and (stop - start) / (steps - 1) or 0, steps, "float32", "linspace")
@@ -201,7 +210,8 @@ end
 -- ---- like another ----
 
 local like = " * dtype:dtype=nil requires_grad:bool=false"
-local zeros_like_args, ones_like_args = arguments("zeros_like", "input:tensor" .. like), arguments("ones_like", "input:tensor" .. like)
+local zeros_like_args, ones_like_args = arguments("zeros_like", "input:tensor" .. like), arguments("ones_like",
+  "input:tensor" .. like)
 local full_like_args = arguments("full_like", "input:tensor fill_value:scalar" .. like)
 
 local function filled_like(value, x, dtype, requires_grad)
@@ -306,7 +316,9 @@ local function restored(mode, ok, ...)
 end
 
 local function called(what, on, f, ...)
-  if type(f) ~= "function" and not (getmetatable(f) or {}).__call then fault("%s: expects a function, got %s", what, class_of(f)) end
+  if type(f) ~= "function" and not (getmetatable(f) or {}).__call then
+    fault("%s: expects a function, got %s", what, class_of(f))
+  end
   return restored(graph.grad_mode(on), pcall(f, ...))
 end
 

@@ -16,7 +16,8 @@ local function number_format(values, dtype)
   end
   local form = "%.4f"
   if whole then form = hi >= 1e8 and "%.4e" or "%.0f."
-  elseif hi > 0 and (hi / lo > 1000 or hi > 1e8 or lo < 1e-4) and (hi > 1e8 or lo < 1e-4 or hi / lo > 1000) then form = "%.4e" end
+  elseif hi > 0 and (hi / lo > 1000 or hi > 1e8 or lo < 1e-4) and (hi > 1e8 or lo < 1e-4
+    or hi / lo > 1000) then form = "%.4e" end
   return function(v)
     if v ~= v then return "nan" elseif v == math.huge then return "inf" elseif v == -math.huge then return "-inf" end
     return form:format(v)
@@ -62,7 +63,8 @@ function T.__tostring(x)
       parts[#parts + 1] = build(d + 1, indent + 1)
       i = i + 1
     end
-    if not last then return "[" .. table.concat(parts, "," .. ("\n"):rep(#shape - d) .. (" "):rep(indent + 1)) .. "]" end
+    if not last then return "[" .. table.concat(parts, "," .. ("\n"):rep(#shape - d) .. (" "):rep(indent + 1))
+      .. "]" end
     local lines, line = {}, ""
     for k, p in ipairs(parts) do
       local piece = p .. (k < #parts and ", " or "")

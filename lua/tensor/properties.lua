@@ -4,6 +4,7 @@ local gradients = require "suture.tensor.gradients"
 local journal = require "suture.base.journal"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
+local views = require "suture.tensor.views"
 local tensor, T, raw, graph, want = base.tensor, base.T, base.raw, base.graph, base.want
 local arguments, alone = options.arguments, base.alone
 
@@ -69,7 +70,7 @@ end
 --- x:detach(): the same numbers, cut off from the graph that made them; they are shared, as with x.data.
 function T.detach(x, ...)
   detach_alone(...)
-  return raw.detach(x)
+  return views.detached(x)
 end
 
 local function cast(x, dtype)
@@ -79,8 +80,8 @@ end
 
 local to_args = arguments("to", "dtype:dtype")
 
---- x:to("int64"): the numbers shown and saved as another type; x itself where it has that type. x:float(), x:long(), x:bool() too.
--- x:to("cpu") is x: this engine computes on the CPU.
+--- x:to("int64"): the numbers shown and saved as another type; x itself where it has that type. x:float(), x:long(),
+-- x:bool() too. x:to("cpu") is x: this engine computes on the CPU.
 function T.to(x, dtype, ...)
   if dtype == "cpu" and select("#", ...) == 0 then return x end
   if type(dtype) == "string" and (dtype:find "^cuda" or dtype == "mps") then
@@ -96,7 +97,8 @@ local function of_dtype(name, dtype)
     return cast(x, dtype)
   end
 end
-T.float, T.long, T.int, T.bool = of_dtype("float", "float32"), of_dtype("long", "int64"), of_dtype("int", "int64"), of_dtype("bool", "bool")
+T.float, T.long, T.int, T.bool = of_dtype("float", "float32"), of_dtype("long", "int64"), of_dtype("int", "int64"),
+  of_dtype("bool", "bool")
 local docs = require "suture.base.docs"
 docs[T.float] = "x:float(): x as float32; x itself where it is."
 docs[T.long] = "x:long(): x as int64, cut towards 0; x itself where it is. No gradient flows through it."
@@ -121,9 +123,9 @@ end
 
 local backward_args = arguments("backward", "gradient:operand=nil retain_graph:bool=false")
 
---- loss:backward([gradient, retain_graph (false)]): adds the gradient of loss to x.grad of every tensor beneath that requires one.
--- A tensor of more than one element needs gradient, of its shape (a number: that everywhere). {retain_graph = true} keeps the graph
--- for another time.
+--- loss:backward([gradient, retain_graph (false)]): adds the gradient of loss to x.grad of every tensor beneath that
+-- requires one. A tensor of more than one element needs gradient, of its shape (a number: that everywhere).
+-- {retain_graph = true} keeps the graph for another time.
 function T.backward(x, ...)
   local dy, retain = backward_args(...)
   if type(dy) == "number" then dy = raw.full(raw.shape(x), dy) end
@@ -160,8 +162,10 @@ base.set = {
   requires_grad = function(x, on)
     if type(on) ~= "boolean" then fault("requires_grad: expects true or false, got %s", options.show(on)) end
     if on and raw.dtype(x) ~= "float32" then
-      fault("requires_grad: only float32 tensors can have gradients, this one is %s (x:float(), or write 1.0 for 1)", raw.dtype(x))
+      fault("requires_grad: only float32 tensors can have gradients, this one is %s (x:float(), or write 1.0 for 1)",
+        raw.dtype(x))
     end
+    if on then views.cut(x) end -- a leaf of its own from now on
     raw.requires_grad(journal.marks(x), on)
   end,
   grad = function(x, g) raw.grad(x, g ~= nil and want("grad", g) or nil) end,

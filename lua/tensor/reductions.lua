@@ -20,15 +20,16 @@ local function reduced(name, x, dims, keepdim, dtype)
   return op(name)(x, {dims = over(name, x, dims), keepdim = keepdim})
 end
 
---- x:sum([dim[, keepdim[, dtype]]]): the sum over a dimension or a list of them (default: all). keepdim (false): they stay, with
--- length 1. dtype: what x is made first.
+--- x:sum([dim[, keepdim[, dtype]]]): the sum over a dimension or a list of them (default: all). keepdim (false): they
+-- stay, with length 1. dtype: what x is made first.
 function T.sum(x, ...) return reduced("sum", x, sum_args(...)) end
 
---- x:mean([dim[, keepdim]]): the mean over a dimension or a list of them (default: all). keepdim (false): they stay, with length 1.
+--- x:mean([dim[, keepdim]]): the mean over a dimension or a list of them (default: all). keepdim (false): they stay,
+-- with length 1.
 function T.mean(x, ...) return reduced("mean", x, mean_args(...)) end
 
---- x:prod([dim[, keepdim[, dtype]]]): the product over one dimension (default: all numbers). keepdim (false): it stays, with
--- length 1. dtype: what x is made first.
+--- x:prod([dim[, keepdim[, dtype]]]): the product over one dimension (default: all numbers). keepdim (false): it stays,
+-- with length 1. dtype: what x is made first.
 function T.prod(x, ...)
   local dim, keepdim, dtype = prod_args(...)
   return reduced("prod", x, dim and {dim}, keepdim, dtype)
@@ -45,7 +46,8 @@ end
 local argmax_args = arguments("argmax", "dim:dim=nil keepdim:bool=false")
 local argmin_args = arguments("argmin", "dim:dim=nil keepdim:bool=false")
 
---- x:argmax([dim[, keepdim]]): where the greatest is, the first of equals; without dim its place in the flattened tensor.
+--- x:argmax([dim[, keepdim]]): where the greatest is, the first of equals; without dim its place in the flattened
+-- tensor.
 function T.argmax(x, ...) return place_of("argmax", x, argmax_args(...)) end
 
 --- x:argmin([dim[, keepdim]]): where the least is, the first of equals; without dim its place in the flattened tensor.
@@ -55,7 +57,8 @@ function T.argmin(x, ...) return place_of("argmin", x, argmin_args(...)) end
 local function extreme(name, arg, elementwise)
   local read, other = arguments(name, "dim:dim=nil keepdim:bool=false"), arguments(name, "other:tensor")
   return function(x, first, ...)
-    if is(first) or options.is_options(first) and first.other ~= nil then return T[elementwise](x, other(first, ...)) end
+    if is(first) or options.is_options(first) and first.other ~= nil then return T[elementwise](x, other(first,
+      ...)) end
     local dim, keepdim = read(first, ...)
     if dim == nil then
       if keepdim then fault("%s: keepdim goes with a dimension, as x:%s(0, true)", name, name) end
@@ -71,23 +74,26 @@ T.max = extreme("max", "argmax", "maximum")
 T.min = extreme("min", "argmin", "minimum")
 for _, name in ipairs {"max", "min"} do
   local most, more = name == "max" and "greatest" or "least", name == "max" and "greater" or "lesser"
-  docs[T[name]] = ([[x:%s(): the %s number. x:%s(dim[, keepdim]): the %s along a dimension, and where they are; x:%s(y): the %s of
-both, element by element. Among equals the gradient is shared by %s() and a%s, and goes to the place named by %s(dim).]]):format(
-    name, most, name, most, name, more, name, name, name)
+  docs[T[name]] = ([[x:%s(): the %s number. x:%s(dim[, keepdim]): the %s along a dimension, and where they are;
+x:%s(y): the %s of both, element by element. Among equals the gradient is shared by %s() and a%s, and goes to the
+place named by %s(dim).]]):format(name, most, name, most, name, more, name, name, name)
 end
 
 local amax_args = arguments("amax", "dim:dims=nil keepdim:bool=false")
 local amin_args = arguments("amin", "dim:dims=nil keepdim:bool=false")
 
---- x:amax([dim[, keepdim]]): the greatest over a dimension or a list of them (default: all); the gradient is shared among equals.
+--- x:amax([dim[, keepdim]]): the greatest over a dimension or a list of them (default: all); the gradient is shared
+-- among equals.
 function T.amax(x, ...) return reduced("max", x, amax_args(...)) end
 
---- x:amin([dim[, keepdim]]): the least over a dimension or a list of them (default: all); the gradient is shared among equals.
+--- x:amin([dim[, keepdim]]): the least over a dimension or a list of them (default: all); the gradient is shared among
+-- equals.
 function T.amin(x, ...) return reduced("min", x, amin_args(...)) end
 
 -- ---- spread ----
 
--- The square root of what is never below 0, without a gradient at 0 (where the root has none), as PyTorch's norm and std.
+-- The square root of what is never below 0, without a gradient at 0 (where the root has none), as PyTorch's norm and
+-- std.
 local function root(x)
   local some = x:ne(0)
   return tensor.where(some, x, 1):sqrt() * some:float()
@@ -114,17 +120,19 @@ local function variance(name, x, ...)
   return y * (n / math.max(0, n - correction))
 end
 
---- x:var([dim[, unbiased[, keepdim]]]), x:var(unbiased): the variance over a dimension or a list of them (default: all), divided
--- by n - 1 unless unbiased is false, or by n - correction (option, default 1).
+--- x:var([dim[, unbiased[, keepdim]]]), x:var(unbiased): the variance over a dimension or a list of them (default:
+-- all), divided by n - 1 unless unbiased is false, or by n - correction (option, default 1).
 function T.var(x, ...) return variance("var", x, ...) end
 
---- x:std([dim[, unbiased[, keepdim]]]), x:std(unbiased): the square root of x:var. Its gradient is 0 where all numbers are equal.
+--- x:std([dim[, unbiased[, keepdim]]]), x:std(unbiased): the square root of x:var. Its gradient is 0 where all numbers
+-- are equal.
 function T.std(x, ...) return root(variance("std", x, ...)) end
 
 local norm_args = arguments("norm", "p:any=2 dim:dims=nil keepdim:bool=false dtype:float32=nil")
 
---- x:norm([p (2), dim, keepdim (false)]): (Σ |x|ᵖ)^(1/p) over a dimension or a list of them (default: all). p: a number; math.huge:
--- the greatest |x|, -math.huge the least; 0: how many are not 0; "fro": 2. The gradient is 0 where the norm is.
+--- x:norm([p (2), dim, keepdim (false)]): (Σ |x|ᵖ)^(1/p) over a dimension or a list of them (default: all). p: a
+-- number; math.huge: the greatest |x|, -math.huge the least; 0: how many are not 0; "fro": 2. The gradient is 0 where
+-- the norm is.
 function T.norm(x, ...)
   local p, dims, keepdim = norm_args(...)
   if p == "fro" then p = 2 end
@@ -147,7 +155,8 @@ end
 
 -- ---- true or false ----
 
-local all_of_args, any_args = arguments("all", "dim:dim=nil keepdim:bool=false"), arguments("any", "dim:dim=nil keepdim:bool=false")
+local all_of_args, any_args = arguments("all", "dim:dim=nil keepdim:bool=false"), arguments("any",
+  "dim:dim=nil keepdim:bool=false")
 
 -- How many are (not) zero along dim, compared with zero: exact at any size, as no count but 0 has to be.
 local function counted(what, count, against, dim, keepdim)
@@ -159,15 +168,18 @@ local function counted(what, count, against, dim, keepdim)
   return op(against)(op "sum"(count, {dims = raw.rank(count) > 0 and {dim} or nil, keepdim = keepdim}), 0)
 end
 
---- x:all(): whether all numbers are not zero: true or false, as Lua has them. x:all(dim[, keepdim]): along a dimension, as a tensor.
+--- x:all(): whether all numbers are not zero: true or false, as Lua has them. x:all(dim[, keepdim]): along a dimension,
+-- as a tensor.
 function T.all(x, ...) return counted("all", x:eq(0), "eq", all_of_args(...)) end
 
---- x:any(): whether any number is not zero: true or false, as Lua has them. x:any(dim[, keepdim]): along a dimension, as a tensor.
+--- x:any(): whether any number is not zero: true or false, as Lua has them. x:any(dim[, keepdim]): along a dimension,
+-- as a tensor.
 function T.any(x, ...) return counted("any", x:ne(0), "gt", any_args(...)) end
 
 local equal_args = arguments("equal", "other:tensor")
 
---- x:equal(y): the same shape and the same numbers. What stands behind y, as in a:equal(b:max(0)), is another value of that call.
+--- x:equal(y): the same shape and the same numbers. What stands behind y, as in a:equal(b:max(0)), is another value of
+-- that call.
 function T.equal(x, ...)
   local y = equal_args((...))
   return raw.shape(x) == raw.shape(y) and (raw.numel(x) == 0 or x:eq(y):all())
@@ -175,8 +187,8 @@ end
 
 local allclose_args = arguments("allclose", "other:tensor rtol:rate=1e-5 atol:rate=1e-8 equal_nan:bool=false")
 
---- x:allclose(y[, rtol (1e-5), atol (1e-8), equal_nan (false)]): whether |x - y| ≤ atol + rtol·|y| everywhere; equal infinities are
--- close, NaN to NaN only with equal_nan. Shapes differ: false.
+--- x:allclose(y[, rtol (1e-5), atol (1e-8), equal_nan (false)]): whether |x - y| ≤ atol + rtol·|y| everywhere; equal
+-- infinities are close, NaN to NaN only with equal_nan. Shapes differ: false.
 function T.allclose(x, ...)
   local y, rtol, atol, equal_nan = allclose_args(...)
   if raw.shape(x) ~= raw.shape(y) then return false end
@@ -192,8 +204,8 @@ end
 
 local topk_args = arguments("topk", "k:natural dim:dim=-1 largest:bool=true sorted:bool=true")
 
---- x:topk(k[, dim (-1), largest (true), sorted]): the k greatest (least) along a dimension, in order, and where they are. NaN counts as
--- the greatest, as in PyTorch; they come sorted in any case.
+--- x:topk(k[, dim (-1), largest (true), sorted]): the k greatest (least) along a dimension, in order, and where they
+-- are. NaN counts as the greatest, as in PyTorch; they come sorted in any case.
 function T.topk(x, ...)
   local k, dim, largest = topk_args(...)
   local rank = raw.rank(x)

@@ -39,7 +39,8 @@ local function plain(...)
   return {...}
 end
 
---- x:reshape(2, -1): the same numbers, in the order of the shape, under another shape; one -1 is worked out. x:view is the same.
+--- x:reshape(2, -1): the same numbers, in the order of the shape, under another shape; one -1 is worked out. x:view is
+-- the same.
 function T.reshape(x, ...) return fitted("reshape", x, plain(...) or reshape_args(...)) end
 
 --- x:view(2, -1): as reshape.
@@ -120,7 +121,9 @@ function base.stretched(what, x, sizes)
   shape = raw.shape(x)
   local lead = #sizes - #shape
   for i, n in ipairs(shape) do
-    if n ~= 1 and n ~= sizes[lead + i] then fault("%s: expects shape %s, got %s", what, shape_of {unpack(sizes)}, raw.shape(x)) end
+    if n ~= 1 and n ~= sizes[lead + i] then
+      fault("%s: expects shape %s, got %s", what, shape_of {unpack(sizes)}, raw.shape(x))
+    end
   end
   return op "expand"(x, {shape = {unpack(sizes)}})
 end
@@ -138,7 +141,9 @@ local permute_args = listed("permute", "dims:ints")
 --- x:permute(0, 2, 3, 1): dimensions in another order.
 function T.permute(x, ...)
   local dims = base.axes("permute", x, plain(...) or permute_args(...))
-  if #dims ~= raw.rank(x) then fault("permute: shape %s has %d dimensions, got %d", raw.shape(x), raw.rank(x), #dims) end
+  if #dims ~= raw.rank(x) then
+    fault("permute: shape %s has %d dimensions, got %d", raw.shape(x), raw.rank(x), #dims)
+  end
   return view(x, "permute", {dims = dims})
 end
 
@@ -177,8 +182,8 @@ end
 
 local roll_args = arguments("roll", "shifts:ints dims:dims=nil")
 
---- x:roll(shifts[, dims]): the elements moved by so many places along a dimension, or along each of a list; what leaves at one end
--- comes in at the other. Without dims over all elements in order.
+--- x:roll(shifts[, dims]): the elements moved by so many places along a dimension, or along each of a list; what leaves
+-- at one end comes in at the other. Without dims over all elements in order.
 function T.roll(x, ...)
   local shifts, dims = roll_args(...)
   if dims == nil then
@@ -186,7 +191,9 @@ function T.roll(x, ...)
     local flat = op "reshape"(x, {shape = {raw.numel(x)}})
     return op "reshape"(flat:roll(shifts, 0), {shape = {unpack(raw.shape(x))}})
   end
-  if #dims ~= #shifts then fault("roll: expects a shift per dimension, got %d shifts and %d dimensions", #shifts, #dims) end
+  if #dims ~= #shifts then
+    fault("roll: expects a shift per dimension, got %d shifts and %d dimensions", #shifts, #dims)
+  end
   if raw.rank(x) == 0 then fault("roll: a scalar has no dimension to roll along") end
   for i, d in ipairs(dims) do
     dims[i] = axis("roll", x, d)
@@ -216,8 +223,9 @@ end
 
 local slice_args = arguments("slice", "dim:dim=0 start:int=nil stop:int=nil step:count=1")
 
---- x:slice(dim, start, stop[, step]): elements start, start + step, … before stop, as x[start:stop:step] in PyTorch; numbers below 0
--- count from the end, nil is the end itself. x["1:4"], x[{":", "1:4"}] are the same for dimension 0 and 1.
+--- x:slice(dim, start, stop[, step]): elements start, start + step, … before stop, as x[start:stop:step] in PyTorch;
+-- numbers below 0 count from the end, nil is the end itself. x["1:4"], x[{":", "1:4"}] are the same for dimension 0
+-- and 1.
 function T.slice(x, ...)
   local dim, start, stop, step = slice_args(...)
   dim = axis("slice", x, dim)
@@ -244,11 +252,14 @@ function T.select(x, ...)
   dim = axis("select", x, dim)
   if raw.rank(x) == 0 then fault "select: a scalar has no elements to choose from (x:item() gives its number)" end
   local n = raw.size(x, dim)
-  if i < -n or i >= n then fault("select: index %d is out of range for dimension %d of shape %s", i, dim, raw.shape(x)) end
+  if i < -n or i >= n then
+    fault("select: index %d is out of range for dimension %d of shape %s", i, dim, raw.shape(x))
+  end
   return base.element(x, dim, i % n)
 end
 
-local split_args, chunk_args = arguments("split", "split_size:lengths dim:dim=0"), arguments("chunk", "chunks:count dim:dim=0")
+local split_args, chunk_args = arguments("split", "split_size:lengths dim:dim=0"), arguments("chunk",
+  "chunks:count dim:dim=0")
 
 local function parts(x, dim, lengths)
   local out, at = {}, 0
@@ -266,7 +277,8 @@ local function even(total, n)
   return #lengths > 0 and lengths or {0}
 end
 
---- x:split(split_size[, dim (0)]): a list of parts along a dimension, of so many elements each, or as long as a list says.
+--- x:split(split_size[, dim (0)]): a list of parts along a dimension, of so many elements each, or as long as a list
+-- says.
 function T.split(x, ...)
   local size, dim = split_args(...)
   dim = axis("split", x, dim)

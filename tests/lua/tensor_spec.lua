@@ -254,7 +254,22 @@ describe("tensors", function()
     local x = suture.ones(2)
     local t = {x}
     assert.is_true(x == t[1])
+    local note, said = require "suture.base.note", {}
+    local write = note.write
+    note.write = function(text) said[#said + 1] = text end
+    assert.is_false(x == suture.ones(2)) -- the same numbers, another object: said once
     assert.is_false(x == suture.ones(2))
+    note.write = write
+    assert.is_true(#said <= 1)
+    assert.is_true(#said == 0 or said[1]:find("x:eq(y)", 1, true) ~= nil)
+    assert.is_true(x[0] == x[0])
+    assert.is_true(x[0] == tensor(1))
+    assert.is_false(x[0] == tensor(2.0))
+    assert.is_true(tensor {true} == tensor(1))
+    local sum = {}
+    for i, v in pairs(tensor {5, 6}) do sum[#sum + 1] = i + v:item() end
+    assert.same({5, 7}, sum)
+    fails("ipairs begins at 1", function() for _ in ipairs(x) do end end)
     assert.is_true(x:equal(suture.ones(2)))
     assert.is_true(x:allclose(suture.ones(2) + 1e-9))
     assert.is_false(x:detach() == x)
@@ -285,6 +300,149 @@ describe("tensors", function()
     suture.save_tensor(x, path)
     assert.is_true(suture.load_tensor(path):equal(x))
     os.remove(path)
+  end)
+end)
+
+describe("every public name of tensors and functions", function()
+  it("has a help text", function()
+    local text, lacking = require "suture.shell.help".text, {}
+    for where, list in pairs {["tensor."] = tensor, ["F."] = F, ["x:"] = getmetatable(suture.zeros(1))} do
+      for name, f in pairs(list) do
+        if type(f) == "function" and name:sub(1, 1) ~= "_" and text(f):find("No doc comment", 1, true) then
+          lacking[#lacking + 1] = where .. name
+        end
+      end
+    end
+    table.sort(lacking)
+    assert.equal("", table.concat(lacking, " "))
+  end)
+end)
+
+describe("views", function()
+  it("write through to what they are parts of, and follow it", function()
+    local x = suture.arange(12):float():reshape(3, 4):clone()
+    local row, flat, turned = x[0], x:view(-1), x:t()
+    row:fill_(9)
+    x[1][1] = 5
+    x:narrow(0, 2, 1):add_(100)
+    x:select(1, 3):zero_()
+    x:unsqueeze(0):flatten()[":2"]:mul_(-1)
+    x:chunk(2, 1)[2][2]:copy_(tensor {1, 2})
+    x:permute(1, 0)[{0, 1}] = 4.5
+    x:split(1)[2]:squeeze(0)[{{2, 3}}] = tensor {7, 8}
+    x:reshape(4, 3)[{3, 0}] = 0.5
+    local want = {{-9, -9, 9, 0}, {4.5, 5, 7, 8}, {108, 0.5, 1, 2}}
+    assert.same(want, x:tolist())
+    assert.same(want[1], row:tolist())
+    assert.same({-9, 4.5, 108}, turned[0]:tolist())
+    assert.equal(8, flat[7]:item())
+    flat:fill_(3)
+    assert.same({3, 3, 3, 3}, row:tolist())
+    assert.is_true(x:eq(3):all())
+    x.data[0] = 1
+    x:detach()[1]:fill_(2)
+    assert.same({1, 2, 3}, turned[0]:tolist())
+    x.data = suture.zeros(3, 4)
+    assert.equal(0, flat:sum():item())
+  end)
+
+  it("are copies where PyTorch copies", function()
+    local x = suture.zeros(2, 3)
+    local y = x:t():reshape(-1)
+    y:fill_(1)
+    x:clone():fill_(2)
+    x[{{0, 1}}]:fill_(2)
+    x[x:eq(0)]:fill_(2)
+    x:flip(0):fill_(2)
+    assert.is_true(x:eq(0):all())
+    assert.is_true(y:eq(1):all())
+    local of_copy = y[0]
+    y:fill_(3)
+    assert.equal(3, of_copy:item())
+    fails("several of its elements are one number", function() suture.ones(1, 3):expand(2, 3):fill_(2) end)
+  end)
+
+  it("of parameters write into the layer, and follow its steps", function()
+    local l = suture.nn.Linear(3, 2)
+    l.weight[0]:zero_()
+    l.weight:narrow(1, 0, 2):copy_(suture.ones(2, 2))
+    assert.same({1, 1, 0}, l.weight[0]:tolist())
+    assert.same({1, 1}, l.weight[1][":2"]:tolist())
+    local conv = suture.nn.Conv2d(2, 2, 3)
+    conv.weight[0]:zero_()
+    conv.weight[1][0] = 2
+    assert.equal(0, conv.weight[0]:abs():max():item())
+    assert.equal(18, conv.weight[{1, 0, "..."}]:sum():item())
+    assert.is_true(conv.weight[0].requires_grad)
+    local row = l.weight[0]
+    local opt = suture.optim.SGD(l:parameters(), {lr = 1})
+    l(suture.ones(1, 3)):sum():backward()
+    opt:step()
+    assert.same({0, 0, -1}, row:tolist())
+    fails("this is a part of another tensor", function() suture.core.tensor.fill(row, 1) end)
+    local bn = suture.nn.BatchNorm1d(2)
+    local first = bn.running_mean[0]
+    bn(suture.ones(4, 2))
+    near(0.1, first:item())
+  end)
+
+  it("keep what waits on the numbers before", function()
+    local x = suture.ones(3)
+    local v = x[":2"]
+    local before, of_data = v * 2, x.data * 3
+    v:fill_(5)
+    assert.same({2, 2}, before:tolist())
+    assert.same({3, 3, 3}, of_data:tolist())
+    assert.same({5, 5, 1}, x:tolist())
+    local y = x * 2
+    y[0] = 1
+    y["1:"]:zero_()
+    assert.same({1, 0, 0}, y:tolist())
+    assert.same({5, 5, 1}, x:tolist())
+  end)
+
+  it("inside a module are refused where a write would be lost", function()
+    local M = suture.nn.class "WritesIntoPart"
+    function M:forward(x)
+      local h = x * 2
+      h[0]:fill_(1)
+      return h
+    end
+    fails("which would not see it", function() M()(suture.ones(2, 2)) end)
+    local N = suture.nn.class "WritesIntoBuffer"
+    function N:init() self:register_buffer("seen", suture.zeros(2, 2)) end
+    function N:forward(x)
+      self.seen[1]:fill_(7)
+      return x + self.seen
+    end
+    local m = N()
+    assert.same({{1, 1}, {8, 8}}, m(suture.ones(2, 2)):tolist())
+    assert.same({{0, 0}, {7, 7}}, m.seen:tolist())
+  end)
+
+  it("are announced to the journal as what they are parts of", function()
+    local journal, seen = require "suture.base.journal", {}
+    local was = journal.on_write
+    journal.on_write = function(t) seen[#seen + 1] = t end
+    local l = suture.nn.Linear(2, 2)
+    l.weight[0][1] = 3
+    l.weight[1]:fill_(2)
+    l.weight[l.weight:gt(2)] = 0
+    journal.on_write = was
+    assert.equal(3, #seen)
+    for _, t in ipairs(seen) do assert.is_true(rawequal(t, l.weight)) end
+  end)
+
+  it("go when nobody has them", function()
+    local x = suture.zeros(4)
+    for _ = 1, 200 do
+      x[0]:add_(1)
+      x[1] = x[0]
+    end
+    collectgarbage()
+    collectgarbage()
+    x[2] = 3
+    assert.same({200, 200, 3, 0}, x:tolist())
   end)
 end)
 
