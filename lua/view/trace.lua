@@ -43,26 +43,36 @@ function trace.inputs(m, what, given)
   fault("%s: input expects a shape {N, C, H, W}, a tensor, or a list of them, got %s", what, options.show(given))
 end
 
---- trace.arguments(what, known, …): what a view was called with, as options: whole numbers are a shape, a tensor or list is
--- an input, a string (where `at` is known) a path, a table the options. known: {name = true}; what: the name in errors.
+--- trace.arguments(what, known, …): what a view was called with, as options: whole numbers are a shape; each tensor or list of
+-- numbers is an input (several: those of a model that takes several), a string (where `at` is known) a path, a table with names
+-- the options. known: {name = true}; what: the name in errors.
 function trace.arguments(what, known, ...)
-  local opts, shape, given = {}, {}, table.pack(...)
+  local opts, shape, inputs, given = {}, {}, {}, table.pack(...)
   for i = 1, given.n do
     local v = given[i]
-    if type(v) == "number" then
-      shape[#shape + 1] = v
-      opts.input = shape
-    elseif type(v) == "string" and known.at then opts.at = v
-    elseif is(v) then opts.input = v
+    if type(v) == "table" and getmetatable(v) == nil and v[1] ~= nil then -- {1, 3, 8, 8, depth = 1}: an input and options
+      local list, named = {}, {}
+      for k, x in pairs(v) do (type(k) == "number" and list or named)[k] = x end
+      for k, x in pairs(options.check(what, named, known)) do opts[k] = x end
+      v = list
+    end
+    if type(v) == "number" then shape[#shape + 1] = v
+    elseif type(v) == "string" and known.at then
+      if opts.at then fault("%s: expects one path, got %s and %s", what, options.show(opts.at), options.show(v)) end
+      opts.at = v
     elseif options.is_options(v) then
       options.check(what, v, known)
       for k, x in pairs(v) do opts[k] = x end
-    elseif type(v) == "table" then opts.input = v
+    elseif is(v) or type(v) == "table" then inputs[#inputs + 1] = v
     elseif v ~= nil then
       fault("%s: expects an input shape (1, 3, 224, 224)%s or options {depth =, input = …}, got %s", what,
         known.at and ", a module's path" or ", a tensor", options.show(v))
     end
   end
+  if #shape > 0 then inputs[#inputs + 1] = shape end
+  if #inputs > 0 and opts.input ~= nil then fault("%s: the input is given twice", what) end
+  if #shape > 0 and #inputs > 1 then fault("%s: several inputs are tensors or shapes in tables, as %s({1, 3, 8, 8}, {1, 4})", what, what) end
+  if #inputs == 1 then opts.input = inputs[1] elseif #inputs > 1 then opts.input = inputs end
   if opts.depth ~= nil and not (math.tointeger(opts.depth) and opts.depth >= 0) then
     fault("%s: depth expects a whole number, 0 or above, got %s", what, options.show(opts.depth))
   end
