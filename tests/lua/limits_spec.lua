@@ -6,7 +6,7 @@ local also = {
   bmm = "matmul", mm = "matmul", view = "reshape", view_as = "reshape", t = "transpose", manual_seed = "seed", new = "tensor",
   int = "to", long = "to", bool = "to", ones_like = "ones", zeros_like = "zeros", rand_like = "rand", randn_like = "randn", std = "var",
   chunk = "split", copy_ = "add", allclose = "mul", batch_norm = "bn_", dropout2d = "dropout", mish = "softplus", normalize = "sum",
-  one_hot = "max", cross_entropy = "log_softmax", no_grad = "tensor", enable_grad = "tensor", load_tensor = "cannot open", -- a tensor module can be called; a path is named
+  one_hot = "max", cross_entropy = "log_softmax", no_grad = "tensor", enable_grad = "tensor", load_tensor = "/nonexist", save_tensor = "/nonexist", -- a tensor module can be called; a path is named
 }
 
 -- Not called: why.
@@ -52,7 +52,7 @@ local function calls()
   local list = {}
   local function add(n, ...) list[#list + 1] = {n = n, ...} end
   add(0)
-  local values = {true, "x", {}, t}
+  local values = {true, "/nonexist/x", {}, t} -- a path that nothing is written to
   for _, n in ipairs(numbers) do
     table.move({n, {n}, {n, n}, {n, n, n, n}, {n, 1, n}, {dim = n}}, 1, 6, #values + 1, values)
     add(2, n, n) add(3, n, n, n) add(3, 0, n, 3) add(3, 0, 3, n) add(2, {2, 3}, n) add(2, n, {2, 3})
