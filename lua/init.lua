@@ -16,8 +16,8 @@ local home = {
   fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate", predict = "suture.train:predict",
   confusion = "suture.train:confusion", plan = "suture.train:plan",
   -- checkpoints and surgery
-  open = "suture.model.checkpoint:open", diff = "suture.model.surgery:diff", trace = "suture.model.trace:trace",
-  undo = "suture.model.undo:undo", redo = "suture.model.undo:redo", history = "suture.model.undo:history",
+  open = "suture.model:open", diff = "suture.model:diff", trace = "suture.model:trace",
+  undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",
   -- looking
   help = "suture.shell.help:help",
   -- the shell
@@ -51,8 +51,16 @@ suture._more = inner -- completed after "suture." only
 
 suture._docs = require "suture.base.docs"
 
--- Called by the shell around each line: f(text) before, f(text, ok) after. A string returned is shown.
-suture._before_line, suture._after_line = {}, {}
+-- Called by the shell around each line: see base/lines.lua.
+local lines = require "suture.base.lines"
+suture._before_line, suture._after_line = lines.before, lines.after
+
+-- Modules get their methods for surgery, files and looking from rooms above nn, which come with it, whoever loaded it.
+require("suture.base.upper").nn = function()
+  require "suture.model"
+  require "suture.view"
+  require("suture.model.checkpoint").architectures = function() return require "suture.zoo" end
+end
 
 return setmetatable(suture, {
   __name = "suture",

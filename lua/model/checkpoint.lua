@@ -10,12 +10,16 @@ local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
-local nn = require "suture.nn"
+local init = require "suture.nn.initialize"
+local Module = require "suture.nn.module"
 local suggest = require "suture.base.suggest"
 local file, json = core.file, core.json
 
 local checkpoint = {}
 local VERSION = 1
+
+-- A class of the library by its name, or nil.
+local function builtin(name) return require("suture.nn")[name] end
 
 local function join(a, b) return a == "" and b or a .. "." .. b end
 
@@ -28,7 +32,7 @@ local function plain(v)
   if t == "table" then
     if getmetatable(v) then
       local name = rawget(v, "__name")
-      if name and nn[name] == v then return {["nn."] = name}, true end
+      if name and builtin(name) == v then return {["nn."] = name}, true end
       return nil, false
     end
     local out, whole = {}, true
@@ -84,7 +88,9 @@ local function edited(m, where, lost)
   return out
 end
 
-local function zoo() return require "suture.zoo" end
+--- Called as f() → the zoo, which files are recognised by and made from; set by the table of everything.
+checkpoint.architectures = nil
+local function zoo() return checkpoint.architectures() end
 
 -- Modules that are no more than their parts: made empty, then given them.
 local function is_container(m) return getmetatable(m)._container end
@@ -183,7 +189,7 @@ local function class_of(spec, where, c)
   local cls
   if spec.family then cls = zoo()._part(spec.family, spec.class)
   else
-    cls = not spec.own and nn[spec.class] or class.made[spec.class]
+    cls = not spec.own and builtin(spec.class) or class.made[spec.class]
     if spec.own and type(cls) == "table" and cls._builtin then cls = nil end -- the user's own of that name is not made yet
     if type(cls) ~= "table" or not cls._is_module or zoo()._family_of(cls) then cls = nil end
   end
@@ -198,7 +204,7 @@ end
 local function argument(v)
   if v == json.null then return nil end
   if type(v) ~= "table" then return v end
-  if is_name(v["nn."]) then return nn[v["nn."]] end
+  if is_name(v["nn."]) then return builtin(v["nn."]) end
   local out = {}
   for k, x in pairs(v) do out[k] = argument(x) end
   return out
@@ -276,7 +282,7 @@ function mend(m, spec, where, c)
     if child.same then
       part = c.made[child.same]
       local around = child.same == "" or place:sub(1, #child.same + 1) == child.same .. "."
-      if around or not nn.Module.is_module(part) then damaged(c.path, place) end
+      if around or not Module.is_module(part) then damaged(c.path, place) end
     else part = have and same_kind(have, child) and mend(have, child, place, c) or make(child, place, c) end
     if part ~= have then
       if is_container(m) then m:add_module(name, part) else m[name] = part end
@@ -363,7 +369,7 @@ function checkpoint.open(path, opts)
   say_dtypes(path, f)
   if opts.state then return state_of(f) end
   if opts.model then
-    if not nn.Module.is_module(opts.model) then fault("open: model expects a module, got %s", options.show(opts.model)) end
+    if not Module.is_module(opts.model) then fault("open: model expects a module, got %s", options.show(opts.model)) end
     local sd = state_of(f)
     local change <close> = journal.begin {label = "open", apart = true}
     opts.model:_load(sd, {strict = opts.strict, skip = opts.skip}, function(t, given) core.tensor.take(journal.writes(t), given) end)
@@ -376,7 +382,7 @@ function checkpoint.open(path, opts)
     if (tonumber(saved.version) or 0) > VERSION then fault("%s was saved by a newer version (record %s, known %d)", path, tostring(saved.version), VERSION) end
     check_record(saved.model, "", path)
     return journal.aside(function()
-      local m = nn.init.skip(function() return make(saved.model, "", {path = path, made = {}}) end)
+      local m = init.skip(function() return make(saved.model, "", {path = path, made = {}}) end)
       m:_load(state_of(f), nil, core.tensor.take)
       mark(m, saved.model)
       if is_names(saved.classes) then m.classes = saved.classes end
@@ -434,7 +440,7 @@ function checkpoint.save(m, path)
   write(path, names, tensors, dtypes, {suture = json.encode(saved), format = "pt"})
 end
 
-nn.Module.save = checkpoint.save
-nn.Module._methods()
+Module.save = checkpoint.save
+Module._methods()
 
 return checkpoint

@@ -2,11 +2,13 @@
 local Module = require "suture.nn.module"
 local fault = require "suture.base.fault"
 local interrupt = require "suture.base.interrupt"
-local nn = require "suture.nn"
+local containers = require "suture.nn.containers"
+local conv = require "suture.nn.layers.conv"
 local nn_trace = require "suture.nn.trace"
+local lines_of = require "suture.base.lines"
 local options = require "suture.base.options"
+local outline = require "suture.model.outline"
 local suggest = require "suture.base.suggest"
-local suture = require "suture"
 local undo = require "suture.model.undo"
 local journal = require "suture.base.journal"
 local change = journal.change
@@ -16,7 +18,7 @@ local surgery = {}
 local is_module = Module.is_module
 
 local function class_name(m) return getmetatable(m).__name end
-local function is_sequential(m) return getmetatable(m) == nn.Sequential end
+local function is_sequential(m) return getmetatable(m) == containers.Sequential end
 
 local function want_module(what, v)
   if is_module(v) then return v end
@@ -25,7 +27,7 @@ end
 
 -- The parent, name and module at a path; an error that says what is there instead.
 local function find(what, m, path)
-  if math.type(path) == "integer" and (is_sequential(m) or getmetatable(m) == nn.ModuleList) then
+  if math.type(path) == "integer" and (is_sequential(m) or getmetatable(m) == containers.ModuleList) then
     path = path < 0 and tostring(path + #m) or tostring(path)
   end
   if type(path) ~= "string" then fault('%s: expects a path like "layer4.1.conv1", got %s', what, options.show(path)) end
@@ -123,7 +125,7 @@ function Module.remove(m, path)
         end
       end
     else
-      put(parent, name, nn.Identity())
+      put(parent, name, require("suture.nn.layers.shape").Identity())
     end
     return old
   end)
@@ -147,15 +149,14 @@ end
 
 -- Traces m with the input it knows; nil when it knows none.
 function surgery.try(m)
-  local trace = require "suture.view.trace"
-  if not trace.inputs(m, "surgery", nil) then return nil end
-  return trace.run(m, nil, "surgery")
+  if not outline.inputs(m, "surgery", nil) then return nil end
+  return outline.run(m, nil, "surgery")
 end
 
 local function is_head(m)
   local class = getmetatable(m)
-  if class == nn.Linear then return true end
-  if class == nn.Conv2d then
+  if class == conv.Linear then return true end
+  if class == conv.Conv2d then
     local k = m.kernel_size
     return type(k) == "table" and k[1] == 1 and k[2] == 1
   end
@@ -183,8 +184,8 @@ end
 
 -- A layer as a head is, with another number of classes.
 local function fresh(old, classes)
-  if getmetatable(old) == nn.Linear then return nn.Linear(old.in_features, classes, {bias = old.bias ~= nil}) end
-  return nn.Conv2d(old.in_channels, classes, 1, {stride = old.stride, padding = old.padding, bias = old.bias ~= nil})
+  if getmetatable(old) == conv.Linear then return conv.Linear(old.in_features, classes, {bias = old.bias ~= nil}) end
+  return conv.Conv2d(old.in_channels, classes, 1, {stride = old.stride, padding = old.padding, bias = old.bias ~= nil})
 end
 
 --- m:reset_head(n): a fresh classifier for n classes in the place of m:head(), with as many inputs and a bias where there
@@ -193,7 +194,7 @@ function Module.reset_head(m, n)
   local classes = math.tointeger(n)
   if not classes or classes < 1 then fault("reset_head: expects a number of classes above 0, got %s", options.show(n)) end
   local path, old = Module.head(m) -- m.head may be a module
-  if path == "" then fault("reset_head: %s is itself the layer; make another: nn.Linear(%s, %d)", class_name(m), tostring(m.in_features), classes) end
+  if path == "" then fault("reset_head: %s is itself the layer; make another: conv.Linear(%s, %d)", class_name(m), tostring(m.in_features), classes) end
   local new = fresh(old, classes)
   change(nil, function()
     m:replace(path, new)
@@ -252,7 +253,7 @@ local function looked_at(changed)
 end
 
 -- Ctrl-C does not leave the record of a line half made; the tracing may be stopped.
-table.insert(suture._before_line, function(text)
+table.insert(lines_of.before, function(text)
   local whole <close> = interrupt.defer()
   journal.begin_line((text or ""):gsub("%s+", " "):sub(1, 60))
 end)
@@ -260,7 +261,7 @@ local function end_line()
   local whole <close> = interrupt.defer()
   return journal.end_line()
 end
-table.insert(suture._after_line, function()
+table.insert(lines_of.after, function()
   local told, changed = end_line()
   local lines = {table.unpack(told or {})}
   if changed then table.move(looked_at(changed), 1, 100, #lines + 1, lines) end

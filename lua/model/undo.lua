@@ -60,7 +60,7 @@ end
 -- ---- words for a change ----
 
 --- undo.words(module): "Linear(512 → 1000)", as changes name it.
-function undo.words(m) return require("suture.view.words").module(m) end
+undo.words = require("suture.model.words").module
 
 local function join(path, name) return (path == nil or path == "") and name or path .. "." .. name end
 

@@ -24,8 +24,7 @@ nn.is_module = Module.is_module
 -- the norm before. nn.utils.parameters_to_number(parameters): how many numbers they hold.
 nn.utils = require "suture.nn.utils"
 
--- Parts that give modules more methods: looking, surgery, files.
 package.loaded["suture.nn"] = nn
-for _, part in ipairs {"view", "model.surgery", "model.checkpoint"} do require("suture." .. part) end
+require("suture.base.upper").nn()
 
 return nn

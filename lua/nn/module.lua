@@ -330,11 +330,13 @@ function Module._child_at(m, i)
   return name and m._children[name]
 end
 
+--- Called as f(m) → what m is printed as; nil: its class and the names of its children. See view/tree.lua.
+Module._tree = nil
+
 function Module.__len(m) return #m._names end
 function Module.__call(m, ...) return trace.call(m, ...) end
 function Module.__tostring(m)
-  local ok, tree = pcall(require, "suture.view.tree")
-  if ok then return tree(m) end
+  if Module._tree then return Module._tree(m) end
   return getmetatable(m).__name .. "(" .. table.concat(m._names, ", ") .. ")"
 end
 

@@ -352,7 +352,6 @@ function trace.call(m, ...)
   return through(m, ...)
 end
 
-local suture = require "suture"
-table.insert(suture._before_line, function() trace.reset() end)
+table.insert(require("suture.base.lines").before, function() trace.reset() end)
 
 return trace

@@ -30,7 +30,7 @@ local function inner(v)
     return (type(name) == "string" and name .. " " or "") .. "{…}"
   end
   if t == "function" then return "function" end
-  local text = t == "table" and rawget(v, "_children") and require("suture.view.words").brief(v) or tostring(v)
+  local text = t == "table" and rawget(v, "_children") and require("suture.model.words").brief(v) or tostring(v)
   local first = text:match "^[^\n]*"
   if #first < #text or #first > 60 then
     local stop = math.min(#first, 60)

@@ -6,7 +6,7 @@ local options = require "suture.base.options"
 local raw = require("suture.core").tensor
 local rows = require "suture.view.rows"
 local text = require "suture.base.text"
-local trace = require "suture.view.trace"
+local trace = require "suture.model.outline"
 
 local Audit = {__name = "audit"}
 Audit.__index = Audit

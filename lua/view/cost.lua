@@ -7,7 +7,7 @@ local mode = require "suture.train.mode"
 local nn_trace = require "suture.nn.trace"
 local options = require "suture.base.options"
 local text = require "suture.base.text"
-local trace = require "suture.view.trace"
+local trace = require "suture.model.outline"
 local graph, raw = core.graph, core.tensor
 
 local Cost = {__name = "cost"}

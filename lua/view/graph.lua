@@ -7,7 +7,7 @@ local options = require "suture.base.options"
 local rows = require "suture.view.rows"
 local suggest = require "suture.base.suggest"
 local text = require "suture.base.text"
-local trace = require "suture.view.trace"
+local trace = require "suture.model.outline"
 
 local Graph = {__name = "graph"}
 Graph.__index = Graph

@@ -51,6 +51,7 @@ function Module.profile(m, ...) return require("suture.view.profile")(m, ...) en
 -- (a list for a module that runs several times or gives several). Modes stay as they are; no gradients are kept.
 function Module.activations(m, x, pattern) return require("suture.view.activations")(m, x, pattern) end
 
+Module._tree = require "suture.view.tree"
 Module._methods()
 
 return true

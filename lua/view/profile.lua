@@ -8,7 +8,7 @@ local mode = require "suture.train.mode"
 local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local text = require "suture.base.text"
-local trace = require "suture.view.trace"
+local trace = require "suture.model.outline"
 local graph, raw = core.graph, core.tensor
 
 local Profile = {__name = "profile"}

@@ -1,7 +1,7 @@
 --- Rows of a graph: one per operation that runs, or per module call at some depth; each knows what it uses.
 local raw = require("suture.core").tensor
 local text = require "suture.base.text"
-local words = require "suture.view.words"
+local words = require "suture.model.words"
 
 local rows = {}
 

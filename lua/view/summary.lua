@@ -3,7 +3,7 @@
 local counts = require "suture.view.counts"
 local fault = require "suture.base.fault"
 local text = require "suture.base.text"
-local trace = require "suture.view.trace"
+local trace = require "suture.model.outline"
 
 local Summary = {__name = "summary"}
 Summary.__index = Summary

@@ -1,7 +1,7 @@
 --- The tree of a module: constructor values, parameter counts, frozen and eval marks.
 local raw = require("suture.core").tensor
 local text = require "suture.base.text"
-local words = require "suture.view.words"
+local words = require "suture.model.words"
 local counts = require("suture.view.counts").all
 
 local function marks_of(m, parent, total, still)

@@ -67,7 +67,7 @@ function zoo._count(name)
   local first = (spec.weights or {})[1]
   local m = require("suture.nn.initialize").skip(zoo[name], {image_size = make.takes(family, "image_size") and first and first.crop or nil})
   local macs = 0
-  for _, node in ipairs(require("suture.view.trace").run(m, nil, "zoo.list").nodes) do macs = macs + (node.macs or 0) end
+  for _, node in ipairs(require("suture.model.outline").run(m, nil, "zoo.list").nodes) do macs = macs + (node.macs or 0) end
   return m:num_parameters(), #m:state_dict(), macs
 end
 

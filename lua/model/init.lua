@@ -1,0 +1,7 @@
+--- What is done to models: surgery, files, traces, and the words for all that. Gives modules their methods for it.
+local checkpoint = require "suture.model.checkpoint"
+local surgery = require "suture.model.surgery"
+local trace = require "suture.model.trace"
+local undo = require "suture.model.undo"
+
+return {open = checkpoint.open, diff = surgery.diff, trace = trace.trace, undo = undo.undo, redo = undo.redo, history = undo.history}
