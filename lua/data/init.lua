@@ -287,6 +287,7 @@ function data.tensors(x, y, opts)
       if not k or k < 0 then labels = nil; break end
       labels[i], most = k, math.max(most, k)
     end
+    if labels then y = y:long() end -- class indices, as losses take them
   end
   local classes = opts.classes or {}
   if type(classes) ~= "table" then fault("%s: classes is an array of names, got %s", where, options.shown(classes)) end
