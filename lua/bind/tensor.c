@@ -33,7 +33,10 @@ static uint64_t version_of(const Handle *h) { return h->node && h->node->value ?
 static char stale_key;
 
 static void refresh(lua_State *L, int i, Handle *h) {
-  if (!h->root || !h->node || h->seen == version_of(h->root)) return;
+  if (!h->root || !h->node) return;
+  Err e;
+  if (h->root->node && h->root->node->waits && !graph_settle(&e)) bind_raise(L, &e); /* a running statistic that is still to move */
+  if (h->seen == version_of(h->root)) return;
   uint64_t before = h->seen;
   i = lua_absindex(L, i);
   h->seen = version_of(h->root);
@@ -310,6 +313,11 @@ static int tensor_requires_grad(lua_State *L) {
     if (n->requires_grad != lua_toboolean(L, 2) && !bind_as_leaf(L, 1))
       return bind_fail(L, "requires_grad can be set on tensors that were not computed; this one came from %s (x:detach() cuts it off)", n->op->name);
     n->requires_grad = lua_toboolean(L, 2);
+    if (n->requires_grad) { /* a leaf of its own from now on */
+      to_handle(L, 1)->root = NULL;
+      lua_pushnil(L);
+      lua_setiuservalue(L, 1, 1);
+    }
   }
   lua_pushboolean(L, n->requires_grad);
   return 1;

@@ -290,7 +290,7 @@ static int tensor_bytes_of(lua_State *L) {
 static Tensor *writable(lua_State *L, int i, const char *what) {
   Node *n = bind_check_tensor(L, i);
   Err e;
-  if (bind_is_part(L, i)) bind_fail(L, "%s: this is a part of another tensor: x[…] = y, x:fill_(v) and the like change it there", what);
+  if (bind_is_part(L, i)) bind_fail(L, "%s: this is a part of another tensor (lua/tensor/views.lua writes there)", what);
   if (!bind_as_leaf(L, i)) {
     err_set(&e, "%s: a value that gradients flow through cannot change in place; this one came from %s (x:detach() cuts it off)", what, n->op->name);
     bind_raise(L, &e);
@@ -325,7 +325,7 @@ static int tensor_copy(lua_State *L) {
 /* take(t, from): t gets from's numbers without a copy where both are leaves of one kind; from is spent: it may hold t's old ones. */
 static int tensor_take(lua_State *L) {
   Node *n = bind_check_tensor(L, 1), *from = bind_check_tensor(L, 2);
-  if (from->op || n == from || !from->value || from->value->dtype != n->value->dtype || !shape_equal(&n->shape, &from->shape)) return tensor_copy(L);
+  if (from->op || n->op || n == from || !from->value || from->value->dtype != n->value->dtype || !shape_equal(&n->shape, &from->shape)) return tensor_copy(L);
   writable(L, 1, "take");
   Tensor *old = n->value;
   from->value->version = old->version;

@@ -110,6 +110,7 @@ end
 function source.tensors(x, y, key)
   local self = {key = key, in_memory = true, noun = "sample"}
   local labels = #y.shape == 1 and classes_in(y:tolist()) or nil
+  if labels then y = y:long() end -- class indices, as losses take them
   function self.labels(index) return part_of(labels, index) end
   function self.name(sample) return "row " .. sample end
   function self.one(_, sample) return x[sample], labels and labels[sample + 1] or y[sample] end

@@ -165,7 +165,6 @@ base.set = {
       fault("requires_grad: only float32 tensors can have gradients, this one is %s (x:float(), or write 1.0 for 1)",
         raw.dtype(x))
     end
-    if on then views.cut(x) end -- a leaf of its own from now on
     raw.requires_grad(journal.marks(x), on)
   end,
   grad = function(x, g) raw.grad(x, g ~= nil and want("grad", g) or nil) end,

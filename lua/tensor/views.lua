@@ -119,9 +119,8 @@ end
 
 local parts = {reshape = true, permute = true, slice = true, expand = true}
 
---- The box of x, for a write: refuses where it would be lost, or where one number is several elements. what: for
--- errors.
-function views.target(what, x)
+-- The box of x, for a write: refuses where it would be lost, or where one number is several elements.
+local function writable(what, x)
   local root, box = views.box(x)
   if rawequal(root, x) and graph.depth() > 0 and parts[graph.op_of(x) or ""] then
     fault("%s: x is a part of a value that this module computes, which would not see it "
@@ -132,6 +131,12 @@ function views.target(what, x)
       fault("%s: x is expanded, several of its elements are one number (x:clone())", what)
     end
   end
+  return root, box
+end
+
+--- Whose numbers x's are, and where, for a write that the journal is told of. what: for errors.
+function views.target(what, x)
+  local root, box = writable(what, x)
   journal.writes(root)
   return root, box
 end
@@ -147,20 +152,43 @@ local function is_whole(root, box)
   return n == raw.numel(root)
 end
 
+local fill, copy, take, redraw = raw.fill, raw.copy, raw.take, raw.redraw -- of what is no part
+
+local function put(what, x, y, root, box)
+  if rawequal(root, x) then copy(x, y, what)
+  elseif is_whole(root, box) then copy(root, base.op "reshape"(y, {shape = {table.unpack(raw.shape(root))}}), what)
+  else raw.put(root, {box.at}, box.size, box.step, y) end
+  return x
+end
+
 --- The numbers y, of x's shape and dtype, take the place of x's. Returns x.
-function views.write(what, x, y)
-  local root, box = views.target(what, x)
-  if not is_whole(root, box) then raw.put(root, {box.at}, box.size, box.step, y)
-  elseif rawequal(root, x) then raw.copy(x, y, what)
-  else raw.copy(root, base.op "reshape"(y, {shape = {table.unpack(raw.shape(root))}}), what) end
+function views.write(what, x, y) return put(what, x, y, views.target(what, x)) end
+
+local function put_one(x, value, root, box)
+  if is_whole(root, box) then fill(root, value) else raw.put(root, {box.at}, box.size, box.step, value) end
   return x
 end
 
 --- One number takes their place. Returns x.
-function views.fill(what, x, value)
-  local root, box = views.target(what, x)
-  if is_whole(root, box) then raw.fill(root, value) else raw.put(root, {box.at}, box.size, box.step, value) end
-  return x
+function views.fill(what, x, value) return put_one(x, value, views.target(what, x)) end
+
+-- The same for the library's own writes, which tell the journal themselves: a part changes where it is a part of.
+function raw.fill(x, value)
+  if not raw.made(x) then return fill(x, value) end
+  return put_one(x, value, writable("fill_", x))
+end
+function raw.copy(x, y, what)
+  if not raw.made(x) then return copy(x, y, what) end
+  if raw.shape(x) ~= raw.shape(y) then fault("%s: expects shape %s, got %s", what or "copy_", raw.shape(x), raw.shape(y)) end
+  return put(what or "copy_", x, y, writable(what or "copy_", x))
+end
+function raw.take(x, y)
+  if not raw.made(x) then return take(x, y) end
+  return raw.copy(x, y, "take")
+end
+function raw.redraw(x, kind, a, b)
+  if not raw.made(x) then return redraw(x, kind, a, b) end
+  return raw.copy(x, raw.random(kind, raw.shape(x), a, b), kind .. "_")
 end
 
 -- A view of what has changed in place is made anew.

@@ -379,7 +379,15 @@ describe("views", function()
     l(suture.ones(1, 3)):sum():backward()
     opt:step()
     assert.same({0, 0, -1}, row:tolist())
-    fails("this is a part of another tensor", function() suture.core.tensor.fill(row, 1) end)
+    suture.nn.init.constant_(l.weight[1], 4)
+    assert.same({4, 4, 4}, l.weight[1]:tolist())
+    local M = suture.nn.class "WithPartForBuffer"
+    function M:init() self:register_buffer("seen", suture.arange(4):float():reshape(2, 2)) end
+    function M:forward(x) return x + self.seen end
+    local a, b = M(), M()
+    a.seen:fill_(5)
+    b:load_state_dict(a:state_dict())
+    assert.same({{5, 5}, {5, 5}}, b.seen:tolist())
     local bn = suture.nn.BatchNorm1d(2)
     local first = bn.running_mean[0]
     bn(suture.ones(4, 2))
