@@ -196,5 +196,5 @@ return {
   stem = "features.0.0", head = "classifier.1",
   classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
   options = "dropout:prob=nil stochastic_depth_prob:prob=0.2 eps:positive=nil",
-  test = {also = {"efficientnet_v2_s"}, parity = {last = {"block.3.1", "block.2.1", "block.1.1"}}},
+  test = {also = {"efficientnet_v2_s"}, parity = {last = {"block.3.1", "block.2.1", "block.1.1", "block.0.1"}}},
 }

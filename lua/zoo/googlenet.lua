@@ -117,5 +117,5 @@ return {
   parts = {Inception, InceptionAux, conv}, build = build, stem = "conv1.conv", head = "fc", classes = 1000, size = 224,
   mean = torchvision.mean, std = torchvision.std,
   options = "aux_logits:bool=true transform_input:bool=false dropout:prob=0.2 dropout_aux:prob=0.7",
-  options_from = options_from,
+  options_from = options_from, test = {parity = {arguments = {init_weights = false}}},
 }

@@ -189,5 +189,5 @@ return {
     .. "stochastic_depth_prob:prob=nil attention_dropout:prob=0 mlp_dropout:prob=0",
   options_from = options_from,
   test = {options = {depths = {1, 1, 1, 1}, image_size = 64, partition_size = 2}, size = 64,
-    parity = {size = 224, last = {"layers.conv_b.1"}}},
+    parity = {size = 224, last = {"layers.conv_b.1"}, batch_norm = {1e-3, 0.01}}},
 }
