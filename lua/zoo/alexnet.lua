@@ -1,5 +1,5 @@
---- AlexNet with torchvision's names, in the form of Krizhevsky 2014 (arXiv:1404.5997): one column, no normalisation between
--- layers; the first was Krizhevsky et al. 2012 (NIPS).
+--- AlexNet with torchvision's names, in the form of Krizhevsky 2014 (arXiv:1404.5997): one column, no normalisation
+-- between layers; the first was Krizhevsky et al. 2012 (NIPS).
 -- Options: dropout (0.5), in front of each hidden linear layer.
 local nn = require "suture.nn"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -28,7 +28,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = {alexnet = {weights = {torchvision.set("IMAGENET1K_V1", "alexnet-owt-7be5be79.pth",
+  counted = counted,
+  variants = {alexnet = {weights = {torchvision.set("IMAGENET1K_V1", "alexnet-owt-7be5be79.pth",
     {accuracy = 56.522, megabytes = 233.1, also = {"alexnet-owt-4df8aa71.pth"}})}}},
   build = function(_, o) return AlexNet(o) end, -- as layers begin
   stem = "features.0", head = "classifier.6", classes = 1000, size = 224,

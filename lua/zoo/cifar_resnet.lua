@@ -1,5 +1,6 @@
---- ResNets for 32 × 32 images, with the names of Y. Idelbayev's pytorch_resnet_cifar10: He et al. 2015 (arXiv:1512.03385),
--- section 4.2. 3 × 3 stem of 16, stages of 16, 32 and 64 channels, shortcuts without parameters (option A), head `linear`.
+--- ResNets for 32 × 32 images, with the names of Y. Idelbayev's pytorch_resnet_cifar10: He et al. 2015
+-- (arXiv:1512.03385), section 4.2. 3 × 3 stem of 16, stages of 16, 32 and 64 channels, shortcuts without parameters
+-- (option A), head `linear`.
 local nn = require "suture.nn"
 local F = nn.functional
 
@@ -96,6 +97,7 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {BasicBlock, Shortcut}, build = build, stem = "conv1", head = "linear", classes = 10, size = 32,
+  counted = counted, variants = variants,
+  parts = {BasicBlock, Shortcut}, build = build, stem = "conv1", head = "linear", classes = 10, size = 32,
   mean = MEAN, std = STD,
 }

@@ -1,9 +1,10 @@
---- CoAtNet: convolution first, attention later. Dai et al. 2021 (arXiv:2106.04803): a convolutional stem, two stages of inverted
--- residual blocks (MBConv) and two of transformer blocks whose scores get a learned number for each way between two places.
--- coatnet_0 … coatnet_4 are the paper's (its table 3: L blocks of width D per stage); coatnet_*_rw_224 are timm's, which has
--- weights for them, and differ in what `variants` says. Names are timm's. All linear maps are 1 × 1 convolutions.
--- Options: image_size (224; a multiple of 32), depths (blocks of each of the four stages), stochastic_depth_prob (0; of the last block,
--- falling to 0 at the first).
+--- CoAtNet: convolution first, attention later. Dai et al. 2021 (arXiv:2106.04803): a convolutional stem, two stages of
+-- inverted residual blocks (MBConv) and two of transformer blocks whose scores get a learned number for each way
+-- between two places. coatnet_0 … coatnet_4 are the paper's (its table 3: L blocks of width D per stage);
+-- coatnet_*_rw_224 are timm's, which has weights for them, and differ in what `variants` says. Names are timm's. All
+-- linear maps are 1 × 1 convolutions.
+-- Options: image_size (224; a multiple of 32), depths (blocks of each of the four
+-- stages), stochastic_depth_prob (0; of the last block, falling to 0 at the first).
 local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.base.fault"
 local nn = require "suture.nn"
@@ -35,8 +36,9 @@ function SEModule:forward(x) return x * F.sigmoid(self.fc2(self.act(self.fc1(F.a
 
 local MbConvBlock = nn.class "MbConvBlock"
 
---- MbConvBlock(in, out, stride, config): normalised, widened by a 1 × 1 convolution, a depthwise 3 × 3 one, narrowed by a 1 × 1 one,
--- around a shortcut. config.stride: what halves the size: "pool", the depthwise convolution ("dw") or the first one ("1x1").
+--- MbConvBlock(in, out, stride, config): normalised, widened by a 1 × 1 convolution, a depthwise 3 × 3 one, narrowed by
+-- a 1 × 1 one, around a shortcut. config.stride: what halves the size: "pool", the depthwise convolution ("dw") or the
+-- first one ("1x1").
 function MbConvBlock:init(i, o, stride, c)
   local mid = 4 * (c.expand_output and o or i)
   local at = {pool = 1, ["1x1"] = 1, dw = 1, [c.stride] = stride}
@@ -76,8 +78,8 @@ function RelPosBias:forward() return relative.bias(self.relative_position_bias_t
 
 local Attention2d = nn.class "Attention2d"
 
---- Attention2d(in, out, size[, expand_first]): each of the size × size places of (N, in, size, size) attends to all. q, k and v have
--- `in` channels, with expand_first `out`; q, k, v of a head follow each other.
+--- Attention2d(in, out, size[, expand_first]): each of the size × size places of (N, in, size, size) attends to all. q,
+-- k and v have `in` channels, with expand_first `out`; q, k, v of a head follow each other.
 function Attention2d:init(i, o, size, expand_first)
   local dim = expand_first and o or i
   self.num_heads = dim // HEAD
@@ -103,8 +105,8 @@ function ConvMlp:forward(x) return self.fc2(self.act(self.fc1(x))) end
 
 local TransformerBlock2d = nn.class "TransformerBlock2d"
 
---- TransformerBlock2d(in, out, stride, size, config): relative attention and two linear maps, each normalised before and added to what
--- came in. With stride 2 the size is halved before attention by pooling, in the shortcut too.
+--- TransformerBlock2d(in, out, stride, size, config): relative attention and two linear maps, each normalised before
+-- and added to what came in. With stride 2 the size is halved before attention by pooling, in the shortcut too.
 function TransformerBlock2d:init(i, o, stride, size, c)
   if stride == 2 then
     self.shortcut = Downsample2d(i, o, c.pool, c.transformer_shortcut_bias)
@@ -139,8 +141,8 @@ function Stage:forward(x) return self.blocks(x) end
 
 local ClassifierHead = nn.class "ClassifierHead"
 
---- ClassifierHead(in, classes[, hidden]): the mean over places and a linear map; with hidden normalised, and a linear map and tanh
--- between.
+--- ClassifierHead(in, classes[, hidden]): the mean over places and a linear map; with hidden normalised, and a linear
+-- map and tanh between.
 function ClassifierHead:init(i, classes, hidden)
   self.global_pool = nn.AdaptiveAvgPool2d(1)
   if hidden then
@@ -191,7 +193,8 @@ function CoAtNet:forward(x)
   return self.head(self.norm and self.norm(x) or x)
 end
 
--- timm's initialisation: convolutional blocks as EfficientNet's, transformer blocks as ViT's, stem and head at random as made.
+-- timm's initialisation: convolutional blocks as EfficientNet's, transformer blocks as ViT's, stem and head at random
+-- as made.
 local function reset(m)
   local init = nn.init
   for _, part in ipairs {m.stem, m.head} do
@@ -223,8 +226,9 @@ local function timm(file, accuracy, resize)
   }}
 end
 
--- The paper's: max pooling, the stride of MBConv in its first convolution, GELU; widths grow at the beginning of a block. It does
--- not say so, but its numbers of parameters (25, 42, 75, 168, 275 million) have room for a hidden layer in the head.
+-- The paper's: max pooling, the stride of MBConv in its first convolution, GELU; widths grow at the beginning of a
+-- block. It does not say so, but its numbers of parameters (25, 42, 75, 168, 275 million) have room for a hidden layer
+-- in the head.
 local function paper(stem, depths, widths)
   return {stem = {stem, stem}, depths = depths, widths = widths, act = nn.GELU, se_act = nn.SiLU, pool = "max", stride = "1x1",
     expand_output = true, conv_bias = true, transformer_shortcut_bias = true, se_early = false, pre_norm_act = false,
@@ -284,9 +288,11 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {Downsample2d, SEModule, MbConvBlock, RelPosBias, Attention2d, ConvMlp, TransformerBlock2d, Stem, Stage,
+  counted = counted, variants = variants,
+  parts = {Downsample2d, SEModule, MbConvBlock, RelPosBias, Attention2d, ConvMlp, TransformerBlock2d, Stem, Stage,
     ClassifierHead, CoAtNet}, build = build, adapt = adapt,
   stem = "stem.conv1", head = "head.fc", classes = 1000, size = 224, mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5},
   options = "image_size:count depths:sizes=nil stochastic_depth_prob:prob=0",
-  options_from = options_from, test = {also = {"coatnet_0"}, options = {depths = {1, 1, 2, 1}, image_size = 64}, size = 64},
+  options_from = options_from,
+  test = {also = {"coatnet_0"}, options = {depths = {1, 1, 2, 1}, image_size = 64}, size = 64},
 }

@@ -1,6 +1,7 @@
---- ConvMixer, with timm's names: Trockman & Kolter 2022 (arXiv:2201.09792). Patches as in vision transformers, then blocks of one
--- shape at one resolution: a depthwise convolution with a large kernel mixes places, a 1 × 1 convolution mixes channels. An
--- architecture is called by its width and depth, as in the paper's table 1. No weights are published under these names here.
+--- ConvMixer, with timm's names: Trockman & Kolter 2022 (arXiv:2201.09792). Patches as in vision transformers, then
+-- blocks of one shape at one resolution: a depthwise convolution with a large kernel mixes places, a 1 × 1 convolution
+-- mixes channels. An architecture is called by its width and depth, as in the paper's table 1. No weights are published
+-- under these names here.
 -- Options: dropout (0), before the head.
 local nn = require "suture.nn"
 local torchvision = require "suture.zoo.common.torchvision"
@@ -46,7 +47,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {Residual}, stem = "stem.0", head = "head", classes = 1000, size = 224,
+  counted = counted, variants = variants,
+  parts = {Residual}, stem = "stem.0", head = "head", classes = 1000, size = 224,
   build = function(spec, o) return ConvMixer(spec, o) end, -- as layers begin
   mean = torchvision.mean, std = torchvision.std, options = "dropout:prob=0", test = {parity = {last = {"0.fn.2"}}},
 }

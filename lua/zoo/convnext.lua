@@ -1,7 +1,7 @@
 --- ConvNeXts, with torchvision's names: Liu et al. 2022 (arXiv:2201.03545), a ResNet modernised step by step after the
 -- vision transformers: patches at the stem, depthwise 7 × 7, LayerNorm, GELU, an inverted bottleneck of linear layers.
--- Options: stochastic_depth_prob (of the last block, falling to 0 at the first; as the variant's), layer_scale (1e-6; what each
--- block's factors begin as).
+-- Options: stochastic_depth_prob (of the last block, falling to 0 at the first; as the variant's), layer_scale (1e-6;
+-- what each block's factors begin as).
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
@@ -12,8 +12,9 @@ local EPS = 1e-6 -- of every LayerNorm
 
 local CNBlock = nn.class "CNBlock"
 
---- CNBlock(dim[, {layer_scale = 1e-6, drop = 0}]): x + layer_scale · (depthwise 7 × 7, LayerNorm, linear to 4 · dim, GELU, linear
--- back). layer_scale: one learned number per channel, and what it begins as; drop: how often training skips the block.
+--- CNBlock(dim[, {layer_scale = 1e-6, drop = 0}]): x + layer_scale · (depthwise 7 × 7, LayerNorm, linear to 4 · dim,
+-- GELU, linear back). layer_scale: one learned number per channel, and what it begins as; drop: how often training
+-- skips the block.
 function CNBlock:init(dim, opts)
   opts = opts or {}
   self.block = nn.Sequential(
@@ -115,7 +116,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {CNBlock}, build = build, rename = rename, adapt = adapt, stem = "features.0.0", head = "classifier.2",
+  counted = counted, variants = variants,
+  parts = {CNBlock}, build = build, rename = rename, adapt = adapt, stem = "features.0.0", head = "classifier.2",
   classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
   options = "stochastic_depth_prob:prob=nil layer_scale:num=1e-6",
 }

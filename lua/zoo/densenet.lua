@@ -8,8 +8,8 @@ local F = nn.functional
 
 local DenseLayer = nn.class "DenseLayer"
 
---- DenseLayer(inplanes, growth_rate[, drop_rate (0)]): 1 × 1 to 4 · growth_rate channels, then 3 × 3 to growth_rate, each behind
--- BatchNorm and ReLU.
+--- DenseLayer(inplanes, growth_rate[, drop_rate (0)]): 1 × 1 to 4 · growth_rate channels, then 3 × 3 to growth_rate,
+-- each behind BatchNorm and ReLU.
 function DenseLayer:init(inplanes, growth_rate, drop_rate)
   self.norm1 = nn.BatchNorm2d(inplanes)
   self.relu1 = nn.ReLU()
@@ -27,8 +27,8 @@ end
 
 local DenseBlock = nn.class "DenseBlock"
 
---- DenseBlock(n, inplanes, growth_rate[, drop_rate (0)]): n layers, each of which sees the input and the outputs of all layers
--- before it, joined along the channels; all of it together is the output.
+--- DenseBlock(n, inplanes, growth_rate[, drop_rate (0)]): n layers, each of which sees the input and the outputs of all
+-- layers before it, joined along the channels; all of it together is the output.
 function DenseBlock:init(n, inplanes, growth_rate, drop_rate)
   for i = 1, n do self["denselayer" .. i] = DenseLayer(inplanes + (i - 1) * growth_rate, growth_rate, drop_rate) end
 end
@@ -100,7 +100,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {DenseLayer, DenseBlock}, build = build, rename = rename,
+  counted = counted, variants = variants,
+  parts = {DenseLayer, DenseBlock}, build = build, rename = rename,
   stem = "features.conv0", head = "classifier", classes = 1000, size = 224,
   mean = torchvision.mean, std = torchvision.std,
   options = "drop_rate:prob=0",

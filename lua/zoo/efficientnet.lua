@@ -1,8 +1,8 @@
---- EfficientNets, with torchvision's names: Tan & Le 2019 (arXiv:1905.11946) and EfficientNetV2, 2021 (arXiv:2104.00298).
--- Inverted residuals (MobileNetV2) with channel attention; B1 to B7 are B0 made wider, deeper and finer by one rule, V2 begins
--- with blocks in which expansion and depthwise convolution are one.
--- Options: dropout (before the head; as the variant's), stochastic_depth_prob (0.2; of the last block, falling to 0 at the first),
--- eps (BatchNorm's; as the variant's).
+--- EfficientNets, with torchvision's names: Tan & Le 2019 (arXiv:1905.11946) and EfficientNetV2, 2021
+-- (arXiv:2104.00298). Inverted residuals (MobileNetV2) with channel attention; B1 to B7 are B0 made wider, deeper and
+-- finer by one rule, V2 begins with blocks in which expansion and depthwise convolution are one.
+-- Options: dropout (before the head; as the variant's), stochastic_depth_prob (0.2; of the last block, falling to 0 at
+-- the first), eps (BatchNorm's; as the variant's).
 local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
 local timm = require "suture.zoo.common.timm"
@@ -26,8 +26,9 @@ end
 
 local MBConv = nn.class "MBConv"
 
---- MBConv(i, o[, {expand = 1, kernel = 3, stride = 1, drop = 0, eps =, momentum =}]): 1 × 1 to i · expand channels, a depthwise
--- convolution, channel attention that squeezes to i / 4, and 1 × 1 to o. drop: how often training skips it; eps, momentum: BatchNorm's.
+--- MBConv(i, o[, {expand = 1, kernel = 3, stride = 1, drop = 0, eps =, momentum =}]): 1 × 1 to i · expand channels, a
+-- depthwise convolution, channel attention that squeezes to i / 4, and 1 × 1 to o. drop: how often training skips it;
+-- eps, momentum: BatchNorm's.
 function MBConv:init(i, o, opts)
   opts = opts or {}
   local norm, wide = norm_of(opts), i * (opts.expand or 1)
@@ -42,8 +43,8 @@ MBConv.forward = forward
 
 local FusedMBConv = nn.class "FusedMBConv"
 
---- FusedMBConv(i, o[, {expand = 1, kernel = 3, stride = 1, drop = 0, eps =, momentum =}]): one full convolution to i · expand
--- channels and 1 × 1 to o, or the convolution alone where nothing expands.
+--- FusedMBConv(i, o[, {expand = 1, kernel = 3, stride = 1, drop = 0, eps =, momentum =}]): one full convolution to i ·
+-- expand channels and 1 × 1 to o, or the convolution alone where nothing expands.
 function FusedMBConv:init(i, o, opts)
   opts = opts or {}
   local norm, wide = norm_of(opts), i * (opts.expand or 1)
@@ -56,7 +57,8 @@ FusedMBConv.forward = forward
 
 local EfficientNet = nn.class "EfficientNet"
 
--- spec: stages, last (channels before the head), momentum. o: num_classes, in_chans, dropout, stochastic_depth_prob, eps.
+-- spec: stages, last (channels before the head), momentum. o: num_classes, in_chans, dropout, stochastic_depth_prob,
+-- eps.
 function EfficientNet:init(spec, o)
   local norm, total, past = norm_of {eps = o.eps, momentum = spec.momentum}, 0, 0
   for _, s in ipairs(spec.stages) do total = total + s.layers end
@@ -79,8 +81,8 @@ function EfficientNet:forward(x)
   return self.classifier(nn.functional.flatten(self.avgpool(self.features(x)), 1))
 end
 
--- Rows: block, expansion, kernel, stride, channels in, channels out, layers. B0 is table 1 of the first paper; B1 to B7 have
--- `width` times its channels, in whole eights, and `depth` times its layers.
+-- Rows: block, expansion, kernel, stride, channels in, channels out, layers. B0 is table 1 of the first paper; B1 to B7
+-- have `width` times its channels, in whole eights, and `depth` times its layers.
 local B0 = {
   {MBConv, 1, 3, 1, 32, 16, 1}, {MBConv, 6, 3, 2, 16, 24, 2}, {MBConv, 6, 5, 2, 24, 40, 2}, {MBConv, 6, 3, 2, 40, 80, 3},
   {MBConv, 6, 5, 1, 80, 112, 3}, {MBConv, 6, 5, 2, 112, 192, 4}, {MBConv, 6, 3, 1, 192, 320, 1},
@@ -167,7 +169,8 @@ local function build(spec, o)
   return m
 end
 
--- Names in timm (efficientnet.py) of B0 to B7. Those it calls tf_efficientnet_… fill up borders another way, which no name tells.
+-- Names in timm (efficientnet.py) of B0 to B7. Those it calls tf_efficientnet_… fill up borders another way, which no
+-- name tells.
 local rename = timm.rename(
   {conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "features.8.0", bn2 = "features.8.1", classifier = "classifier.1"},
   function(at) return ("features.%d.%d.block.%d.%s%s"):format(at.stage + 1, at.block, at.layer, at.part, at.kind) end)
@@ -188,9 +191,10 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {MBConv, FusedMBConv}, build = build, rename = rename, settings = timm.settings,
+  counted = counted, variants = variants,
+  parts = {MBConv, FusedMBConv}, build = build, rename = rename, settings = timm.settings,
   stem = "features.0.0", head = "classifier.1",
   classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
   options = "dropout:prob=nil stochastic_depth_prob:prob=0.2 eps:positive=nil",
-  test = {also = {"efficientnet_v2_s"}, parity = {last = {"block.3.1", "block.2.1", "block.1.1"}}},
+  test = {also = {"efficientnet_v2_s"}, parity = {last = {"block.3.1", "block.2.1", "block.1.1", "block.0.1"}}},
 }

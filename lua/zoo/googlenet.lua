@@ -1,8 +1,8 @@
---- GoogLeNet (Inception v1) with torchvision's names: Szegedy et al. 2014 (arXiv:1409.4842), table 1, with BatchNorm in place of
--- local response normalisation, and 3 × 3 where the paper has 5 × 5.
--- Options: aux_logits (true; with weights: false): whether there are auxiliary heads, which run in training alone and train with
--- m.aux_weight. transform_input (false; with weights: true): whether pictures are renormalised to what TensorFlow's weights want. dropout
--- (0.2), dropout_aux (0.7): in front of the heads.
+--- GoogLeNet (Inception v1) with torchvision's names: Szegedy et al. 2014 (arXiv:1409.4842), table 1, with BatchNorm in
+-- place of local response normalisation, and 3 × 3 where the paper has 5 × 5.
+-- Options: aux_logits (true; with weights: false): whether there are auxiliary heads, which run in training alone and
+-- train with m.aux_weight. transform_input (false; with weights: true): whether pictures are renormalised to what
+-- TensorFlow's weights want. dropout (0.2), dropout_aux (0.7): in front of the heads.
 local inception = require "suture.zoo.common.inception"
 local nn = require "suture.nn"
 local tensor = require "suture.tensor"
@@ -11,8 +11,8 @@ local F, conv = nn.functional, inception.BasicConv2d()
 
 local Inception = nn.class "Inception"
 
---- Inception(inplanes, n1, {reduce, n3}, {reduce, n5}, pool): four branches side by side, joined along the channels: 1 × 1; 1 × 1
--- and 3 × 3; once more; pooling and 1 × 1.
+--- Inception(inplanes, n1, {reduce, n3}, {reduce, n5}, pool): four branches side by side, joined along the channels: 1
+-- × 1; 1 × 1 and 3 × 3; once more; pooling and 1 × 1.
 function Inception:init(inplanes, n1, n3, n5, pool)
   self.branch1 = conv(inplanes, n1, 1)
   self.branch2 = nn.Sequential(conv(inplanes, n3[1], 1), conv(n3[1], n3[2], 3, {padding = 1}))
@@ -26,7 +26,8 @@ end
 
 local InceptionAux = nn.class "InceptionAux"
 
---- InceptionAux(inplanes, num_classes, dropout): a classifier half-way, which carries gradient to the layers below it in training.
+--- InceptionAux(inplanes, num_classes, dropout): a classifier half-way, which carries gradient to the layers below it
+-- in training.
 function InceptionAux:init(inplanes, num_classes, dropout)
   self.conv = conv(inplanes, 128, 1)
   self.fc1 = nn.Linear(2048, 1024)
@@ -40,7 +41,8 @@ function InceptionAux:forward(x)
 end
 
 local GoogLeNet = nn.class "GoogLeNet"
---- m.aux_weight: what the loss of each auxiliary head counts in fit, beside 1 for the main one: 0.3, section 5 of the paper.
+--- m.aux_weight: what the loss of each auxiliary head counts in fit, beside 1 for the main one: 0.3, section 5 of the
+-- paper.
 GoogLeNet.aux_weight = 0.3
 GoogLeNet.aux_heads = {"aux1.fc2", "aux2.fc2"}
 
@@ -95,7 +97,8 @@ local function build(_, o)
   return m
 end
 
--- Files do not say whether their pictures were recoloured: see `options` of the published set. Those of other channels were not.
+-- Files do not say whether their pictures were recoloured: see `options` of the published set. Those of other channels
+-- were not.
 local function options_from(shapes)
   local o = {aux_logits = shapes:has "aux1."}
   if shapes:dim("conv1.conv.weight", 2) ~= 3 then o.transform_input = false end
@@ -108,10 +111,11 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = {googlenet = {weights = {torchvision.set("IMAGENET1K_V1", "googlenet-1378be20.pth",
+  counted = counted,
+  variants = {googlenet = {weights = {torchvision.set("IMAGENET1K_V1", "googlenet-1378be20.pth",
     {accuracy = 69.778, megabytes = 49.7, options = {transform_input = true, aux_logits = false}})}}}, -- its heads are untrained
   parts = {Inception, InceptionAux, conv}, build = build, stem = "conv1.conv", head = "fc", classes = 1000, size = 224,
   mean = torchvision.mean, std = torchvision.std,
   options = "aux_logits:bool=true transform_input:bool=false dropout:prob=0.2 dropout_aux:prob=0.7",
-  options_from = options_from,
+  options_from = options_from, test = {parity = {arguments = {init_weights = false}}},
 }

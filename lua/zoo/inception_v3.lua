@@ -1,6 +1,8 @@
---- Inception v3 with torchvision's names, those of TensorFlow: Szegedy et al. 2015 (arXiv:1512.00567), table 1, for pictures of 299.
--- Options: aux_logits (true): whether there is an auxiliary head, which runs in training alone and trains with m.aux_weight.
--- transform_input (false; with weights: true): whether pictures are renormalised to what TensorFlow's weights want. dropout (0.5).
+--- Inception v3 with torchvision's names, those of TensorFlow: Szegedy et al. 2015 (arXiv:1512.00567), table 1, for
+-- pictures of 299.
+-- Options: aux_logits (true): whether there is an auxiliary head, which runs in training alone and
+-- trains with m.aux_weight. transform_input (false; with weights: true): whether pictures are renormalised to what
+-- TensorFlow's weights want. dropout (0.5).
 local inception = require "suture.zoo.common.inception"
 local nn = require "suture.nn"
 local tensor = require "suture.tensor"
@@ -119,7 +121,8 @@ function InceptionAux:forward(x)
 end
 
 local Inception3 = nn.class "Inception3"
---- m.aux_weight: what the auxiliary head's loss counts in fit, beside 1 for the main one: 0.4, as the authors' code has it.
+--- m.aux_weight: what the auxiliary head's loss counts in fit, beside 1 for the main one: 0.4, as the authors' code has
+-- it.
 Inception3.aux_weight = 0.4
 Inception3.aux_heads = {"AuxLogits.fc"}
 
@@ -170,7 +173,8 @@ local function build(_, o)
   return m
 end
 
--- Files do not say whether their pictures were recoloured: see `options` of the published set. Those of other channels were not.
+-- Files do not say whether their pictures were recoloured: see `options` of the published set. Those of other channels
+-- were not.
 local function options_from(shapes)
   local o = {aux_logits = shapes:has "AuxLogits."}
   if shapes:dim("Conv2d_1a_3x3.conv.weight", 2) ~= 3 then o.transform_input = false end
@@ -183,11 +187,15 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = {inception_v3 = {weights = {torchvision.set("IMAGENET1K_V1", "inception_v3_google-0cc3c7bd.pth", {accuracy = 77.294,
-    megabytes = 103.9, resize = 342, crop = 299, also = {"inception_v3_google-1a9a5a14.pth"}, options = {transform_input = true}})}}},
+  counted = counted,
+  variants = {inception_v3 = {weights = {torchvision.set("IMAGENET1K_V1", "inception_v3_google-0cc3c7bd.pth",
+    {accuracy = 77.294, megabytes = 103.9, resize = 342, crop = 299, also = {"inception_v3_google-1a9a5a14.pth"},
+      options = {transform_input = true}})}}},
   parts = {InceptionA, InceptionB, InceptionC, InceptionD, InceptionE, InceptionAux, conv}, build = build,
   stem = "Conv2d_1a_3x3.conv", head = "fc", classes = 1000, size = 299,
   mean = torchvision.mean, std = torchvision.std,
   options = "aux_logits:bool=true transform_input:bool=false dropout:prob=0.5",
-  options_from = options_from, test = {options = {aux_logits = false}, size = 96, parity = {size = 139, without = {"AuxLogits"}}},
+  options_from = options_from,
+  test = {options = {aux_logits = false}, size = 96, -- the auxiliary head wants pictures of 299
+    parity = {size = 139, without = {"AuxLogits"}, arguments = {init_weights = false}}},
 }

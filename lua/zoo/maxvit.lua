@@ -1,7 +1,9 @@
---- MaxViT, with torchvision's names: Tu et al. 2022 (arXiv:2204.01697). Each layer is an inverted residual block (MBConv), attention
--- within windows of neighbours, and attention within grids of places far apart, one from each window.
--- Options: image_size (224; a multiple of 32 times partition_size), depths (layers of each stage), partition_size (7; places across a
--- window), stochastic_depth_prob (0.2; of the last layer, falling to 0 at the first), attention_dropout (0), mlp_dropout (0).
+--- MaxViT, with torchvision's names: Tu et al. 2022 (arXiv:2204.01697). Each layer is an inverted residual block
+-- (MBConv), attention within windows of neighbours, and attention within grids of places far apart, one from each
+-- window.
+-- Options: image_size (224; a multiple of 32 times partition_size), depths (layers of each stage),
+-- partition_size (7; places across a window), stochastic_depth_prob (0.2; of the last layer, falling to 0 at the
+-- first), attention_dropout (0), mlp_dropout (0).
 local blocks = require "suture.zoo.common.blocks"
 local fault = require "suture.base.fault"
 local nn = require "suture.nn"
@@ -19,8 +21,8 @@ end
 
 local MBConv = nn.class "MBConv"
 
---- MBConv(in, out, stride, drop): normalised, widened fourfold by a 1 × 1 convolution, a depthwise 3 × 3 one, channel attention, narrowed
--- by a 1 × 1 convolution, added to what came in (pooled and projected where the shape changes).
+--- MBConv(in, out, stride, drop): normalised, widened fourfold by a 1 × 1 convolution, a depthwise 3 × 3 one, channel
+-- attention, narrowed by a 1 × 1 convolution, added to what came in (pooled and projected where the shape changes).
 function MBConv:init(i, o, stride, drop)
   local mid = 4 * o
   self.proj = nn.Identity()
@@ -43,8 +45,9 @@ function MBConv:forward(x) return self.proj(x) + self.stochastic_depth(self.laye
 
 local RelativeAttention = nn.class "RelativePositionalMultiHeadAttention"
 
---- RelativePositionalMultiHeadAttention(dim, head_dim, size): attention between the size × size places of each window of (N, windows,
--- places, dim), with a learned number for each way between two places. Scores are scaled by 1 / √dim, not 1 / √head_dim.
+--- RelativePositionalMultiHeadAttention(dim, head_dim, size): attention between the size × size places of each window
+-- of (N, windows, places, dim), with a learned number for each way between two places. Scores are scaled by 1 / √dim,
+-- not 1 / √head_dim.
 function RelativeAttention:init(dim, head_dim, size)
   self.n_heads, self.scale_factor = dim // head_dim, dim ^ -0.5
   self.relative_position_bias_table = nn.Parameter(tensor.zeros((2 * size - 1) * (2 * size - 1), self.n_heads))
@@ -60,9 +63,10 @@ end
 
 local PartitionAttentionLayer = nn.class "PartitionAttentionLayer"
 
---- PartitionAttentionLayer(dim, head_dim, size, type, drop[, attention_dropout (0), mlp_dropout (0)]): attention and two linear maps, each normalised before and added to what
--- came in, over parts of (N, dim, H, W) of size × size places. type "window": neighbours; "grid": places H / size and W / size apart.
--- attention_dropout, mlp_dropout: of what attention and the linear maps give.
+--- PartitionAttentionLayer(dim, head_dim, size, type, drop[, attention_dropout (0), mlp_dropout (0)]): attention and
+-- two linear maps, each normalised before and added to what came in, over parts of (N, dim, H, W) of size × size
+-- places. type "window": neighbours; "grid": places H / size and W / size apart. attention_dropout, mlp_dropout: of
+-- what attention and the linear maps give.
 function PartitionAttentionLayer:init(dim, head_dim, size, kind, drop, attention_dropout, mlp_dropout)
   self.size, self.grid = size, kind == "grid"
   self.attn_layer = nn.Sequential(nn.LayerNorm(dim), RelativeAttention(dim, head_dim, size), nn.Dropout(attention_dropout or 0))
@@ -178,9 +182,12 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {MBConv, RelativeAttention, PartitionAttentionLayer, MaxVitLayer, MaxVitBlock, MaxVit}, build = build,
+  counted = counted, variants = variants,
+  parts = {MBConv, RelativeAttention, PartitionAttentionLayer, MaxVitLayer, MaxVitBlock, MaxVit}, build = build,
   stem = "stem.0.0", head = "classifier.5", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
-  options = "image_size:count depths:sizes=nil partition_size:count=nil stochastic_depth_prob:prob=nil attention_dropout:prob=0 mlp_dropout:prob=0",
+  options = "image_size:count depths:sizes=nil partition_size:count=nil "
+    .. "stochastic_depth_prob:prob=nil attention_dropout:prob=0 mlp_dropout:prob=0",
   options_from = options_from,
-  test = {options = {depths = {1, 1, 1, 1}, image_size = 64, partition_size = 2}, size = 64, parity = {size = 224, last = {"layers.conv_b.1"}}},
+  test = {options = {depths = {1, 1, 1, 1}, image_size = 64, partition_size = 2}, size = 64,
+    parity = {size = 224, last = {"layers.conv_b.1"}, batch_norm = {1e-3, 0.01}}},
 }

@@ -1,5 +1,5 @@
---- MNASNet (its form B1, without channel attention) with torchvision's names: Tan et al. 2018 (arXiv:1807.11626), figure 7;
--- mnasnet0_5 has half of the channels.
+--- MNASNet (its form B1, without channel attention) with torchvision's names: Tan et al. 2018 (arXiv:1807.11626),
+-- figure 7; mnasnet0_5 has half of the channels.
 -- Options: dropout (0.2), before the head.
 local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
@@ -13,8 +13,8 @@ local function norm(channels) return nn.BatchNorm2d(channels, {momentum = 1 - 0.
 
 local InvertedResidual = nn.class "InvertedResidual"
 
---- InvertedResidual(inplanes, planes, kernel, stride, expand): 1 × 1 to expand · inplanes channels, depthwise, 1 × 1 to planes
--- with no activation behind it; what came in is added where it has the same shape.
+--- InvertedResidual(inplanes, planes, kernel, stride, expand): 1 × 1 to expand · inplanes channels, depthwise, 1 × 1 to
+-- planes with no activation behind it; what came in is added where it has the same shape.
 function InvertedResidual:init(inplanes, planes, kernel, stride, expand)
   local hidden = inplanes * expand
   self.layers = nn.Sequential(conv(inplanes, hidden, 1), norm(hidden), nn.ReLU(),
@@ -89,7 +89,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {InvertedResidual}, build = build, rename = rename, stem = "layers.0",
+  counted = counted, variants = variants,
+  parts = {InvertedResidual}, build = build, rename = rename, stem = "layers.0",
   head = "classifier.1", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
   options = "dropout:prob=0.2",
   test = {parity = {last = {"layers.7"}}},

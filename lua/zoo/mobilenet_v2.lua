@@ -12,8 +12,8 @@ end
 
 local InvertedResidual = nn.class "InvertedResidual"
 
---- InvertedResidual(inplanes, planes, stride, expand): 1 × 1 to expand · inplanes channels, 3 × 3 depthwise, 1 × 1 to planes with
--- no activation behind it; what came in is added where it has the same shape.
+--- InvertedResidual(inplanes, planes, stride, expand): 1 × 1 to expand · inplanes channels, 3 × 3 depthwise, 1 × 1 to
+-- planes with no activation behind it; what came in is added where it has the same shape.
 function InvertedResidual:init(inplanes, planes, stride, expand)
   local hidden = inplanes * expand
   self.conv = nn.Sequential()
@@ -69,8 +69,10 @@ local rename = timm.rename(
 -- width_mult among the paper's.
 local function options_from(shapes)
   local width = shapes:best({1, 1.4, 1.3, 0.75, 0.5, 0.35}, function(w)
-    return shapes:is("features.0.0.weight", 1, divisible(32 * w)) + shapes:is("features.18.0.weight", 1, divisible(1280 * math.max(1, w)))
-      + shapes:is("features.2.conv.2.weight", 1, divisible(24 * w)) + shapes:is("features.17.conv.2.weight", 1, divisible(320 * w))
+    return shapes:is("features.0.0.weight", 1, divisible(32 * w))
+      + shapes:is("features.18.0.weight", 1, divisible(1280 * math.max(1, w)))
+      + shapes:is("features.2.conv.2.weight", 1, divisible(24 * w))
+      + shapes:is("features.17.conv.2.weight", 1, divisible(320 * w))
   end)
   return {width_mult = width ~= 1 and width or nil}
 end
@@ -81,11 +83,13 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = {mobilenet_v2 = {weights = {
+  counted = counted,
+  variants = {mobilenet_v2 = {weights = {
     torchvision.set("IMAGENET1K_V1", "mobilenet_v2-b0353104.pth", {accuracy = 71.878, megabytes = 13.6}),
     torchvision.set("IMAGENET1K_V2", "mobilenet_v2-7ebf99e0.pth", {accuracy = 72.154, megabytes = 13.6, resize = 232}),
   }}},
-  parts = {InvertedResidual}, build = build, rename = rename, stem = "features.0.0", head = "classifier.1", classes = 1000,
+  parts = {InvertedResidual}, build = build,
+  rename = rename, stem = "features.0.0", head = "classifier.1", classes = 1000,
   size = 224, mean = torchvision.mean, std = torchvision.std,
   options = "dropout:prob=0.2 width_mult:positive=1",
   options_from = options_from,

@@ -1,6 +1,7 @@
 --- MobileNetV3 with torchvision's names: Howard et al. 2019 (arXiv:1905.02244), tables 1 and 2.
--- Options: width_mult (1): factor of all widths. reduced_tail (false): half as many channels in the last blocks. dilated (false): the last
--- blocks dilated instead of halving the picture once more. dropout (0.2), before the head. eps (0.001): BatchNorm's.
+-- Options: width_mult (1): factor of all widths. reduced_tail (false): half as many channels in the last blocks.
+-- dilated (false): the last blocks dilated instead of halving the picture once more. dropout (0.2), before the head.
+-- eps (0.001): BatchNorm's.
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
@@ -16,9 +17,9 @@ end
 
 local InvertedResidual = nn.class "InvertedResidual"
 
---- InvertedResidual(inplanes, planes, {kernel =, expanded =, squeeze =, act =, stride =, dilation =, eps = 0.001}): 1 × 1 to `expanded` channels,
--- depthwise, channel attention where `squeeze`, 1 × 1 to planes with no activation; what came in is added where it has the same
--- shape. act: "ReLU" or "Hardswish"; eps: BatchNorm's.
+--- InvertedResidual(inplanes, planes, {kernel =, expanded =, squeeze =, act =, stride =, dilation =, eps = 0.001}): 1 ×
+-- 1 to `expanded` channels, depthwise, channel attention where `squeeze`, 1 × 1 to planes with no activation; what came
+-- in is added where it has the same shape. act: "ReLU" or "Hardswish"; eps: BatchNorm's.
 function InvertedResidual:init(inplanes, planes, o)
   local act, expanded, eps = nn[o.act], o.expanded, o.eps or 0.001
   self.block = nn.Sequential()
@@ -104,7 +105,8 @@ local function options_from(shapes, spec)
   local rows = spec.rows
   local best = shapes:best(made, function(o)
     local width, reduced = o[1], o[2]
-    return shapes:is("features.0.0.weight", 1, divisible(16 * width)) + shapes:is("classifier.0.weight", 1, divisible(spec.last // reduced * width))
+    return shapes:is("features.0.0.weight", 1, divisible(16 * width))
+      + shapes:is("classifier.0.weight", 1, divisible(spec.last // reduced * width))
       + shapes:is(("features.%d.0.weight"):format(#rows + 1), 2, divisible(rows[#rows][3] // reduced * width))
       + shapes:is("features.2.block.0.0.weight", 1, divisible(rows[2][2] * width))
       + shapes:is("features.3.block.0.0.weight", 1, divisible(rows[3][2] * width))
@@ -119,7 +121,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {InvertedResidual}, build = build, rename = rename, settings = timm.settings,
+  counted = counted, variants = variants,
+  parts = {InvertedResidual}, build = build, rename = rename, settings = timm.settings,
   adapt = function(_, given, shape) return names.squeezed(given, shape) end, stem = "features.0.0", head = "classifier.3",
   classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
   options = "dropout:prob=0.2 width_mult:positive=1 reduced_tail:bool=false dilated:bool=false eps:positive=0.001",

@@ -1,5 +1,5 @@
---- RegNets, with torchvision's names: Radosavovic et al. 2020 (arXiv:2003.13678). The widths of all blocks follow one rule of
--- four numbers, found by looking at whole populations of networks; Y is X with channel attention.
+--- RegNets, with torchvision's names: Radosavovic et al. 2020 (arXiv:2003.13678). The widths of all blocks follow one
+-- rule of four numbers, found by looking at whole populations of networks; Y is X with channel attention.
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
@@ -10,7 +10,8 @@ local STEM = 32 -- channels
 local ResBottleneckBlock = nn.class "ResBottleneckBlock"
 
 --- ResBottleneckBlock(i, o[, {stride = 1, group_width = o, squeeze =}]): relu(x + f(x)), f: 1 × 1, 3 × 3 in groups of
--- group_width channels, channel attention through `squeeze` channels (none: none), 1 × 1. proj is the way past f where the shape changes.
+-- group_width channels, channel attention through `squeeze` channels (none: none), 1 × 1. proj is the way past f where
+-- the shape changes.
 function ResBottleneckBlock:init(i, o, opts)
   opts = opts or {}
   local stride = opts.stride or 1
@@ -29,7 +30,8 @@ end
 
 local RegNet = nn.class "RegNet"
 
--- spec: stages of {width =, depth =, group_width =}, squeezed (whether there is attention, through a quarter of the channels that come in).
+-- spec: stages of {width =, depth =, group_width =}, squeezed (whether there is attention, through a quarter of the
+-- channels that come in).
 function RegNet:init(spec, o)
   self.stem = blocks.conv_norm_act(o.in_chans, STEM, 3, {stride = 2})
   self.trunk_output = nn.Sequential()
@@ -57,8 +59,8 @@ local function round(v)
   return n - v == 0.5 and n % 2 == 1 and n - 1 or n
 end
 
--- The rule (section 3.3): block j is to be w_0 + w_a · j wide; that is moved to the nearest w_0 · w_mᵏ, k whole, and that to
--- a multiple of 8. Neighbours of one width make a stage, whose width is then fitted to whole groups.
+-- The rule (section 3.3): block j is to be w_0 + w_a · j wide; that is moved to the nearest w_0 · w_mᵏ, k whole, and
+-- that to a multiple of 8. Neighbours of one width make a stage, whose width is then fitted to whole groups.
 local function stages(depth, w_0, w_a, w_m, group_width)
   local out, last = {}, nil
   for j = 0, depth - 1 do
@@ -82,8 +84,8 @@ local function v1(file, accuracy, megabytes) return torchvision.set("IMAGENET1K_
 local function v2(file, accuracy, megabytes)
   return torchvision.set("IMAGENET1K_V2", file, {accuracy = accuracy, megabytes = megabytes, resize = 232})
 end
--- Trained on 3.6 billion pictures with hashtags (Singh et al. 2022, arXiv:2201.08371), then on ImageNet: all of it (E2E), or
--- the last layer alone.
+-- Trained on 3.6 billion pictures with hashtags (Singh et al. 2022, arXiv:2201.08371), then on ImageNet: all of it
+-- (E2E), or the last layer alone.
 local function swag(file, accuracy, megabytes, size)
   return torchvision.set(size == 384 and "IMAGENET1K_SWAG_E2E_V1" or "IMAGENET1K_SWAG_LINEAR_V1", file, {accuracy = accuracy,
     megabytes = megabytes, resize = size, crop = size, interpolation = "bicubic", license = "CC-BY-NC-4.0 (SWAG)"})
@@ -165,7 +167,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {ResBottleneckBlock}, build = build,
+  counted = counted, variants = variants,
+  parts = {ResBottleneckBlock}, build = build,
   rename = function(name) return names.first(name, theirs) or name end, stem = "stem.0", head = "fc", classes = 1000,
   size = 224, mean = torchvision.mean, std = torchvision.std,
   test = {parity = {last = {"f.c.1"}}},

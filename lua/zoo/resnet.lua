@@ -1,5 +1,5 @@
---- ResNets for ImageNet, with torchvision's names: He et al. 2015 (arXiv:1512.03385), ResNeXt (1611.05431), wide ResNets
--- (1605.07146); the stride of a bottleneck is on its 3 × 3 convolution.
+--- ResNets for ImageNet, with torchvision's names: He et al. 2015 (arXiv:1512.03385), ResNeXt (1611.05431), wide
+-- ResNets (1605.07146); the stride of a bottleneck is on its 3 × 3 convolution.
 -- Options: zero_init_residual (false): the last BatchNorm of each block begins at 0.
 local fault = require "suture.base.fault"
 local nn = require "suture.nn"
@@ -105,7 +105,8 @@ local function variant(block, layers, v1, v2, o)
   }
 end
 
--- A published file, the share of pictures that it names rightly, its size; V2 weights were made for pictures resized to 232.
+-- A published file, the share of pictures that it names rightly, its size; V2 weights were made for pictures resized to
+-- 232.
 local function v1(file, accuracy, megabytes, also) return {file, accuracy = accuracy, megabytes = megabytes, also = also} end
 local function v2(file, accuracy, megabytes) return {file, accuracy = accuracy, megabytes = megabytes, resize = 232} end
 
@@ -129,7 +130,8 @@ local variants = {
 }
 
 local function build(spec, given)
-  local o = {num_classes = given.num_classes, in_chans = given.in_chans, groups = spec.groups, width_per_group = spec.width}
+  local o = {num_classes = given.num_classes, in_chans = given.in_chans, groups = spec.groups,
+    width_per_group = spec.width}
   local m = nn.init.skip(function() return ResNet(spec.block, spec.layers, o) end)
   reset(m, given.zero_init_residual)
   return m
@@ -149,7 +151,9 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {BasicBlock, Bottleneck}, build = build, stem = "conv1", head = "fc", classes = 1000, size = 224,
-  mean = torchvision.mean, std = torchvision.std, options = "zero_init_residual:bool=false", test = {parity = {last = {"bn3", "bn2"}}},
+  counted = counted, variants = variants,
+  parts = {BasicBlock, Bottleneck}, build = build, stem = "conv1", head = "fc", classes = 1000, size = 224,
+  mean = torchvision.mean, std = torchvision.std, options = "zero_init_residual:bool=false",
+  test = {parity = {last = {"bn3", "bn2"}}},
   variant = variant, BasicBlock = BasicBlock, Bottleneck = Bottleneck, -- for zoo/se_resnet.lua
 }

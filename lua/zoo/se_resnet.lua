@@ -1,5 +1,6 @@
---- ResNets with channel attention: Hu et al. 2018 (arXiv:1709.01507). Each block's residual goes through squeeze and excitation
--- before it is added. Names are those of timm's seresnet18 and seresnet50; no weights are published under them here.
+--- ResNets with channel attention: Hu et al. 2018 (arXiv:1709.01507). Each block's residual goes through squeeze and
+-- excitation before it is added. Names are those of timm's seresnet18 and seresnet50; no weights are published under
+-- them here.
 -- Options: zero_init_residual (false): the last BatchNorm of each block begins at 0.
 local blocks = require "suture.zoo.common.blocks"
 local nn = require "suture.nn"
@@ -34,6 +35,6 @@ return {
     se_resnet18 = resnet.variant(SEBasicBlock, {2, 2, 2, 2}),
     se_resnet50 = resnet.variant(SEBottleneck, {3, 4, 6, 3}),
   },
-  parts = {SEBasicBlock, SEBottleneck}, build = resnet.build, stem = resnet.stem, head = resnet.head, classes = resnet.classes,
-  size = resnet.size, mean = resnet.mean, std = resnet.std, options = resnet.options,
+  parts = {SEBasicBlock, SEBottleneck}, build = resnet.build, stem = resnet.stem, head = resnet.head,
+  classes = resnet.classes, size = resnet.size, mean = resnet.mean, std = resnet.std, options = resnet.options,
 }

@@ -14,8 +14,9 @@ end
 
 local InvertedResidual = nn.class "InvertedResidual"
 
---- InvertedResidual(inplanes, planes, stride): stride 1: half of the channels pass through branch2, the others pass by (where
--- torchvision has an empty branch1); stride 2: all go through both branches. Then the channels of both halves are shuffled.
+--- InvertedResidual(inplanes, planes, stride): stride 1: half of the channels pass through branch2, the others pass by
+-- (where torchvision has an empty branch1); stride 2: all go through both branches. Then the channels of both halves
+-- are shuffled.
 function InvertedResidual:init(inplanes, planes, stride)
   local half = planes // 2
   if stride > 1 then
@@ -78,7 +79,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {InvertedResidual}, stem = "conv1.0", head = "fc", classes = 1000, size = 224,
+  counted = counted, variants = variants,
+  parts = {InvertedResidual}, stem = "conv1.0", head = "fc", classes = 1000, size = 224,
   build = function(spec, o) return ShuffleNetV2(spec.widths, o) end, -- as layers begin
   mean = torchvision.mean, std = torchvision.std,
 }

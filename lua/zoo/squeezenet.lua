@@ -1,5 +1,5 @@
---- SqueezeNet with torchvision's names: Iandola et al. 2016 (arXiv:1602.07360); 1_1 is the authors' later one, of 2.4 times less
--- work. The head is a convolution; global pooling comes behind it.
+--- SqueezeNet with torchvision's names: Iandola et al. 2016 (arXiv:1602.07360); 1_1 is the authors' later one, of 2.4
+-- times less work. The head is a convolution; global pooling comes behind it.
 -- Options: dropout (0.5), before the head.
 local nn = require "suture.nn"
 local tensor = require "suture.tensor"
@@ -7,7 +7,8 @@ local torchvision = require "suture.zoo.common.torchvision"
 
 local Fire = nn.class "Fire"
 
---- Fire(inplanes, squeeze, expand): a 1 × 1 convolution to `squeeze` channels, then 1 × 1 and 3 × 3 side by side to `expand` each.
+--- Fire(inplanes, squeeze, expand): a 1 × 1 convolution to `squeeze` channels, then 1 × 1 and 3 × 3 side by side to
+-- `expand` each.
 function Fire:init(inplanes, squeeze, expand)
   self.squeeze = nn.Conv2d(inplanes, squeeze, 1)
   self.squeeze_activation = nn.ReLU()
@@ -73,7 +74,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {Fire}, build = build, stem = "features.0", head = "classifier.1", classes = 1000, size = 224,
+  counted = counted, variants = variants,
+  parts = {Fire}, build = build, stem = "features.0", head = "classifier.1", classes = 1000, size = 224,
   mean = torchvision.mean, std = torchvision.std,
   options = "dropout:prob=0.5",
   test = {lr = 1e-3, falls = 0.995}, -- of a random head little passes the ReLU behind it

@@ -1,8 +1,8 @@
---- Swin transformers, with torchvision's names: Liu et al. 2021 (arXiv:2103.14030) and 2022 (V2, arXiv:2111.09883). Rows of patches
--- attend within windows, every other block within windows moved by half their size, so that neighbours meet; between stages four
--- places become one. Inside, pictures are (N, H, W, C).
--- Options: depths (blocks of each stage), stochastic_depth_prob (of the last block, falling to 0 at the first; as the variant's), dropout (0),
--- attention_dropout (0).
+--- Swin transformers, with torchvision's names: Liu et al. 2021 (arXiv:2103.14030) and 2022 (V2, arXiv:2111.09883).
+-- Rows of patches attend within windows, every other block within windows moved by half their size, so that neighbours
+-- meet; between stages four places become one. Inside, pictures are (N, H, W, C).
+-- Options: depths (blocks of each stage), stochastic_depth_prob (of the last block, falling to 0 at the first; as the
+-- variant's), dropout (0), attention_dropout (0).
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
@@ -13,8 +13,8 @@ local F = nn.functional
 
 -- ---- windows ----
 
--- -100 between places of a window that come from different sides of the picture, for windows moved by `shift`: what left at
--- one end and came in at the other is no neighbour. (windows, 1, places, places), made once for each size.
+-- -100 between places of a window that come from different sides of the picture, for windows moved by `shift`: what
+-- left at one end and came in at the other is no neighbour. (windows, 1, places, places), made once for each size.
 local walls = {}
 local function wall(H, W, window, shift)
   local key = table.concat({H, W, window, shift[1], shift[2]}, " ")
@@ -51,9 +51,10 @@ end
 
 local ShiftedWindowAttention = nn.class "ShiftedWindowAttention"
 
---- ShiftedWindowAttention(dim, window_size, shift_size, num_heads[, attention_dropout (0), dropout (0)]): attention within windows of
--- (N, H, W, dim), with a learned number for each way between two places added to the scores. Sizes that windows do not divide are
--- filled up with zeros. In training attention_dropout drops probabilities, dropout what comes out.
+--- ShiftedWindowAttention(dim, window_size, shift_size, num_heads[, attention_dropout (0), dropout (0)]): attention
+-- within windows of (N, H, W, dim), with a learned number for each way between two places added to the scores. Sizes
+-- that windows do not divide are filled up with zeros. In training attention_dropout drops probabilities, dropout what
+-- comes out.
 function ShiftedWindowAttention:init(dim, window, shift, heads, attention_dropout, dropout)
   self.dim, self.window_size, self.shift_size, self.num_heads = dim, window, shift, heads
   self.attention_dropout, self.dropout = attention_dropout or 0, dropout or 0
@@ -97,9 +98,9 @@ local values = tensor {{{false}}, {{false}}, {{true}}} -- among q, k, v
 
 local ShiftedWindowAttentionV2 = nn.class("ShiftedWindowAttentionV2", ShiftedWindowAttention)
 
---- ShiftedWindowAttentionV2(dim, window_size, shift_size, num_heads[, attention_dropout (0), dropout (0)]): scores are cosines times a
--- learned factor per head, and the numbers for ways come from a small network over their logarithms, so that they carry over to other
--- windows.
+--- ShiftedWindowAttentionV2(dim, window_size, shift_size, num_heads[, attention_dropout (0), dropout (0)]): scores are
+-- cosines times a learned factor per head, and the numbers for ways come from a small network over their logarithms, so
+-- that they carry over to other windows.
 function ShiftedWindowAttentionV2:init(dim, window, shift, heads, ...)
   ShiftedWindowAttention.init(self, dim, window, shift, heads, ...)
   self.cpb_mlp = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, heads, {bias = false}))
@@ -142,9 +143,10 @@ end
 
 local SwinTransformerBlock = nn.class "SwinTransformerBlock"
 
---- SwinTransformerBlock(dim, num_heads, window_size, shift_size, drop[, attention_dropout (0), dropout (0)]): attention in windows and
--- two linear maps, each normalised before (V2: behind) and added to what came in; drop: the probability of leaving one out in
--- training; attention_dropout: of dropping an attention probability, dropout: a number that attention or a linear map gives.
+--- SwinTransformerBlock(dim, num_heads, window_size, shift_size, drop[, attention_dropout (0), dropout (0)]): attention
+-- in windows and two linear maps, each normalised before (V2: behind) and added to what came in; drop: the probability
+-- of leaving one out in training; attention_dropout: of dropping an attention probability, dropout: a number that
+-- attention or a linear map gives.
 function SwinTransformerBlock:init(dim, heads, window, shift, drop, attention_dropout, dropout)
   dropout = dropout or 0
   self.norm1 = nn.LayerNorm(dim)
@@ -262,8 +264,8 @@ local function build(spec, o)
   return m
 end
 
--- Names in timm (swin_transformer.py) and in the paper's own files. What halves a picture opens a stage in newer ones, closes the one
--- before in older ones.
+-- Names in timm (swin_transformer.py) and in the paper's own files. What halves a picture opens a stage in newer ones,
+-- closes the one before in older ones.
 local theirs = {
   {"^patch_embed%.proj%.", "features.0.0."}, {"^patch_embed%.norm%.", "features.0.2."}, {"^head%.fc%.", "head."},
   {"^layers%.(%d)%.blocks%.", function(s) return ("features.%d."):format(2 * s + 1) end},
@@ -304,7 +306,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {ShiftedWindowAttention, ShiftedWindowAttentionV2, SwinTransformerBlock, SwinTransformerBlockV2, PatchMerging,
+  counted = counted, variants = variants,
+  parts = {ShiftedWindowAttention, ShiftedWindowAttentionV2, SwinTransformerBlock, SwinTransformerBlockV2, PatchMerging,
     PatchMergingV2, SwinTransformer}, build = build, rename = rename, adapt = adapt,
   missing = missing,
   stem = "features.0.0", head = "head", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,

@@ -1,5 +1,5 @@
---- VGG with torchvision's names: Simonyan & Zisserman 2014 (arXiv:1409.1556), table 1, columns A, B, D, E; _bn: with BatchNorm
--- behind each convolution.
+--- VGG with torchvision's names: Simonyan & Zisserman 2014 (arXiv:1409.1556), table 1, columns A, B, D, E; _bn: with
+-- BatchNorm behind each convolution.
 -- Options: dropout (0.5), behind each hidden linear layer.
 local blocks = require "suture.zoo.common.blocks"
 local names = require "suture.zoo.common.names"
@@ -8,7 +8,8 @@ local torchvision = require "suture.zoo.common.torchvision"
 
 local VGG = nn.class "VGG"
 
--- Five stages of 3 × 3 convolutions, each ended by a pooling that halves the picture. depths: convolutions in each stage.
+-- Five stages of 3 × 3 convolutions, each ended by a pooling that halves the picture. depths: convolutions in each
+-- stage.
 function VGG:init(depths, batch_norm, o)
   self.features = nn.Sequential()
   local i = o.in_chans
@@ -58,7 +59,8 @@ end
 -- Names in timm (vgg.py), where the hidden layers behind the features are convolutions, of 7 × 7 and of 1 × 1.
 local theirs = {{"^pre_logits%.fc1%.", "classifier.0."}, {"^pre_logits%.fc2%.", "classifier.3."}, {"^head%.fc%.", "classifier.6."}}
 local function adapt(name, given, shape)
-  if #given.shape ~= 4 or #shape ~= 2 or not name:find "^classifier%." or given:numel() ~= shape[1] * shape[2] then return nil end
+  if #given.shape ~= 4 or #shape ~= 2 or not name:find "^classifier%." then return nil end
+  if given:numel() ~= shape[1] * shape[2] then return nil end
   return given:reshape(table.unpack(shape))
 end
 

@@ -1,7 +1,8 @@
---- Vision transformers, with torchvision's names: Dosovitskiy et al. 2020 (arXiv:2010.11929). A picture is cut into patches, each
--- patch a row of numbers; a class token joins them, positions are added, and encoder layers let every row look at all others.
--- The class token's row is what the head reads.
--- Options: image_size (224; a multiple of the patches' size), num_layers (as the variant's), dropout (0), attention_dropout (0).
+--- Vision transformers, with torchvision's names: Dosovitskiy et al. 2020 (arXiv:2010.11929). A picture is cut into
+-- patches, each patch a row of numbers; a class token joins them, positions are added, and encoder layers let every row
+-- look at all others. The class token's row is what the head reads.
+-- Options: image_size (224; a multiple of the patches' size), num_layers (as the variant's), dropout (0),
+-- attention_dropout (0).
 local fault = require "suture.base.fault"
 local names = require "suture.zoo.common.names"
 local nn = require "suture.nn"
@@ -11,8 +12,8 @@ local torchvision = require "suture.zoo.common.torchvision"
 
 local EncoderBlock = nn.class "EncoderBlock"
 
---- EncoderBlock(num_heads, hidden_dim, mlp_dim[, dropout (0), attention_dropout (0)]): attention and two linear maps, each
--- normalised before and added to what came in.
+--- EncoderBlock(num_heads, hidden_dim, mlp_dim[, dropout (0), attention_dropout (0)]): attention and two linear maps,
+-- each normalised before and added to what came in.
 function EncoderBlock:init(num_heads, hidden_dim, mlp_dim, dropout, attention_dropout)
   dropout = dropout or 0
   self.ln_1 = nn.LayerNorm(hidden_dim, 1e-6)
@@ -83,8 +84,8 @@ local function reset(m)
   init.zeros_(m.heads.head.bias)
 end
 
--- Trained on ImageNet-1K alone, and (SWAG: Singh et al. 2022, arXiv:2201.08371) on hashtags of 3.6 billion pictures, then tuned
--- as a whole (E2E) or in the head only (LINEAR).
+-- Trained on ImageNet-1K alone, and (SWAG: Singh et al. 2022, arXiv:2201.08371) on hashtags of 3.6 billion pictures,
+-- then tuned as a whole (E2E) or in the head only (LINEAR).
 local function v1(file, accuracy, megabytes, resize)
   return torchvision.set("IMAGENET1K_V1", file, {accuracy = accuracy, megabytes = megabytes, resize = resize})
 end
@@ -135,10 +136,11 @@ local function rename(name)
   return names.first(name, timm) or (name:gsub("%.mlp%.linear_([12])%.", function(i) return ".mlp." .. linear[i] .. "." end))
 end
 
--- Position embeddings of pictures of another size: the class token's stays, the others are a picture themselves, resized
--- bicubically from corner to corner.
+-- Position embeddings of pictures of another size: the class token's stays, the others are a picture themselves,
+-- resized bicubically from corner to corner.
 local function adapt(name, given, wanted)
-  if name ~= "encoder.pos_embedding" or #given.shape ~= 3 or #wanted ~= 3 or given.shape[3] ~= wanted[3] or given.shape[2] < 2 then return nil end
+  if name ~= "encoder.pos_embedding" or #given.shape ~= 3 or #wanted ~= 3 then return nil end
+  if given.shape[3] ~= wanted[3] or given.shape[2] < 2 then return nil end
   local from, to = math.tointeger(math.sqrt(given.shape[2] - 1)), math.tointeger(math.sqrt(wanted[2] - 1))
   if not from or not to or from == 0 then return nil end
   local grid = given:slice(1, 1):reshape(from, from, wanted[3])
@@ -162,7 +164,8 @@ local counted = {
 }
 
 return {
-  counted = counted, variants = variants, parts = {EncoderBlock, Encoder, VisionTransformer}, build = build, rename = rename, adapt = adapt,
+  counted = counted, variants = variants,
+  parts = {EncoderBlock, Encoder, VisionTransformer}, build = build, rename = rename, adapt = adapt,
   stem = "conv_proj", head = "heads.head", classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
   options = "image_size:count num_layers:count=nil dropout:prob=0 attention_dropout:prob=0",
   options_from = options_from, test = {options = {image_size = 48, num_layers = 2}, parity = {size = 224}},

@@ -1,10 +1,17 @@
--- The zoo's models for tests/parity/zoo.py. `list`: their names. `shapes NAME…`: the names and shapes of their tensors.
--- `run NAME DIR PART…`: loads DIR/start.pth, writes what PyTorch's is compared with, without these parts of the model; `train
--- NAME DIR PART…`: the same, in training.
+-- The zoo's models for tests/parity/zoo.py. `list`: their names, each with what its family's file tells (parity in `test`, see
+-- suture.zoo). `shapes NAME…`: the names and shapes of their tensors. `run NAME DIR PART…`: loads DIR/start.pth, writes what
+-- PyTorch's is compared with, without these parts of the model; `train NAME DIR PART…`: the same, in training.
 local what = arg[1]
 
 if what == "list" then
-  for name in zoo.list() do print(name) end
+  local catalogue, facts = require "suture.zoo.common.catalogue", {}
+  for name in zoo.list() do
+    local family, _, at = catalogue.find(name)
+    local test = family.test or {}
+    facts[name] = {family = at, also = test.also}
+    for k, v in pairs(test.parity or {}) do facts[name][k] = v end
+  end
+  print(require("suture.core").json.encode(facts))
   return
 end
 

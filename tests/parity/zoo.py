@@ -6,7 +6,7 @@ The weights are drawn so that what goes wrong anywhere is seen in the logits: Ba
 its affine parameters and constant parameters (biases, scales of layers) are drawn too. That rounding is not seen, the last
 normalisation of each residual branch is small (see models.py); where a bound does not hold, training.py has the measure.
 Where every model is asked for, models.py does the ResNets."""
-import functools, inspect, os, sys
+import functools, inspect, json, os, sys
 sys.path.insert(0, os.path.dirname(__file__))
 from common import *
 from training import *
@@ -14,28 +14,19 @@ import torch.nn as nn
 import torchvision
 
 LOGITS, GRADIENTS, LARGEST = 1e-4, 2e-3, 100_000_000
-SIZES = {"vision_transformer": 224, "swin_transformer": 224, "maxvit": 224, "inception": 139}
-WITHOUT = {"inception": ["AuxLogits"]}  # the auxiliary head wants pictures of 299; GoogLeNet's is there
-ARGUMENTS = {"googlenet": {"init_weights": False}, "inception": {"init_weights": False},
-             "maxvit": {"norm_layer": functools.partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)}}  # as since torchvision 0.15
-ALSO = ["efficientnet_v2_s"]  # blocks that the smallest of the family lacks, where every model is asked for
-# The last normalisation of a residual branch, by the class of the block.
-LAST = {
-    "BasicBlock": lambda m: m.bn2,
-    "Bottleneck": lambda m: m.bn3,
-    "MBConv": lambda m: m.block[-1][1] if hasattr(m, "block") else m.layers.conv_b[1],  # EfficientNet, MaxViT
-    "FusedMBConv": lambda m: m.block[-1][1],
-    "ResBottleneckBlock": lambda m: m.f.c[1],
-    "_InvertedResidual": lambda m: m.layers[-1],
-}
-
-
-def family(name):
-    return getattr(torchvision.models, name).__module__.split(".")[-1]
+def known():
+    """Names of models → what their families' files tell: `family`; `also`, architectures checked besides the smallest; and
+    of test.parity `size` of the pictures (64), `without`, parts to leave out, `last`, the last normalisation of residual
+    branches (ends of paths, the first that a block has), `arguments` for torchvision, `batch_norm`, eps and momentum."""
+    return json.loads(suture("tests/parity/zoo.lua", "list"))
 
 
 def build(name):
-    return getattr(torchvision.models, name)(**ARGUMENTS.get(family(name), {}))
+    net = getattr(torchvision.models, name)(**FACTS[name].get("arguments", {}))
+    for m in net.modules():
+        if isinstance(m, nn.BatchNorm2d) and FACTS[name].get("batch_norm"):
+            m.eps, m.momentum = FACTS[name]["batch_norm"]
+    return net
 
 
 def undrawn(f):
@@ -61,7 +52,7 @@ def settle(norm, args):
     norm.running_var.copy_(x.var((0, 2, 3)) * about.uniform_(0.7, 1.3))
 
 
-def roughen(net, x):
+def roughen(net, x, last):
     with torch.no_grad():
         for m in net.modules():
             for p in m.parameters(recurse=False):
@@ -70,9 +61,15 @@ def roughen(net, x):
         norms = [m for m in net.modules() if isinstance(m, (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm))]
         for m in norms:
             m.weight.uniform_(0.7, 1.3), m.bias.uniform_(-0.2, 0.2)
-        for m in net.modules():
-            if type(m).__name__ in LAST:
-                LAST[type(m).__name__](m).weight.uniform_(0.1, 0.3)
+        ends = {}  # of each block (the path before the end), the first of the ends that it has
+        for path, m in net.named_modules():
+            for rank, end in enumerate(last):
+                if path.endswith("." + end) and isinstance(m, nn.BatchNorm2d):
+                    block = path[: -len(end)]
+                    if block not in ends or rank < ends[block][0]:
+                        ends[block] = rank, m
+        for _, m in ends.values():
+            m.weight.uniform_(0.1, 0.3)
         hooks = [m.register_forward_pre_hook(settle) for m in norms if isinstance(m, nn.BatchNorm2d)]
         net.eval()(x)
         for hook in hooks:
@@ -111,12 +108,13 @@ def without_noise(ours, exact):
 
 def check(name, training):
     torch.manual_seed(len(name))
-    net, without = build(name), WITHOUT.get(family(name), [])
+    net, facts = build(name), FACTS[name]
+    without = facts.get("without", [])
     for part in without:
         setattr(net, part, None)
-    size = SIZES.get(family(name), 64)
+    size = facts.get("size", 64)
     x, y = torch.randn(2 if size > 200 else 4, 3, size, size), torch.arange(2 if size > 200 else 4) * 3 + 1
-    roughen(net, x)
+    roughen(net, x, facts.get("last", []))
     net.eval()
     with scratch() as d:
         torch.save(net.state_dict(), f"{d}/start.pth")
@@ -160,17 +158,19 @@ def compare_shapes(names):
 
 def main():
     asked = sys.argv[1:]
-    names = asked or [n for n in suture("tests/parity/zoo.lua", "list").split() if hasattr(torchvision.models, n)]
+    names = asked or [n for n in FACTS if hasattr(torchvision.models, n)]
     if ALL and not asked:
-        names = [n for n in names if family(n) != "resnet"]
+        names = [n for n in names if FACTS[n]["family"] != "resnet"]
     counts = compare_shapes(names)
-    smallest = {}
+    smallest, also = {}, set()
     for name in sorted(names, key=counts.get):
-        smallest.setdefault(family(name), name)
-    training = list(smallest.values()) + (ALSO if ALL or asked else [])
+        smallest.setdefault(FACTS[name]["family"], name)
+        also.update(FACTS[name].get("also", []))
+    training = list(smallest.values()) + ([n for n in names if n in also] if ALL or asked else [])
     for name in names:
         if counts[name] <= LARGEST and (ALL or asked or name in training):
             check(name, name in training)
 
 
+FACTS = known()
 main()

@@ -1,5 +1,5 @@
---- Which architectures there are and whose they are. The names are read off the families' sources, lines of their `counted` tables,
--- so that a family's file is run only when one of its architectures is wanted.
+--- Which architectures there are and whose they are. The names are read off the families' sources, lines of their
+-- `counted` tables, so that a family's file is run only when one of its architectures is wanted.
 local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 
@@ -55,9 +55,13 @@ function catalogue.names() return names end
 function catalogue.has(name) return home[name] ~= nil end
 
 --- catalogue.missing(name): raises the error for a name that is no architecture's.
-function catalogue.missing(name) fault("zoo: no architecture '%s'%s", tostring(name), require("suture.base.suggest").hint(tostring(name), names)) end
+function catalogue.missing(name)
+  local hint = require "suture.base.suggest".hint
+  fault("zoo: no architecture '%s'%s", tostring(name), hint(tostring(name), names))
+end
 
---- catalogue.find(name): an architecture's family and its variant's own table, its family's name; an error where there is none.
+--- catalogue.find(name): an architecture's family and its variant's own table, its family's name; an error where there
+-- is none.
 function catalogue.find(name)
   local at = type(name) == "string" and home[name] or catalogue.missing(name)
   local family = load(at)
@@ -83,7 +87,8 @@ function catalogue.part(family, class)
   end
 end
 
---- catalogue.about(name): what the file of an architecture's family says about it: the comment at its head; nil for other families.
+--- catalogue.about(name): what the file of an architecture's family says about it: the comment at its head; nil for
+-- other families.
 function catalogue.about(name) return heads[home[name]] end
 
 for _, path in ipairs(embedded.list()) do

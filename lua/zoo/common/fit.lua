@@ -8,8 +8,8 @@ local raw = core.tensor
 
 local fit = {}
 
--- First-layer weights for another number of input channels: one channel gets the sum over colours, more get the colours in
--- turn, scaled so that the sum stays (timm's adapt_input_conv).
+-- First-layer weights for another number of input channels: one channel gets the sum over colours, more get the colours
+-- in turn, scaled so that the sum stays (timm's adapt_input_conv).
 local function adapt_input(w, channels)
   local shape = raw.shape(w)
   if channels == 1 then return w:sum(1, true) end
@@ -24,7 +24,8 @@ end
 
 local function aux_heads(m) return m.aux_heads or {} end
 
---- fit.spare(m): the auxiliary branches that m was made without, as {name = true}: a file's tensors of those are not needed.
+--- fit.spare(m): the auxiliary branches that m was made without, as {name = true}: a file's tensors of those are not
+-- needed.
 function fit.spare(m)
   local spare = {}
   for _, head in ipairs(aux_heads(m)) do
@@ -34,8 +35,9 @@ function fit.spare(m)
   return spare
 end
 
---- fit.names(family, given): for each name of a file's tensors, in the file's order, what it is called in the family; names that are
--- not needed are left out. given: the file's tensors or shapes by its own names. Where two names are one: those, as {first, second}.
+--- fit.names(family, given): for each name of a file's tensors, in the file's order, what it is called in the family;
+-- names that are not needed are left out. given: the file's tensors or shapes by its own names. Where two names are
+-- one: those, as {first, second}.
 function fit.names(family, given)
   local own, came, double = ordered.dict(), {}, nil
   for was in pairs(given) do
@@ -49,14 +51,19 @@ function fit.names(family, given)
   return own, double
 end
 
---- fit.shapes(family, given): what a file's tensors (or their shapes) are by the family's names, as suture.zoo.common.shapes has it.
+--- fit.shapes(family, given): what a file's tensors (or their shapes) are by the family's names, as
+-- suture.zoo.common.shapes has it.
 function fit.shapes(family, given)
   local own = {}
-  for was, name in pairs(fit.names(family, given)) do own[name] = raw.is(given[was]) and given[was].shape or given[was] end
+  for was, name in pairs(fit.names(family, given)) do
+    local t = given[was]
+    own[name] = raw.is(t) and t.shape or t
+  end
   return shapes(own)
 end
 
---- fit.fitted(name, family, m, given): a file's tensors (ordered) under the family's names and, where it knows how, in m's shapes.
+--- fit.fitted(name, family, m, given): a file's tensors (ordered) under the family's names and, where it knows how, in
+-- m's shapes.
 function fit.fitted(name, family, m, given)
   local mine, sd, adapted, spare = m:state_dict(), ordered.dict(), {}, fit.spare(m)
   local names, double = fit.names(family, given)
@@ -66,7 +73,9 @@ function fit.fitted(name, family, m, given)
     if not spare[own:match "^[^.]*"] then
       local want = mine[own] and mine[own].shape
       local fits = want and want ~= t.shape and family.adapt and family.adapt(own, t, want)
-      if fits and raw.numel(fits) ~= raw.numel(t) then adapted[#adapted + 1] = ("%s adapted from %s to %s"):format(own, t.shape, want) end
+      if fits and raw.numel(fits) ~= raw.numel(t) then
+        adapted[#adapted + 1] = ("%s adapted from %s to %s"):format(own, t.shape, want)
+      end
       sd[own] = fits or t
     end
   end
@@ -84,8 +93,8 @@ local function each(w)
   return outputs and outputs > 0 and raw.numel(w) // outputs or nil
 end
 
---- fit.load(name, family, m, tensors): copies a file's tensors (ordered) into m: a head of another size is made anew, the first layer
--- is adapted; both are noted.
+--- fit.load(name, family, m, tensors): copies a file's tensors (ordered) into m: a head of another size is made anew,
+-- the first layer is adapted; both are noted.
 function fit.load(name, family, m, tensors)
   local sd = fit.fitted(name, family, m, tensors)
   local mine = m:state_dict()

@@ -5,8 +5,8 @@ local torchvision = require "suture.zoo.common.torchvision"
 
 local inception = {}
 
---- inception.BasicConv2d(): a class of modules, for one family: BasicConv2d(in_channels, out_channels, kernel_size[, {stride =, padding
--- =}]) is convolution, BatchNorm, ReLU.
+--- inception.BasicConv2d(): a class of modules, for one family: BasicConv2d(in_channels, out_channels, kernel_size[,
+-- {stride =, padding =}]) is convolution, BatchNorm, ReLU.
 function inception.BasicConv2d()
   local BasicConv2d = nn.class "BasicConv2d"
 
@@ -28,12 +28,12 @@ end
 local scale = per_channel(function(_, std) return std / 0.5 end)
 local shift = per_channel(function(mean) return (mean - 0.5) / 0.5 end)
 
---- inception.recolour(x): pictures normalised by ImageNet's mean and deviation, as all of torchvision's are, as if they had been by
--- 0.5 and 0.5: what weights that come from TensorFlow were made for.
+--- inception.recolour(x): pictures normalised by ImageNet's mean and deviation, as all of torchvision's are, as if they
+-- had been by 0.5 and 0.5: what weights that come from TensorFlow were made for.
 function inception.recolour(x) return x * scale + shift end
 
---- inception.draw(m, deviation): normal distributions for the weights of convolutions and linear maps, deviation(path) wide; biases as
--- layers begin. torchvision cuts them off at ± 2, which is 20 standard deviations and more.
+--- inception.draw(m, deviation): normal distributions for the weights of convolutions and linear maps, deviation(path)
+-- wide; biases as layers begin. torchvision cuts them off at ± 2, which is 20 standard deviations and more.
 function inception.draw(m, deviation)
   for path, sub in m:named_modules() do
     local class = getmetatable(sub)

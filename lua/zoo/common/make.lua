@@ -57,17 +57,17 @@ local function check(name, family, opts)
   options.check("zoo." .. name, opts or {}, known)
 end
 
---- make.plan(name, opts[, path]): what a model is to be, before it is: {name =, family =, spec =, args = (the options that build reads),
--- path = (the file that its numbers come from, none: nil), set = (whose preprocessing and classes it has), published = (whether that
--- file is one of the published sets), size =, usual = (pixels of its pictures' sides, and of those of the set)}. path: a file that
--- somebody else loads. It may fetch published weights.
+--- make.plan(name, opts[, path]): what a model is to be, before it is: {name =, family =, spec =, args = (the options
+-- that build reads), path = (the file that its numbers come from, none: nil), set = (whose preprocessing and classes it
+-- has), published = (whether that file is one of the published sets), size =, usual = (pixels of its pictures' sides,
+-- and of those of the set)}. path: a file that somebody else loads. It may fetch published weights.
 function make.plan(name, opts, path)
   local family, spec = catalogue.find(name)
   check(name, family, opts)
   opts = opts or {}
   if opts.weights then
-    if type(opts.weights) ~= "string" then fault("%s: weights expects a path, got %s", name, options.show(opts.weights)) end
     path = opts.weights
+    if type(path) ~= "string" then fault("%s: weights expects a path, got %s", name, options.show(path)) end
   end
   local published = opts.pretrained and make.set(name, spec, opts.pretrained) or set_of(spec, path or "")
   local set = published or (spec.weights or {})[1]
@@ -82,21 +82,24 @@ function make.plan(name, opts, path)
     args.image_size = size
   end
   if opts.pretrained then path = path or weights.get(name, set) end
-  return {name = name, family = family, spec = spec, args = args, path = path, set = set, published = published ~= nil, size = size,
-    usual = usual}
+  return {name = name, family = family, spec = spec, args = args, path = path, set = set,
+    published = published ~= nil, size = size, usual = usual}
 end
 
---- make.told(family, spec, given): the family's own options that the names and shapes of a file tell. given: its tensors or shapes, by
--- the family's names.
+--- make.told(family, spec, given): the family's own options that the names and shapes of a file tell. given: its
+-- tensors or shapes, by the family's names.
 function make.told(family, spec, given)
   return family.options_from and family.options_from(given, spec) or {}
 end
 
---- make.believe(plan, given): what a file's tensors (or shapes, by its own names) tell of options that are not given, and what must
--- be assumed as the published weights want it. → the options that are assumed where the file cannot tell, in order of their names
+--- make.believe(plan, given): what a file's tensors (or shapes, by its own names) tell of options that are not given,
+-- and what must be assumed as the published weights want it. → the options that are assumed where the file cannot tell,
+-- in order of their names
 function make.believe(plan, given)
   local args, assumed, told = plan.args, {}, nil
-  for k, v in pairs(plan.family.settings and plan.family.settings(given) or {}) do if args[k] == nil then args[k] = v end end
+  for k, v in pairs(plan.family.settings and plan.family.settings(given) or {}) do
+    if args[k] == nil then args[k] = v end
+  end
   for k, v in pairs(plan.set and plan.set.options or {}) do
     if args[k] == nil then
       args[k] = v
@@ -117,8 +120,8 @@ function make.say_assumed(plan, assumed)
     otherwise[i] = type(v) == "boolean" and ("%s = %s"):format(k, not v) or k .. " = …"
   end
   if #is == 0 then return end
-  note(("%s: the file does not say, so %s, as the published weights want · otherwise zoo.%s{weights = %s, %s}"):format(plan.name,
-    table.concat(is, ", "), plan.name, options.show(plan.path), table.concat(otherwise, ", ")))
+  local text = "%s: the file does not say, so %s, as the published weights want · otherwise zoo.%s{weights = %s, %s}"
+  note(text:format(plan.name, table.concat(is, ", "), plan.name, options.show(plan.path), table.concat(otherwise, ", ")))
 end
 
 --- make.build(plan): the network itself.
@@ -134,8 +137,9 @@ function make.dress(m, plan)
   m.input_shape = setmetatable({1, args.in_chans, size, size}, raw.shape_metatable())
   if args.in_chans == 3 then
     local resize, family = set and set.resize, plan.family
-    m.preprocess = {resize = resize and resize * size // plan.usual, crop = resize and size, mean = set and set.mean or family.mean,
-      std = set and set.std or family.std, interpolation = set and set.interpolation or "bilinear"}
+    m.preprocess = {resize = resize and resize * size // plan.usual, crop = resize and size,
+      mean = set and set.mean or family.mean, std = set and set.std or family.std,
+      interpolation = set and set.interpolation or "bilinear"}
   end
   local names = set and args.num_classes == set.classes and set.class_names
   if names then m.classes = {table.unpack(type(names) == "function" and names() or names)} end

@@ -1,19 +1,22 @@
---- Which architecture a file of tensors is of. A variant's fingerprint, the names and shapes of its parameters, is compared with
--- the file's. It is made by building the model without numbers, and kept; what is built first is what the family's declared
--- numbers of tensors and parameters make likely, so that it is nearly always the model that is wanted.
+--- Which architecture a file of tensors is of. A variant's fingerprint, the names and shapes of its parameters, is
+-- compared with the file's. It is made by building the model without numbers, and kept; what is built first is what the
+-- family's declared numbers of tensors and parameters make likely, so that it is nearly always the model that is
+-- wanted.
 local catalogue = require "suture.zoo.common.catalogue"
 local fit = require "suture.zoo.common.fit"
 local init = require "suture.nn.initialize"
 local make = require "suture.zoo.common.make"
 local options = require "suture.base.options"
 
--- How many of a model's parameters a file may lack or have in another shape, and how many tensors it may have that the model has not,
--- of n: a tenth (a head is lacking, or there is one more), in small networks two.
+-- How many of a model's parameters a file may lack or have in another shape, and how many tensors it may have that the
+-- model has not, of n: a tenth (a head is lacking, or there is one more), in small networks two.
 local function forgiven(n) return math.max(n / 10, math.min(2, n / 4)) end
--- Files whose number of tensors is beyond these parts of a variant's are none of it (older files lack a sixth of them: counters).
+-- Files whose number of tensors is beyond these parts of a variant's are none of it (older files lack a sixth of them:
+-- counters).
 local FEWEST, MOST = 0.75, 1.34
 
-local fingerprints = {} -- plan's name and options → {sizes = {parameter's name → shape}, n = (of those), buffers, spare}
+-- plan's name and options → {sizes = {parameter's name → shape}, n = (of those), buffers, spare}
+local fingerprints = {}
 
 -- The options that a file tells. → them, whether the shapes tell any of the family's own
 local function told(family, spec, seen, given)
@@ -30,7 +33,7 @@ local function told(family, spec, seen, given)
 end
 
 -- Variants that the file may be of, the likeliest first.
-local function candidates(given, path)
+local function candidates(given)
   local list, tensors = {}, 0
   for _ in pairs(given) do tensors = tensors + 1 end
   for _, family in catalogue.families() do
@@ -47,7 +50,7 @@ local function candidates(given, path)
         local ratio = counted and tensors / counted[2] or 1
         if other or ratio > FEWEST and ratio < MOST then
           local size = counted and math.max(1, counted[1] - family.classes * features) or body
-          list[#list + 1] = {name = name, opts = opts, own = own, bare = not (spec.weights and spec.weights[1]), path = path,
+          list[#list + 1] = {name = name, opts = opts, own = own, bare = not (spec.weights and spec.weights[1]),
             far = math.abs(math.log(ratio)) + math.abs(math.log(body / size))}
         end
       end
@@ -88,31 +91,34 @@ local function numel(shape)
   return n
 end
 
--- Which part of a fingerprint's parameters and of the file's tensors (the lesser of both) is the other's, how many are, and whether
--- they are enough.
+-- Which part of a fingerprint's parameters and of the file's tensors (the lesser of both) is the other's, how many are,
+-- and whether they are enough.
 local function alike(print, own)
   local fits, theirs = 0, 0
   for name, shape in pairs(own) do
     local want = print.sizes[name]
-    if want and numel(want) == numel(shape) then fits = fits + 1 end -- where only dims of length 1 are others, it can be adapted
+    -- The same numbers in another shape can mostly be adapted (a linear map kept as a 1 × 1 convolution).
+    if want and numel(want) == numel(shape) then fits = fits + 1 end
     if not print.buffers[name] and not print.spare[name:match "^[^.]*"] then theirs = theirs + 1 end
   end
   local most = math.max(1, print.n, theirs)
   return fits / most, fits, most - fits <= forgiven(most)
 end
 
---- recognise(given[, path]): given: {name = shape}, by the file's own names. → the architecture's plan (see make.plan; its args are
--- what the file tells and what must be assumed), the options that the file tells, those that were assumed, and the model where one was
--- built; or nil and the nearest variant {name =, fits = (how many of its parameters the file has), n = (of how many)}, nil where none
--- is near.
+--- recognise(given[, path]): given: {name = shape}, by the file's own names. → the architecture's plan (see make.plan;
+-- its args are what the file tells and what must be assumed), the options that the file tells, those that were assumed,
+-- and the model where one was built; or nil and the nearest variant {name =, fits = (how many of its parameters the
+-- file has), n = (of how many)}, nil where none is near.
 return function(given, path)
   local best, near
-  for _, c in ipairs(candidates(given, path)) do
+  for _, c in ipairs(candidates(given)) do
     local plan = make.plan(c.name, c.opts, path)
     local assumed = make.believe(plan, given)
     local print, m = fingerprint(plan)
     local share, fits, enough = alike(print, c.own)
-    if enough and share > (best and best.share or 0) then best = {share = share, plan = plan, opts = c.opts, assumed = assumed, model = m} end
+    if enough and share > (best and best.share or 0) then
+      best = {share = share, plan = plan, opts = c.opts, assumed = assumed, model = m}
+    end
     if share == 1 then break end
     if fits > (near and near.fits or 0) then near = {name = c.name, fits = fits, n = print.n} end
   end

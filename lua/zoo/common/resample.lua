@@ -12,8 +12,8 @@ local function cubic(x)
   return 0
 end
 
---- resample.weights(from, to): the matrix (to, from) that resizes a row of `from` numbers to `to` bicubically, the outermost numbers
--- upon each other (align_corners); beyond them the outermost is repeated.
+--- resample.weights(from, to): the matrix (to, from) that resizes a row of `from` numbers to `to` bicubically, the
+-- outermost numbers upon each other (align_corners); beyond them the outermost is repeated.
 function resample.weights(from, to)
   local rows = {}
   for i = 1, to do
@@ -29,8 +29,8 @@ function resample.weights(from, to)
   return tensor(rows, {dtype = "float32"})
 end
 
---- resample.bicubic(x, h, w): x (H, W, C) resized to (h, w, C), as torch.nn.functional.interpolate does with mode = "bicubic" and
--- align_corners = True.
+--- resample.bicubic(x, h, w): x (H, W, C) resized to (h, w, C), as torch.nn.functional.interpolate does with mode =
+-- "bicubic" and align_corners = True.
 function resample.bicubic(x, h, w)
   local H, W, C = table.unpack(x.shape)
   local tall = resample.weights(H, h):matmul(x:reshape(H, W * C)):reshape(h, W, C)

@@ -31,7 +31,8 @@ function Shapes:has(start)
   return false
 end
 
---- s:count(start): how many different numbers follow `start` in names ("layers." in layers.0.weight, layers.1.weight: 2).
+--- s:count(start): how many different numbers follow `start` in names ("layers." in layers.0.weight, layers.1.weight:
+-- 2).
 function Shapes:count(start)
   local seen, n = {}, 0
   for name in pairs(self.list) do
@@ -41,7 +42,8 @@ function Shapes:count(start)
   return n
 end
 
---- s:depths(start, usual): s:count(start(k)) for each stage k of `usual`, a list of counts; nil where these are the usual or one is 0.
+--- s:depths(start, usual): s:count(start(k)) for each stage k of `usual`, a list of counts; nil where these are the
+-- usual or one is 0.
 function Shapes:depths(start, usual)
   local depths, other = {}, false
   for k, n in ipairs(usual) do

@@ -1,5 +1,5 @@
---- Names in timm of what it builds of inverted residuals (efficientnet.py, mobilenetv3.py): blocks.STAGE.BLOCK.PART, where a part's
--- number depends on whether the block expands and whether it has channel attention.
+--- Names in timm of what it builds of inverted residuals (efficientnet.py, mobilenetv3.py): blocks.STAGE.BLOCK.PART,
+-- where a part's number depends on whether the block expands and whether it has channel attention.
 local timm = {}
 
 local attention = {["se.conv_reduce"] = "fc1", ["se.conv_expand"] = "fc2"}
@@ -15,7 +15,8 @@ local function inverted(all) return all["conv_stem.weight"] ~= nil and all["bloc
 --- timm.settings(all): what these models have otherwise than torchvision's of the same architecture: BatchNorm's eps.
 function timm.settings(all) return inverted(all) and {eps = 1e-5} or nil end
 
--- Where a tensor lies, as timm.rename tells it; nil for names that are not of a block's parts. all: the names of the file's tensors.
+-- Where a tensor lies, as timm.rename tells it; nil for names that are not of a block's parts. all: the names of the
+-- file's tensors.
 local function place(name, all)
   local s, b, part, kind = name:match "^blocks%.(%d+)%.(%d+)%.(.+)(%.[%a_]+)$"
   if not s then return nil end
@@ -36,11 +37,12 @@ local function place(name, all)
     part = attention[part] or part:find "^conv" and "0" or "1", kind = kind}
 end
 
---- timm.rename(outside, inside): a family's rename (see suture.zoo) for such files. outside: our names of the modules beside the
--- blocks, as conv_stem. inside(at): our name of a tensor in a block (nil: none), at = {stage =, block = (in its stage), before = (blocks
--- before this one), layer = (convolutions and attention of the block before this one), last = (whether it is of the block's last
--- convolution), alone = (whether the block is nothing but that), part =, kind =}. Numbers are from 0. part: "0" convolution,
--- "1" normalisation, "fc1", "fc2" of the attention; kind: ".weight", ".bias", ….
+--- timm.rename(outside, inside): a family's rename (see suture.zoo) for such files. outside: our names of the modules
+-- beside the blocks, as conv_stem. inside(at): our name of a tensor in a block (nil: none), at = {stage =, block = (in
+-- its stage), before = (blocks before this one), layer = (convolutions and attention of the block before this one),
+-- last = (whether it is of the block's last convolution), alone = (whether the block is nothing but that), part =, kind
+-- =}. Numbers are from 0. part: "0" convolution, "1" normalisation, "fc1", "fc2" of the attention; kind: ".weight",
+-- ".bias", ….
 function timm.rename(outside, inside)
   return function(name, all)
     if not inverted(all) then return name end

@@ -1,6 +1,6 @@
 --- Files of published weights: found on disk, or fetched from their publisher.
--- A set is a table: file (its name; eight or more hexadecimal digits before the ending are the beginning of its SHA-256), url,
--- also = {older names}, megabytes.
+-- A set is a table: file (its name; eight or more hexadecimal digits before the ending are the beginning of its
+-- SHA-256), url, also = {older names}, megabytes.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local interrupt = require "suture.base.interrupt"
@@ -16,7 +16,8 @@ local function set_in_environment(name)
 end
 
 --- weights.folders(): where files are looked for; what is fetched goes into the first.
--- $SUTURE_WEIGHTS if set, ~/.cache/suture, and PyTorch's ~/.cache/torch/hub/checkpoints ($XDG_CACHE_HOME and $TORCH_HOME count).
+-- $SUTURE_WEIGHTS if set, ~/.cache/suture, and PyTorch's ~/.cache/torch/hub/checkpoints ($XDG_CACHE_HOME and
+-- $TORCH_HOME count).
 function weights.folders()
   local cache = set_in_environment "XDG_CACHE_HOME" or (os.getenv "HOME" or ".") .. "/.cache"
   local list = {set_in_environment "SUTURE_WEIGHTS"}
@@ -89,10 +90,10 @@ local function fetch(url, path, file)
   return done, reason
 end
 
---- weights.get(what, set): the path of a set's file, fetched if it is in none of the folders. `what`: the name in errors.
--- What is fetched is checked against the hash in its name and comes into the first folder only when it is whole; a fetch that
--- is cut off goes on where it was. In a terminal a line shows how far it is. $SUTURE_MIRROR: the address of a folder to fetch
--- from instead of the publisher's. Errors name the file, the address and the folder.
+--- weights.get(what, set): the path of a set's file, fetched if it is in none of the folders. `what`: the name in
+-- errors. What is fetched is checked against the hash in its name and comes into the first folder only when it is
+-- whole; a fetch that is cut off goes on where it was. In a terminal a line shows how far it is. $SUTURE_MIRROR: the
+-- address of a folder to fetch from instead of the publisher's. Errors name the file, the address and the folder.
 function weights.get(what, set)
   local path = find(set)
   if path then return path end
