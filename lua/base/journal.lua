@@ -270,9 +270,21 @@ journal.marked = {
   end,
 }
 
+-- The tensor whose numbers t has: itself, or what it is a view of (tensor/views.lua).
+local function whole_of(t)
+  local how = raw.made(t)
+  while how do
+    t = how.of
+    how = raw.made(t)
+  end
+  return t
+end
+
 --- journal.writes(t[, weak]): the numbers of t are about to be changed in place. Returns t.
 function journal.writes(t, weak)
-  if current and owner[t] then journal.touch(numbers, t, weak) end
+  if not current then return t end
+  local whole = whole_of(t)
+  if owner[whole] then journal.touch(numbers, whole, weak) end
   return t
 end
 

@@ -90,7 +90,10 @@ end
 
 --- Called as f() → the zoo, which files are recognised by and made from; set by the table of everything.
 checkpoint.architectures = nil
-local function zoo() return checkpoint.architectures() end
+local function zoo()
+  require "suture.nn" -- which the rooms above it come with
+  return checkpoint.architectures()
+end
 
 -- Modules that are no more than their parts: made empty, then given them.
 local function is_container(m) return getmetatable(m)._container end

@@ -324,10 +324,10 @@ function F.one_hot(t, ...)
   given("one_hot", "the classes", t)
   local n = one_hot_args(...)
   if n == -1 then n = math.floor(t:max():item()) + 1 end
-  if n < 1 then fault("one_hot: expects a number of classes above 0, got %d", n) end
+  if n < 1 then fault("one_hot: expects a number of classes above 0, got %s", options.show(n)) end
   for i, c in ipairs(raw.flat(t)) do
     if c < 0 or c >= n or c % 1 ~= 0 then
-      fault("one_hot: class %s at index %d is no whole number below %d", c, i - 1, n)
+      fault("one_hot: class %s at index %d is no whole number below %s", options.show(c), i - 1, options.show(n))
     end
   end
   return op "one_hot"(t, {classes = n})

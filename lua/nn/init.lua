@@ -17,7 +17,6 @@ end
 nn.init = require "suture.nn.initialize"
 nn.functional = require "suture.nn.functional"
 
---- nn.is_module(x): whether x is a module (an object, not a class).
 nn.is_module = Module.is_module
 
 --- nn.utils.clip_grad_norm_(parameters, max_norm): scales all gradients so that their norm is at most max_norm; returns

@@ -22,7 +22,8 @@ local function want(what, t)
   if not raw.is(t) then fault("%s: expects a tensor, got %s", what, type(t)) end
 end
 
--- fan_in, fan_out: inputs and outputs per element, the kernel's area counted in.
+--- nn.init.fans(what, t): fan_in and fan_out of a weight (out, in, …): inputs and outputs per element, the kernel's area counted
+-- in. what: who asks, for the error where t has fewer than 2 dimensions.
 local function fans(what, t)
   local shape = raw.shape(t)
   if #shape < 2 then fault("%s: expects at least 2 dimensions, got shape %s", what, shape) end

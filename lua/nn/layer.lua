@@ -24,6 +24,7 @@
 --   short       f(self) → a list of words, where space is short
 --   methods     further methods
 local class = require "suture.base.class"
+local docs = require "suture.base.docs"
 local fault = require "suture.base.fault"
 local init = require "suture.nn.initialize"
 local Module = require "suture.nn.module"
@@ -142,6 +143,9 @@ local function declare(name, given)
   for method, f in pairs(given.methods or {}) do cls[method] = f end
   function cls:init(...) make(spec, self, ...) end
   cls.forward, cls.extra = given.forward, given.extra
+  if given.extra then
+    docs[given.extra] = "m:extra(): the constructor's values in words, as trees and changes show them: \"512 → 1000\"."
+  end
   cls._torch, cls._short = given.torch, given.short
   if given.reset then cls.reset_parameters = given.reset end
   cls._declared = {
@@ -156,7 +160,7 @@ local function declare(name, given)
     --- The fields as options of the constructor, which make such a layer anew.
     fields = function(m) return fields_of(m, spec) end,
   }
-  require "suture.base.docs"[cls] = given.doc
+  docs[cls] = given.doc
   return cls
 end
 

@@ -35,6 +35,7 @@ local function shown(v)
 end
 Module._shown = shown
 
+--- nn.is_module(x): whether x is a module (an object, not a class).
 local function is_module(v) return type(v) == "table" and rawget(v, "_children") ~= nil end
 Module.is_module = is_module
 

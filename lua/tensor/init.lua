@@ -12,5 +12,11 @@ tensor._root = base.root
 
 require "suture.base.method"(T, {is = base.is, what = "a tensor", name = "x"})
 
+-- tensor.roll(x, …) is x:roll(…): the method that looks at its object first.
+local docs = require "suture.base.docs"
+for name, f in pairs(tensor) do
+  if type(f) == "function" and docs[T[name] or false] == f then tensor[name] = T[name] end
+end
+
 tensor.tensor = tensor
 return setmetatable(tensor, {__call = function(_, ...) return tensor.new(...) end, __name = "tensor module"})

@@ -211,7 +211,7 @@ function T.topk(x, ...)
   local rank = raw.rank(x)
   dim = axis("topk", x, dim)
   local n = rank > 0 and raw.size(x, dim) or 1
-  if k > n then fault("topk: %d of %d elements", k, n) end
+  if k > n or rank == 0 and k == 0 then fault("topk: %d of %d element%s", k, n, n == 1 and "" or "s") end
   local last = rank > 0 and x:transpose(dim, -1) or x
   local shape = {table.unpack(raw.shape(last))}
   local flat, numbers = op "reshape"(last, {shape = {raw.numel(x)}}), nil

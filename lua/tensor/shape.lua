@@ -215,7 +215,7 @@ function T.narrow(x, ...)
   if raw.rank(x) == 0 then fault "narrow: a scalar has no parts" end
   local n = raw.size(x, dim)
   if start < 0 then start = start + n end
-  if start < 0 or start + length > n then
+  if start < 0 or start > n or length > n - start then
     fault("narrow: %d elements from %d do not lie in dimension %d of shape %s", length, start, dim, raw.shape(x))
   end
   return view(x, "slice", {dim = dim, start = start, stop = start + length, step = 1})

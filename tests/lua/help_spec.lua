@@ -3,19 +3,6 @@ local suture = require "suture"
 local fields = require "suture.base.fields"
 local help = require "suture.shell.help"
 
--- Names without a text yet, each under the file that must say it. A name that has got one must go from here.
-local todo = {
-  ["lua/nn/module.lua"] = {"nn.is_module", "module:extra"},
-  ["lua/nn/functional.lua"] = {"F.hardswish", "F.sigmoid", "F.tanh", "F.log_softmax", "F.silu"},
-  ["lua/nn/init.lua"] = {"nn.init.fans", "nn.init.constant_", "nn.init.zeros_", "nn.init.uniform_", "nn.init.ones_"},
-  ["lua/zoo/init.lua"] = {"zoo.has"},
-  ["lua/tensor/init.lua"] = {
-    "tensor:bool", "tensor:fill_", "tensor:long", "tensor:contiguous", "tensor:std", "tensor:float", "tensor:clamp_",
-    "tensor:ceil", "tensor:normal_", "tensor:uniform_", "tensor:any", "tensor:int", "tensor:zero_", "tensor:cpu",
-    "tensor:chunk",
-  },
-}
-
 local function has_text(v)
   local text = help.text(v)
   return not text:find "No doc comment" and not text:find "without functions" and text:find "%a" ~= nil
@@ -64,18 +51,9 @@ describe("help", function()
   it("has a text for every public name", function()
     local without, seen = missing()
     assert.is_true(seen > 300)
-    local known, has_now = {}, {}
-    for file, names in pairs(todo) do
-      for _, name in ipairs(names) do
-        known[name] = file
-        if not without[name] then has_now[#has_now + 1] = name end
-      end
-    end
-    local new = {}
-    for name in pairs(without) do if not known[name] then new[#new + 1] = name end end
-    table.sort(new)
-    table.sort(has_now)
-    assert.same({}, new)
-    assert.same({}, has_now) -- these have a text: take them off the list above
+    local names = {}
+    for name in pairs(without) do names[#names + 1] = name end
+    table.sort(names)
+    assert.same({}, names)
   end)
 end)

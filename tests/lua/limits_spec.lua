@@ -5,8 +5,8 @@
 local also = {
   bmm = "matmul", mm = "matmul", view = "reshape", view_as = "reshape", t = "transpose", manual_seed = "seed", new = "tensor",
   int = "to", long = "to", bool = "to", ones_like = "ones", zeros_like = "zeros", rand_like = "rand", randn_like = "randn", std = "var",
-  chunk = "split", copy_ = "add", allclose = "mul", batch_norm = "bn_", dropout2d = "dropout", mish = "softplus", normalize = "sum",
-  one_hot = "max", cross_entropy = "log_softmax", no_grad = "tensor", enable_grad = "tensor", load_tensor = "/nonexist", save_tensor = "/nonexist", -- a tensor module can be called; a path is named
+  chunk = "split", copy_ = "add", allclose = "mul", batch_norm = "bn_", dropout2d = "dropout", mish = "softplus", normalize = "norm|max|min", norm = "max|min",
+  one_hot = "max", amax = "max", amin = "min", nll_loss = "tensor", cross_entropy = "log_softmax|tensor", no_grad = "tensor", enable_grad = "tensor", load_tensor = "/nonexist", save_tensor = "/nonexist", -- a tensor module can be called; a path is named
 }
 
 -- Not called: why.
@@ -94,7 +94,8 @@ local function child(from, first)
           local plain = text:gsub("^%S-:%d+: ", "")
           -- An operator has no name that a user typed.
           local named = fn.name:find "^__" and not plain:find "^attempt to" or plain:find(name, 1, true) or
-            also[fn.name] and plain:find(also[fn.name], 1, true) or fn.name == "cross_entropy" and plain:find("mul: shapes", 1, true)
+            plain:find "^%w+: shapes %b() and %b() do not broadcast" -- of an operation within: both shapes are named
+          for other in (also[fn.name] or ""):gmatch "[^|]+" do named = named or plain:find(other, 1, true) end
           if not named and not told[plain:sub(1, 40)] then
             told[plain:sub(1, 40)] = true
             say("unnamed", fn.where .. "." .. fn.name, shown(table.move(args, 1, args.n, 1, {})), text)

@@ -429,16 +429,21 @@ describe("views", function()
   end)
 
   it("are announced to the journal as what they are parts of", function()
-    local journal, seen = require "suture.base.journal", {}
-    local was = journal.on_write
-    journal.on_write = function(t) seen[#seen + 1] = t end
+    local journal = require "suture.base.journal"
+    journal.leave_prompt()
+    journal.clear()
     local l = suture.nn.Linear(2, 2)
-    l.weight[0][1] = 3
-    l.weight[1]:fill_(2)
-    l.weight[l.weight:gt(2)] = 0
-    journal.on_write = was
-    assert.equal(3, #seen)
-    for _, t in ipairs(seen) do assert.is_true(rawequal(t, l.weight)) end
+    local before = l.weight:tolist()
+    for _, write in ipairs {
+      function() l.weight[0][1] = 3 end, function() l.weight[1]:fill_(2) end, function() l.weight[l.weight:gt(-9)] = 0 end,
+      function() l.weight:t()[0]:mul_(2) end, function() suture.nn.init.ones_(l.weight[0]) end,
+    } do
+      write()
+      assert.not_same(before, l.weight:tolist())
+      assert.matches("undone: weight written", suture.undo())
+      assert.same(before, l.weight:tolist())
+    end
+    journal.clear()
   end)
 
   it("go when nobody has them", function()

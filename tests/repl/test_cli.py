@@ -159,7 +159,7 @@ class Cli(unittest.TestCase):
             self.assertIn("what the user wrote\n%s:2" % name, out)
             self.assertIn("suture: %s:7: no method 'frezze' in m: did you mean freeze?" % name, err)
         self.script("zeros(2, -1)", name)
-        self.assertIn("suture: %s:1: zeros: a size" % name, self.run(name)[2])
+        self.assertIn("suture: %s:1: zeros: size expects" % name, self.run(name)[2])
 
     def test_no_memory_at_any_moment_of_the_start_is_an_error_in_words(self):
         if os.environ.get("SANITIZE"):
