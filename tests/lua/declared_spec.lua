@@ -120,6 +120,22 @@ describe("a layer of one's own", function()
   end)
 end)
 
+describe("PReLU", function()
+  it("is PyTorch's: one slope or one a channel, which learn", function()
+    local m = nn.PReLU(2)
+    m.weight.data = suture.tensor {0.5, 0.1}
+    local x = suture.tensor({{{-2.0, 0.0, 3.0}, {-4.0, 1.0, 0.0}}}, {requires_grad = true})
+    local y = m(x)
+    assert.is_true((y - suture.tensor {{{-1.0, 0.0, 3.0}, {-0.4, 1.0, 0.0}}}):abs():max():item() < 1e-6)
+    y:sum():backward()
+    assert.is_true((x.grad - suture.tensor {{{0.5, 0.5, 1.0}, {0.1, 1.0, 0.1}}}):abs():max():item() < 1e-6)
+    assert.same({-2, -4}, m.weight.grad:tolist())
+    assert.equal(0.25, nn.PReLU().weight:item())
+    fails("PReLU expects (N, 2, …), got (1, 3)", m, suture.ones(1, 3))
+    assert.matches("PReLU%(num_parameters=2%)", tostring(again(nn.Sequential(m))))
+  end)
+end)
+
 describe("fields of a user's class", function()
   it("are saved when they were changed, are undone, and what a file cannot hold is named", function()
     local note = require "suture.base.note"

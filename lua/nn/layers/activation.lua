@@ -1,6 +1,9 @@
 --- Activations.
 local F = require "suture.nn.functional"
+local fault = require "suture.base.fault"
 local layer = require "suture.nn.layer"
+local raw = require("suture.core").tensor
+local tensor = require "suture.tensor"
 
 local layers = {}
 local declare = layer.into(layers)
@@ -35,5 +38,26 @@ activation("LeakyReLU", function(self, x) return F.leaky_relu(x, self._fields.ne
   "x where it is positive, negative_slope (0.01) · x elsewhere.")
 activation("Softmax", function(self, x) return F.softmax(x, self._fields.dim) end, "dim:int=-1", "over dimension dim (default: the last).")
 activation("LogSoftmax", function(self, x) return F.log_softmax(x, self._fields.dim) end, "dim:int=-1", "over dimension dim (default: the last).")
+
+declare "PReLU" {
+  doc = [[nn.PReLU([num_parameters (1), init (0.25)]): x where it is positive, weight · x elsewhere; weight is learned, one number for all
+or one for each channel (dimension 1). He et al. 2015, arXiv:1502.01852.]],
+  fields = "num_parameters:count=1 init:num=0.25",
+  parameters = function(f) return {{"weight", {f.num_parameters}, f.init}} end,
+  forward = function(self, x)
+    local n, w = self._fields.num_parameters, self._params.weight
+    if not raw.is(x) or n > 1 and raw.size(x, 1) ~= n then
+      fault("PReLU expects %s, got %s", n > 1 and ("(N, %d, …)"):format(n) or "a tensor", raw.is(x) and tostring(raw.shape(x)) or type(x))
+    end
+    if n > 1 then
+      local shape = {}
+      for d = 1, raw.rank(x) do shape[d] = d == 2 and n or 1 end
+      w = w:reshape(shape)
+    end
+    return tensor.where(x:gt(0), x, w * x)
+  end,
+  extra = function(self) return tostring(self.num_parameters) end,
+  torch = function(self) return ("num_parameters=%d"):format(self.num_parameters) end,
+}
 
 return layers
