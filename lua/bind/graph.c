@@ -231,20 +231,45 @@ static int graph_ops(lua_State *L) {
 
 /* ---- the module that runs ---- */
 
-/* enter(path, class): a module call begins. leave(depth, path, class): back to the call around it, or to none (0, "", ""). */
-static void set_class(const char *class) { current_class = graph_intern(class); }
+/* The calls that are open, outermost first. */
+typedef struct Running { const char *path, *class; } Running;
+static Running *running;
+static int running_cap;
 
+/* graph_intern of a Lua string. The same string comes again and again, as a rule from the same place. */
+static const char *interned(const char *text) {
+  static struct { const char *at, *name; } seen[1024];
+  size_t slot = ((uintptr_t)text >> 4) % 1024;
+  if (seen[slot].at != text || strcmp(seen[slot].name, text)) {
+    seen[slot].name = graph_intern(text);
+    seen[slot].at = text;
+  }
+  return seen[slot].name;
+}
+
+/* enter(path, class): a module call begins. */
 static int graph_enter(lua_State *L) {
-  graph_path = graph_intern(luaL_checkstring(L, 1));
-  set_class(luaL_optstring(L, 2, ""));
-  bind_depth++;
+  const char *path = luaL_checkstring(L, 1), *class = luaL_optstring(L, 2, "");
+  if (bind_depth >= running_cap) {
+    int cap = bind_depth < 32 ? 64 : 2 * bind_depth;
+    Running *more = realloc(running, (size_t)cap * sizeof *more);
+    if (!more) return bind_fail(L, "not enough memory for %d calls of modules within each other", cap);
+    for (int i = running_cap; i < cap; i++) more[i] = (Running){"", ""};
+    running = more;
+    running_cap = cap;
+  }
+  running[bind_depth++] = (Running){interned(path), interned(class)};
+  graph_path = running[bind_depth - 1].path;
+  current_class = running[bind_depth - 1].class;
   return 0;
 }
 
+/* leave(depth): back to the call at this depth (the outermost's is 1), or to none (0). */
 static int graph_leave(lua_State *L) {
-  bind_depth = (int)luaL_checkinteger(L, 1);
-  graph_path = graph_intern(luaL_optstring(L, 2, ""));
-  set_class(luaL_optstring(L, 3, ""));
+  lua_Integer depth = luaL_checkinteger(L, 1);
+  bind_depth = depth < 0 ? 0 : depth > running_cap ? running_cap : (int)depth;
+  graph_path = bind_depth ? running[bind_depth - 1].path : "";
+  current_class = bind_depth ? running[bind_depth - 1].class : "";
   return 0;
 }
 

@@ -179,13 +179,10 @@ function Module.__index(m, key)
     return v
   end
   if key == "training" then return rawget(m, "_training") end
-  if cls._declared then
-    v = cls._declared.told(m, key)
-    if v ~= nil then return v end
-  end
   v = cls[key]
-  if v == nil and type(key) == "number" then return cls._child_at(m, key) end
-  return v
+  if v ~= nil then return v end
+  if type(key) == "number" then return cls._child_at(m, key) end
+  return cls._declared and cls._declared.told(m, key)
 end
 
 local function drop(names, name)

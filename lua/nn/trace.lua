@@ -267,8 +267,7 @@ local leaving = setmetatable({}, {__close = function(_, err)
     if c.recorder then end_records(c.recorder, depth, err) end
   end
   c.depth = depth
-  local m = c.stack[depth]
-  if depth > 0 then leave(depth, c.paths[m] or "", class_name(m)) else leave(0) end
+  leave(depth)
 end})
 
 local function outermost(m, ...)

@@ -1,5 +1,5 @@
 """The command line: options, scripts, standard input, exit codes; nothing here has a terminal but where it says so."""
-import os, signal, subprocess, time, unittest
+import os, re, signal, subprocess, time, unittest
 import tap
 from term import Home, Term, SUTURE, TOP, run
 
@@ -82,6 +82,15 @@ class Cli(unittest.TestCase):
             code, out, err = self.run(*args)
             self.assertEqual((code, out), (2, ""), args)
             self.assertIn("usage: suture", err)
+
+    def test_gradcam_in_ten_lines(self):
+        code, out, err = self.run("-q", os.path.join(TOP, "examples/gradcam.lua"))
+        self.assertEqual((code, err), (0, ""))
+        maps = re.split(r"^\w+, taken for \w+$", out, flags=re.M)[1:]
+        self.assertEqual(len(maps), 8)
+        for m in maps:  # somewhere it looks, and not everywhere
+            self.assertIn("##", m)
+            self.assertGreater(m.count("  "), 8)
 
     def test_help_and_version(self):
         self.assertRegex(self.run("--version")[1], r"^Suture \d")
