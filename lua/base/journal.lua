@@ -26,6 +26,7 @@ local entries, at = {}, 0
 
 local clock = 0    -- moments: the beginnings of changes
 local current      -- the innermost change that is open: {label, up, [kind] = {thing → record}, order = records, started}
+local pushed       -- whether the line that ran last became an entry, or more
 local silent = 0   -- above 0: what happens is no change of a model (something is being made, or put back)
 
 --- Called as f(changes, script) for a change that was made → its label, and lines that tell what was put in, out or replaced.
@@ -122,6 +123,7 @@ local function keep(change)
   if not strong then return {}, changes end
   local label, structural = journal.describe(changes)
   push {label = change.label or (label ~= "" and label) or change.text, changes = changes}
+  pushed = true
   return structural, changes
 end
 
@@ -311,7 +313,7 @@ function journal.recording() return silent == 0 and current ~= nil and not curre
 -- their states before, nil for none.
 function journal.begin_line(text)
   if current and current.script then flush(current) end
-  silent, current = 0, nil
+  silent, current, pushed = 0, nil, false
   open {text = text, told = {}, changed = {}}
 end
 function journal.end_line()
@@ -322,6 +324,19 @@ function journal.end_line()
   flush(line)
   current = nil
   return line.told, next(line.changed) and line.changed
+end
+
+--- journal.line_changed(): whether the line that ran last changed a model, for what the shell keeps of it.
+function journal.line_changed() return pushed end
+
+--- journal.line(): what changed since the last call is an entry, as a line of the prompt is: for saved sessions, in which undo()
+-- means lines.
+function journal.line()
+  local line = current
+  while line and line.up do line = line.up end
+  current = line
+  if line and line.told then flush(line) end
+  journal.begin_line ""
 end
 
 --- journal.leave_prompt(): changes are a script's again, as before the first line.

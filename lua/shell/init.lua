@@ -1,4 +1,5 @@
 --- The prompt: reads lines, runs them as Lua, shows what they give.
+local journal = require "suture.base.journal"
 local suture = require "suture"
 local face = package.loaded["suture.face"]
 local term = require "suture.base.term"
@@ -196,6 +197,7 @@ local function run_input(input, f)
   local ok, go_on = guarded(call_hooks, "_before_line", input.text)
   if ok and not go_on then return end
   local results = run(f)
+  input.interrupted = not results[1] and results[2].text == "interrupted"
   input.ok, input.gave = results[1], results[1] and results.n > 1
   if input.gave then
     rawset(_G, "_", results[2])
@@ -222,6 +224,7 @@ function shell.eval(text)
   shell.inputs[n] = input
   face.clear() -- the Ctrl-C that stopped the line has done its work
   guarded(call_hooks, "_after_line", text, input.ok)
+  input.changed = journal.line_changed()
   state.running = nil
   face.clear()
   io.stdout:flush()

@@ -210,6 +210,20 @@ class Shell(unittest.TestCase):
         self.assertIn("0: Linear(2 → 2) replaced by ReLU", shown)
         self.assertEqual(t.line("undo()"), "undone: 0: Linear(2 → 2) replaced by ReLU()")
 
+    def test_a_saved_session_undoes_what_the_session_undid(self):
+        t = self.term()
+        path = os.path.join(self.home.path, "s.lua")
+        for line in ("m = nn.Sequential(nn.Linear(4, 3), nn.ReLU())", "m[1] = nn.Tanh() m:freeze '0'",
+                     "m[0] = nn.Linear(4, 9) error 'x'", "undo()", "undo()", "m[1] = nn.GELU()"):
+            t.line(line)
+        shown = t.line("tostring(m)")
+        t.line(":save " + path)
+        out = run(self.home, "-q", path)
+        self.assertEqual((out[0], out[2]), (0, ""))
+        self.assertTrue(out[1].replace("\r", "").rstrip().endswith(shown.replace("\r", "").strip()), out[1] + shown)
+        self.assertIn("GELU", shown)
+        self.assertNotIn("frozen", shown)
+
     def test_guards_put_ctrl_c_off(self):
         t = self.term()
         t.line("I = suture.interrupt")

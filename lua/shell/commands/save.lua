@@ -41,12 +41,28 @@ local function as_script(list, i)
   return code
 end
 
--- The session's successful inputs as the text of a script, and how many they are.
+-- An input that failed, and had changed a model by then: what it did belongs to the session.
+local function failed_as_script(input)
+  if input.interrupted then
+    return "-- stopped by Ctrl-C when it had changed a model, so it is not run again:\n-- " .. input.text:gsub("\n", "\n-- ")
+  end
+  return ("-- this failed, and had changed a model by then\npcall(function()\n%s\nend)"):format(input.text)
+end
+
+-- The session as the text of a script, and how many inputs are in it: those that worked, and what changed a model. Where the
+-- session undoes, each input is a line to the journal, as it was at the prompt.
 local function script()
-  local list = {}
-  for _, input in ipairs(shell.inputs) do if input.ok then list[#list + 1] = input end end
+  local list, undoes = {}, false
+  for _, input in ipairs(shell.inputs) do
+    if input.ok or input.changed then list[#list + 1] = input end
+    undoes = undoes or input.ok and (input.code:find "%f[%w_]undo%s*%(" or input.code:find "%f[%w_]redo%s*%(") ~= nil
+  end
   local out = {"#!/usr/bin/env suture", ("%s %s, %s"):format(mark, suture.version, os.date "%Y-%m-%d %H:%M")}
-  for i = 1, #list do out[#out + 1] = as_script(list, i) end
+  if undoes then out[#out + 1] = 'local _line = require("suture.base.journal").line -- undo() takes back lines' end
+  for i, input in ipairs(list) do
+    if undoes then out[#out + 1] = "_line()" end
+    out[#out + 1] = input.ok and as_script(list, i) or failed_as_script(input)
+  end
   return table.concat(out, "\n") .. "\n", #list
 end
 
