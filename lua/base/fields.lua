@@ -35,7 +35,8 @@ local function visit(t, names, seen, depth)
   end
 end
 
---- All names reachable from a table, userdata or string: map from name to value (false where not known without running code).
+--- All names reachable from a table, userdata or string: map from name to value (false where not known without
+-- running code).
 local function fields(value)
   local names = {}
   if type(value) == "table" then visit(value, names, {}, 0)
@@ -67,7 +68,8 @@ local function step(value, key)
   return v
 end
 
---- The value of an expression made of names, `.name`, `[number]` and `["name"]`, or nil. `lookup(name)` finds the first.
+--- The value of an expression made of names, `.name`, `[number]` and `["name"]`, or nil. `lookup(name)` finds the
+-- first.
 local function resolve(expr, lookup)
   local name, rest = expr:match "^%s*([%a_][%w_]*)(.*)$"
   if not name then return nil end

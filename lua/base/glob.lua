@@ -1,4 +1,5 @@
---- Names chosen by pattern: `*` any text (dots too), `?` one character, `[ab]` one of these, `{a,b}` one of these words.
+--- Names chosen by pattern: `*` any text (dots too), `?` one character, `[ab]` one of these, `{a,b}` one of these
+-- words.
 local fault = require "suture.base.fault"
 
 local function braces(text, out)

@@ -1,11 +1,11 @@
---- The journal: every change of any model is announced here before it is made, whoever makes it. Undo, redo, the look at a
--- model after each line and :save read it; nobody else keeps book of changes.
+--- The journal: every change of any model is announced here before it is made, whoever makes it. Undo, redo, the look
+-- at a model after each line and :save read it; nobody else keeps book of changes.
 --
--- A thing is what can change: a module, a tensor's numbers, a tensor's marks. A kind says how its state is taken and put
--- back: {take = f(thing) → state, put = f(thing, state), same = f(thing, state) → nothing has changed since, bytes =
--- f(state) → memory, born = f(thing) → when its making ended (journal.now()), or nil: it is part of no finished model,
--- reshapes = f(thing, state) → the graph that runs may be another since}. journal.touch(kind, thing) is called before each
--- change; the first one takes the state.
+-- A thing is what can change: a module, a tensor's numbers, a tensor's marks. A kind says how its state is taken and
+-- put back: {take = f(thing) → state, put = f(thing, state), same = f(thing, state) → nothing has changed since,
+-- bytes = f(state) → memory, born = f(thing) → when its making ended (journal.now()), or nil: it is part of no
+-- finished model, reshapes = f(thing, state) → the graph that runs may be another since}. journal.touch(kind, thing)
+-- is called before each change; the first one takes the state.
 --
 -- Changes nest. The outermost is a line of the prompt, or in scripts what lies between two labelled changes. A labelled
 -- change inside a line is part of the line's entry, unless it stands apart (fit, loading); in scripts it is an entry.
@@ -16,12 +16,13 @@ local raw = core.tensor
 
 local journal = {}
 
---- How many bytes of copies history may hold; beyond, the oldest entries are forgotten with a note. journal.most: entries.
+--- How many bytes of copies history may hold; beyond, the oldest entries are forgotten with a note. journal.most:
+-- entries.
 journal.limit = 1 << 30
 journal.most = 200
 
--- Entries in order: {label =, structural = lines, changes = {{kind =, thing =, before =, after =} …}, bytes =}; those above
--- `at` are undone.
+-- Entries in order: {label =, structural = lines, changes = {{kind =, thing =, before =, after =} …}, bytes =}; those
+-- above `at` are undone.
 local entries, at = {}, 0
 
 local clock = 0    -- moments: the beginnings of changes
@@ -29,7 +30,8 @@ local current      -- the innermost change that is open: {label, up, [kind] = {t
 local pushed       -- whether the line that ran last became an entry, or more
 local silent = 0   -- above 0: what happens is no change of a model (something is being made, or put back)
 
---- Called as f(changes, script) for a change that was made → its label, and lines that tell what was put in, out or replaced.
+--- Called as f(changes, script) for a change that was made → its label, and lines that tell what was put in, out or
+-- replaced.
 function journal.describe() return "change", {} end
 
 --- journal.now(): the present moment; later ones are greater.
@@ -47,8 +49,8 @@ end
 
 local function loose() open {started = math.huge, script = true} end -- a script's changes that nobody labelled
 
---- journal.touch(kind, thing[, weak]): thing is about to change. weak: the change alone is not worth an entry (statistics
--- that a forward pass moves), but is taken back with what else changes.
+--- journal.touch(kind, thing[, weak]): thing is about to change. weak: the change alone is not worth an entry
+-- (statistics that a forward pass moves), but is taken back with what else changes.
 function journal.touch(kind, thing, weak)
   if silent > 0 or not current then return end
   local records = current[kind]
@@ -176,9 +178,10 @@ function Change.__close(change, err)
   end
 end
 
---- journal.begin{label =, apart =, keeps =}: a change begins; it ends when the value is closed (`local change <close> = …`).
--- label: words, or nil for a description of what is different. apart: within a line, an entry of its own. After an error
--- everything is put back as it was; with keeps what happened stays, if numbers have changed. maker: a module is made, which as a rule changes nothing.
+--- journal.begin{label =, apart =, keeps =}: a change begins; it ends when the value is closed (`local change <close>
+-- = …`). label: words, or nil for a description of what is different. apart: within a line, an entry of its own.
+-- After an error everything is put back as it was; with keeps what happened stays, if numbers have changed. maker: a
+-- module is made, which as a rule changes nothing.
 function journal.begin(what)
   local outermost = current and not current.up
   if outermost and not what.maker and (current.script or what.apart) then flush(current) end
@@ -296,8 +299,8 @@ function journal.marks(t)
   return t
 end
 
---- journal.steps(list): an optimizer is about to move these parameters. A training loop of a script's own is no change to be
--- taken back step by step: only within a line or a labelled change are the numbers before kept.
+--- journal.steps(list): an optimizer is about to move these parameters. A training loop of a script's own is no
+-- change to be taken back step by step: only within a line or a labelled change are the numbers before kept.
 function journal.steps(list)
   if not current or current.script then return end
   for _, t in ipairs(list) do journal.writes(t) end
@@ -329,8 +332,8 @@ end
 --- journal.line_changed(): whether the line that ran last changed a model, for what the shell keeps of it.
 function journal.line_changed() return pushed end
 
---- journal.line(): what changed since the last call is an entry, as a line of the prompt is: for saved sessions, in which undo()
--- means lines.
+--- journal.line(): what changed since the last call is an entry, as a line of the prompt is: for saved sessions, in
+-- which undo() means lines.
 function journal.line()
   local line = current
   while line and line.up do line = line.up end
@@ -352,7 +355,8 @@ local function settle()
   if line and line.up == nil then flush(line) end
 end
 
---- journal.undo(), journal.redo(): takes back the last entry, makes the next one again → its label, or nil when there is none.
+--- journal.undo(), journal.redo(): takes back the last entry, makes the next one again → its label, or nil when there
+-- is none.
 function journal.undo()
   settle()
   local e = entries[at]

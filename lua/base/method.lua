@@ -1,6 +1,6 @@
---- Methods that say so when they are called with a dot: method(class, kind) makes those of class look at their object first.
--- kind: is(v): whether v is such an object; what: what it is called in words; name: how messages write it; skip: names that
--- are no methods. Names that begin with "_" stay as they are.
+--- Methods that say so when they are called with a dot: method(class, kind) makes those of class look at their object
+-- first. kind: is(v): whether v is such an object; what: what it is called in words; name: how messages write it;
+-- skip: names that are no methods. Names that begin with "_" stay as they are.
 local fault = require "suture.base.fault"
 local docs = require "suture.base.docs"
 local made = setmetatable({}, {__mode = "k"})

@@ -197,8 +197,8 @@ local function parse(text)
   return args, known, places or #args
 end
 
---- The arguments of a signature, in order: {name, kind, expects (words), check (f(v) → the value to keep, or nil), required,
--- default}.
+--- The arguments of a signature, in order: {name, kind, expects (words), check (f(v) → the value to keep, or nil),
+-- required, default}.
 function options.arguments_of(text) return (parse(text)) end
 
 local function too_many(what, args, places, n)

@@ -64,7 +64,8 @@ end
 local List = {__name = "list"}
 List.__index = List
 
--- A list without repeats: list[1], #list, ipairs, `for x in list do`. show: how it is printed, a function from the list to text.
+-- A list without repeats: list[1], #list, ipairs, `for x in list do`. show: how it is printed, a function from the
+-- list to text.
 function ordered.list(items, show)
   items = items or {}
   items._show = show

@@ -10,7 +10,8 @@ function term.width(fd)
   return c.size(fd or 1) or tonumber(os.getenv "COLUMNS" or "") or 80
 end
 
---- May colour be written to `fd` (default 1)? Not when it is no terminal, TERM is dumb, or NO_COLOR is set (no-color.org).
+--- May colour be written to `fd` (default 1)? Not when it is no terminal, TERM is dumb, or NO_COLOR is set
+-- (no-color.org).
 function term.colour(fd)
   local no = os.getenv "NO_COLOR"
   return (no == nil or no == "") and os.getenv "TERM" ~= "dumb" and term.tty(fd)

@@ -4,7 +4,8 @@ local text = {}
 
 local forced -- nil: ask the locale
 
---- Whether signs outside ASCII may be written: the locale says UTF-8. text.unicode(true|false) decides, text.unicode("auto") asks again.
+--- Whether signs outside ASCII may be written: the locale says UTF-8. text.unicode(true|false) decides,
+-- text.unicode("auto") asks again.
 function text.unicode(set)
   if set == "auto" then forced = nil elseif set ~= nil then forced = set end
   if forced ~= nil then return forced end
@@ -67,7 +68,8 @@ text.columns = term.columns
 
 local fixed
 
---- How wide a view may be: the terminal's columns; where there is none, $COLUMNS, else no limit. text.width(n) decides, text.width(false) asks again.
+--- How wide a view may be: the terminal's columns; where there is none, $COLUMNS, else no limit. text.width(n)
+-- decides, text.width(false) asks again.
 function text.width(set)
   if set ~= nil then fixed = set or nil end
   if fixed then return fixed end
@@ -100,7 +102,8 @@ function text.pad(s, width, align)
   return align == "right" and space .. s or s .. space
 end
 
---- Rows of cells as lines. columns: {align=, max=, cut="left"|"right", title=} each; two spaces between; empty columns vanish.
+--- Rows of cells as lines. columns: {align=, max=, cut="left"|"right", title=} each; two spaces between; empty
+-- columns vanish.
 function text.table(rows, columns)
   local width = {}
   for c, col in ipairs(columns) do

@@ -14,7 +14,8 @@
 --                  jitter = n or {brightness =, contrast =, saturation =, hue =}}
 --   channels       1 (grey) or 3 (colour)
 --   exif           false: leave photographs as they are stored (torchvision does); default: turn them upright
---   draft          true: a JPEG that resize will shrink to less than half is decoded at 1/2, 1/4 or 1/8 of its size, which
+--   draft          true: a JPEG that resize will shrink to less than half is decoded at 1/2, 1/4 or 1/8 of its size,
+--   which
 --                  takes less time and memory (12 megapixels: 43 ms in place of 69). Differs from the exact result, the
 --                  default, by 0.4 of 255 on average. Pillow's Image.draft; not before random_resized_crop
 --

@@ -1,8 +1,8 @@
 --- Files of weights: open(PATH) and m:save(PATH).
 -- A saved file carries, beside the tensors, how the model was made and what was operated on it (a JSON text under the
--- metadata key "suture"): the constructor of each module, replaced, inserted and removed parts, freezing and modes. open()
--- makes the model from its zoo name or class, mends it until it equals that record, and loads the tensors. A file without the record (a
--- published checkpoint) is recognised by the names and shapes of its tensors.
+-- metadata key "suture"): the constructor of each module, replaced, inserted and removed parts, freezing and modes.
+-- open() makes the model from its zoo name or class, mends it until it equals that record, and loads the tensors. A
+-- file without the record (a published checkpoint) is recognised by the names and shapes of its tensors.
 require "suture.tensor"
 local class = require "suture.base.class"
 local core = require "suture.core"
@@ -25,8 +25,8 @@ local function join(a, b) return a == "" and b or a .. "." .. b end
 
 -- ---- a model as a record ----
 
--- Constructor arguments that JSON can hold, the library's classes by name ({["nn."] = "SiLU"}); what it cannot (tensors,
--- functions, modules) is left out and `whole` is false.
+-- Constructor arguments that JSON can hold, the library's classes by name ({["nn."] = "SiLU"}); what it cannot
+-- (tensors, functions, modules) is left out and `whole` is false.
 local function plain(v)
   local t = type(v)
   if t == "table" then
@@ -183,7 +183,8 @@ local function check_record(spec, where, path)
   end
 end
 
--- What a rebuild needs to know: path (of the file, for messages), made (what was made so far, by its path in the model).
+-- What a rebuild needs to know: path (of the file, for messages), made (what was made so far, by its path in the
+-- model).
 
 -- "PATH: layer1.0", for messages.
 local function at(c, where) return where == "" and c.path or c.path .. ": " .. where end
@@ -361,8 +362,8 @@ end
 
 --- Opens a file of weights and returns the model, in eval mode when the file is a published checkpoint.
 -- PATH: .safetensors, or .pth/.pt/.th of any of PyTorch's three containers; what it is is seen from its bytes. The
--- architecture comes from what m:save wrote, else from the names (torchvision's, timm's) and shapes of the tensors. Options: `model` = a model to
--- load into instead; `strict` (true) = all names must match; `skip` = a pattern of names
+-- architecture comes from what m:save wrote, else from the names (torchvision's, timm's) and shapes of the tensors.
+-- Options: `model` = a model to load into instead; `strict` (true) = all names must match; `skip` = a pattern of names
 -- that are left as they are, as "fc.*"; `state = true`: no model, but the tensors as they are, a table
 -- by name in the file's order. Errors list missing, unexpected and misshapen names together.
 function checkpoint.open(path, opts)

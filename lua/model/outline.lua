@@ -18,8 +18,8 @@ end
 
 local function class_name(m) return getmetatable(m).__name end
 
---- The inputs to run m with: a list of shapes or tensors. `given`: numbers in a list (one shape), a tensor, or a list of
--- shapes and tensors; nil: m.input_shape, else what m was last called with, one sample. nil when nothing is known.
+--- The inputs to run m with: a list of shapes or tensors. `given`: numbers in a list (one shape), a tensor, or a list
+-- of shapes and tensors; nil: m.input_shape, else what m was last called with, one sample. nil when nothing is known.
 function trace.inputs(m, what, given)
   if given == nil then
     local known = m.input_shape or rawget(m, "_last_input")
@@ -43,9 +43,9 @@ function trace.inputs(m, what, given)
   fault("%s: input expects a shape {N, C, H, W}, a tensor, or a list of them, got %s", what, options.show(given))
 end
 
---- trace.arguments(what, known, …): what a view was called with, as options: whole numbers are a shape; each tensor or list of
--- numbers is an input (several: those of a model that takes several), a string (where `at` is known) a path, a table with names
--- the options. known: {name = true}; what: the name in errors.
+--- trace.arguments(what, known, …): what a view was called with, as options: whole numbers are a shape; each tensor
+-- or list of numbers is an input (several: those of a model that takes several), a string (where `at` is known) a
+-- path, a table with names the options. known: {name = true}; what: the name in errors.
 function trace.arguments(what, known, ...)
   local opts, shape, inputs, given = {}, {}, {}, table.pack(...)
   for i = 1, given.n do

@@ -1,4 +1,5 @@
---- Surgery: replace, insert, remove, cut, heads; diff of two models. Each either does what it says or leaves the model as it was.
+--- Surgery: replace, insert, remove, cut, heads; diff of two models. Each either does what it says or leaves the
+-- model as it was.
 local Module = require "suture.nn.module"
 local fault = require "suture.base.fault"
 local interrupt = require "suture.base.interrupt"
@@ -234,8 +235,8 @@ local function idle(lines, root, t, changed)
   end
 end
 
--- The models whose structure changed in this line, run without arithmetic: one line for each that does not fit its input any
--- more, and for each part that never runs.
+-- The models whose structure changed in this line, run without arithmetic: one line for each that does not fit its
+-- input any more, and for each part that never runs.
 local function looked_at(changed)
   local lines = {}
   for _, root in ipairs(undo.roots()) do
@@ -288,9 +289,9 @@ local function pairs_of(sd)
   return names
 end
 
---- diff(a, b): what is different between two models or state dicts: modules of another kind, names only one has, shapes,
--- and for each tensor that differs the greatest difference. Returns an object that prints itself: structure, only_a,
--- only_b, shapes, values, same (how many tensors are equal to the bit).
+--- diff(a, b): what is different between two models or state dicts: modules of another kind, names only one has,
+-- shapes, and for each tensor that differs the greatest difference. Returns an object that prints itself: structure,
+-- only_a, only_b, shapes, values, same (how many tensors are equal to the bit).
 function surgery.diff(a, b)
   local sa, sb = state_dict("first", a), state_dict("second", b)
   local d = setmetatable({structure = {}, only_a = {}, only_b = {}, shapes = {}, values = {}, same = 0}, Diff)

@@ -50,16 +50,19 @@ local function tensors_of(list, v)
   elseif type(v) == "table" and getmetatable(v) == nil then for _, x in ipairs(v) do tensors_of(list, x) end end
 end
 
---- trace(m, x, …): runs m on x once, as m(x) would (its modes, its hooks, its statistics), and returns what ran, frozen or
--- not, inside no_grad too:
+--- trace(m, x, …): runs m on x once, as m(x) would (its modes, its hooks, its statistics), and returns what ran,
+-- frozen or not, inside no_grad too:
 --   t.output            what m gave (t.outputs: all its values)
---   t:value(path)       what the module at path gave, a tensor; of a module that ran several times the last: t:value(path, 1)
+--   t:value(path)       what the module at path gave, a tensor; of a module that ran several times the last:
+--   t:value(path, 1)
 --                       is the first, and so on; a list where it gave several tensors
 --   t:input(path[, n])  what went into it
---   t:grad(y, what)     the gradient of y, a number or (summed) a tensor made of the values here, with respect to `what`: a path,
---                       a tensor of the trace, or a list of them; whether or not anything requires a gradient. Nothing is added
---                       to x.grad. false where there is no path
---   t.nodes             every operation that ran, in order: {op (nil: an input, a parameter, a buffer), path (the module's),
+--   t:grad(y, what)     the gradient of y, a number or (summed) a tensor made of the values here, with respect to
+--   `what`: a path,
+--                       a tensor of the trace, or a list of them; whether or not anything requires a gradient.
+--                       Nothing is added to x.grad. false where there is no path
+--   t.nodes             every operation that ran, in order: {op (nil: an input, a parameter, a buffer), path (the
+--   module's),
 --                       name (a parameter's or buffer's), shape, dtype, attrs, macs, inputs (nodes), value (a tensor)}
 --   t.calls             every call of a module, in order: {path, module, nth, depth, inputs, outputs}
 -- Values cost nothing until somebody looks. Grad-CAM in ten lines: examples/gradcam.lua.

@@ -1,6 +1,6 @@
---- undo(), redo(), history(): what was done to models can be taken back: surgery, marks (freeze, train, eval, requires_grad),
--- fields of layers, hooks, fit, load_state_dict, in-place changes of parameters. The journal (base/journal.lua) keeps what
--- changes; here are the words for it.
+--- undo(), redo(), history(): what was done to models can be taken back: surgery, marks (freeze, train, eval,
+-- requires_grad), fields of layers, hooks, fit, load_state_dict, in-place changes of parameters. The journal
+-- (base/journal.lua) keeps what changes; here are the words for it.
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local Module = require "suture.nn.module"
@@ -46,7 +46,8 @@ function undo.roots()
   return out
 end
 
---- undo.path_of(m, roots): how m is called in its model: "layer1.0"; with the model's name in front where there are several.
+--- undo.path_of(m, roots): how m is called in its model: "layer1.0"; with the model's name in front where there are
+-- several.
 function undo.path_of(m, roots)
   for _, root in ipairs(roots) do
     local p = trace.paths(root.module)[m]
@@ -229,8 +230,8 @@ end
 -- Numbers come back to the bit. Returns a line that says what was taken back. See redo, history.
 function undo.undo(n) return repeated(steps_of("undo", n), journal.undo, "undone: ", "nothing to undo") end
 
---- redo([n]): makes again what undo() took back last, or the last n. Returns a line that says what. A new change forgets
--- what was undone.
+--- redo([n]): makes again what undo() took back last, or the last n. Returns a line that says what. A new change
+-- forgets what was undone.
 function undo.redo(n) return repeated(steps_of("redo", n), journal.redo, "redone: ", "nothing to redo") end
 
 local History = {__name = "history"}
@@ -241,7 +242,8 @@ function History.__tostring(h)
   return table.concat(lines, "\n")
 end
 
---- history(): the changes that undo() and redo() walk through, oldest first: a list of {label =, undone =}; prints itself.
+--- history(): the changes that undo() and redo() walk through, oldest first: a list of {label =, undone =}; prints
+-- itself.
 function undo.history() return setmetatable(journal.entries(), History) end
 
 --- undo.clear(): forgets all changes.

@@ -29,17 +29,18 @@ local function register(m, what, kind, f)
 end
 
 --- m:register_forward_pre_hook(f): f(module, inputs) before each call of the module; inputs is a list. What it returns, one value
--- or a list, takes the inputs' place; nil leaves them. Returns a handle with handle:remove(). undo() takes hooks away too.
+-- or a list, takes the inputs' place; nil leaves them. Returns a handle with handle:remove(). undo() takes hooks away
+-- too.
 function Module.register_forward_pre_hook(m, f) return register(m, "register_forward_pre_hook", "pre", f) end
 
 --- m:register_forward_hook(f): f(module, inputs, output) after each call of the module; inputs is a list, output what the
--- module gave (a list where it gave several values). What f returns takes the output's place; nil leaves it. The graph shows
--- what hooks compute, for it runs. Returns a handle with handle:remove().
+-- module gave (a list where it gave several values). What f returns takes the output's place; nil leaves it. The
+-- graph shows what hooks compute, for it runs. Returns a handle with handle:remove().
 function Module.register_forward_hook(m, f) return register(m, "register_forward_hook", "forward", f) end
 
 --- m:register_full_backward_hook(f): f(module, grad_inputs, grad_outputs) when backward() has the gradients with respect to the
--- module's inputs and outputs: lists, false where none flows. What f returns, one value or a list, takes grad_inputs' place.
--- Returns a handle with handle:remove().
+-- module's inputs and outputs: lists, false where none flows. What f returns, one value or a list, takes grad_inputs'
+-- place. Returns a handle with handle:remove().
 function Module.register_full_backward_hook(m, f) return register(m, "register_full_backward_hook", "backward", f) end
 
 Module._methods()

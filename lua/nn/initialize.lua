@@ -22,8 +22,8 @@ local function want(what, t)
   if not raw.is(t) then fault("%s: expects a tensor, got %s", what, type(t)) end
 end
 
---- nn.init.fans(what, t): fan_in and fan_out of a weight (out, in, …): inputs and outputs per element, the kernel's area counted
--- in. what: who asks, for the error where t has fewer than 2 dimensions.
+--- nn.init.fans(what, t): fan_in and fan_out of a weight (out, in, …): inputs and outputs per element, the kernel's
+-- area counted in. what: who asks, for the error where t has fewer than 2 dimensions.
 local function fans(what, t)
   local shape = raw.shape(t)
   if #shape < 2 then fault("%s: expects at least 2 dimensions, got shape %s", what, shape) end
@@ -50,7 +50,8 @@ local function kaiming_std(what, t, opts)
   return init.calculate_gain(opts.nonlinearity or "leaky_relu", opts.a or 0) / math.sqrt(mode == "fan_in" and fan_in or fan_out)
 end
 
---- nn.init.kaiming_normal_(t[, {a = 0, mode = "fan_in", nonlinearity = "leaky_relu"}]): He et al. 2015, arXiv:1502.01852.
+--- nn.init.kaiming_normal_(t[, {a = 0, mode = "fan_in", nonlinearity = "leaky_relu"}]): He et al. 2015,
+-- arXiv:1502.01852.
 function init.kaiming_normal_(t, opts) return redraw(t, "normal", 0, kaiming_std("kaiming_normal_", t, opts)) end
 
 --- nn.init.kaiming_uniform_(t[, {a, mode, nonlinearity}]): the same standard deviation, uniform.

@@ -6,14 +6,16 @@
 --       forward = function(self, x) return x * self.factor + self.offset end,
 --     }
 --
--- The declaration gives the constructor with its checks, what is printed, completed, saved, undone and exported, and what
--- an assignment to a field does: it is checked as the constructor would, and acts. What is in it:
+-- The declaration gives the constructor with its checks, what is printed, completed, saved, undone and exported, and
+-- what an assignment to a field does: it is checked as the constructor would, and acts. What is in it:
 --   fields      a signature (base/options.lua): names, kinds, defaults, in PyTorch's order
 --   doc         help: how it is made, what it computes, its source
 --   check       f(fields): an error where fields do not go together; asked when it is made and at each assignment
---   parameters  f(fields) → {{name, shape[, fill (0)]} …}; a field that decides on shapes cannot be assigned another value
+--   parameters  f(fields) → {{name, shape[, fill (0)]} …}; a field that decides on shapes cannot be assigned another
+--   value
 --   buffers     f(fields) → {{name, shape, fill[, dtype]} …}
---   told        {field = name of the parameter or buffer whose presence tells it (bias = "bias")}: such a field is not kept
+--   told        {field = name of the parameter or buffer whose presence tells it (bias = "bias")}: such a field is
+--   not kept
 --   computed    {field = f(fields)}: what can be read but follows from others
 --   build       f(self, fields): makes children; fields not in `live` then cannot be assigned, they have been used
 --   live        {field = true}: those of a built layer that act when assigned
@@ -166,9 +168,9 @@ end
 
 local layer = {}
 
---- nn.layer "Name" {fields =, forward =, doc =, …}: a new kind of layer, declared; see lua/nn/layer.lua for all that a declaration
--- may say. Unlike a class made by nn.class it needs no init: the constructor, its checks, what is printed, saved and undone
--- follow from the fields. Returns the class.
+--- nn.layer "Name" {fields =, forward =, doc =, …}: a new kind of layer, declared; see lua/nn/layer.lua for all that
+-- a declaration may say. Unlike a class made by nn.class it needs no init: the constructor, its checks, what is
+-- printed, saved and undone follow from the fields. Returns the class.
 function layer.layer(name)
   if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then fault('layer: expects a name, as nn.layer "Scale" {…}') end
   return function(given)

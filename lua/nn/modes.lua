@@ -35,11 +35,12 @@ function Module.eval(m, ...) return set_training(m, "eval", globs(...), false) e
 --- m:is_training(): whether m behaves as in training now: its mode, unless it is frozen.
 function Module.is_training(m) return m._training and not m._frozen and not trace.is_dry() end
 
--- Whether m does what only training does (drops at random, runs an auxiliary head) now: in training, and in the drawing of a
--- graph that trains.
+-- Whether m does what only training does (drops at random, runs an auxiliary head) now: in training, and in the
+-- drawing of a graph that trains.
 function Module._as_in_training(m) return m:is_training() or trace.is_outline() and m._training and not m._frozen end
 
---- Module._held(m, f, …): calls f(…), and puts every module's mode back after, by an error too: nothing of it is a change.
+--- Module._held(m, f, …): calls f(…), and puts every module's mode back after, by an error too: nothing of it is a
+-- change.
 function Module._held(m, f, ...)
   local was = {}
   for sub in m:modules() do was[sub] = rawget(sub, "_training") end
@@ -74,7 +75,8 @@ local function freeze_tensor(t, on)
   if on then raw.grad(t, nil) end
 end
 
--- A parameter that is also one of a module outside the list goes with it: said, for that module's path does not show it.
+-- A parameter that is also one of a module outside the list goes with it: said, for that module's path does not show
+-- it.
 local function say_tied(m, list, on)
   local inside = {}
   for _, sub in ipairs(list) do inside[sub] = true end
@@ -118,9 +120,9 @@ local function freeze(m, what, pattern, on)
 end
 
 --- m:freeze([glob, …]): nothing in m (or in what the globs name and all beneath) changes any more: no gradient is computed
--- or kept, no optimizer moves it, BatchNorm statistics stand still, dropout is off; m:train() does not undo it, unfreeze
--- does. A glob that names parameters ("*.bias") freezes those alone. A parameter that another module shares is frozen there
--- too, and a line says so. Returns m.
+-- or kept, no optimizer moves it, BatchNorm statistics stand still, dropout is off; m:train() does not undo it,
+-- unfreeze does. A glob that names parameters ("*.bias") freezes those alone. A parameter that another module shares
+-- is frozen there too, and a line says so. Returns m.
 function Module.freeze(m, ...) return freeze(m, "freeze", globs(...), true) end
 
 --- m:unfreeze([glob, …]): the opposite of freeze; all parameters there require gradients again. Returns m.

@@ -10,11 +10,11 @@ local raw = core.tensor
 local is = raw.is
 local rawset, rawget, type, getmetatable = rawset, rawget, type, getmetatable
 
--- Inside a module, by raw access: _names and _children (modules, in order of registration), _pnames and _params, _bnames and
--- _buffers (_transient[name]: not saved), _fields (everything else that was assigned), _edited[name] (a field assigned after
--- the module was made), _args (what it was made with: n, values), _training, _frozen, _bn_eval, _before and _after (what was
--- sewn in around it: {name =, module =} each), _cut (where a call stops), _hooks, _born (when its making ended), _zoo,
--- _last_input. All but the last three are its state, which the journal keeps.
+-- Inside a module, by raw access: _names and _children (modules, in order of registration), _pnames and _params,
+-- _bnames and _buffers (_transient[name]: not saved), _fields (everything else that was assigned), _edited[name] (a
+-- field assigned after the module was made), _args (what it was made with: n, values), _training, _frozen, _bn_eval,
+-- _before and _after (what was sewn in around it: {name =, module =} each), _cut (where a call stops), _hooks, _born
+-- (when its making ended), _zoo, _last_input. All but the last three are its state, which the journal keeps.
 local Module = class "Module"
 Module._is_module = true
 
@@ -380,7 +380,8 @@ function Module.forward(m)
   fault("%s has no forward: write `function %s:forward(x) … end`", getmetatable(m).__name, getmetatable(m).__name)
 end
 
--- An outermost call in training moves statistics: what they were belongs to what the line changes, if it changes anything.
+-- An outermost call in training moves statistics: what they were belongs to what the line changes, if it changes
+-- anything.
 function trace.before_run(m)
   if not journal.recording() or not rawget(m, "_training") then return end
   for b in m:buffers() do journal.writes(b, true) end

@@ -103,8 +103,8 @@ end
 
 --- m:load_state_dict(sd[, {strict = true, skip =}]): copies the tensors of sd (names and tensors) into m's. Names that are
 -- missing, unexpected or of another shape are reported together, with the likely rename, and nothing is changed then.
--- strict = false: loads what fits; a tensor of the wrong shape is an error even so. skip: a pattern or a list of them, as
--- "fc.*": names that are left as they are, in sd or in m. Returns {missing =, unexpected =}.
+-- strict = false: loads what fits; a tensor of the wrong shape is an error even so. skip: a pattern or a list of
+-- them, as "fc.*": names that are left as they are, in sd or in m. Returns {missing =, unexpected =}.
 function Module.load_state_dict(m, sd, opts)
   local change <close> = journal.begin {label = "load_state_dict", apart = true}
   return m:_load(sd, opts, function(t, given) raw.copy(journal.writes(t), given) end)

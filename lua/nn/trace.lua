@@ -39,7 +39,8 @@ function trace.with(state, f, ...)
   return f(...)
 end
 
---- trace.dry(f, …): calls f(…) without leaving traces: no gradients, BatchNorm and dropout as in eval, no statistics moved.
+--- trace.dry(f, …): calls f(…) without leaving traces: no gradients, BatchNorm and dropout as in eval, no statistics
+-- moved.
 function trace.dry(f, ...) return trace.with({dry = true, grad = false}, f, ...) end
 
 --- trace.outlined(f, …): calls f(…) dry, as a graph is drawn.
@@ -136,7 +137,8 @@ end
 
 --- trace.record(f, …): calls f(…) and returns the list of module calls it made, in the order they began, then f's
 -- results. A record: module, path, nth (call of this module), depth, parent (record), inputs, outputs (tensors),
--- first_node_order and last_node_order (graph nodes made inside, see suture.core.graph.walk), failed (an error ended it).
+-- first_node_order and last_node_order (graph nodes made inside, see suture.core.graph.walk), failed (an error ended
+-- it).
 function trace.record(f, ...)
   local recorder = {list = {}, times = {}, at = {}}
   return recorder.list, trace.with({recorder = recorder}, f, ...)

@@ -8,8 +8,8 @@ local function each(parameters, f)
   for _, p in ipairs(parameters) do f(p) end
 end
 
---- nn.utils.clip_grad_norm_(parameters, max_norm): scales all gradients so that their common 2-norm is at most max_norm,
--- and returns the norm there was.
+--- nn.utils.clip_grad_norm_(parameters, max_norm): scales all gradients so that their common 2-norm is at most
+-- max_norm, and returns the norm there was.
 function utils.clip_grad_norm_(parameters, max_norm)
   local squares = {}
   each(parameters, function(p)

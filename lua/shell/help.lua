@@ -28,7 +28,8 @@ local function split(text)
   return lines
 end
 
--- The comment that ends just above lines[n], without its dashes; nil unless it begins with `---` (or is the user's own).
+-- The comment that ends just above lines[n], without its dashes; nil unless it begins with `---` (or is the user's
+-- own).
 local function comment_above(lines, n, any)
   local first = n
   while first > 1 and lines[first - 1]:find "^%s*%-%-" do first = first - 1 end

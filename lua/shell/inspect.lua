@@ -103,7 +103,8 @@ local function table_text(t, width)
   return table.concat(lines, "\n")
 end
 
---- inspect(value, {width=}) → text. Tables without a __tostring are opened one level; names starting with _ stay hidden.
+--- inspect(value, {width=}) → text. Tables without a __tostring are opened one level; names starting with _ stay
+-- hidden.
 local function inspect(value, opts)
   if type(value) == "table" and not own_text(value) then
     return table_text(value, opts and opts.width or math.min(term.width(), 120))

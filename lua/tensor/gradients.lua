@@ -5,7 +5,8 @@ local graph, raw = core.graph, core.tensor
 
 local gradients = {}
 
--- Places where somebody looks, by number: {inputs = {numbers}, outputs = {numbers}, f =}; both ends name the same watch.
+-- Places where somebody looks, by number: {inputs = {numbers}, outputs = {numbers}, f =}; both ends name the same
+-- watch.
 local watches, last, count = {}, 0, 0
 
 local function prune()
@@ -39,9 +40,10 @@ local function ends(w, list, values)
   return values
 end
 
---- gradients.watch(f): a pair of ends between which gradients are looked at: watch.enter(values), watch.leave(values) give the
--- tensors that take those values' places. When backward() comes by, f(grad_inputs, grad_outputs) is called with lists of
--- tensors (false where none flows); what it returns, one tensor or a list, goes on in the place of grad_inputs.
+--- gradients.watch(f): a pair of ends between which gradients are looked at: watch.enter(values), watch.leave(values)
+-- give the tensors that take those values' places. When backward() comes by, f(grad_inputs, grad_outputs) is called
+-- with lists of tensors (false where none flows); what it returns, one tensor or a list, goes on in the place of
+-- grad_inputs.
 function gradients.watch(f)
   prune()
   local w = {f = f, inputs = {}, outputs = {}, alive = 0}
@@ -121,8 +123,8 @@ function gradients.backward(loss, dy, retain)
   graph.backward(loss, dy, retain, #shown > 0 and shown or nil)
 end
 
---- gradients.of(y, list[, dy]): the gradients of y (summed, or weighted by dy) with respect to any tensors beneath it, whether
--- or not they require one: a list of tensors, false where there is no path. Nothing is added to x.grad.
+--- gradients.of(y, list[, dy]): the gradients of y (summed, or weighted by dy) with respect to any tensors beneath
+-- it, whether or not they require one: a list of tensors, false where there is no path. Nothing is added to x.grad.
 function gradients.of(y, list, dy)
   local mode = graph.grad_mode(false)
   local back <close> = setmetatable({}, {__close = function() graph.grad_mode(mode) end})

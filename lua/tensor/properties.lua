@@ -134,8 +134,8 @@ end
 
 local retain_grad_args = arguments("retain_grad", "")
 
---- x:retain_grad(): backward() keeps the gradient of x, a value that was computed, in x.grad, as it does for leaves. An error
--- where no gradient flows. Returns x.
+--- x:retain_grad(): backward() keeps the gradient of x, a value that was computed, in x.grad, as it does for leaves.
+-- An error where no gradient flows. Returns x.
 function T.retain_grad(x, ...)
   retain_grad_args(...)
   return gradients.retain(x)

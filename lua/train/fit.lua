@@ -11,16 +11,19 @@ local Trainer = require "suture.train.trainer"
 --   epochs           a number (10), or "converge": until the validation loss (without val: the training loss) has not
 --                    fallen by min_delta (0) for `patience` (5) epochs, at most max_epochs (200); best weights are kept
 --   batch            samples in a step (32)
---   loss             default: the cross entropy of classes, or of probabilities. Else F.mse_loss, or another loss of F, its
---                    name ("mse"), a module (nn.MSELoss()), or a function of your own, told by how many parameters it names:
---                    function(prediction, target) → loss; function(m, x, y) → loss[, logits for the accuracy]
+--   loss             default: the cross entropy of classes, or of probabilities. Else F.mse_loss, or another loss of
+--   F, its
+--                    name ("mse"), a module (nn.MSELoss()), or a function of your own, told by how many parameters it
+--                    names: function(prediction, target) → loss; function(m, x, y) → loss[, logits for the accuracy]
 --   optimizer        "sgd" (default; lr 0.01, momentum 0.9), "adam", "adamw", … (all of optim, with its options: lr,
---                    momentum, nesterov, weight_decay, betas, eps …), or one of your own, which must hold all that trains
+--                    momentum, nesterov, weight_decay, betas, eps …), or one of your own, which must hold all that
+--                    trains
 --   schedule         "cosine", "step" (step_size, gamma 0.1) or function(epoch, epochs) → factor, per epoch
 --   label_smoothing  0        clip   largest norm of all gradients together
 --   reduce           function(trainer): called between backward and the optimizer's step; it may change every p.grad
 --   best             keep the weights of the best epoch on val (default: with "converge" only)
---   cache            true; false: the frozen part is computed every time; K: where augmentation is random, K views of each
+--   cache            true; false: the frozen part is computed every time; K: where augmentation is random, K views of
+--   each
 --                    sample are kept: epochs 1 to K draw them, and those after take them again in turn
 --   cache_mb         the most that is kept (2048)
 --   seed             of order and augmentation (default: the next of the generator)

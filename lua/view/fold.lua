@@ -1,7 +1,7 @@
 --- Repeated blocks as one row: "EncoderBlock × 11" below the first of twelve, which is drawn whole.
--- Blocks are module calls of one parent, one after another. They are alike when their rows are: the same classes and values at
--- the same places, with the same shapes, numbers of parameters, and ways of use between them. Blocks may repeat in turns (Swin's
--- plain and shifted windows). Three times or more is folded.
+-- Blocks are module calls of one parent, one after another. They are alike when their rows are: the same classes and
+-- values at the same places, with the same shapes, numbers of parameters, and ways of use between them. Blocks may
+-- repeat in turns (Swin's plain and shifted windows). Three times or more is folded.
 local text = require "suture.base.text"
 
 local LEAST, LONGEST = 3, 3 -- repeats that are folded; blocks that take turns
@@ -96,9 +96,9 @@ local function folded(list, lo, hi, path, label)
   return node
 end
 
---- fold(list, outputs): list and outputs as rows.of gives them. Returns what is drawn, in order: ids of rows that stand as they
--- are, and {id (of the last row), inputs, path, label, shape, params, frozen_params, macs, frozen, folds (rows)} for those
--- that are folded; nil where nothing repeats.
+--- fold(list, outputs): list and outputs as rows.of gives them. Returns what is drawn, in order: ids of rows that
+-- stand as they are, and {id (of the last row), inputs, path, label, shape, params, frozen_params, macs, frozen,
+-- folds (rows)} for those that are folded; nil where nothing repeats.
 return function(list, outputs)
   local chains, last_use = {}, {}
   for i, row in ipairs(list) do

@@ -1,4 +1,5 @@
---- Looking at models: the tree, the summary, the graph that runs, the audit, the cost, the profile. Each part is loaded when used.
+--- Looking at models: the tree, the summary, the graph that runs, the audit, the cost, the profile. Each part is
+-- loaded when used.
 local Module = require "suture.nn.module"
 
 --- m:graph([…]): the graph that runs: one row per operation in order, skip lanes drawn beside, with output shape, parameters
@@ -9,8 +10,10 @@ local Module = require "suture.nn.module"
 --   m:graph{depth = 1}           modules at this depth as one row each
 --   m:graph{fold = true}         repeats as one row ("Bottleneck × 4"): so from 100 rows on; fold = false draws every row
 --   m:graph{input =, at =, kernels = true}   kernels: also what runs: operations fused into one step, convolutions' algorithms;
---                                "only 1×1×768" where nobody reads the rest (a ViT's last block, but for the class token)
--- Returns an object that prints itself; g.nodes for scripts (every row, folded or not); g:save "x.svg" (.html, .dot, .json, .txt).
+--                                "only 1×1×768" where nobody reads the rest (a ViT's last block, but for the class
+--                                token)
+-- Returns an object that prints itself; g.nodes for scripts (every row, folded or not); g:save "x.svg" (.html, .dot,
+-- .json, .txt).
 function Module.graph(m, ...) return require("suture.view.graph")(m, ...) end
 
 --- m:summary([{depth = 3, input =}]): torchinfo's table: layers, input and output shapes, parameters (in parentheses: they
@@ -19,32 +22,35 @@ function Module.graph(m, ...) return require("suture.view.graph")(m, ...) end
 function Module.summary(m, ...) return require("suture.view.summary")(m, ...) end
 
 --- m:audit([{input =}]): declared against executed: modules that never run, run only in training (auxiliary heads, seen from
--- eval) or run several times, functional operations that are no module, parameters that are not used or are used without their
--- module running.
--- Returns an object that prints itself, with lists for scripts: never_run, in_training, repeated, functional, unused, outside,
--- no_op, borrowed (modules that do not run though their weights are used; these are not in never_run).
+-- eval) or run several times, functional operations that are no module, parameters that are not used or are used
+-- without their module running.
+-- Returns an object that prints itself, with lists for scripts: never_run, in_training, repeated, functional, unused,
+-- outside, no_op, borrowed (modules that do not run though their weights are used; these are not in never_run).
 function Module.audit(m, ...) return require("suture.view.audit")(m, ...) end
 
 --- m:cost([batch (1)[, {input =}]]): multiply-adds, parameters, and activation memory for a batch: for inference, for
 -- training all of it, and for training what is not frozen today. Nothing is computed.
--- Returns an object that prints itself: macs, params, trainable, inference_bytes, training_bytes, frontier_bytes, scratch_bytes …
+-- Returns an object that prints itself: macs, params, trainable, inference_bytes, training_bytes, frontier_bytes,
+-- scratch_bytes …
 function Module.cost(m, ...) return require("suture.view.cost")(m, ...) end
 
 --- m:profile([x][, {runs = 5, train = false, depth =, by =, input =}]): runs m and says where the time goes: one row per step
--- that ran (what is fused is one step; a "pair" is two convolutions, of what lies between them only a few rows exist at a time; of
--- values that are read in part, such as the last block's of a ViT, that part is computed),
+-- that ran (what is fused is one step; a "pair" is two convolutions, of what lies between them only a few rows exist
+-- at a time; of values that are read in part, such as the last block's of a ViT, that part is computed),
 -- with its module, algorithm, output, time, rate and share of what the machine can do.
 --   m:profile()               with random numbers in the shape the model knows; in eval, as evaluate and predict run it
 --   m:profile(16, 3, 224, 224), m:profile(x)   with that shape, or with a tensor
 --   train    a training step: forward, loss (cross-entropy of (N, classes), else the mean) and backward (rows marked ←)
---   depth    modules at this depth as one row each      by = "time"   slowest first      runs   how many, after two to warm up
--- ms are medians. GFLOP/s counts two for each multiply-add of the plain sum; Winograd does with fewer and may pass the peak.
--- "moved" is what a step reads and writes, each value once. "of peak" is the time the step would take at the peak rate of
--- arithmetic or of memory, whichever is longer ("bound"), over the time it took: the roofline of Williams et al., 2009. Peaks
--- are the best seen in this process with these threads: multiply-adds in registers, and y = a + b over arrays that no cache
--- holds (data in caches may come faster). m stays as it is: statistics, gradients, modes, the random generator.
--- Returns a table that prints itself: `rows` ({path, step, op, fused, algorithm, pass, shape, seconds, share, macs, bytes, bound,
--- of_peak, steps} each), `seconds`, `between` (of them between steps), `macs`, `of_peak`, `memory`, `peak_flops`, `peak_bandwidth` …
+--   depth    modules at this depth as one row each      by = "time"   slowest first      runs   how many, after two
+--   to warm up
+-- ms are medians. GFLOP/s counts two for each multiply-add of the plain sum; Winograd does with fewer and may pass
+-- the peak. "moved" is what a step reads and writes, each value once. "of peak" is the time the step would take at
+-- the peak rate of arithmetic or of memory, whichever is longer ("bound"), over the time it took: the roofline of
+-- Williams et al., 2009. Peaks are the best seen in this process with these threads: multiply-adds in registers, and
+-- y = a + b over arrays that no cache holds (data in caches may come faster). m stays as it is: statistics,
+-- gradients, modes, the random generator. Returns a table that prints itself: `rows` ({path, step, op, fused,
+-- algorithm, pass, shape, seconds, share, macs, bytes, bound, of_peak, steps} each), `seconds`, `between` (of them
+-- between steps), `macs`, `of_peak`, `memory`, `peak_flops`, `peak_bandwidth` …
 function Module.profile(m, ...) return require("suture.view.profile")(m, ...) end
 
 --- m:activations(x, glob): runs m on x and returns what the modules matching glob gave, by path: a dictionary of tensors

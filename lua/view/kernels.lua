@@ -34,8 +34,9 @@ local function only(k, step)
   return ""
 end
 
---- k:of(row): how a row of the graph (view/rows.lua) runs, in words: the step it begins, that step's algorithm and what it computes
--- where nobody reads the rest, how many steps, or the module whose step computes it; "": it takes no step.
+--- k:of(row): how a row of the graph (view/rows.lua) runs, in words: the step it begins, that step's algorithm and
+-- what it computes where nobody reads the rest, how many steps, or the module whose step computes it; "": it takes no
+-- step.
 function Kernels.of(k, row)
   local own, inside = {}, nil
   for _, n in ipairs(row.nodes) do
@@ -58,8 +59,9 @@ function Kernels.totals(k)
   return ("%s%s, memory %s"):format(#k < k.all and #k .. " of " or "", text.plural(k.all, "step"), text.bytes(k.memory))
 end
 
--- t: what view.trace gave; within: the call that is drawn, nil: all. The steps that begin in it, in order, as core.trace.steps
--- lists them; nodes and by: the node of an order, and the steps it takes part in; all: how many steps and memory the whole run has.
+-- t: what view.trace gave; within: the call that is drawn, nil: all. The steps that begin in it, in order, as
+-- core.trace.steps lists them; nodes and by: the node of an order, and the steps it takes part in; all: how many
+-- steps and memory the whole run has.
 local function of(t, within)
   local steps, memory = core.trace.steps(t.result)
   local k = setmetatable({memory = memory, nodes = t.by, by = {}, all = #steps}, Kernels)

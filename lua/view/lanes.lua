@@ -1,6 +1,6 @@
 --- Lanes beside rows, as `git log --graph` draws them: which value waits for whom.
--- A row makes one value and uses others. A value with one user goes straight down its lane. A value with more users splits
--- where it is made: its own lane goes to the first user, a lane to the right keeps it for the others.
+-- A row makes one value and uses others. A value with one user goes straight down its lane. A value with more users
+-- splits where it is made: its own lane goes to the first user, a lane to the right keeps it for the others.
 local text = require "suture.base.text"
 
 local left, right, up, down = 1, 2, 4, 8
@@ -21,8 +21,8 @@ local function free_right_of(lanes, at)
   return i
 end
 
--- One line: `here` is the lane of the node (or nil), joins[lane] = up and/or down for lanes that meet it, lanes before and
--- after say what passes by.
+-- One line: `here` is the lane of the node (or nil), joins[lane] = up and/or down for lanes that meet it, lanes
+-- before and after say what passes by.
 local function draw(before, after, here, mark, joins, width)
   local lo, hi = here or 1, here or 0
   for lane in pairs(joins) do lo, hi = math.min(lo, lane), math.max(hi, lane) end
@@ -53,9 +53,9 @@ end
 
 local function copy(lanes) return table.move(lanes, 1, 64, 1, {}) end
 
---- Lines for rows, in order. Each row: {id=, inputs={ids of earlier rows}, mark="op"|"functional"}; `outputs`: set of ids that
--- leave at the bottom. Returns a list of {text=, here=lane, row=row or nil}: a line without a row only joins lanes. The second result is
--- the width in lanes. most: lanes drawn (default 12).
+--- Lines for rows, in order. Each row: {id=, inputs={ids of earlier rows}, mark="op"|"functional"}; `outputs`: set of
+-- ids that leave at the bottom. Returns a list of {text=, here=lane, row=row or nil}: a line without a row only joins
+-- lanes. The second result is the width in lanes. most: lanes drawn (default 12).
 return function(rows, outputs, most)
   most = most or 12
   local users = {}

@@ -59,8 +59,8 @@ end
 
 local WARM = 2 -- runs that do not count: in them plans are made, memory comes, weights that stand are prepared
 
--- Runs it `runs` times: the steps of the first with the median of their seconds, the median of what lies between them, the
--- memory, and how many runs were counted. Ctrl-C ends the series.
+-- Runs it `runs` times: the steps of the first with the median of their seconds, the median of what lies between
+-- them, the memory, and how many runs were counted. Ctrl-C ends the series.
 local function measure(m, args, opts)
   local first, memory, times, between, done = nil, nil, {}, {}, 0
   local kept <close> = mode.kept(m)

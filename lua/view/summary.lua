@@ -1,5 +1,5 @@
---- The summary: torchinfo's columns and totals (torchinfo 1.7, col_names input_size, output_size, num_params, mult_adds;
--- row_settings depth, var_names).
+--- The summary: torchinfo's columns and totals (torchinfo 1.7, col_names input_size, output_size, num_params,
+-- mult_adds; row_settings depth, var_names).
 local counts = require "suture.view.counts"
 local fault = require "suture.base.fault"
 local text = require "suture.base.text"

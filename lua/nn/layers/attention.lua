@@ -13,7 +13,8 @@ local tensor = require "suture.tensor"
 local attention = {}
 local declare = layer.into(attention)
 
--- A mask as numbers to add: true says minus infinity, PyTorch's sense here (that of F.scaled_dot_product_attention is the other).
+-- A mask as numbers to add: true says minus infinity, PyTorch's sense here (that of F.scaled_dot_product_attention is
+-- the other).
 local function added(mask) return mask.dtype == "bool" and tensor.where(mask, -math.huge, 0) or mask end
 
 -- Both masks as one that stretches to (N, heads, L, S), or nil.

@@ -2,7 +2,8 @@
 -- A declaration is one file, lua/optim/<name>.lua, that returns optimizer "Name" {…}:
 --   options   a signature of suture.base.options: "lr:rate momentum:rate=0 …"; they are checked when the optimizer is
 --             made, when a group is added and when a group's field is set
---   state     what is remembered of each parameter, by PyTorch's names; "max_exp_avg_sq?amsgrad": where that option is on
+--   state     what is remembered of each parameter, by PyTorch's names; "max_exp_avg_sq?amsgrad": where that option
+--   is on
 --   step      optional: step(p, g, s, group, t) → the parameter's new numbers, in tensor operations; s holds the state
 --             as tensors and takes new ones, t counts from 1. Without it the step is the row "Name" of
 --             core/kernels/optimizer.c

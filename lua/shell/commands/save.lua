@@ -49,8 +49,8 @@ local function failed_as_script(input)
   return ("-- this failed, and had changed a model by then\npcall(function()\n%s\nend)"):format(input.text)
 end
 
--- The session as the text of a script, and how many inputs are in it: those that worked, and what changed a model. Where the
--- session undoes, each input is a line to the journal, as it was at the prompt.
+-- The session as the text of a script, and how many inputs are in it: those that worked, and what changed a model.
+-- Where the session undoes, each input is a line to the journal, as it was at the prompt.
 local function script()
   local list, undoes = {}, false
   for _, input in ipairs(shell.inputs) do
