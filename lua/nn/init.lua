@@ -2,7 +2,7 @@
 local Module = require "suture.nn.module"
 local embedded = require "suture.embedded"
 local layer = require "suture.nn.layer"
-for _, part in ipairs {"walk", "modes", "state", "hooks"} do require("suture.nn." .. part) end
+for _, part in ipairs {"walk", "modes", "state", "hooks", "clone"} do require("suture.nn." .. part) end
 local nn = {Module = Module, class = Module.class, layer = layer.layer, Parameter = Module.Parameter}
 
 -- Every file of lua/nn/layers/ gives a table of layers.

@@ -182,3 +182,44 @@ describe("names of children and of methods", function()
     assert.equal("(1, 2)", tostring(odd(suture.ones(1, 2)).shape))
   end)
 end)
+
+describe("a clone", function()
+  it("is like its model in every way, and apart from it", function()
+    local m = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 3), nn.Linear(3, 2))
+    m[3].weight = m[0].weight
+    m:freeze "0"
+    m[1]:eval()
+    m[1].eps = 0.5
+    m.note = {a = {1}}
+    m:insert_before("4", nn.Tanh())
+    m:cut "4"
+    local c = m:clone()
+    local x = suture.randn(4, 3)
+    assert.equal(tostring(m), tostring(c))
+    assert.is_true(m(x):equal(c(x)))
+    assert.is_true(rawequal(c[3].weight, c[0].weight))
+    assert.is_false(rawequal(c[0].weight, m[0].weight))
+    assert.is_true(suture.core.tensor.frozen(c[0].bias))
+    c.note.a[1] = 2
+    c[5].weight:fill_(9)
+    c[1].running_mean:fill_(4)
+    c[2] = nn.GELU()
+    assert.same({a = {1}}, m.note)
+    assert.is_true(m[5].weight:ne(9):all())
+    assert.is_true(m[1].running_mean:eq(0):all())
+    assert.equal("ReLU", getmetatable(m[2]).__name)
+    local opt = suture.optim.SGD(c[5]:parameters(), {lr = 1}) -- parameters of its own train
+    c:cut(nil)(x):sum():backward()
+    opt:step()
+    assert.is_truthy(c[5].bias.grad)
+    assert.is_nil(m[5].bias.grad)
+    undo.clear()
+    c:unfreeze()
+    suture.undo()
+    assert.is_false(c[0].bias.requires_grad)
+    assert.equal(m, m) -- a module is itself
+    local r = suture.zoo.resnet18 {num_classes = 3}:clone()
+    assert.equal("fc", (r:head()))
+    again(r)
+  end)
+end)
