@@ -115,6 +115,18 @@ end
 
 -- ---- one step ----
 
+-- Names the parameters that are to train and that no gradient has reached: parts that the forward never calls, mostly.
+function Trainer:_unreached()
+  local names = {}
+  for name, p in self.model:named_parameters() do
+    if p.requires_grad and not p.grad then names[#names + 1] = name end
+  end
+  if #names == 0 then return end
+  local more = #names > 3 and (" and %d more"):format(#names - 3) or ""
+  note(("%s: no gradient reaches %s%s, so nothing of it learns · m:audit() tells what never runs"):format(self.what,
+    table.concat(names, ", ", 1, math.min(3, #names)), more))
+end
+
 -- One step; returns the loss and how many were right (nil: that makes no sense), or nothing where kept values do not
 -- fit any more. Weights change only at its end, in one piece; a step that does not come to its end leaves nothing, the
 -- statistics that its forward pass would have moved included. at: where an epoch is: {epoch, k, view, places,
@@ -144,6 +156,7 @@ function Trainer:_step(x, y, at)
   end
   if not loss.requires_grad then fault("%s: the loss does not depend on any parameter that trains", self.what) end
   loss:backward()
+  if self.steps == 0 and not o.quiet then self:_unreached() end
   local value = loss:item()
   if o.reduce then o.reduce(self) end
   local whole <close> = interrupt.defer()

@@ -18,6 +18,20 @@ end
 describe("fit", function()
   before_each(function() suture.seed(7) end)
 
+  it("names a part that is to train and never runs", function()
+    local note = require "suture.base.note"
+    local said, write = {}, note.write
+    local m = zoo.cifar_resnet20 {num_classes = 8}
+    m:freeze()
+    m.linear, m.fc = nn.Linear(64, 8), nn.Linear(64, 8)
+    note.write = function(text) said[#said + 1] = text end
+    local ok, why = pcall(suture.fit, m, shapes("source", 1), {epochs = 1, batch = 4})
+    note.write = write
+    assert.is_true(ok, why)
+    assert.matches("no gradient reaches fc.weight, fc.bias, so nothing of it learns", table.concat(said, "\n"), 1, true)
+    assert.is_nil(table.concat(said):find("linear.weight", 1, true))
+  end)
+
   it("wants an optimizer that holds what trains", function()
     local m = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 4))
     local ds = data.tensors(suture.randn(8, 2), suture.tensor {0, 1, 0, 1, 0, 1, 0, 1})
