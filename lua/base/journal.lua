@@ -28,6 +28,7 @@ local entries, at = {}, 0
 local clock = 0    -- moments: the beginnings of changes
 local current      -- the innermost change that is open: {label, up, [kind] = {thing → record}, order = records, started}
 local pushed       -- whether the line that ran last became an entry, or more
+local running = false -- a model runs: what is written then is as a rule its own bookkeeping
 local silent = 0   -- above 0: what happens is no change of a model (something is being made, or put back)
 
 --- Called as f(changes, script) for a change that was made → its label, and lines that tell what was put in, out or
@@ -65,7 +66,7 @@ function journal.touch(kind, thing, weak)
   end
   local born = kind.born(thing)
   if not born or born >= current.started then return end
-  record = {kind = kind, thing = thing, before = kind.take(thing), weak = weak}
+  record = {kind = kind, thing = thing, before = kind.take(thing), weak = weak, born = born}
   records[thing] = record
   current.order[#current.order + 1] = record
 end
@@ -138,7 +139,7 @@ local function merge(change, into)
       into[r.kind] = records
     end
     if records[r.thing] then records[r.thing].weak = records[r.thing].weak and r.weak
-    elseif r.kind.born(r.thing) < into.started then
+    elseif r.born < into.started then
       records[r.thing] = r
       into.order[#into.order + 1] = r
     end
@@ -178,14 +179,25 @@ function Change.__close(change, err)
   end
 end
 
+-- A change that a coroutine left open when it stopped there is part of the one around it.
+local function close_abandoned()
+  while current and current.up and current.thread ~= coroutine.running() do
+    local status = coroutine.status(current.thread)
+    if status == "running" or status == "normal" then return end
+    merge(current, current.up)
+    current = current.up
+  end
+end
+
 --- journal.begin{label =, apart =, keeps =}: a change begins; it ends when the value is closed (`local change <close>
 -- = …`). label: words, or nil for a description of what is different. apart: within a line, an entry of its own.
 -- After an error everything is put back as it was; with keeps what happened stays, if numbers have changed. maker: a
 -- module is made, which as a rule changes nothing.
 function journal.begin(what)
+  close_abandoned()
   local outermost = current and not current.up
   if outermost and not what.maker and (current.script or what.apart) then flush(current) end
-  return setmetatable(open {label = what.label, apart = outermost and what.apart, keeps = what.keeps, maker = what.maker}, Change)
+  return setmetatable(open {label = what.label, thread = coroutine.running(), apart = outermost and what.apart, keeps = what.keeps, maker = what.maker}, Change)
 end
 
 --- journal.close(change, err): what closing a change does, for those that last longer than a block.
@@ -197,6 +209,22 @@ function journal.change(label, f, ...)
   return f(...)
 end
 
+--- journal.rehearse(f, …): calls f(…), and takes back whatever it changed in any model: it only wanted to see what would run.
+function journal.rehearse(f, ...)
+  if silent > 0 then return f(...) end
+  local change = open {started = math.huge}
+  local back <close> = setmetatable({}, {__close = function()
+    if current ~= change then return end
+    current = change.up
+    swap((differences(change)), "after", "before")
+  end})
+  return f(...)
+end
+
+--- journal.running(on): a model begins to run, or ends. What is written while it does is weak: statistics of a hand-written
+-- layer, a count of calls.
+function journal.running(on) running = on end
+
 --- journal.aside(f, …): calls f(…), whose changes are nobody's: a model is being made.
 function journal.aside(f, ...)
   silent = silent + 1
@@ -207,7 +235,18 @@ end
 -- ---- tensors ----
 
 -- Which module a parameter or buffer belongs to; the others of a tensor that belongs to several.
+-- (All weakly: a model that nobody holds any more is none.)
 local owner, others = setmetatable({}, {__mode = "kv"}), setmetatable({}, {__mode = "k"})
+
+-- The module a tensor belongs to: where the first one is gone, another.
+local function owner_of(t)
+  local m = owner[t]
+  if m == nil and others[t] then
+    m = next(others[t])
+    owner[t] = m
+  end
+  return m
+end
 
 --- journal.own(t, m), journal.disown(t, m): t is, or is no more, a parameter or buffer of m.
 function journal.own(t, m)
@@ -227,13 +266,13 @@ end
 
 --- journal.owners(t): the modules that t is a parameter or buffer of.
 function journal.owners(t)
-  local list = {owner[t]}
+  local list = {owner_of(t)}
   for m in pairs(others[t] or {}) do if m ~= list[1] then list[#list + 1] = m end end
   return list
 end
 
 local function born(t)
-  local m = owner[t]
+  local m = owner_of(t)
   return m and rawget(m, "_born")
 end
 
@@ -289,13 +328,13 @@ end
 function journal.writes(t, weak)
   if not current then return t end
   local whole = whole_of(t)
-  if owner[whole] then journal.touch(numbers, whole, weak) end
+  if owner_of(whole) then journal.touch(numbers, whole, weak or running) end
   return t
 end
 
 --- journal.marks(t): requires_grad or frozen of t is about to change. Returns t.
 function journal.marks(t)
-  if current and owner[t] then journal.touch(journal.marked, t) end
+  if current and owner_of(t) then journal.touch(journal.marked, t) end
   return t
 end
 
@@ -316,14 +355,16 @@ function journal.recording() return silent == 0 and current ~= nil and not curre
 -- their states before, nil for none.
 function journal.begin_line(text)
   if current and current.script then flush(current) end
-  silent, current, pushed = 0, nil, false
+  silent, current, pushed, running = 0, nil, false, false
   open {text = text, told = {}, changed = {}}
 end
 function journal.end_line()
+  while current and current.up do -- what a coroutine left open
+    merge(current, current.up)
+    current = current.up
+  end
   local line = current
-  while line and line.up do line = line.up end
   if not line or not line.told then return end
-  current = line
   flush(line)
   current = nil
   return line.told, next(line.changed) and line.changed
@@ -351,6 +392,7 @@ end
 -- ---- history ----
 
 local function settle()
+  close_abandoned()
   local line = current
   if line and line.up == nil then flush(line) end
 end

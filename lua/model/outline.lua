@@ -1,6 +1,7 @@
 --- What a model runs, found by running it without arithmetic: the graph's nodes, the module calls, and who made what.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local nn_trace = require "suture.nn.trace"
 local options = require "suture.base.options"
 local graph, raw = core.graph, core.tensor
@@ -120,7 +121,7 @@ function trace.run(m, given, what)
   if not inputs then
     fault("%s: what goes in? Give a shape: m:%s{input = {1, 3, 224, 224}}, or set m.input_shape", what, what)
   end
-  return unseen(function()
+  return journal.rehearse(unseen, function()
     local t = {model = m, class = class_name(m), shapes = {}, inputs = {}, by = {}, calls = {}, owner = {}, names = names_of(m)}
     local args = {}
     for i, v in ipairs(inputs) do

@@ -111,13 +111,7 @@ function Module.insert_after(m, path, new) return insert("insert_after", m, path
 function Module.remove(m, path)
   local parent, name, old = find("remove", m, path)
   return change(nil, function()
-    local sibling, where, at = Module._insertion(parent, name)
-    if sibling then
-      local list = table.move(sibling[where], 1, #sibling[where], 1, {})
-      table.remove(list, at)
-      Module._set(sibling, where, #list > 0 and list or nil)
-      parent[name] = nil
-      nn_trace.structure = nn_trace.structure + 1
+    if Module._insertion(parent, name) then parent[name] = nil
     elseif is_sequential(parent) then
       for i, n in ipairs(parent._names) do
         if n == name then

@@ -19,7 +19,8 @@ function Handle:__tostring()
   return ("%s hook of %s%s"):format(self.hook.kind, getmetatable(self.module).__name, there and ": h:remove() takes it away" or " (removed)")
 end
 
-local function register(m, what, kind, f)
+local function register(m, what, kind, f, ...)
+  if select("#", ...) > 0 then fault("%s: takes a function and nothing else", what) end
   if type(f) ~= "function" then fault("%s: expects a function, got %s", what, Module._shown(f)) end
   local hook = {kind = kind, f = f}
   local list = table.move(rawget(m, "_hooks") or {}, 1, #(rawget(m, "_hooks") or {}), 1, {})
@@ -31,17 +32,18 @@ end
 --- m:register_forward_pre_hook(f): f(module, inputs) before each call of the module; inputs is a list. What it returns, one value
 -- or a list, takes the inputs' place; nil leaves them. Returns a handle with handle:remove(). undo() takes hooks away
 -- too.
-function Module.register_forward_pre_hook(m, f) return register(m, "register_forward_pre_hook", "pre", f) end
+function Module.register_forward_pre_hook(m, ...) return register(m, "register_forward_pre_hook", "pre", ...) end
 
---- m:register_forward_hook(f): f(module, inputs, output) after each call of the module; inputs is a list, output what the
--- module gave (a list where it gave several values). What f returns takes the output's place; nil leaves it. The
--- graph shows what hooks compute, for it runs. Returns a handle with handle:remove().
-function Module.register_forward_hook(m, f) return register(m, "register_forward_hook", "forward", f) end
+--- m:register_forward_hook(f): f(module, inputs, output) after each call of the module; inputs is a list, output what
+-- the module gave (a list where it gave several values). What f returns takes the output's place; nil leaves it. A hook
+-- that has replaced something is drawn by m:graph(), for it runs; one that only looks is called when numbers are
+-- computed, not when a graph is drawn. Returns a handle with handle:remove(). No file keeps hooks.
+function Module.register_forward_hook(m, ...) return register(m, "register_forward_hook", "forward", ...) end
 
 --- m:register_full_backward_hook(f): f(module, grad_inputs, grad_outputs) when backward() has the gradients with respect to the
 -- module's inputs and outputs: lists, false where none flows. What f returns, one value or a list, takes grad_inputs'
 -- place. Returns a handle with handle:remove().
-function Module.register_full_backward_hook(m, f) return register(m, "register_full_backward_hook", "backward", f) end
+function Module.register_full_backward_hook(m, ...) return register(m, "register_full_backward_hook", "backward", ...) end
 
 Module._methods()
 

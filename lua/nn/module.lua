@@ -4,6 +4,7 @@ local core = require "suture.core"
 local class = require "suture.base.class"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
+local note = require "suture.base.note"
 local options = require "suture.base.options"
 local trace = require "suture.nn.trace"
 local raw = core.tensor
@@ -95,8 +96,8 @@ local state = {
 }
 Module._state = state
 
--- Announces that m is about to change. What a running forward keeps in its module is no change worth an entry.
-local function changes(m) if rawget(m, "_born") then journal.touch(state, m, trace.running()) end end
+-- Announces that m is about to change.
+local function changes(m, weak) if rawget(m, "_born") then journal.touch(state, m, weak) end end
 Module._changes = changes
 
 -- f(…), which changes m, as one change.
@@ -191,18 +192,40 @@ local function drop(names, name)
   end
 end
 
+--- Where a module was sewn in around another: that one, the list ("_before", "_after") and the place in it.
+function Module._insertion(parent, name)
+  for _, sibling in next, rawget(parent, "_children") do
+    for _, where in ipairs {"_before", "_after"} do
+      for i, part in ipairs(rawget(sibling, where) or {}) do
+        if part.name == name then return sibling, where, i end
+      end
+    end
+  end
+end
+
+-- A part that goes away is sewn in around nothing any more.
+local function unsew(m, name)
+  local sibling, where, at = Module._insertion(m, name)
+  if not sibling then return end
+  local list = copied(sibling[where])
+  table.remove(list, at)
+  Module._set(sibling, where, #list > 0 and list or nil)
+end
+
 -- Takes a name out of m, whatever it names.
 local function forget(m, key)
   changes(m)
   for names, values in pairs {_names = "_children", _pnames = "_params", _bnames = "_buffers"} do
     local old = m[values][key]
     if old ~= nil then
+      if values == "_children" then unsew(m, key) end
       m[values][key] = nil
       drop(m[names], key)
       if values == "_children" then trace.structure = trace.structure + 1 else journal.disown(old, m) end
     end
   end
-  m._fields[key], m._edited[key] = nil, nil
+  m._fields[key] = nil
+  if rawget(m, "_born") then m._edited[key] = true end
 end
 
 local function put(m, names, values, key, v)
@@ -214,10 +237,19 @@ local function put(m, names, values, key, v)
     list[#list + 1] = key
   end
   rawget(m, values)[key] = v
-  if values == "_children" then trace.structure = trace.structure + 1
-  else
-    if old ~= nil then journal.disown(old, m) end
-    journal.own(v, m)
+  if values == "_children" then
+    trace.structure = trace.structure + 1
+    return
+  end
+  if old ~= nil then journal.disown(old, m) end
+  if not rawget(m, "_born") then return journal.own(v, m) end
+  m._edited[key] = true
+  journal.own(v, m)
+  if values == "_params" and rawget(m, "_frozen") and not raw.frozen(v) then
+    note(("%s is frozen, and so is the new %s: m:unfreeze() lets it train"):format(getmetatable(m).__name, key))
+    journal.marks(v)
+    raw.requires_grad(v, false)
+    raw.frozen(v, true)
   end
 end
 
@@ -234,16 +266,8 @@ Module._contains = contains
 local function want_name(what, name)
   if type(name) ~= "string" or name == "" or name:find "[.%s]" then fault("%s: a name is a word without dots, got %s", what, shown(name)) end
   if reserved[name] then fault("%s: %s is kept by nn.Module itself: choose another name", what, name) end
-end
-
---- Where a module was sewn in around another: that one, the list ("_before", "_after") and the place in it.
-function Module._insertion(parent, name)
-  for _, sibling in next, rawget(parent, "_children") do
-    for _, where in ipairs {"_before", "_after"} do
-      for i, part in ipairs(rawget(sibling, where) or {}) do
-        if part.name == name then return sibling, where, i end
-      end
-    end
+  if what ~= "a module" and type(Module[name]) == "function" then
+    fault("%s: m:%s(…) is a method of every module, which it would hide: choose another name", what, name)
   end
 end
 
@@ -284,7 +308,7 @@ local function at_place(m, key, v)
 end
 
 local function put_field(m, key, v)
-  changes(m)
+  changes(m, trace.running()) -- what a forward keeps in its module is no change worth an entry
   m._fields[key] = v
   if rawget(m, "_born") then m._edited[key] = true end
 end
@@ -301,6 +325,7 @@ local function assign(m, key, v)
   if v == nil then return forget(m, key) end
   if is_module(v) then return put_child(m, key, v) end
   if is(v) then
+    if parameters[v] and type(Module[key]) == "function" then want_name("a parameter", key) end
     if parameters[v] then return put(m, "_pnames", "_params", key, v) end
     if m._params[key] then return put(m, "_pnames", "_params", key, Module.Parameter(v, m._params[key].requires_grad)) end
     if m._buffers[key] then return put(m, "_bnames", "_buffers", key, v) end
@@ -383,8 +408,12 @@ end
 -- An outermost call in training moves statistics: what they were belongs to what the line changes, if it changes
 -- anything.
 function trace.before_run(m)
-  if not journal.recording() or not rawget(m, "_training") then return end
-  for b in m:buffers() do journal.writes(b, true) end
+  if not journal.recording() then return end
+  for sub in m:modules() do
+    if rawget(sub, "_training") then
+      for _, b in next, rawget(sub, "_buffers") do journal.writes(b, true) end
+    end
+  end
 end
 
 -- Each file that gives modules methods ends with this.

@@ -1,6 +1,7 @@
 --- What happens when a module is called: the modules that run, their paths, recordings of calls, hooks.
 local core = require "suture.core"
 local gradients = require "suture.tensor.gradients"
+local journal = require "suture.base.journal"
 local graph, raw = core.graph, core.tensor
 local is = raw.is
 local enter, leave = graph.enter, graph.leave
@@ -168,11 +169,16 @@ local function plain(m, ...)
   return forward_of(m)(m, ...)
 end
 
--- What a hook gave in the place of values: nil leaves them.
-local function replaced(values, given)
+-- The values after a hook has seen them: nil from it leaves them, a list or one value takes their place. A hook that never
+-- replaced anything only looks, and nobody looks at numbers while a graph is drawn: then it is not called.
+local function asked(hook, values, m, ...)
+  if context.dry and not hook.replaces then return values end
+  local given = hook.f(m, ...)
+  hook.replaces = given ~= nil or hook.replaces or false
   if given == nil then return values end
-  if type(given) == "table" and getmetatable(given) == nil then return {n = #given, table.unpack(given)} end
-  return {n = 1, given}
+  if type(given) ~= "table" or getmetatable(given) ~= nil then return {n = 1, given} end
+  if #given == 0 then error(("a %s hook of %s returns an empty list: values, or nothing to leave them"):format(hook.kind, class_name(m)), 0) end
+  return {n = #given, table.unpack(given)}
 end
 
 -- The watch over gradients for m's backward hooks, or nil.
@@ -197,7 +203,7 @@ end
 local function hooked(m, hooks, ...)
   local inputs = table.pack(...)
   for _, hook in ipairs(hooks) do
-    if hook.kind == "pre" then inputs = replaced(inputs, hook.f(m, {table.unpack(inputs, 1, inputs.n)})) end
+    if hook.kind == "pre" then inputs = asked(hook, inputs, m, {table.unpack(inputs, 1, inputs.n)}) end
   end
   local watch = graph.grad_mode() and watched(m, hooks)
   if watch then inputs = watch.enter(inputs) end
@@ -205,7 +211,7 @@ local function hooked(m, hooks, ...)
   for _, hook in ipairs(hooks) do
     if hook.kind == "forward" then
       local seen = outputs.n == 1 and outputs[1] or {table.unpack(outputs, 1, outputs.n)}
-      outputs = replaced(outputs, hook.f(m, {table.unpack(inputs, 1, inputs.n)}, seen))
+      outputs = asked(hook, outputs, m, {table.unpack(inputs, 1, inputs.n)}, seen)
     end
   end
   if watch then outputs = watch.leave(outputs) end
@@ -269,6 +275,7 @@ local leaving = setmetatable({}, {__close = function(_, err)
     if c.recorder then end_records(c.recorder, depth, err) end
   end
   c.depth = depth
+  if depth == 0 then journal.running(false) end
   leave(depth)
 end})
 
@@ -276,6 +283,7 @@ local function outermost(m, ...)
   local c = context
   c.paths, c.depth, c.stack[1], c.failed = trace.paths(m), 1, m, nil
   local here <close> = leaving
+  journal.running(true)
   local x = ...
   if is(x) and not c.dry and not c.still then
     rawset(m, "_last_input", raw.shape(x))

@@ -43,10 +43,20 @@ describe("a forward hook", function()
     local m = net()
     local function drawn() return tostring(m:graph(1, 3)), tostring(m) end
     local graph, tree = drawn()
+    local nodes = #suture.core.graph.walk {m(picture())}
     m[3]:register_forward_hook(function(_, _, y) return y * 2 end)
+    local seen = 0
+    local looks = m[1]:register_forward_hook(function() seen = seen + 1 end)
+    m(picture())
+    assert.is_true(#suture.core.graph.walk {m(picture())} > nodes)
+    assert.equal(2, seen)
     local hooked, marked = drawn()
+    assert.equal(2, seen) -- who only looks is not called by a drawing
+    looks:remove()
+    hooked, marked = drawn()
     assert.matches("ReLU · 1 hook", hooked)
     assert.matches("ReLU%(%)%s+1 hook", marked)
+    suture.undo(2) -- the hook that looks
     assert.matches("a hook added", suture.undo())
     assert.same({graph, tree}, {drawn()})
     suture.redo()
