@@ -199,7 +199,21 @@ end
 
 --- The arguments of a signature, in order: {name, kind, expects (words), check (f(v) → the value to keep, or nil),
 -- required, default}.
-function options.arguments_of(text) return (parse(text)) end
+-- what: for the errors where the text is a user's and no signature.
+function options.arguments_of(text, what)
+  for word in text:gmatch "%S+" do
+    local kind = word:match "^[%a_][%w_]*:([%w_|]+)=?%S*$"
+    if not kind then fault("%s: %q says no kind: name:kind or name:kind=default, as factor:num=1", what, word) end
+    if not kinds[kind] and not kind:find "|" then
+      local names = {}
+      for name in pairs(kinds) do names[#names + 1] = name end
+      table.sort(names)
+      fault("%s: there is no kind %q%s (kinds: %s, or words to choose from: a|b)", what, kind, suggest.hint(kind, names),
+        table.concat(names, " "))
+    end
+  end
+  return (parse(text))
+end
 
 local function too_many(what, args, places, n)
   local names = {}

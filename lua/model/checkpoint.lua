@@ -13,6 +13,7 @@ local options = require "suture.base.options"
 local init = require "suture.nn.initialize"
 local Module = require "suture.nn.module"
 local suggest = require "suture.base.suggest"
+local tuple = require "suture.base.tuple"
 local file, json = core.file, core.json
 
 local checkpoint = {}
@@ -25,11 +26,13 @@ local function join(a, b) return a == "" and b or a .. "." .. b end
 
 -- ---- a model as a record ----
 
--- Constructor arguments that JSON can hold, the library's classes by name ({["nn."] = "SiLU"}); what it cannot
--- (tensors, functions, modules) is left out and `whole` is false.
+-- Constructor arguments and fields that JSON can hold, the library's classes by name ({["nn."] = "SiLU"}), what is no finite
+-- number in words ({["num."] = "inf"}); what it cannot (tensors, functions, modules) is left out and `whole` is false.
 local function plain(v)
   local t = type(v)
   if t == "table" then
+    local list = tuple.list(v)
+    if list then return list, true end
     if getmetatable(v) then
       local name = rawget(v, "__name")
       if name and builtin(name) == v then return {["nn."] = name}, true end
@@ -37,23 +40,31 @@ local function plain(v)
     end
     local out, whole = {}, true
     for k, x in pairs(v) do
+      if type(k) ~= "string" and not (math.type(k) == "integer" and k >= 1 and k <= #v) then return nil, false end
+      if type(k) == "string" and (#v > 0 or not utf8.len(k)) then return nil, false end -- a list and names at once
       local y, ok = plain(x)
       out[k], whole = y, whole and ok
     end
     return out, whole
   end
   if t == "nil" or t == "function" or t == "userdata" or t == "thread" then return nil, t == "nil" end
-  if v == math.huge or v == -math.huge or v ~= v then return nil, false end
+  if t == "string" and not utf8.len(v) then return nil, false end
+  if t == "number" and (v ~= v or v == math.huge or v == -math.huge) then return {["num."] = tostring(v)}, true end
   return v, true
 end
 
 -- The class of m where it is declared itself, not built upon a declared one: its fields make it anew.
 local function declared(m) return rawget(getmetatable(m), "_declared") end
 
-local function arguments(m)
+-- What m was made with. lost: a list for the names of fields that no file can hold; a declared layer comes back without them.
+local function arguments(m, where, lost)
   if declared(m) then
-    local fields, whole = plain(declared(m).fields(m))
-    return {fields}, whole
+    local fields = {}
+    for name, v in pairs(declared(m).fields(m)) do
+      local value, whole = plain(v)
+      if whole then fields[name] = value elseif lost and not core.tensor.is(v) then lost[#lost + 1] = join(where, name) end
+    end
+    return {fields}, true
   end
   local list, whole = {}, true
   for i = 1, m._args and m._args.n or 0 do
@@ -66,26 +77,29 @@ end
 -- Fields that were assigned after the module was made, as a file can hold them; those it cannot are named in `lost`.
 local known_fields = {classes = true, preprocess = true, input_shape = true} -- of the whole model, saved beside it
 local function edited(m, where, lost)
-  local out
+  local fields, tensors, gone = {}, {}, {}
+  local class = getmetatable(m)
   for name in pairs(m._edited) do
-    local v = m._fields[name]
-    if v ~= nil and not known_fields[name] then
+    local v, t = m._fields[name], m._params[name] or m._buffers[name]
+    if t then
+      tensors[name] = {shape = {table.unpack(t.shape)}, dtype = t.dtype, parameter = m._params[name] ~= nil,
+        transient = m._transient[name] or nil}
+    elseif v == nil then
+      if not m._children[name] then gone[#gone + 1] = name end
+    elseif not known_fields[name] then
       local value, whole = plain(v)
-      if whole then
-        out = out or {}
-        out[name] = value
-      else lost[#lost + 1] = join(where, name) end
+      if whole then fields[name] = value else lost[#lost + 1] = join(where, name) end
     end
   end
-  local class = getmetatable(m)
-  if class._declared and not declared(m) then
+  if class._declared and not declared(m) then -- a class built upon a declared one: its fields are not what made it
     for name, v in pairs(class._declared.fields(m)) do
       local value, whole = plain(v)
-      out = out or {}
-      if whole and m._fields[name] ~= nil then out[name] = value end
+      if whole and m._fields[name] ~= nil then fields[name] = value end
     end
   end
-  return out
+  local hooks = rawget(m, "_hooks")
+  if hooks then lost[#lost + 1] = where == "" and "the model's hooks" or ("the hooks of %s"):format(where) end
+  return next(fields) and fields, next(tensors) and tensors, next(gone) and gone
 end
 
 --- Called as f() → the zoo, which files are recognised by and made from; set by the table of everything.
@@ -105,12 +119,12 @@ local function record(m, where, seen, lost)
   seen[m] = where
   local spec = {class = getmetatable(m).__name, zoo = rawget(m, "_zoo"), family = zoo()._family_of(getmetatable(m))}
   if not is_container(m) and not spec.zoo then
-    local args, whole = arguments(m)
+    local args, whole = arguments(m, where, lost)
     spec.args = args
     if not whole then spec.partial = true end
   end
   if not getmetatable(m)._builtin and not spec.family then spec.own = true end
-  spec.fields = edited(m, where, lost)
+  spec.fields, spec.tensors, spec.gone = edited(m, where, lost)
   if m._frozen then spec.frozen = true end
   if not m._training then spec.eval = true end
   if rawget(m, "_bn_eval") then spec.bn_eval = true end
@@ -162,9 +176,18 @@ local function is_tied(v)
   return true
 end
 
+local function is_tensors(v)
+  if type(v) ~= "table" then return false end
+  for name, t in pairs(v) do
+    if type(name) ~= "string" or type(t) ~= "table" or type(t.shape) ~= "table" then return false end
+    for _, d in pairs(t.shape) do if math.type(d) ~= "integer" or d < 0 then return false end end
+  end
+  return true
+end
+
 -- What each field of a record is; a file may say anything.
 local fields = {class = is_name, zoo = is_zoo, family = is_name, args = is_table, partial = is_mark, frozen = is_mark, eval = is_mark,
-  bn_eval = is_mark, own = is_mark, fields = is_table, cut = is_name, _before = is_names, _after = is_names, still = is_names, tied = is_tied, same = is_name}
+  bn_eval = is_mark, own = is_mark, fields = is_table, tensors = is_tensors, gone = is_names, cut = is_name, _before = is_names, _after = is_names, still = is_names, tied = is_tied, same = is_name}
 
 local function check_record(spec, where, path)
   if type(spec) ~= "table" or not (spec.class or spec.same) then damaged(path, where) end
@@ -209,6 +232,7 @@ local function argument(v)
   if v == json.null then return nil end
   if type(v) ~= "table" then return v end
   if is_name(v["nn."]) then return builtin(v["nn."]) end
+  if is_name(v["num."]) then return ({inf = math.huge, ["-inf"] = -math.huge})[v["num."]] or 0 / 0 end
   local out = {}
   for k, x in pairs(v) do out[k] = argument(x) end
   return out
@@ -266,9 +290,26 @@ end
 -- Makes m's parts those of spec; parts that already are stay as they were made.
 function mend(m, spec, where, c)
   c.made[where] = m
+  local own = {}
   for name, v in pairs(spec.fields or {}) do
     if type(name) ~= "string" or m._children[name] or m._params[name] or m._buffers[name] then damaged(c.path, join(where, tostring(name))) end
-    m[name] = argument(v)
+    own[name] = argument(v)
+  end
+  local upon = getmetatable(m)._declared
+  if upon and next(own) then upon.assign_all(m, own) end
+  for name, v in pairs(own) do if not (upon and upon.spec.known[name]) then m[name] = v end end
+  for _, name in ipairs(spec.gone or {}) do
+    if m._children[name] then damaged(c.path, join(where, name)) end
+    if m[name] ~= nil and type(name) == "string" then m:_forget(name) end
+  end
+  for name, t in pairs(spec.tensors or {}) do
+    local have = m._params[name] or m._buffers[name]
+    if m._children[name] then damaged(c.path, join(where, name)) end
+    if not have or tostring(have.shape) ~= "(" .. table.concat(t.shape, ", ") .. ")" then
+      local x = core.tensor.full(t.shape, 0, t.dtype == "int64" and "int64" or t.dtype == "bool" and "bool" or "float32")
+      if t.parameter then m:register_parameter(name, x)
+      else m:register_buffer(name, x, {persistent = not t.transient}) end
+    end
   end
   for _, pair in ipairs(spec.tied or {}) do
     local name, other = pair[1], c.made[pair[2]]

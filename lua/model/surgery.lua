@@ -106,8 +106,18 @@ function Module.insert_before(m, path, new) return insert("insert_before", m, pa
 -- move up; elsewhere it is registered beside it as PATH_after, so that all names stay. Returns m.
 function Module.insert_after(m, path, new) return insert("insert_after", m, path, new, "_after") end
 
+-- Whether a part of m runs nothing, as far as m's input is known.
+local function idle_in(m, part)
+  local t = surgery.try(m)
+  if not t or t.error then return false end
+  local inside = {}
+  for sub in part:modules() do inside[sub] = true end
+  for _, call in ipairs(t.calls) do if inside[call.module] then return false end end
+  return true
+end
+
 --- m:remove(path): takes a module out and returns it: out of a Sequential for good (those behind move down), an inserted
--- one too; elsewhere nn.Identity takes its place. An integer is a place in a Sequential.
+-- one too, and one that never runs; elsewhere nn.Identity takes its place. An integer is a place in a Sequential.
 function Module.remove(m, path)
   local parent, name, old = find("remove", m, path)
   return change(nil, function()
@@ -119,9 +129,8 @@ function Module.remove(m, path)
           break
         end
       end
-    else
-      put(parent, name, require("suture.nn.layers.shape").Identity())
-    end
+    elseif idle_in(m, old) then parent[name] = nil
+    else put(parent, name, require("suture.nn.layers.shape").Identity()) end
     return old
   end)
 end

@@ -115,7 +115,9 @@ local function brief(v)
   return #text > 40 and text:sub(1, 37) .. "…" or text
 end
 
-local function fields(told, path, before, after)
+-- structural: what is told after the line as well: fields of declared layers, which act.
+local function fields(told, path, before, after, m)
+  if not getmetatable(m)._declared then told = told.quiet end
   for name, v in next, after do
     if before[name] == nil then told[#told + 1] = ("%s = %s"):format(join(path, name), brief(v))
     elseif not rawequal(before[name], v) then told[#told + 1] = ("%s = %s (was %s)"):format(join(path, name), brief(v), brief(before[name])) end
@@ -172,6 +174,7 @@ function journal.describe(changes)
     for _, r in ipairs(changes) do if is_module(r.thing) then roots[#roots + 1] = {module = r.thing} end end
   end
   local told, counts, written = {}, tally(), {}
+  told.quiet = {}
   local frozen = {} -- modules whose parameters' marks are told by their own
   for _, r in ipairs(changes) do
     if r.kind == Module._state and rawget(r.thing, "_frozen") ~= r.before._frozen then frozen[r.thing] = true end
@@ -179,12 +182,12 @@ function journal.describe(changes)
   for _, r in ipairs(changes) do
     if r.kind == Module._state then
       local m, b = r.thing, r.before
-      local _, path = undo.path_of(m, roots)
-      path = path or ""
+      local name, path = undo.path_of(m, roots)
+      path = #roots > 1 and name or path or ""
       children(told, path, b._children, rawget(m, "_children"))
       tensors(told, path, b._params, rawget(m, "_params"))
       tensors(told, path, b._buffers, rawget(m, "_buffers"))
-      fields(told, path, b._fields, rawget(m, "_fields"))
+      fields(told, path, b._fields, rawget(m, "_fields"), m)
       hooks_told(told, path, b._hooks, rawget(m, "_hooks"))
       local cut = rawget(m, "_cut")
       if b._cut ~= cut then told[#told + 1] = cut and "cut at " .. cut or "the cut taken back" end
@@ -198,6 +201,8 @@ function journal.describe(changes)
   end
   table.sort(told)
   local structural = table.move(told, 1, #told, 1, {})
+  table.sort(told.quiet)
+  table.move(told.quiet, 1, #told.quiet, #told + 1, told)
   counts.tell(told, roots)
   if #written == 1 then told[#told + 1] = (name_of(written[1], roots) or "1 tensor") .. " written"
   elseif #written > 0 then told[#told + 1] = ("%d tensors written"):format(#written) end

@@ -14,8 +14,9 @@
 --   parameters  f(fields) → {{name, shape[, fill (0)]} …}; a field that decides on shapes cannot be assigned another
 --   value
 --   buffers     f(fields) → {{name, shape, fill[, dtype]} …}
---   told        {field = name of the parameter or buffer whose presence tells it (bias = "bias")}: such a field is
---   not kept
+--   told        {field = name of the parameter or buffer whose presence tells it (bias = "bias"), or f(m)}: such a field
+--               is not kept
+--   together    names of parameters or buffers that go together: nil for one takes all away
 --   computed    {field = f(fields)}: what can be read but follows from others
 --   build       f(self, fields): makes children; fields not in `live` then cannot be assigned, they have been used
 --   live        {field = true}: those of a built layer that act when assigned
@@ -36,7 +37,7 @@ local suggest = require "suture.base.suggest"
 local tuple = require "suture.base.tuple"
 
 local keys = {fields = true, doc = true, check = true, parameters = true, buffers = true, told = true, computed = true,
-  build = true, live = true, reset = true, forward = true, extra = true, torch = true, short = true, methods = true}
+  build = true, live = true, together = true, reset = true, forward = true, extra = true, torch = true, short = true, methods = true}
 
 local function same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then return a == b end
@@ -50,7 +51,8 @@ local function fields_of(m, spec)
   local f = {}
   for _, a in ipairs(spec.args) do
     local by = spec.told[a.name]
-    if by then f[a.name] = m._params[by] ~= nil or m._buffers[by] ~= nil
+    if type(by) == "function" then f[a.name] = by(m)
+    elseif by then f[a.name] = m._params[by] ~= nil or m._buffers[by] ~= nil
     else f[a.name] = rawget(m, "_fields")[a.name] end
     if a.is_tensor then f[a.name] = m._buffers[a.name] end
   end
@@ -72,11 +74,31 @@ local function want_shapes(m, spec, name, f)
   end
 end
 
+-- A tensor in the place of one that the fields speak of has the shape they say.
+local function want_shape(spec, m, key, v)
+  local f = fields_of(m, spec)
+  for _, list in ipairs {spec.parameters and spec.parameters(f) or {}, spec.buffers and spec.buffers(f) or {}} do
+    for _, p in ipairs(list) do
+      if p[1] == key and not same(raw.shape(v), p[2]) then
+        fault("%s: its %s has shape (%s) by its fields, got %s: make another layer (nn.%s) and put it here", spec.name, key,
+          table.concat(p[2], ", "), raw.shape(v), spec.name)
+      end
+    end
+  end
+end
+
 local function assign(spec, m, key, v)
   local arg = spec.known[key]
-  if m._children[key] or m._params[key] or m._buffers[key] then return false end
+  if m._children[key] or m._params[key] or m._buffers[key] then
+    if raw.is(v) then want_shape(spec, m, key, v) end
+    if v == nil and spec.together[key] then
+      for name in pairs(spec.together) do if name ~= key then Module._forget(m, name) end end
+    end
+    return false
+  end
   if spec.computed[key] then fault("%s: %s follows from its other fields, it cannot be assigned", spec.name, key) end
   local by = spec.told[key]
+  if type(by) == "function" then fault("%s: %s follows from its parameters, it cannot be assigned", spec.name, key) end
   if by and by ~= key then
     local now = fields_of(m, spec)[key]
     if v == now then return true end
@@ -112,6 +134,39 @@ local function assign(spec, m, key, v)
   return true
 end
 
+-- Several fields at once, as a file tells them: checked together.
+local function assign_all(spec, m, given)
+  local f = fields_of(m, spec)
+  for _, arg in ipairs(spec.args) do
+    local v = given[arg.name]
+    if v ~= nil and not spec.told[arg.name] and not arg.is_tensor and not arg.is_module then
+      local checked = arg.check(v)
+      if checked == nil then fault("%s: %s expects %s, got %s", spec.name, arg.name, arg.expects, options.show(v)) end
+      f[arg.name] = checked
+    end
+  end
+  if spec.check then spec.check(f) end
+  want_shapes(m, spec, "its fields", f)
+  Module._changes(m)
+  for _, arg in ipairs(spec.args) do
+    if not spec.told[arg.name] and not arg.is_tensor and not arg.is_module then rawget(m, "_fields")[arg.name] = f[arg.name] end
+  end
+end
+
+-- "factor = 2, offset = 1": the fields that are not what they are by default.
+local function extra_of(spec)
+  return function(m)
+    local out, f = {}, fields_of(m, spec)
+    for _, arg in ipairs(spec.args) do
+      local v = f[arg.name]
+      if not arg.is_tensor and not arg.is_module and v ~= nil and not same(v, arg.default) then
+        out[#out + 1] = ("%s = %s"):format(arg.name, options.show(v))
+      end
+    end
+    return table.concat(out, ", ")
+  end
+end
+
 local function make(spec, self, ...)
   local a = spec.read(...)
   if spec.check then spec.check(a) end
@@ -133,8 +188,18 @@ end
 local function declare(name, given)
   options.check("layer " .. name, given, keys)
   if type(given.forward) ~= "function" then fault("layer %s: forward is missing, a function of (self, x)", name) end
-  local args = options.arguments_of(given.fields or "")
-  local spec = {name = name, args = args, known = {}, names = {}, told = given.told or {}, computed = given.computed or {}, live = given.live or {}}
+  if given.fields ~= nil and type(given.fields) ~= "string" then
+    fault('layer %s: fields expects a text of names and kinds, as "factor:num offset:num=0", got %s', name, options.show(given.fields))
+  end
+  local args = options.arguments_of(given.fields or "", "layer " .. name .. ": fields")
+  for _, arg in ipairs(args) do
+    if type(Module[arg.name]) == "function" and not (given.told and given.told[arg.name]) then
+      fault("layer %s: a field cannot be called %s: m:%s(…) is a method of every module", name, arg.name, arg.name)
+    end
+  end
+  local spec = {name = name, args = args, known = {}, names = {}, told = given.told or {}, computed = given.computed or {},
+    live = given.live or {}, together = {}}
+  for _, part in ipairs(given.together or {}) do spec.together[part] = true end
   for _, key in ipairs {"check", "parameters", "buffers", "build", "reset"} do spec[key] = given[key] end
   for i, arg in ipairs(args) do
     arg.is_tensor, arg.is_module = arg.kind == "tensor", arg.kind == "module"
@@ -144,7 +209,7 @@ local function declare(name, given)
   local cls = class(name, Module, Module._new)
   for method, f in pairs(given.methods or {}) do cls[method] = f end
   function cls:init(...) make(spec, self, ...) end
-  cls.forward, cls.extra = given.forward, given.extra
+  cls.forward, cls.extra = given.forward, given.extra or extra_of(spec)
   if given.extra then
     docs[given.extra] = "m:extra(): the constructor's values in words, as trees and changes show them: \"512 → 1000\"."
   end
@@ -154,6 +219,7 @@ local function declare(name, given)
     spec = spec,
     shown = tuple.of,
     assign = function(m, key, v) return assign(spec, m, key, v) end,
+    assign_all = function(m, fields) return assign_all(spec, m, fields) end,
     told = function(m, key)
       if spec.told[key] and spec.told[key] ~= key then return fields_of(m, spec)[key] end
       local f = spec.computed[key]
@@ -168,10 +234,20 @@ end
 
 local layer = {}
 
---- nn.layer "Name" {fields =, forward =, doc =, …}: a new kind of layer, declared; see lua/nn/layer.lua for all that
--- a declaration may say. Unlike a class made by nn.class it needs no init: the constructor, its checks, what is
--- printed, saved and undone follow from the fields. Returns the class.
-function layer.layer(name)
+--- nn.layer "Name" {fields =, forward =, doc =, …}: a new kind of layer, declared. Returns its class.
+--     Scale = nn.layer "Scale" {
+--       doc = "Scale(factor[, offset (0)]): factor · x + offset.",
+--       fields = "factor:num offset:num=0",
+--       parameters = function(f) return {{"gain", {1}, 1}} end,
+--       forward = function(self, x) return x * self.gain * self.factor + self.offset end,
+--     }
+--     m = Scale(2, {offset = 1})     m.factor = 3     m.gain
+-- fields: name:kind for what must be given, name:kind=default for what may (kinds: num int count natural bool str prob
+-- rate positive pair size sizes fn table any …). The constructor with its checks, what is printed, completed, saved and
+-- undone, and what an assignment to a field does follow from them. Further keys: check, parameters, buffers, reset,
+-- extra, methods (lua/nn/layer.lua says all). A class with parts of its own is made with nn.class.
+function layer.layer(name, ...)
+  if select("#", ...) > 0 then fault('layer: the declaration follows the name: nn.layer %q {fields = …, forward = …}', tostring(name)) end
   if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then fault('layer: expects a name, as nn.layer "Scale" {…}') end
   return function(given)
     if type(given) ~= "table" then fault('layer %s: expects its declaration in a table, as nn.layer "%s" {fields = …, forward = …}', name, name) end

@@ -10,9 +10,13 @@ local is = raw.is
 local set, chosen, shown = Module._set, Module._chosen, Module._shown
 
 -- Several globs given side by side are one list of them.
-local function globs(pattern, ...)
-  if select("#", ...) == 0 then return pattern end
-  return {pattern, ...}
+local function globs(...)
+  local pattern = ...
+  if select("#", ...) > 0 and pattern == nil then
+    fault 'expects patterns of names, as "layer1.*", or nothing for all of the model, got nil (a name that nobody set?)'
+  end
+  if select("#", ...) < 2 then return pattern end
+  return {...}
 end
 
 local function set_training(m, what, pattern, on)
@@ -24,9 +28,9 @@ end
 
 --- m:train([glob]): training mode (BatchNorm uses and moves batch statistics, dropout drops); with a glob only for the
 -- modules it names and all beneath. train(false) is eval(). Frozen modules stay as they are: see freeze.
-function Module.train(m, pattern, ...)
-  if type(pattern) == "boolean" then return set_training(m, "train", nil, pattern) end
-  return set_training(m, "train", globs(pattern, ...), true)
+function Module.train(m, ...)
+  if type((...)) == "boolean" then return set_training(m, "train", nil, (...)) end
+  return set_training(m, "train", globs(...), true)
 end
 
 --- m:eval([glob]): the mode for use (BatchNorm's running statistics, no dropout), of all or of what the glob names.
@@ -59,7 +63,9 @@ function Module.zero_grad(m)
 end
 
 --- m:requires_grad_([on]): sets requires_grad of all parameters (default true); statistics of BatchNorm go on moving.
-function Module.requires_grad_(m, on)
+function Module.requires_grad_(m, ...)
+  local on = ...
+  if select("#", ...) > 0 and on == nil then fault "requires_grad_: expects true or false, got nil (Lua writes true and false)" end
   if on ~= nil and type(on) ~= "boolean" then fault("requires_grad_: expects true or false, got %s", shown(on)) end
   journal.change(nil, function() for p in m:parameters() do p.requires_grad = on ~= false end end)
   return m
@@ -136,7 +142,7 @@ function Module.freeze_to(m, path, input)
   input = input or m.input_shape
   if not input then fault("freeze_to: needs an input to run with: m:freeze_to(%q, {1, 3, 224, 224}), or set m.input_shape", path) end
   local x = is(input) and input or raw.full(input, 0)
-  local records = Module._held(m, function()
+  local records = journal.rehearse(Module._held, m, function()
     if not m._training then Module._mode(m, true) end
     return (trace.record(trace.outlined, m, x))
   end)

@@ -215,6 +215,7 @@ end
 -- Takes a name out of m, whatever it names.
 local function forget(m, key)
   changes(m)
+  local had = m._params[key] ~= nil or m._buffers[key] ~= nil or m._fields[key] ~= nil
   for names, values in pairs {_names = "_children", _pnames = "_params", _bnames = "_buffers"} do
     local old = m[values][key]
     if old ~= nil then
@@ -225,8 +226,10 @@ local function forget(m, key)
     end
   end
   m._fields[key] = nil
-  if rawget(m, "_born") then m._edited[key] = true end
+  m._edited[key] = rawget(m, "_born") and had or nil
 end
+
+Module._forget = forget
 
 local function put(m, names, values, key, v)
   changes(m)

@@ -5,12 +5,12 @@ local text = require "suture.base.text"
 
 local function is_module(v) return type(v) == "table" and type(rawget(v, "_children")) == "table" end
 
--- The code in front of the last method call of an expression, or nil when it does not end in one.
+-- The code in front of the last method call of an expression, and the method; nil when it does not end in one.
 local function receiver(code)
   code = code:gsub("%-%-[^\n\"']*$", ""):gsub("[%s;]+$", "")
   for _, argument in ipairs {"%b()", "%b{}", '%b""', "%b''"} do
-    local before = code:match("^(.*):%s*[%a_][%w_]*%s*" .. argument .. "$")
-    if before then return before end
+    local before, method = code:match("^(.*):%s*([%a_][%w_]*)%s*" .. argument .. "$")
+    if before then return before, method end
   end
 end
 
@@ -24,6 +24,10 @@ local function module_of(code)
   end
   return is_module(m) and m or nil
 end
+
+-- Methods that are about how the model stands; of others (insert_after, append …) the lines behind tell what they did.
+local marks = {freeze = true, unfreeze = true, freeze_to = true, train = true, eval = true, requires_grad_ = true, bn_eval = true,
+  cut = true, apply = true}
 
 -- "resnet18: 11,689,512 of 11,689,512 parameters frozen, eval mode"; a model of the zoo has a name of its own.
 local function state_of(m, name)
@@ -49,9 +53,14 @@ end
 -- module that came back as its value and the text has many lines; nil otherwise.
 return function(code, value, shown)
   if not is_module(value) or not shown:find "\n" then return nil end
-  local before = receiver(code)
+  local before, method = receiver(code)
+  local marked = false
   while before do
-    if module_of(before) == value then return state_of(value, before) end
-    before = receiver(before)
+    marked = marked or marks[method]
+    if module_of(before) == value then
+      if marked then return state_of(value, before) end
+      return before:match "^%s*(.-)%s*$" .. ": " .. require("suture.model.words").brief(value)
+    end
+    before, method = receiver(before)
   end
 end

@@ -100,6 +100,9 @@ local function ask(loss, dy, changed)
     if given ~= nil then
       if raw.is(given) then given = {given} end
       if type(given) ~= "table" then fault("a backward hook returns the gradients of the inputs, or nothing, got %s", type(given)) end
+      if #given ~= w.n_in then
+        fault("a backward hook returns as many gradients as its module has inputs, %d, got %d", w.n_in, #given)
+      end
       for tap, i in pairs(w.inputs) do
         local g = given[i]
         if g and at[tap] then

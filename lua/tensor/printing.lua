@@ -33,8 +33,11 @@ function T.__tostring(x)
   local shown = {}
   local function places(d, at)
     if d > #shape then shown[#shown + 1] = at return end
-    for i = 0, shape[d] - 1 do
-      if i < edge or i >= shape[d] - edge then places(d + 1, at + i * stride[d]) end
+    local i = 0
+    while i < shape[d] do
+      if i == edge and i < shape[d] - edge then i = shape[d] - edge end
+      places(d + 1, at + i * stride[d])
+      i = i + 1
     end
   end
   if n > 0 then places(1, 0) end

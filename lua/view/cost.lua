@@ -2,6 +2,7 @@
 local core = require "suture.core"
 local counts = require "suture.view.counts"
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local losses = require "suture.train.loss"
 local mode = require "suture.train.mode"
 local nn_trace = require "suture.nn.trace"
@@ -16,7 +17,9 @@ Cost.__index = Cost
 -- Memory of a training step as gradients stand; nothing moves.
 local function training(m, args)
   return trace.unseen(function()
-    local ok, heads = pcall(mode.train, m, function() return nn_trace.stilled(losses.heads, m, table.unpack(args)) end)
+    local ok, heads = pcall(journal.rehearse, mode.train, m, function()
+      return nn_trace.stilled(losses.heads, m, table.unpack(args))
+    end)
     if not ok then return nil, (tostring(heads):gsub("^%S-:%d+: ", "")) end
     local out = heads[1]
     local want = raw.is(out) and out or (type(out) == "table" and (out[1] or select(2, next(out))))

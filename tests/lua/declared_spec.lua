@@ -223,3 +223,63 @@ describe("a clone", function()
     again(r)
   end)
 end)
+
+describe("what is added to a layer or taken from it", function()
+  it("comes back from a file", function()
+    local My = nn.class("DeclaredSpecPool", nn.MaxPool2d)
+    function My:init() My.super.init(self, 2) end
+    local m = nn.Sequential(nn.BatchNorm2d(3), My(), nn.ELU())
+    m.scale = nn.Parameter(suture.full({1}, 2.5))
+    m[0]:register_buffer("mask", suture.ones(3):bool())
+    m[0].bias = nil
+    m[1].kernel_size = 7
+    m[1].stride = 2
+    m[1].padding = 3
+    m[2].alpha = math.huge
+    local back = again(m)
+    assert.equal(2.5, back.scale:item())
+    assert.is_nil(back[0].bias)
+    assert.equal("bool", back[0].mask.dtype)
+    assert.equal(tostring(m), tostring(back))
+    assert.equal(math.huge, back[2].alpha)
+    assert.equal("(1, 3, 5, 5)", tostring(back[1](suture.ones(1, 3, 9, 9)).shape))
+  end)
+
+  it("is told where a file cannot hold it", function()
+    local note = require "suture.base.note"
+    local said, write = {}, note.write
+    note.write = function(text) said[#said + 1] = text end
+    local m = nn.Sequential(nn.Linear(2, 2))
+    m[0]:register_forward_hook(function() end)
+    m.odd, m.bytes = {[3] = 1}, "\xff"
+    again(m)
+    note.write = write
+    assert.matches("cannot hold bytes, odd, the hooks of 0", said[1])
+  end)
+
+  it("is refused where the layer could not be what it says", function()
+    local l, bn = nn.Linear(4, 4), nn.BatchNorm2d(3)
+    fails("its weight has shape (4, 4) by its fields, got (8, 4)", function() l.weight = nn.Parameter(suture.ones(8, 4)) end)
+    bn.running_mean = nil -- the statistics go together
+    assert.is_nil(bn.running_var or bn.num_batches_tracked)
+    assert.is_false(bn.track_running_stats)
+    bn(suture.randn(2, 3, 2, 2)):sum():item()
+    fails("train: m:train(…) is a method" and "m:train(…) is a method of every module", l.register_buffer, l, "train", suture.ones(1))
+    fails("fields expects a text of names and kinds", function() nn.layer "F" {fields = {a = 1}, forward = print} end)
+    fails('"a" says no kind', function() nn.layer "F" {fields = "a", forward = print} end)
+    fails('there is no kind "bogus"', function() nn.layer "F" {fields = "a:bogus", forward = print} end)
+    fails("a field cannot be called train", function() nn.layer "F" {fields = "train:num", forward = print} end)
+    fails("the declaration follows the name", nn.layer, "F", {})
+    fails('activation is "relu", "gelu" or a function', function() nn.TransformerEncoderLayer(8, 2, 16).activation = 5 end)
+    fails("got nil", l.freeze, l, nil)
+    fails("takes a function and nothing else", l.register_forward_hook, l, print, {prepend = true})
+  end)
+
+  it("is printed, if nobody says how, from the fields that are not the usual ones", function()
+    local Sc = nn.layer "Sc" {fields = "factor:num offset:num=0", forward = function(s, x) return x * s.factor end}
+    local m = nn.Sequential(Sc(2))
+    m[0].offset = 3
+    assert.matches("Sc%(factor = 2, offset = 3%)", tostring(m))
+    assert.matches("count_include_pad=False", tostring(nn.AvgPool2d(3, 2, 1, {count_include_pad = false})))
+  end)
+end)

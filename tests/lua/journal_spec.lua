@@ -217,3 +217,102 @@ describe("a forward that catches an error of a part", function()
     assert.equal(0, suture.core.graph.depth())
   end)
 end)
+
+describe("what is hard to take back", function()
+  before_each(function()
+    require("suture.base.journal").leave_prompt()
+    undo.clear()
+  end)
+
+  it("looking changes nothing, whatever a forward keeps", function()
+    local Counts = nn.class "JournalCounts"
+    function Counts:init()
+      self:register_buffer("n", suture.zeros(1))
+      self.l, self.k = nn.Linear(2, 2), 0
+    end
+    function Counts:forward(x)
+      self.n:add_(1)
+      self.k, self.last = self.k + 1, x
+      return self.l(x)
+    end
+    local m = Counts()
+    m.input_shape = {1, 2}
+    rawset(_G, "counts_of_journal", m)
+    line("counts_of_journal.l = nn.Linear(2, 2)", {nn = nn}) -- the look after the line
+    m:graph() m:summary() m:audit() m:cost() m:freeze_to "l"
+    assert.same({0, 0}, {m.n:item(), m.k})
+    assert.is_nil(m.last)
+    line "counts_of_journal(require('suture').ones(1, 2)):sum():item()"
+    assert.same({1, 1}, {m.n:item(), m.k})
+    assert.matches("replaced by Linear", undo.history()[#undo.history() - 1].label .. undo.history()[#undo.history()].label)
+    rawset(_G, "counts_of_journal", nil)
+  end)
+
+  it("a parameter that is written and then replaced within one change", function()
+    local m = nn.Sequential(nn.Linear(2, 2))
+    local before = all_of(m)
+    line("m:apply(function(s) if s.weight then s.weight:zero_() s.weight = nn.Parameter(torch.ones(2, 2)) end end)", {m = m, nn = nn, torch = suture})
+    assert.equal(1, #undo.history())
+    suture.undo()
+    assert.equal(before, all_of(m))
+  end)
+
+  it("surgery by a hook while the model runs", function()
+    local m = net()
+    m[2]:register_forward_hook(function() if #m == 6 then m[5] = nn.Linear(4, 9) end end)
+    local before = all_of(m)
+    line("m(torch.ones(2, 3, 8, 8))", {m = m, torch = suture})
+    assert.equal(9, m[5].out_features)
+    suture.undo()
+    assert.equal(before, all_of(m))
+  end)
+
+  it("a change that a coroutine leaves open", function()
+    local m = net()
+    local before = all_of(m)
+    local co = coroutine.wrap(function() m:apply(function(sub) sub:eval() coroutine.yield() end) end)
+    co()
+    m:freeze()
+    suture.undo(#undo.history())
+    assert.equal(before, all_of(m))
+    line("local c = coroutine.wrap(function() m:apply(function(s) s:eval() coroutine.yield() end) end) c()", {m = m, coroutine = coroutine})
+    suture.undo()
+    assert.equal(before, all_of(m))
+  end)
+
+  it("a shared parameter whose first owner is gone", function()
+    local a, b = nn.Linear(2, 2), nn.Linear(2, 2)
+    b.weight = a.weight
+    a = nil -- luacheck: ignore
+    undo.clear()
+    collectgarbage() collectgarbage()
+    local before = b.weight:tolist()
+    line("b.weight:fill_(7)", {b = b})
+    suture.undo()
+    assert.same(before, b.weight:tolist())
+  end)
+
+  it("a part that was sewn in and is taken away by nil runs no more", function()
+    local One = nn.class "JournalOne"
+    function One:init() self.a = nn.Linear(2, 2) end
+    function One:forward(x) return self.a(x) end
+    local m, x = One(), suture.ones(1, 2)
+    local y = m(x):tolist()
+    m:insert_after("a", nn.Sigmoid())
+    m.a_after = nil
+    assert.same(y, m(x):tolist())
+    suture.undo()
+    assert.not_same(y, m(x):tolist())
+  end)
+
+  it("a parameter put into a frozen layer is frozen, and said so", function()
+    local note = require "suture.base.note"
+    local said, write = {}, note.write
+    local m = nn.Sequential(nn.Linear(2, 2)):freeze()
+    note.write = function(text) said[#said + 1] = text end
+    m[0].weight = nn.Parameter(suture.ones(2, 2))
+    note.write = write
+    assert.is_true(suture.core.tensor.frozen(m[0].weight))
+    assert.matches("is frozen, and so is the new weight", said[1])
+  end)
+end)

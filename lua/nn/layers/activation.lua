@@ -43,9 +43,11 @@ declare "PReLU" {
   doc = [[nn.PReLU([num_parameters (1), init (0.25)]): x where it is positive, weight · x elsewhere; weight is learned, one number for all
 or one for each channel (dimension 1). He et al. 2015, arXiv:1502.01852.]],
   fields = "num_parameters:count=1 init:num=0.25",
+  told = {num_parameters = function(m) return raw.numel(m._params.weight) end},
   parameters = function(f) return {{"weight", {f.num_parameters}, f.init}} end,
   forward = function(self, x)
-    local n, w = self._fields.num_parameters, self._params.weight
+    local w = self._params.weight
+    local n = raw.numel(w)
     if not raw.is(x) or n > 1 and raw.size(x, 1) ~= n then
       fault("PReLU expects %s, got %s", n > 1 and ("(N, %d, …)"):format(n) or "a tensor", raw.is(x) and tostring(raw.shape(x)) or type(x))
     end
@@ -56,8 +58,8 @@ or one for each channel (dimension 1). He et al. 2015, arXiv:1502.01852.]],
     end
     return tensor.where(x:gt(0), x, w * x)
   end,
-  extra = function(self) return tostring(self.num_parameters) end,
-  torch = function(self) return ("num_parameters=%d"):format(self.num_parameters) end,
+  extra = function(self) return tostring(raw.numel(self.weight)) end,
+  torch = function(self) return ("num_parameters=%d"):format(raw.numel(self.weight)) end,
 }
 
 return layers

@@ -125,7 +125,7 @@ Vaswani et al. 2017, arXiv:1706.03762; norm_first: Xiong et al. 2020, arXiv:2002
   live = {activation = true, norm_first = true},
   check = function(f)
     local given = f.activation
-    if type(given) == "string" and given ~= "relu" and given ~= "gelu" then
+    if given ~= "relu" and given ~= "gelu" and type(given) ~= "function" and not (getmetatable(given) or {}).__call then
       fault('TransformerEncoderLayer: activation is "relu", "gelu" or a function, got %s', options.show(given))
     end
   end,

@@ -26,6 +26,7 @@ new = (1 - momentum) old + momentum batch; momentum = false keeps the plain mean
 after m:bn_eval() the running ones are used and stand still. Ioffe & Szegedy 2015, arXiv:1502.03167.]]):format(name, wanted),
     fields = "num_features:count eps:num=1e-5 momentum:any=0.1 affine:bool=true track_running_stats:bool=true",
     told = {affine = "weight", track_running_stats = "running_mean"},
+    together = {"running_mean", "running_var", "num_batches_tracked"},
     check = function(f)
       local m = f.momentum
       if m and (type(m) ~= "number" or m < 0 or m > 1) then

@@ -29,6 +29,8 @@ local function pool(name, f, fields, doc, torch)
       local s = pair(self.kernel_size) .. ", stride " .. pair(self.stride)
       if pair(self.padding) ~= "0" then s = s .. ", padding " .. pair(self.padding) end
       if self.dilation and pair(self.dilation) ~= "1" then s = s .. ", dilation " .. pair(self.dilation) end
+      if self.count_include_pad == false then s = s .. ", padding not counted" end
+      if self.divisor_override then s = s .. ", divided by " .. self.divisor_override end
       return s .. (self.ceil_mode and ", ceil" or "")
     end,
     torch = torch,
@@ -48,7 +50,9 @@ pool("AvgPool2d", F._avg_pool2d,
   "nn.AvgPool2d(kernel_size[, stride, padding, ceil_mode, count_include_pad (true), divisor_override]): the mean of each window.",
   function(self)
     local f = self._fields
-    return ("kernel_size=%s, stride=%s, padding=%s"):format(one(f.kernel_size), one(f.stride), one(f.padding))
+    return ("kernel_size=%s, stride=%s, padding=%s%s%s%s"):format(one(f.kernel_size), one(f.stride), one(f.padding),
+      f.ceil_mode and ", ceil_mode=True" or "", f.count_include_pad and "" or ", count_include_pad=False",
+      f.divisor_override and (", divisor_override=%d"):format(f.divisor_override) or "")
   end)
 
 declare "AdaptiveAvgPool2d" {
