@@ -59,11 +59,24 @@ local function matching(names, prefix, wanted)
   return list
 end
 
--- The longest expression `a.b[0].c` that ends the text.
+-- Is this a name with fields and places behind it: m.layer1[0].conv1["weight"]?
+local function is_path(expr)
+  local rest = expr:match "^[%a_][%w_]*(.*)$"
+  while rest and rest ~= "" do
+    rest = rest:match "^%.[%a_][%w_]*(.*)$" or rest:match "^%[%-?%d+%](.*)$" or rest:match '^%["[^"%]]*"%](.*)$'
+      or rest:match "^%['[^'%]]*'%](.*)$"
+  end
+  return rest == ""
+end
+
+-- The longest such expression that ends the text; nil where something in front would have to run (`f().x`, `t[i].x`).
 local function tail_expression(text)
-  local e = text:match "[%a_][%w_%.]*$" or text:match "[%a_][%w_%.%[%]\"']*$"
-  if text:find "%]$" then e = text:match "[%a_][%w_%.%[%]\"']*%]$" or text:match "[%a_][%w_%.]*%b[]$" end
-  return e
+  for at in text:gmatch "()%f[%w_][%a_]" do
+    local expr = text:sub(at)
+    if is_path(expr) then
+      return not text:sub(at - 1, at - 1):find "[%.%]%):\"']" and expr or nil
+    end
+  end
 end
 
 -- Paths inside a module: the children of the part already written.
@@ -124,12 +137,9 @@ end
 
 local function field_of(text, sign, word)
   local expr = tail_expression(text)
-  local head = #text - #(expr or "")
-  -- A call or an index in front (`f().x`, `t[i].x`) would have to run to be known.
-  if not expr or text:sub(head, head):find "[%)%]:]" then return {} end
   local owner
   if sign == ":" and text:find "[\"']$" then owner = ""
-  else owner = fields.resolve(expr, fields.global) end
+  elseif expr then owner = fields.resolve(expr, fields.global) end
   if owner == nil then return {} end
   local names = fields.of(owner)
   local list = matching(names, word, sign == ":" and function(v) return callable(v) or v == false end or nil)

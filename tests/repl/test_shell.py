@@ -266,6 +266,9 @@ class Shell(unittest.TestCase):
         self.assertEqual(self.tab(t, "box._h"), "box._hidden")
         t.line("s = 'x'")
         self.assertEqual(self.tab(t, "s:uppe"), "s:upper(")
+        t.line("m = nn.Sequential(nn.Sequential(nn.Linear(2, 2)))")
+        self.assertEqual(self.tab(t, "print(m[0][0].in_fea"), "print(m[0][0].in_features")
+        self.assertEqual(self.tab(t, "m[0][0].wei"), "m[0][0].weight")
         self.assertEqual(self.tab(t, ":histo"), ":history ")
 
     def test_tab_twice_lists_without_hidden_names(self):
