@@ -13,7 +13,8 @@ local home = {
   seed = "suture.tensor:seed", no_grad = "suture.tensor:no_grad",
   load_tensor = "suture.tensor:load_tensor", save_tensor = "suture.tensor:save_tensor",
   -- training
-  fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate", predict = "suture.train:predict",
+  fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate",
+  predict = "suture.train:predict",
   confusion = "suture.train:confusion", plan = "suture.train:plan",
   -- checkpoints and surgery
   open = "suture.model:open", diff = "suture.model:diff", trace = "suture.model:trace",
@@ -26,8 +27,9 @@ local home = {
 
 -- Fields of `suture` that do not become globals, with their homes.
 local inner = {
-  core = "suture.core", inspect = "suture.shell.inspect", interrupt = "suture.base.interrupt", term = "suture.base.term",
-  clock = "suture.base.engine:clock", threads = "suture.base.engine:threads", isa = "suture.core:engine.isa",
+  core = "suture.core", inspect = "suture.shell.inspect", interrupt = "suture.base.interrupt",
+  term = "suture.base.term", clock = "suture.base.engine:clock", threads = "suture.base.engine:threads",
+  isa = "suture.core:engine.isa",
 }
 
 local suture = {version = "0.1"}

@@ -149,7 +149,9 @@ local function record(m, where, seen, lost)
   if #tied > 0 then spec.tied = tied end
   if #m._names > 0 then
     spec.children = {}
-    for i, name in ipairs(m._names) do spec.children[i] = {name, record(m._children[name], join(where, name), seen, lost)} end
+    for i, name in ipairs(m._names) do
+      spec.children[i] = {name, record(m._children[name], join(where, name), seen, lost)}
+    end
   end
   return spec
 end
@@ -157,7 +159,8 @@ end
 -- ---- a record made into a model ----
 
 local function damaged(path, where)
-  fault("%s: its record of how the model was made is damaged%s · open(PATH, {state = true}) gives the tensors, open(PATH, {model = m}) loads them into a model of yours",
+  fault("%s: its record of how the model was made is damaged%s · open(PATH, {state = true}) gives the tensors, "
+    .. "open(PATH, {model = m}) loads them into a model of yours",
     path, where == "" and "" or " at " .. where)
 end
 
@@ -169,7 +172,9 @@ local function is_names(v)
 end
 local function is_table(v) return type(v) == "table" end
 local function is_mark(v) return type(v) == "boolean" end
-local function is_zoo(v) return type(v) == "table" and type(v.name) == "string" and (v.opts == nil or type(v.opts) == "table") end
+local function is_zoo(v)
+  return type(v) == "table" and type(v.name) == "string" and (v.opts == nil or type(v.opts) == "table")
+end
 local function is_tied(v)
   if type(v) ~= "table" then return false end
   for _, pair in pairs(v) do if not is_names(pair) or #pair ~= 2 then return false end end
@@ -217,12 +222,13 @@ local function class_of(spec, where, c)
   if spec.family then cls = zoo()._part(spec.family, spec.class)
   else
     cls = not spec.own and builtin(spec.class) or class.made[spec.class]
-    if spec.own and type(cls) == "table" and cls._builtin then cls = nil end -- the user's own of that name is not made yet
+    -- The user's own of that name is not made yet.
+    if spec.own and type(cls) == "table" and cls._builtin then cls = nil end
     if type(cls) ~= "table" or not cls._is_module or zoo()._family_of(cls) then cls = nil end
   end
   if not cls then
-    fault("%s: a module of class %s is needed, which is not defined here: define it (nn.class %q) and open the file again",
-      at(c, where), spec.class, spec.class)
+    fault("%s: a module of class %s is needed, which is not defined here: define it (nn.class %q) and open the file "
+      .. "again", at(c, where), spec.class, spec.class)
   end
   return cls
 end
@@ -274,8 +280,8 @@ local function make(spec, where, c)
   end
   local cls = class_of(spec, where, c)
   if spec.partial then
-    fault("%s: this %s was made with functions, tensors or modules, which a file cannot hold · make the model yourself, then open(PATH, {model = m})",
-      at(c, where), spec.class)
+    fault("%s: this %s was made with functions, tensors or modules, which a file cannot hold · make the model "
+      .. "yourself, then open(PATH, {model = m})", at(c, where), spec.class)
   end
   return make_with(cls, spec, where, c, unpack_arguments(spec.args or {}))
 end
@@ -341,7 +347,8 @@ function mend(m, spec, where, c)
     end
   end
   for i, pair in ipairs(spec.children or {}) do m._names[i] = pair[1] end
-  for _, pair in ipairs(spec.children or {}) do -- what was sewn in is a child of the same parent: joined now that all exist
+  -- What was sewn in is a child of the same parent: joined now that all exist.
+  for _, pair in ipairs(spec.children or {}) do
     for _, list in ipairs {"_before", "_after"} do
       local parts = {}
       for i, other in ipairs(pair[2][list] or {}) do
@@ -417,14 +424,19 @@ function checkpoint.open(path, opts)
     if not Module.is_module(opts.model) then fault("open: model expects a module, got %s", options.show(opts.model)) end
     local sd = state_of(f)
     local change <close> = journal.begin {label = "open", apart = true}
-    opts.model:_load(sd, {strict = opts.strict, skip = opts.skip}, function(t, given) core.tensor.take(journal.writes(t), given) end)
+    opts.model:_load(sd, {strict = opts.strict, skip = opts.skip},
+      function(t, given) core.tensor.take(journal.writes(t), given) end)
     return opts.model
   end
   local text = f.metadata and f.metadata.suture
   if text then
     local saved, why = json.decode(text)
-    if type(saved) ~= "table" or type(saved.model) ~= "table" then fault("%s: the record of how the model was made cannot be read: %s", path, why or "not an object") end
-    if (tonumber(saved.version) or 0) > VERSION then fault("%s was saved by a newer version (record %s, known %d)", path, tostring(saved.version), VERSION) end
+    if type(saved) ~= "table" or type(saved.model) ~= "table" then
+      fault("%s: the record of how the model was made cannot be read: %s", path, why or "not an object")
+    end
+    if (tonumber(saved.version) or 0) > VERSION then
+      fault("%s was saved by a newer version (record %s, known %d)", path, tostring(saved.version), VERSION)
+    end
     check_record(saved.model, "", path)
     return journal.aside(function()
       local m = init.skip(function() return make(saved.model, "", {path = path, made = {}}) end)
@@ -432,7 +444,9 @@ function checkpoint.open(path, opts)
       mark(m, saved.model)
       if is_names(saved.classes) then m.classes = saved.classes end
       if is_table(saved.preprocess) then m.preprocess = saved.preprocess end
-      if is_table(saved.input_shape) then m.input_shape = setmetatable(saved.input_shape, core.tensor.shape_metatable()) end
+      if is_table(saved.input_shape) then
+        m.input_shape = setmetatable(saved.input_shape, core.tensor.shape_metatable())
+      end
       return m
     end)
   end
@@ -441,7 +455,8 @@ function checkpoint.open(path, opts)
   if not m then
     local first, near = {}, name
     for i = 1, math.min(4, #f.entries) do first[i] = f.entries[i].name end
-    fault("%s: %d tensors (%s …) are of no architecture in the zoo%s · open(PATH, {model = m}) loads them into a model of yours, open(PATH, {state = true}) gives them as they are",
+    fault("%s: %d tensors (%s …) are of no architecture in the zoo%s · open(PATH, {model = m}) loads them into a model "
+      .. "of yours, open(PATH, {state = true}) gives them as they are",
       path, #f.entries, table.concat(first, ", "),
       near and (" (nearest: %s: %d of its %d parameter tensors are there)"):format(near.name, near.fits, near.n) or "")
   end
@@ -478,9 +493,12 @@ function checkpoint.save(m, path)
     note(("%s: a file cannot hold %s: assign it again after open()"):format(path, table.concat(lost, ", ")))
   end
   local ending = (path:match "%.(%w+)$" or ""):lower()
-  local write = ({safetensors = file.save_safetensors, pth = file.save_torch, pt = file.save_torch, th = file.save_torch})[ending]
+  local write = ({
+    safetensors = file.save_safetensors, pth = file.save_torch, pt = file.save_torch, th = file.save_torch,
+  })[ending]
   if not write then
-    fault("save: %s: the ending says the format (.safetensors, .pth, .pt)%s", path, suggest.hint(ending, {"safetensors", "pth", "pt"}))
+    fault("save: %s: the ending says the format (.safetensors, .pth, .pt)%s", path,
+      suggest.hint(ending, {"safetensors", "pth", "pt"}))
   end
   write(path, names, tensors, dtypes, {suture = json.encode(saved), format = "pt"})
 end

@@ -51,7 +51,8 @@ function trace.arguments(what, known, ...)
   local opts, shape, inputs, given = {}, {}, {}, table.pack(...)
   for i = 1, given.n do
     local v = given[i]
-    if type(v) == "table" and getmetatable(v) == nil and v[1] ~= nil then -- {1, 3, 8, 8, depth = 1}: an input and options
+    if type(v) == "table" and getmetatable(v) == nil and v[1] ~= nil then
+      -- {1, 3, 8, 8, depth = 1}: an input and options
       local list, named = {}, {}
       for k, x in pairs(v) do (type(k) == "number" and list or named)[k] = x end
       for k, x in pairs(options.check(what, named, known)) do opts[k] = x end
@@ -72,7 +73,9 @@ function trace.arguments(what, known, ...)
   end
   if #shape > 0 then inputs[#inputs + 1] = shape end
   if #inputs > 0 and opts.input ~= nil then fault("%s: the input is given twice", what) end
-  if #shape > 0 and #inputs > 1 then fault("%s: several inputs are tensors or shapes in tables, as %s({1, 3, 8, 8}, {1, 4})", what, what) end
+  if #shape > 0 and #inputs > 1 then
+    fault("%s: several inputs are tensors or shapes in tables, as %s({1, 3, 8, 8}, {1, 4})", what, what)
+  end
   if #inputs == 1 then opts.input = inputs[1] elseif #inputs > 1 then opts.input = inputs end
   if opts.depth ~= nil and not (math.tointeger(opts.depth) and opts.depth >= 0) then
     fault("%s: depth expects a whole number, 0 or above, got %s", what, options.show(opts.depth))

@@ -32,7 +32,9 @@ local function find(what, m, path)
     path = path < 0 and tostring(path + #m) or tostring(path)
   end
   if type(path) ~= "string" then fault('%s: expects a path like "layer4.1.conv1", got %s', what, options.show(path)) end
-  if path == "" then fault("%s: the path is empty, and a whole model cannot be operated from inside: assign another to its name", what) end
+  if path == "" then
+    fault("%s: the path is empty, and a whole model cannot be operated from inside: assign another to its name", what)
+  end
   local parent, name, found = nil, nil, m
   for part in path:gmatch "[^.]+" do
     parent, name = found, part
@@ -135,8 +137,8 @@ function Module.remove(m, path)
   end)
 end
 
---- m:cut(path): calling m stops there: it gives what the module at path gives (with what was inserted after it); nothing
--- behind it runs. m:cut(nil) lets it run to its end again. Returns m.
+--- m:cut(path): calling m stops there: it gives what the module at path gives (with what was inserted after it);
+-- nothing behind it runs. m:cut(nil) lets it run to its end again. Returns m.
 function Module.cut(m, path)
   if not path then
     change(nil, Module._set, m, "_cut", nil)
@@ -146,7 +148,9 @@ function Module.cut(m, path)
   return change(nil, function()
     Module._set(m, "_cut", full)
     local t = surgery.try(m)
-    if t and t.error and t.error:find("does not run", 1, true) then fault("cut: '%s' does not run, so %s cannot stop there", full, class_name(m)) end
+    if t and t.error and t.error:find("does not run", 1, true) then
+      fault("cut: '%s' does not run, so %s cannot stop there", full, class_name(m))
+    end
     return m
   end)
 end
@@ -192,13 +196,18 @@ local function fresh(old, classes)
   return conv.Conv2d(old.in_channels, classes, 1, {stride = old.stride, padding = old.padding, bias = old.bias ~= nil})
 end
 
---- m:reset_head(n): a fresh classifier for n classes in the place of m:head(), with as many inputs and a bias where there
--- was one; those of auxiliary heads (m.aux_heads, a list of paths) too. Returns the new layer.
+--- m:reset_head(n): a fresh classifier for n classes in the place of m:head(), with as many inputs and a bias where
+-- there was one; those of auxiliary heads (m.aux_heads, a list of paths) too. Returns the new layer.
 function Module.reset_head(m, n)
   local classes = math.tointeger(n)
-  if not classes or classes < 1 then fault("reset_head: expects a number of classes above 0, got %s", options.show(n)) end
+  if not classes or classes < 1 then
+    fault("reset_head: expects a number of classes above 0, got %s", options.show(n))
+  end
   local path, old = Module.head(m) -- m.head may be a module
-  if path == "" then fault("reset_head: %s is itself the layer; make another: conv.Linear(%s, %d)", class_name(m), tostring(m.in_features), classes) end
+  if path == "" then
+    fault("reset_head: %s is itself the layer; make another: conv.Linear(%s, %d)", class_name(m),
+      tostring(m.in_features), classes)
+  end
   local new = fresh(old, classes)
   change(nil, function()
     m:replace(path, new)
@@ -219,7 +228,9 @@ local function idle(lines, root, t, changed)
   local ran, last = {}, nil
   for _, call in ipairs(t.calls) do
     ran[call.module] = true
-    if call.module ~= root.module and next(call.module._children) == nil and next(call.module._params) ~= nil then last = call end
+    if call.module ~= root.module and next(call.module._children) == nil and next(call.module._params) ~= nil then
+      last = call
+    end
   end
   local paths = nn_trace.paths(root.module)
   for m, before in pairs(changed) do
@@ -230,8 +241,10 @@ local function idle(lines, root, t, changed)
         for sub in child:modules() do inside = inside or ran[sub] end
         if old == nil and not inside and Module._insertion(m, name) == nil then
           local path = paths[child] or name
-          lines[#lines + 1] = ("%s.%s does not run: the forward of %s never calls it%s"):format(root.name, path, class_name(m),
-            last and (" · what runs last there is %s.%s: %s, and assigning to it replaces it"):format(root.name, last.path, undo.words(last.module)) or "")
+          local instead = last and (" · what runs last there is %s.%s: %s, and assigning to it replaces it"):format(
+            root.name, last.path, undo.words(last.module)) or ""
+          lines[#lines + 1] = ("%s.%s does not run: the forward of %s never calls it%s"):format(root.name, path,
+            class_name(m), instead)
         end
       end
     end
@@ -249,7 +262,8 @@ local function looked_at(changed)
     if touched then
       local ok, t = pcall(surgery.try, root.module)
       if ok and t and t.error then
-        lines[#lines + 1] = ("%s no longer fits: %s · %s:graph{depth=1} shows the path"):format(root.name, t.error:gsub("^%S-:%d+: ", ""), root.name)
+        lines[#lines + 1] = ("%s no longer fits: %s · %s:graph{depth=1} shows the path"):format(root.name,
+          t.error:gsub("^%S-:%d+: ", ""), root.name)
       elseif ok and t then idle(lines, root, t, changed) end
     end
   end
@@ -279,7 +293,9 @@ Diff.__index = Diff
 
 local function state_dict(what, x)
   if is_module(x) then return x:state_dict() end
-  if type(x) ~= "table" then fault("diff: expects two models or state dicts, got %s as the %s", options.show(x), what) end
+  if type(x) ~= "table" then
+    fault("diff: expects two models or state dicts, got %s as the %s", options.show(x), what)
+  end
   return x
 end
 
@@ -306,7 +322,9 @@ function surgery.diff(a, b)
       if y == nil then d.structure[#d.structure + 1] = {path = path, a = wx}
       elseif wx ~= wy then d.structure[#d.structure + 1] = {path = path, a = wx, b = wy} end
     end
-    for path, y in mb do if ma[path] == nil then d.structure[#d.structure + 1] = {path = path, b = undo.words(y)} end end
+    for path, y in mb do
+      if ma[path] == nil then d.structure[#d.structure + 1] = {path = path, b = undo.words(y)} end
+    end
   end
   local pending, at = {}, {}
   for _, name in ipairs(pairs_of(sa)) do
@@ -315,7 +333,8 @@ function surgery.diff(a, b)
     elseif raw.shape(x) ~= raw.shape(y) then
       d.shapes[#d.shapes + 1] = {name = name, a = tostring(raw.shape(x)), b = tostring(raw.shape(y))}
     elseif not rawequal(x, y) and raw.bytes(x) ~= raw.bytes(y) then
-      pending[#pending + 1], at[#at + 1] = require("suture.tensor").no_grad(function() return (x - y):abs():max() end), name
+      pending[#pending + 1] = require("suture.tensor").no_grad(function() return (x - y):abs():max() end)
+      at[#at + 1] = name
     else d.same = d.same + 1 end
   end
   for _, name in ipairs(pairs_of(sb)) do if sa[name] == nil then d.only_b[#d.only_b + 1] = name end end

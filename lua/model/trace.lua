@@ -37,8 +37,11 @@ local function nodes_of(t, outputs)
   for name, p in t.model:named_parameters() do names[p] = name end
   for name, b in t.model:named_buffers() do names[b] = names[b] or name end
   for i, row in ipairs(rows) do
-    local node = {index = i, op = row.op, path = row.path, shape = row.shape, dtype = raw.dtype(row.tensor), attrs = row.attrs or {},
-      macs = row.macs or 0, value = row.tensor, inputs = {}, name = not row.op and names[row.tensor] or nil}
+    local node = {
+      index = i, op = row.op, path = row.path, shape = row.shape, dtype = raw.dtype(row.tensor),
+      attrs = row.attrs or {}, macs = row.macs or 0, value = row.tensor, inputs = {},
+      name = not row.op and names[row.tensor] or nil,
+    }
     by[row.order], rows[i] = node, node
     for k, order in ipairs(row.inputs) do node.inputs[k] = order and by[order] or false end
   end
@@ -69,7 +72,9 @@ end
 local function trace(m, ...)
   if not Module.is_module(m) then fault("trace: expects a model, got %s", options.show(m)) end
   local args = table.pack(...)
-  if args.n == 0 or not is(args[1]) then fault("trace: expects an input to run with, as trace(m, x), got %s", options.show(args[1])) end
+  if args.n == 0 or not is(args[1]) then
+    fault("trace: expects an input to run with, as trace(m, x), got %s", options.show(args[1]))
+  end
   for i = 1, args.n do args[i] = watched(args[i]) end
   local results = table.pack(tensor.enable_grad(nn_trace.record, m, table.unpack(args, 1, args.n)))
   local t = setmetatable({model = m, inputs = {table.unpack(args, 1, args.n)}, calls = results[1], outputs = {}}, Trace)
@@ -91,7 +96,9 @@ end
 -- The call of the module at path: its nth, or the last.
 local function call_of(t, what, path, nth)
   if type(path) ~= "string" then fault('%s: expects a path like "layer4.1.conv1", got %s', what, options.show(path)) end
-  if nth ~= nil and (math.type(nth) ~= "integer" or nth < 1) then fault("%s: expects which call of %s, a whole number from 1, got %s", what, path, options.show(nth)) end
+  if nth ~= nil and (math.type(nth) ~= "integer" or nth < 1) then
+    fault("%s: expects which call of %s, a whole number from 1, got %s", what, path, options.show(nth))
+  end
   local found, n, names = nil, 0, {}
   for _, c in ipairs(t.calls) do
     names[#names + 1] = c.path
@@ -103,7 +110,8 @@ local function call_of(t, what, path, nth)
   if found then return found end
   if n > 0 then fault("%s: %s ran %d time%s, not %d", what, path, n, n == 1 and "" or "s", nth) end
   local there = pcall(Module.at, t.model, path)
-  fault("%s: %s%s", what, there and ("'%s' did not run"):format(path) or ("no module '%s' in %s"):format(path, getmetatable(t.model).__name),
+  fault("%s: %s%s", what,
+    there and ("'%s' did not run"):format(path) or ("no module '%s' in %s"):format(path, getmetatable(t.model).__name),
     there and "" or suggest.hint(path, names))
 end
 
@@ -124,11 +132,16 @@ function Trace:grad(y, what, ...)
   if select("#", ...) > 0 then fault "grad: several things go in a list: t:grad(y, {\"layer3\", \"layer4\"})" end
   if not is(y) then fault("grad: expects a tensor made of the trace's values, as t.output[0][3], got %s", options.show(y)) end
   local list = (is(what) or type(what) == "string") and {what} or what
-  if type(list) ~= "table" or #list == 0 then fault("grad: with respect to what? a path, a tensor, or a list of them, got %s", options.show(what)) end
+  if type(list) ~= "table" or #list == 0 then
+    fault("grad: with respect to what? a path, a tensor, or a list of them, got %s", options.show(what))
+  end
   local wrt = {}
   for i, w in ipairs(list) do
     if type(w) == "string" then w = self:value(w) end
-    if not is(w) then fault("grad: expects paths or tensors, got %s at place %d", type(w) == "table" and "several values (name one of them)" or options.show(w), i) end
+    if not is(w) then
+      fault("grad: expects paths or tensors, got %s at place %d",
+        type(w) == "table" and "several values (name one of them)" or options.show(w), i)
+    end
     wrt[i] = w
   end
   local found = gradients.of(y, wrt)
@@ -138,7 +151,10 @@ end
 
 function Trace:__tostring()
   local text = require "suture.base.text"
-  local lines = {("%s: %s, %s"):format(getmetatable(self.model).__name, text.plural(#self.calls, "call"), text.plural(#self.nodes, "value"))}
+  local lines = {
+    ("%s: %s, %s"):format(getmetatable(self.model).__name, text.plural(#self.calls, "call"),
+      text.plural(#self.nodes, "value")),
+  }
   for i, c in ipairs(self.calls) do
     if i > 20 then
       lines[#lines + 1] = ("  … %d more: t.calls"):format(#self.calls - 20)
@@ -146,12 +162,15 @@ function Trace:__tostring()
     end
     local shapes = {}
     for k, x in ipairs(c.outputs) do shapes[k] = tostring(raw.shape(x)) end
-    lines[#lines + 1] = ("  %s%s  %s"):format(c.path ~= "" and c.path or "(model)", c.nth > 1 and (" #%d"):format(c.nth) or "", table.concat(shapes, " "))
+    lines[#lines + 1] = ("  %s%s  %s"):format(c.path ~= "" and c.path or "(model)",
+      c.nth > 1 and (" #%d"):format(c.nth) or "", table.concat(shapes, " "))
   end
   lines[#lines + 1] = "t:value(path), t:grad(y, path), t.nodes: ?trace"
   return table.concat(lines, "\n")
 end
 
-require "suture.base.method"(Trace, {is = function(t) return getmetatable(t) == Trace end, what = "a trace", name = "t"})
+require "suture.base.method"(Trace, {
+  is = function(t) return getmetatable(t) == Trace end, what = "a trace", name = "t",
+})
 
 return {trace = trace}

@@ -24,8 +24,11 @@ local function visit(t, name_of, f, depth, seen)
     if is_module(v) then f(name_of(key), v)
     elseif depth > 0 and type(v) == "table" and getmetatable(v) == nil then
       local name = name_of(key)
-      visit(v, function(k) return type(k) == "string" and k:find "^[%a_][%w_]*$" and name .. "." .. k or ("%s[%s]"):format(name, options.show(k)) end, f,
-        depth - 1, seen)
+      local function inner(k)
+        return type(k) == "string" and k:find "^[%a_][%w_]*$" and name .. "." .. k
+          or ("%s[%s]"):format(name, options.show(k))
+      end
+      visit(v, inner, f, depth - 1, seen)
     end
   end
 end
@@ -86,7 +89,8 @@ local function moved(told, path, before, after)
   local others = behind > 0 and (" (%d behind it moved %s)"):format(behind, #old > #new and "down" or "up") or ""
   local list = #old > #new and old or new
   for i = first + 1, #list - behind do
-    told[#told + 1] = ("%s: %s %s%s"):format(join(path, tostring(i - 1)), undo.words(list[i]), what, i == #list - behind and others or "")
+    told[#told + 1] = ("%s: %s %s%s"):format(join(path, tostring(i - 1)), undo.words(list[i]), what,
+      i == #list - behind and others or "")
   end
   return true
 end
@@ -96,7 +100,9 @@ local function children(told, path, before, after)
   for name, old in next, before do
     local new = after[name]
     if new == nil then told[#told + 1] = ("%s: %s removed"):format(join(path, name), undo.words(old))
-    elseif new ~= old then told[#told + 1] = ("%s: %s replaced by %s"):format(join(path, name), undo.words(old), undo.words(new)) end
+    elseif new ~= old then
+      told[#told + 1] = ("%s: %s replaced by %s"):format(join(path, name), undo.words(old), undo.words(new))
+    end
   end
   for name, new in next, after do
     if before[name] == nil then told[#told + 1] = ("%s: %s added"):format(join(path, name), undo.words(new)) end
@@ -105,7 +111,9 @@ end
 
 local function tensors(told, path, before, after)
   for name, t in next, before do
-    if not rawequal(after[name], t) then told[#told + 1] = ("%s %s"):format(join(path, name), after[name] and "replaced" or "removed") end
+    if not rawequal(after[name], t) then
+      told[#told + 1] = ("%s %s"):format(join(path, name), after[name] and "replaced" or "removed")
+    end
   end
   for name in next, after do if before[name] == nil then told[#told + 1] = join(path, name) .. " added" end end
 end
@@ -120,14 +128,18 @@ local function fields(told, path, before, after, m)
   if not getmetatable(m)._declared then told = told.quiet end
   for name, v in next, after do
     if before[name] == nil then told[#told + 1] = ("%s = %s"):format(join(path, name), brief(v))
-    elseif not rawequal(before[name], v) then told[#told + 1] = ("%s = %s (was %s)"):format(join(path, name), brief(v), brief(before[name])) end
+    elseif not rawequal(before[name], v) then
+      told[#told + 1] = ("%s = %s (was %s)"):format(join(path, name), brief(v), brief(before[name]))
+    end
   end
   for name in next, before do if after[name] == nil then told[#told + 1] = join(path, name) .. " taken away" end end
 end
 
 local function hooks_told(told, path, before, after)
   local n, m = before and #before or 0, after and #after or 0
-  if n ~= m then told[#told + 1] = ("%s: a hook %s"):format(path ~= "" and path or "the model", m > n and "added" or "removed") end
+  if n ~= m then
+    told[#told + 1] = ("%s: a hook %s"):format(path ~= "" and path or "the model", m > n and "added" or "removed")
+  end
 end
 
 -- How many modules got a mark, in words with one of them.
@@ -157,14 +169,18 @@ local function name_of(t, roots)
   for _, m in ipairs(journal.owners(t)) do
     local path = undo.path_of(m, roots)
     for _, values in ipairs {"_params", "_buffers"} do
-      for name, x in next, rawget(m, values) do if rawequal(x, t) then return path and join(path, name) or name, m end end
+      for name, x in next, rawget(m, values) do
+        if rawequal(x, t) then return path and join(path, name) or name, m end
+      end
     end
   end
 end
 
 local function marks(counts, r, now)
   local owner = journal.owners(r.thing)[1]
-  if now[1] ~= r.before[1] and now[2] == r.before[2] then counts.count(now[1] and "requires_grad on" or "requires_grad off", owner) end
+  if now[1] ~= r.before[1] and now[2] == r.before[2] then
+    counts.count(now[1] and "requires_grad on" or "requires_grad off", owner)
+  end
 end
 
 --- The label of a change, and lines that tell what was put in, out or replaced.
@@ -194,7 +210,9 @@ function journal.describe(changes)
       if frozen[m] then counts.count(rawget(m, "_frozen") and "frozen" or "thawed", m) end
       local training = rawget(m, "_training")
       if training ~= b._training then counts.count(training and "in train mode" or "in eval mode", m) end
-      if rawget(m, "_bn_eval") ~= b._bn_eval then counts.count(rawget(m, "_bn_eval") and "BatchNorm in eval" or "BatchNorm as the mode says", m) end
+      if rawget(m, "_bn_eval") ~= b._bn_eval then
+        counts.count(rawget(m, "_bn_eval") and "BatchNorm in eval" or "BatchNorm as the mode says", m)
+      end
     elseif r.kind == journal.marked then
       if not frozen[journal.owners(r.thing)[1] or false] then marks(counts, r, r.kind.take(r.thing)) end
     elseif r.kind == journal.numbers and not r.weak then written[#written + 1] = r.thing end

@@ -168,8 +168,8 @@ function Trainer:_step(x, y, at)
     g.good.restore()
     g.settled.save()
     optimizer:zero_grad()
-    fault("%s: the loss is %s at epoch %d step %d: %s is not finite · the model has the last good weights · a smaller " ..
-      "lr (now %g) or clip = 1 may help",
+    fault("%s: the loss is %s at epoch %d step %d: %s is not finite · the model has the last good weights · " ..
+      "a smaller lr (now %g) or clip = 1 may help",
       self.what, options.show(value), at and at.epoch or self.epoch + 1, at and at.k or self.steps + 1, where,
         optimizer.param_groups[1].lr)
   end

@@ -6,7 +6,9 @@ local ordered = require "suture.base.ordered"
 local raw = require("suture.core").tensor
 
 return function(m, x, pattern)
-  if not raw.is(x) then fault("activations: expects a tensor as input, got %s", require("suture.base.options").show(x)) end
+  if not raw.is(x) then
+    fault("activations: expects a tensor as input, got %s", require("suture.base.options").show(x))
+  end
   local match = glob(pattern == nil and "*" or pattern, "activations")
   local found = false
   for path in m:named_modules() do found = found or (path ~= "" and match(path)) end
@@ -25,6 +27,8 @@ return function(m, x, pattern)
       end
     end
   end
-  if #out == 0 then fault("activations: nothing that matches '%s' runs (m:audit() lists what does not)", tostring(pattern)) end
+  if #out == 0 then
+    fault("activations: nothing that matches '%s' runs (m:audit() lists what does not)", tostring(pattern))
+  end
   return out
 end

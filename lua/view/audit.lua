@@ -25,10 +25,15 @@ local function is_holder(m) return getmetatable(m).__name == "ModuleList" or get
 -- m:audit(opts): see view/init.lua.
 local function audit(m, opts)
   if raw.is(opts) or type(opts) == "table" and opts[1] ~= nil then opts = {input = opts} end
-  if opts ~= nil and type(opts) ~= "table" then fault("audit: expects options {input =}, got %s", options.show(opts)) end
+  if opts ~= nil and type(opts) ~= "table" then
+    fault("audit: expects options {input =}, got %s", options.show(opts))
+  end
   opts = options.check("audit", opts or {}, {input = true})
   local t = trace.run(m, opts.input, "audit")
-  local a = setmetatable({modules = 0, ran = 0, never_run = {}, in_training = {}, repeated = {}, functional = {}, no_op = {}, for_nothing = {}, unused = {}, outside = {}, borrowed = {}, error = t.error}, Audit)
+  local a = setmetatable({
+    modules = 0, ran = 0, never_run = {}, in_training = {}, repeated = {}, functional = {}, no_op = {},
+    for_nothing = {}, unused = {}, outside = {}, borrowed = {}, error = t.error,
+  }, Audit)
 
   local runs, made = {}, {}
   for _, call in ipairs(t.calls) do runs[call.module] = (runs[call.module] or 0) + 1 end
@@ -171,15 +176,21 @@ function Audit.__tostring(a)
   end
   if #kinds > 1 then kinds[#kinds - 1] = kinds[#kinds - 1] .. " and " .. table.remove(kinds) end
   parts[#parts + 1] = #kinds == 0 and "every operation belongs to a module"
-    or ("%s %s but %s no module"):format(table.concat(kinds, ", "), total == 1 and "runs" or "run", total == 1 and "is" or "are")
-  parts[#parts + 1] = text.plural(#a.never_run, "module") .. " never run" .. (#a.never_run > 0 and ": " .. some(a.never_run) or "")
+    or ("%s %s but %s no module"):format(table.concat(kinds, ", "), total == 1 and "runs" or "run",
+      total == 1 and "is" or "are")
+  parts[#parts + 1] = text.plural(#a.never_run, "module") .. " never run"
+    .. (#a.never_run > 0 and ": " .. some(a.never_run) or "")
   local lines = {table.concat(parts, sep)}
   local function line(n, what, list) if n > 0 then lines[#lines + 1] = what .. ": " .. list end end
-  line(#a.in_training, text.plural(#a.in_training, "module") .. (#a.in_training == 1 and " runs" or " run") .. " only in training", some(a.in_training))
-  line(#a.no_op, text.plural(#a.no_op, "module") .. (#a.no_op == 1 and " runs and passes" or " run and pass") .. " on what comes in", some(a.no_op))
-  line(#a.for_nothing, text.plural(#a.for_nothing, "module") .. (#a.for_nothing == 1 and " runs" or " run") .. " for nothing, the result is not used", some(a.for_nothing))
+  local function modules(list, one, several)
+    line(#list, text.plural(#list, "module") .. (#list == 1 and one or several), some(list))
+  end
+  modules(a.in_training, " runs only in training", " run only in training")
+  modules(a.no_op, " runs and passes on what comes in", " run and pass on what comes in")
+  modules(a.for_nothing, " runs for nothing, the result is not used", " run for nothing, the result is not used")
   if #a.borrowed > 0 then
-    lines[#lines + 1] = ("%s: %s weights are used though the %s not run"):format(some(a.borrowed), #a.borrowed == 1 and "its" or "their",
+    lines[#lines + 1] = ("%s: %s weights are used though the %s not run"):format(some(a.borrowed),
+      #a.borrowed == 1 and "its" or "their",
       #a.borrowed == 1 and "module does" or ("%d modules do"):format(#a.borrowed))
   end
   local taken = {}
@@ -190,7 +201,8 @@ function Audit.__tostring(a)
   if #a.unused > 0 then
     local n = 0
     for _, p in ipairs(a.unused) do n = n + p.numel end
-    line(1, ("%s never used (%s of %s numbers)"):format(text.plural(#a.unused, "parameter tensor"), text.count(n), text.count(a.params)), some(a.unused, "path"))
+    line(1, ("%s never used (%s of %s numbers)"):format(text.plural(#a.unused, "parameter tensor"), text.count(n),
+      text.count(a.params)), some(a.unused, "path"))
   end
   if a.error then lines[#lines + 1] = "it does not fit its input: " .. a.error:gsub("^%S-:%d+: ", "") end
   return table.concat(lines, "\n")

@@ -35,9 +35,13 @@ local function cost(m, batch, opts)
   if type(batch) == "table" and opts == nil and not raw.is(batch) and batch[1] == nil then batch, opts = nil, batch end
   opts = options.check("cost", opts or {}, {input = true})
   if batch == nil then batch = 1 end
-  if math.type(batch) ~= "integer" or batch < 1 then fault("cost: batch expects a whole number above 0, got %s", options.show(batch)) end
+  if math.type(batch) ~= "integer" or batch < 1 then
+    fault("cost: batch expects a whole number above 0, got %s", options.show(batch))
+  end
   local inputs = trace.inputs(m, "cost", opts.input)
-  if not inputs then fault("cost: what goes in? Give a shape: m:cost(%d, {input = {1, 3, 224, 224}}), or set m.input_shape", batch) end
+  if not inputs then
+    fault("cost: what goes in? Give a shape: m:cost(%d, {input = {1, 3, 224, 224}}), or set m.input_shape", batch)
+  end
   local args, shapes = {}, {}
   for i, x in ipairs(inputs) do
     local s = raw.is(x) and raw.shape(x) or x
@@ -76,17 +80,30 @@ local function cost(m, batch, opts)
     c.training_bytes, c.training_saved, c.gradient_bytes = all.values, all.saved, c.params * 4
     c.scratch_bytes = math.max(c.scratch_bytes, all.scratch)
   end
-  if today then c.frontier_bytes, c.frontier_saved, c.frontier_gradient_bytes = today.values, today.saved, c.trainable * 4 end
+  if today then
+    c.frontier_bytes, c.frontier_saved, c.frontier_gradient_bytes = today.values, today.saved, c.trainable * 4
+  end
   return c
+end
+
+-- A row of Cost.__tostring; otherwise: what stands there where nothing trains.
+local function training_row(label, bytes, saved, gradients, otherwise)
+  return {
+    label, bytes and text.bytes(bytes) or "--",
+    bytes and ("%s kept for backward, gradients %s"):format(text.bytes(saved), text.bytes(gradients)) or otherwise,
+  }
 end
 
 function Cost.__tostring(c)
   local rows = {
     {"multiply-adds", text.short(c.macs), c.batch > 1 and text.short(c.macs / c.batch) .. " a sample" or ""},
-    {"parameters", text.count(c.params), text.bytes(c.param_bytes) .. (c.frozen_params > 0 and (", %s of them do not train"):format(text.count(c.frozen_params)) or "")},
+    {"parameters", text.count(c.params), text.bytes(c.param_bytes)
+      .. (c.frozen_params > 0 and (", %s of them do not train"):format(text.count(c.frozen_params)) or "")},
     {"activations, inference", text.bytes(c.inference_bytes), text.plural(c.steps, "step")},
-    {"activations, training all", c.training_bytes and text.bytes(c.training_bytes) or "--", c.training_bytes and ("%s kept for backward, gradients %s"):format(text.bytes(c.training_saved), text.bytes(c.gradient_bytes)) or c.training_error or "nothing depends on a parameter"},
-    {"activations, training today", c.frontier_bytes and text.bytes(c.frontier_bytes) or "--", c.frontier_bytes and ("%s kept for backward, gradients %s"):format(text.bytes(c.frontier_saved), text.bytes(c.frontier_gradient_bytes)) or c.training_error or "nothing trains: no parameter requires a gradient"},
+    training_row("activations, training all", c.training_bytes, c.training_saved, c.gradient_bytes,
+      c.training_error or "nothing depends on a parameter"),
+    training_row("activations, training today", c.frontier_bytes, c.frontier_saved, c.frontier_gradient_bytes,
+      c.training_error or "nothing trains: no parameter requires a gradient"),
   }
   if c.scratch_bytes >= 2^20 then -- below that nobody misses it
     rows[#rows + 1] = {"scratch", text.bytes(c.scratch_bytes), "the most one step takes for itself, beside activations"}

@@ -24,8 +24,10 @@ local function json_value(v)
   return tostring(v)
 end
 
-local node_fields = {"id", "inputs", "path", "label", "op", "class", "input", "output", "functional", "shape", "params", "frozen_params",
-  "macs", "frozen", "bn_eval", "run", "runs", "parameters", "kernel"}
+local node_fields = {
+  "id", "inputs", "path", "label", "op", "class", "input", "output", "functional", "shape", "params", "frozen_params",
+  "macs", "frozen", "bn_eval", "run", "runs", "parameters", "kernel",
+}
 
 local function json(g)
   local lines = {}
@@ -36,14 +38,19 @@ local function json(g)
     end
     lines[i] = "    {" .. table.concat(parts, ", ") .. "}"
   end
-  return ('{\n  "model": %s,\n  "inputs": %s,\n  "params": %d,\n  "frozen_params": %d,\n  "macs": %d,\n  "nodes": [\n%s\n  ]\n}\n'):format(
-    quoted(g.class), json_value(g.inputs), g.params, g.frozen_params, g.macs, table.concat(lines, ",\n"))
+  return ('{\n  "model": %s,\n  "inputs": %s,\n  "params": %d,\n  "frozen_params": %d,\n  "macs": %d,\n'
+    .. '  "nodes": [\n%s\n  ]\n}\n'):format(quoted(g.class), json_value(g.inputs), g.params, g.frozen_params, g.macs,
+    table.concat(lines, ",\n"))
 end
 
 -- ---- Graphviz ----
 
 local function dot(g)
-  local out = {"digraph model {", '  rankdir = TB; node [shape = box, style = "rounded,filled", fillcolor = white, fontname = "sans-serif", fontsize = 10];'}
+  local out = {
+    "digraph model {",
+    '  rankdir = TB; node [shape = box, style = "rounded,filled", fillcolor = white, fontname = "sans-serif", '
+      .. "fontsize = 10];",
+  }
   local function esc(s) return (s:gsub('[\\"]', "\\%0")) end
   for _, n in ipairs(g.drawn) do
     local style = n.input and "#e8f4e8" or n.frozen and "#dbe9f6" or n.functional and "#f4f0e0" or "white"
@@ -62,7 +69,9 @@ end
 local ROW, LANE, LEFT, TOP = 22, 18, 24, 58
 local colours = {"#3b6ea5", "#b5651d", "#4f8a4f", "#8a4f8a", "#a53b3b", "#3b8a8a"}
 
-local function xml(s) return (s:gsub("[&<>\"]", {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;"})) end
+local function xml(s)
+  return (s:gsub("[&<>\"]", {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;"}))
+end
 
 local function svg(g)
   local by, outputs = {}, {}
@@ -93,12 +102,15 @@ local function svg(g)
   local height = TOP + count * ROW + 46
   local function xy(id) return LEFT + (lane_of[id] - 1) * LANE, TOP + row_of[id] * ROW end
   local out = {
-    ('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="DejaVu Sans Mono, Menlo, monospace" font-size="12">'):format(total, height, total, height),
+    ('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" '
+      .. 'font-family="DejaVu Sans Mono, Menlo, monospace" font-size="12">'):format(total, height, total, height),
     ('<rect width="%d" height="%d" fill="white"/>'):format(total, height),
     ('<text x="%d" y="24" font-size="15" font-weight="bold">%s</text>'):format(LEFT, xml(g.class)),
-    ('<text x="%g" y="24" fill="#555">output</text><text x="%g" y="24" text-anchor="end" fill="#555">params</text><text x="%g" y="24" text-anchor="end" fill="#555">MACs</text>'):format(x_shape, x_params, total - 16),
+    ('<text x="%g" y="24" fill="#555">output</text><text x="%g" y="24" text-anchor="end" fill="#555">params</text>'
+      .. '<text x="%g" y="24" text-anchor="end" fill="#555">MACs</text>'):format(x_shape, x_params, total - 16),
   }
-  for _, n in ipairs(g.drawn) do -- edges below nodes: straight down, or along the lane that is free of nodes and in at the end
+  -- Edges below nodes: straight down, or along the lane that is free of nodes and in at the end.
+  for _, n in ipairs(g.drawn) do
     local x2, y2 = xy(n.id)
     for _, i in ipairs(n.inputs) do
       local x1, y1 = xy(i)
@@ -114,10 +126,11 @@ local function svg(g)
       local x = LEFT + (lane - 1) * LANE
       local colour = far and colours[(lane - 1) % #colours + 1] or "#777"
       local d
-      if not far or (x == x1 and x == x2) then d = ("M%g %g C%g %g %g %g %g %g"):format(x1, y1, x1, (y1 + y2) / 2, x2, (y1 + y2) / 2, x2, y2)
+      if not far or (x == x1 and x == x2) then
+        d = ("M%g %g C%g %g %g %g %g %g"):format(x1, y1, x1, (y1 + y2) / 2, x2, (y1 + y2) / 2, x2, y2)
       else
-        d = ("M%g %g C%g %g %g %g %g %g L%g %g C%g %g %g %g %g %g"):format(x1, y1, x1, y1 + ROW / 2, x, y1 + ROW / 2, x, y1 + ROW,
-          x, y2 - ROW, x, y2 - ROW / 2, x2, y2 - ROW / 2, x2, y2)
+        d = ("M%g %g C%g %g %g %g %g %g L%g %g C%g %g %g %g %g %g"):format(x1, y1, x1, y1 + ROW / 2, x, y1 + ROW / 2,
+          x, y1 + ROW, x, y2 - ROW, x, y2 - ROW / 2, x2, y2 - ROW / 2, x2, y2)
       end
       out[#out + 1] = ('<path d="%s" fill="none" stroke="%s" stroke-width="1.6"/>'):format(d, colour)
     end
@@ -125,26 +138,32 @@ local function svg(g)
   for _, n in ipairs(g.drawn) do
     local x, y = xy(n.id)
     local fill = n.functional and "white" or n.frozen and "#8db9e0" or n.input and "#4f8a4f" or "#333"
-    out[#out + 1] = ('<circle cx="%g" cy="%g" r="5" fill="%s" stroke="%s" stroke-width="1.5"><title>%s</title></circle>'):format(x, y, fill,
-      n.frozen and "#3b6ea5" or "#333", xml(n.path .. " " .. n.label))
+    out[#out + 1] = ('<circle cx="%g" cy="%g" r="5" fill="%s" stroke="%s" stroke-width="1.5">'
+      .. "<title>%s</title></circle>"):format(x, y, fill, n.frozen and "#3b6ea5" or "#333",
+      xml(n.path .. " " .. n.label))
     local label = n.label .. (n.bn_eval and " eval" or "") .. (n.run > 1 and (" (run %d)"):format(n.run) or "")
-    out[#out + 1] = ('<text x="%g" y="%g">%s</text><text x="%g" y="%g" fill="#333">%s</text><text x="%g" y="%g" fill="#555">%s</text>'):format(
+    out[#out + 1] = ('<text x="%g" y="%g">%s</text><text x="%g" y="%g" fill="#333">%s</text>'
+      .. '<text x="%g" y="%g" fill="#555">%s</text>'):format(
       text_x, y + 4, xml(n.path), x_label, y + 4, xml(label), x_shape, y + 4, shape_text(n.shape))
     if n.params > 0 then
       local p = text.count(n.params)
-      out[#out + 1] = ('<text x="%g" y="%g" text-anchor="end">%s</text>'):format(x_params, y + 4, n.frozen_params == n.params and "(" .. p .. ")" or p)
+      out[#out + 1] = ('<text x="%g" y="%g" text-anchor="end">%s</text>'):format(x_params, y + 4,
+        n.frozen_params == n.params and "(" .. p .. ")" or p)
     end
-    if n.macs > 0 then out[#out + 1] = ('<text x="%g" y="%g" text-anchor="end">%s</text>'):format(total - 16, y + 4, text.short(n.macs)) end
+    if n.macs > 0 then
+      out[#out + 1] = ('<text x="%g" y="%g" text-anchor="end">%s</text>'):format(total - 16, y + 4, text.short(n.macs))
+    end
   end
   out[#out + 1] = ('<text x="%d" y="%g" fill="#333">%s</text>'):format(LEFT, TOP + count * ROW + 10, xml(g:totals()))
-  out[#out + 1] = ('<text x="%d" y="%g" fill="#777" font-size="11">white: functional, runs but is no module; blue: frozen</text>'):format(LEFT, TOP + count * ROW + 30)
+  out[#out + 1] = ('<text x="%d" y="%g" fill="#777" font-size="11">white: functional, runs but is no module; '
+    .. "blue: frozen</text>"):format(LEFT, TOP + count * ROW + 30)
   out[#out + 1] = "</svg>\n"
   return table.concat(out, "\n")
 end
 
 local function html(g)
-  return ('<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>%s</title></head>\n<body style="margin: 1em; background: white">\n%s</body>\n</html>\n')
-    :format(xml(g.class), svg(g))
+  return ('<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>%s</title></head>\n'
+    .. '<body style="margin: 1em; background: white">\n%s</body>\n</html>\n'):format(xml(g.class), svg(g))
 end
 
 local function in_unicode(f)
@@ -159,7 +178,8 @@ local function in_unicode(f)
 end
 
 local writers = {
-  json = json, dot = in_unicode(dot), svg = in_unicode(svg), html = in_unicode(html), txt = function(g) return g:text(math.huge) .. "\n" end,
+  json = json, dot = in_unicode(dot), svg = in_unicode(svg), html = in_unicode(html),
+  txt = function(g) return g:text(math.huge) .. "\n" end,
 }
 
 -- g:save(path): see view/graph.lua.
@@ -168,7 +188,8 @@ return function(g, path)
   local ending = path:match "%.(%w+)$"
   local write = writers[ending or ""]
   if not write then
-    fault("graph: save: %s: the ending says the format (.svg, .html, .dot, .json, .txt)%s", path, suggest.hint(ending or "", {"svg", "html", "dot", "json", "txt"}))
+    fault("graph: save: %s: the ending says the format (.svg, .html, .dot, .json, .txt)%s", path,
+      suggest.hint(ending or "", {"svg", "html", "dot", "json", "txt"}))
   end
   local ok, why = whole(path, write(g))
   if not ok then fault("graph: save: %s", why) end

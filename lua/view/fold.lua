@@ -24,8 +24,9 @@ local function row_signature(row, above)
   local uses = {}
   for i, id in ipairs(row.inputs) do uses[i] = row.id - id end
   return table.concat({
-    row.path:sub(#above + 1), any_rate[class] and class or row.label, row.shape and table.concat(row.shape, "x") or "", row.params,
-    row.frozen_params, tostring(row.frozen), tostring(row.bn_eval), table.concat(uses, ","),
+    row.path:sub(#above + 1), any_rate[class] and class or row.label,
+    row.shape and table.concat(row.shape, "x") or "", row.params, row.frozen_params,
+    tostring(row.frozen), tostring(row.bn_eval), table.concat(uses, ","),
   }, "|")
 end
 
@@ -79,12 +80,15 @@ end
 -- One row for rows [lo, hi].
 local function folded(list, lo, hi, path, label)
   local last = list[hi]
-  local node = {id = last.id, inputs = {}, path = path, label = label, shape = last.shape, params = 0, frozen_params = 0, macs = 0,
-    frozen = true, run = 1, folds = hi - lo + 1}
+  local node = {
+    id = last.id, inputs = {}, path = path, label = label, shape = last.shape, params = 0, frozen_params = 0,
+    macs = 0, frozen = true, run = 1, folds = hi - lo + 1,
+  }
   local seen = {}
   for i = lo, hi do
     local row = list[i]
-    node.params, node.frozen_params, node.macs = node.params + row.params, node.frozen_params + row.frozen_params, node.macs + row.macs
+    node.params, node.frozen_params = node.params + row.params, node.frozen_params + row.frozen_params
+    node.macs = node.macs + row.macs
     node.frozen = node.frozen and (row.frozen or false)
     for _, id in ipairs(row.inputs) do
       if id < list[lo].id and not seen[id] then

@@ -55,8 +55,10 @@ local function graph(m, ...)
     g.macs = g.macs + row.macs
     if not row.input then ops = ops + 1 end
     g.nodes[row.id] = {
-      id = row.id, inputs = row.inputs, path = row.path, label = row.label, op = row.op or (row.leaf and row.nodes[1].op) or nil,
-      class = row.module and getmetatable(row.module).__name or nil, functional = row.functional or false, input = row.input or false,
+      id = row.id, inputs = row.inputs, path = row.path, label = row.label,
+      op = row.op or (row.leaf and row.nodes[1].op) or nil,
+      class = row.module and getmetatable(row.module).__name or nil,
+      functional = row.functional or false, input = row.input or false,
       shape = plain_shape(row.shape), params = row.params, frozen_params = row.frozen_params, macs = row.macs,
       frozen = row.frozen or false, bn_eval = row.bn_eval or false, run = row.nth or 1,
       runs = row.module and times[row.module] or 1, output = outputs[row.id] or false, parameters = row.tensors,
@@ -128,14 +130,14 @@ function Graph.text(g, width)
     if not n then cells[i] = {l.text, "", "", "", "", "", "", ""}
     else
       cells[i] = {
-        l.text, n.frozen and (text.unicode() and "❄" or "f") or "", n.path, n.input and n.label or label_of(n), n.shape and text.shape(n.shape) or "",
-        params_of(n), n.macs > 0 and text.short(n.macs) or "", n.kernel or "",
+        l.text, n.frozen and (text.unicode() and "❄" or "f") or "", n.path, n.input and n.label or label_of(n),
+        n.shape and text.shape(n.shape) or "", params_of(n), n.macs > 0 and text.short(n.macs) or "", n.kernel or "",
       }
     end
   end
   local columns = {
-    {}, {}, {title = "", cut = "left"}, {title = "operation"}, {title = "output"}, {title = "params", align = "right"}, {title = "MACs", align = "right"},
-    {title = "runs as"},
+    {}, {}, {title = "", cut = "left"}, {title = "operation"}, {title = "output"}, {title = "params", align = "right"},
+    {title = "MACs", align = "right"}, {title = "runs as"},
   }
   local lines, w = text.table(cells, columns)
   local function total()

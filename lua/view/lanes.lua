@@ -5,13 +5,14 @@ local text = require "suture.base.text"
 
 local left, right, up, down = 1, 2, 4, 8
 local box = {
-  [left | right] = "─", [up | down] = "│", [left | down] = "╮", [left | up] = "╯", [right | down] = "╭", [right | up] = "╰",
-  [left | up | down] = "┤", [right | up | down] = "├", [left | right | down] = "┬", [left | right | up] = "┴",
-  [left | right | up | down] = "┼", [up] = "│", [down] = "│", [left] = "─", [right] = "─",
+  [left | right] = "─", [up | down] = "│", [left | down] = "╮", [left | up] = "╯",
+  [right | down] = "╭", [right | up] = "╰", [left | up | down] = "┤", [right | up | down] = "├",
+  [left | right | down] = "┬", [left | right | up] = "┴", [left | right | up | down] = "┼",
+  [up] = "│", [down] = "│", [left] = "─", [right] = "─",
 }
 local plain = {
-  [left | right] = "-", [up | down] = "|", [left | down] = ".", [left | up] = "'", [right | down] = ".", [right | up] = "'",
-  [up] = "|", [down] = "|", [left] = "-", [right] = "-",
+  [left | right] = "-", [up | down] = "|", [left | down] = ".", [left | up] = "'",
+  [right | down] = ".", [right | up] = "'", [up] = "|", [down] = "|", [left] = "-", [right] = "-",
 }
 local marks = {op = {"●", "*"}, functional = {"○", "o"}}
 
@@ -68,7 +69,8 @@ return function(rows, outputs, most)
   end
   for id in pairs(outputs or {}) do users[id] = (users[id] or 0) + 1 end
 
-  local lanes, own, kept, steps, widest = {}, {}, {}, {}, 1 -- lanes[i]: the id that runs there; own[id], kept[id]: its lanes
+  -- lanes[i]: the id that runs there; own[id], kept[id]: its lanes.
+  local lanes, own, kept, steps, widest = {}, {}, {}, {}, 1
   local function step(before, here, mark, joins, row)
     for i = 1, 64 do if lanes[i] or before[i] then widest = math.max(widest, i) end end
     steps[#steps + 1] = {before = before, after = copy(lanes), here = here, mark = mark, joins = joins, row = row}

@@ -19,10 +19,16 @@ local known = {input = true, runs = true, train = true, depth = true, by = true}
 local function arguments(...)
   local opts = trace.arguments("profile", known, ...)
   local runs = opts.runs == nil and 5 or math.tointeger(opts.runs)
-  if not runs or runs < 1 then fault("profile: runs expects a whole number above 0, got %s", options.show(opts.runs)) end
+  if not runs or runs < 1 then
+    fault("profile: runs expects a whole number above 0, got %s", options.show(opts.runs))
+  end
   opts.runs = runs
-  if opts.train ~= nil and type(opts.train) ~= "boolean" then fault("profile: train expects true or false, got %s", options.show(opts.train)) end
-  if opts.by ~= nil and opts.by ~= "time" then fault('profile: by expects "time" (rows come in the order they ran without it), got %s', options.show(opts.by)) end
+  if opts.train ~= nil and type(opts.train) ~= "boolean" then
+    fault("profile: train expects true or false, got %s", options.show(opts.train))
+  end
+  if opts.by ~= nil and opts.by ~= "time" then
+    fault('profile: by expects "time" (rows come in the order they ran without it), got %s', options.show(opts.by))
+  end
   return opts
 end
 
@@ -51,8 +57,12 @@ local function step(m, args)
   local heads = losses.heads(m, table.unpack(args))
   local out = tensors({}, heads)[1]
   if not out then fault("profile: the model gives back no tensor") end
-  local loss = #out.shape == 2 and losses.of(m, {out, table.unpack(heads, 2)}, raw.full({out.shape[1]}, 0, "int64")) or out:mean()
-  if not loss.requires_grad then fault("profile: nothing trains: no parameter the output depends on requires a gradient · m:unfreeze(path) or a new head") end
+  local loss = #out.shape == 2
+    and losses.of(m, {out, table.unpack(heads, 2)}, raw.full({out.shape[1]}, 0, "int64")) or out:mean()
+  if not loss.requires_grad then
+    fault("profile: nothing trains: no parameter the output depends on requires a gradient · m:unfreeze(path) or a new "
+      .. "head")
+  end
   loss:backward()
   return graph.order(loss)
 end
@@ -140,11 +150,13 @@ local function profile(m, ...)
   end
   graph.eval(args)
   core.engine.seed(seed)
-  local steps, between, memory, runs = mode[opts.train and "train" or "eval"](m, function() return measure(m, args, opts) end)
+  local steps, between, memory, runs = mode[opts.train and "train" or "eval"](m,
+    function() return measure(m, args, opts) end)
   local flops, bandwidth = core.engine.peak()
   local p = setmetatable({
-    model = getmetatable(m).__name, inputs = shapes, train = opts.train or false, runs = runs, threads = core.engine.threads(), isa = core.engine.isa,
-    peak_flops = flops, peak_bandwidth = bandwidth, between = between, seconds = between, forward = 0, backward = 0, macs = 0, bytes = 0, memory = memory,
+    model = getmetatable(m).__name, inputs = shapes, train = opts.train or false, runs = runs,
+    threads = core.engine.threads(), isa = core.engine.isa, peak_flops = flops, peak_bandwidth = bandwidth,
+    between = between, seconds = between, forward = 0, backward = 0, macs = 0, bytes = 0, memory = memory,
   }, Profile)
   for _, list in ipairs {m:parameters(), m:buffers()} do
     for _, t in ipairs(list) do p.memory = p.memory + 4 * raw.numel(t) end
@@ -159,9 +171,11 @@ local function profile(m, ...)
   end
   p.of_peak, p.rows = ideal / p.seconds, rows_of(steps, opts.depth)
   for _, r in ipairs(p.rows) do
-    r.share, r.of_peak, r.bound = r.seconds / p.seconds, r.ideal / r.seconds, 2 * r.arithmetic > r.ideal and "compute" or "memory"
+    r.share, r.of_peak = r.seconds / p.seconds, r.ideal / r.seconds
+    r.bound = 2 * r.arithmetic > r.ideal and "compute" or "memory"
     if #r.steps == 1 then
-      r.op, r.fused, r.algorithm, r.step = r.steps[1].op, r.steps[1].fused, r.steps[1].algorithm, kernels.words(r.steps[1])
+      local step = r.steps[1]
+      r.op, r.fused, r.algorithm, r.step = step.op, step.fused, step.algorithm, kernels.words(step)
     else
       r.step, r.algorithm = kernels.count(r.steps)
     end
@@ -176,9 +190,9 @@ local function profile(m, ...)
 end
 
 local columns = {
-  {cut = "left"}, {}, {title = "step"}, {title = "algorithm"}, {title = "output"}, {title = "ms", align = "right"}, {title = "%", align = "right"},
-  {title = "GFLOP/s", align = "right"}, {title = "moved", align = "right"}, {title = "GB/s", align = "right"}, {title = "of peak", align = "right"},
-  {title = "bound"},
+  {cut = "left"}, {}, {title = "step"}, {title = "algorithm"}, {title = "output"}, {title = "ms", align = "right"},
+  {title = "%", align = "right"}, {title = "GFLOP/s", align = "right"}, {title = "moved", align = "right"},
+  {title = "GB/s", align = "right"}, {title = "of peak", align = "right"}, {title = "bound"},
 }
 -- What gives way where the terminal is narrow, in this order: columns left out (true), or shortened to so many letters.
 local narrowing = {{9, true}, {10, true}, {5, true}, {12, true}, {8, true}, {1, 14}, {3, 14}, {4, 14}}
@@ -194,11 +208,13 @@ function Profile.text(p, width)
     above = above or r.of_peak > 1.005
     cells[i] = {
       r.path, r.pass == "backward" and arrow or "", r.step, r.algorithm or "", text.shape(r.shape), ms(r.seconds),
-      ("%.1f"):format(100 * r.share), r.macs > 0 and ("%.0f"):format(2e-9 * r.macs / r.seconds) or "", text.bytes(r.bytes),
-      ("%.1f"):format(1e-9 * r.bytes / r.seconds), ("%.0f%%"):format(100 * r.of_peak), r.bound,
+      ("%.1f"):format(100 * r.share), r.macs > 0 and ("%.0f"):format(2e-9 * r.macs / r.seconds) or "",
+      text.bytes(r.bytes), ("%.1f"):format(1e-9 * r.bytes / r.seconds), ("%.0f%%"):format(100 * r.of_peak), r.bound,
     }
   end
-  cells[#cells + 1] = {"", "", "between steps", "", "", ms(p.between), ("%.1f"):format(100 * p.between / p.seconds), "", "", "", "", ""}
+  cells[#cells + 1] = {
+    "", "", "between steps", "", "", ms(p.between), ("%.1f"):format(100 * p.between / p.seconds), "", "", "", "", "",
+  }
   local lines, w = text.table(cells, columns)
   local function over()
     local sum = -2
@@ -217,14 +233,18 @@ function Profile.text(p, width)
   local sep, input = text.sign "sep", {}
   for i, s in ipairs(p.inputs) do input[i] = text.shape(s) end
   local head = {
-    ("%s ms a %s%s%.0f GFLOP/s%s%.0f%% of peak%speak memory %s"):format(ms(p.seconds), p.train and "step" or "run", sep, 2e-9 * p.macs / p.seconds,
-      sep, 100 * p.of_peak, sep, text.bytes(p.memory)),
+    ("%s ms a %s%s%.0f GFLOP/s%s%.0f%% of peak%speak memory %s"):format(ms(p.seconds), p.train and "step" or "run",
+      sep, 2e-9 * p.macs / p.seconds, sep, 100 * p.of_peak, sep, text.bytes(p.memory)),
     table.concat({p.model, p.train and "training" or "inference", "input " .. table.concat(input, " and "),
-      text.plural(p.threads, "thread") .. ", " .. p.isa, p.runs > 1 and ("median of %d runs"):format(p.runs) or "1 run"}, sep),
+      text.plural(p.threads, "thread") .. ", " .. p.isa,
+      p.runs > 1 and ("median of %d runs"):format(p.runs) or "1 run"}, sep),
   }
   table.move(lines, 1, #lines, #head + 1, head)
-  head[#head + 1] = ("%s%speaks measured here: %.0f GFLOP/s, %.1f GB/s"):format(text.plural(#p.rows, "row"), sep, 1e-9 * p.peak_flops, 1e-9 * p.peak_bandwidth)
-  if p.train then head[#head + 1] = ("forward %s ms%s%s backward %s ms"):format(ms(p.forward), sep, arrow, ms(p.backward)) end
+  head[#head + 1] = ("%s%speaks measured here: %.0f GFLOP/s, %.1f GB/s"):format(text.plural(#p.rows, "row"), sep,
+    1e-9 * p.peak_flops, 1e-9 * p.peak_bandwidth)
+  if p.train then
+    head[#head + 1] = ("forward %s ms%s%s backward %s ms"):format(ms(p.forward), sep, arrow, ms(p.backward))
+  end
   if above then head[#head + 1] = "above 100%: Winograd multiplies less, caches outdo memory" end
   for i, line in ipairs(head) do head[i] = text.cut(line, width) end
   return table.concat(head, "\n")

@@ -103,7 +103,10 @@ function rows.of(t, opts)
   end
   local function input_row(order, label, path)
     local n = t.by[order]
-    local row = add {input = true, inputs = {}, nodes = {n}, path = path or "input", label = label or "", shape = n and n.shape, params = 0, frozen_params = 0, macs = 0}
+    local row = add {
+      input = true, inputs = {}, nodes = {n}, path = path or "input", label = label or "", shape = n and n.shape,
+      params = 0, frozen_params = 0, macs = 0,
+    }
     row_of[order] = row
     return row
   end
@@ -123,13 +126,18 @@ function rows.of(t, opts)
       if not row then
         if unit then
           local m = unit.module
-          row = {call = unit, module = m, path = unit.path, label = words.brief(m) .. hooked(m), inputs = {}, nodes = {},
-            frozen = all_frozen(m), bn_eval = kind_of_bn(m) == "eval", nth = unit.nth, leaf = is_leaf_module(m)}
+          row = {
+            call = unit, module = m, path = unit.path, label = words.brief(m) .. hooked(m), inputs = {}, nodes = {},
+            frozen = all_frozen(m), bn_eval = kind_of_bn(m) == "eval", nth = unit.nth, leaf = is_leaf_module(m),
+          }
         else
           local name = op_name(n, t)
           local extra = attributes(n, name)
-          row = {functional = true, op = name, path = call and call.path or "", label = extra ~= "" and ("%s(%s)"):format(name, extra) or name,
-            inputs = {}, nodes = {}, frozen = call and all_frozen(call.module) or false, call = call, nth = call and call.nth or 1}
+          row = {
+            functional = true, op = name, path = call and call.path or "",
+            label = extra ~= "" and ("%s(%s)"):format(name, extra) or name, inputs = {}, nodes = {},
+            frozen = call and all_frozen(call.module) or false, call = call, nth = call and call.nth or 1,
+          }
         end
         row.params, row.frozen_params, row.macs, row.tensors = 0, 0, 0, {}
         -- Values from outside the part that is drawn get rows of their own first.
@@ -167,11 +175,15 @@ function rows.of(t, opts)
               if known.parameter and not counted[x.tensor] then
                 counted[x.tensor] = true
                 row.params = row.params + x.numel
-                if not x.requires_grad and not raw.requires_grad(x.tensor) then row.frozen_params = row.frozen_params + x.numel end
+                if not x.requires_grad and not raw.requires_grad(x.tensor) then
+                  row.frozen_params = row.frozen_params + x.numel
+                end
               end
             elseif #x.shape == 0 and row.functional then
               local ok, v = pcall(raw.item, x.tensor)
-              if ok then row.label = ("%s %s"):format(row.label, type(v) == "number" and ("%g"):format(v) or tostring(v)) end
+              if ok then
+                row.label = ("%s %s"):format(row.label, type(v) == "number" and ("%g"):format(v) or tostring(v))
+              end
             end
           end
         end

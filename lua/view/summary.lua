@@ -34,8 +34,9 @@ local function summary(m, ...)
     local total, still = counts.all(sub)
     local leaf = #rawget(sub, "_names") == 0
     s.rows[#s.rows + 1] = {
-      class = getmetatable(sub).__name, name = call.path:match "[^.]*$", path = call.path, depth = call.depth, index = number[call.depth],
-      input = call.input_shape, output = call.shape, params = total, still = still, own = (counts.own(sub)), leaf = leaf,
+      class = getmetatable(sub).__name, name = call.path:match "[^.]*$", path = call.path, depth = call.depth,
+      index = number[call.depth], input = call.input_shape, output = call.shape,
+      params = total, still = still, own = (counts.own(sub)), leaf = leaf,
       macs = macs[call] or 0, recursive = run[sub] > 1, frozen = rawget(sub, "_frozen"),
     }
     if leaf and total > 0 and call.shape then
@@ -58,7 +59,9 @@ local function summary(m, ...)
 end
 
 local function scaled(n)
-  if n >= 1e12 then return "T", n / 1e12 elseif n >= 1e9 then return "G", n / 1e9 elseif n >= 1e6 then return "M", n / 1e6 end
+  if n >= 1e12 then return "T", n / 1e12
+  elseif n >= 1e9 then return "G", n / 1e9
+  elseif n >= 1e6 then return "M", n / 1e6 end
   return "K", n / 1e3
 end
 
@@ -80,7 +83,8 @@ function Summary.__tostring(s)
       for d = 1, r.depth - 1 do lead = lead .. (more_at(i, d) and (unicode and "│    " or "|    ") or "     ") end
       lead = lead .. (r.depth == 1 and (unicode and "├─" or "|-") or (unicode and "└─" or "`-"))
     end
-    local name = r.depth == 0 and r.class or ("%s (%s): %d-%d"):format(r.class, r.name ~= "" and r.name or "-", r.depth, r.index)
+    local name = r.depth == 0 and r.class
+      or ("%s (%s): %d-%d"):format(r.class, r.name ~= "" and r.name or "-", r.depth, r.index)
     local params = "--"
     local n = (r.leaf or r.depth == s.depth) and r.params or r.own
     if r.recursive and n > 0 then params = "(recursive)"
@@ -118,7 +122,8 @@ function Summary.__tostring(s)
   local function mb(n) return ("%.2f"):format(n / 1e6) end
   for _, l in ipairs {
     rule, "Total params: " .. text.count(s.total_params), "Trainable params: " .. text.count(s.trainable_params),
-    "Non-trainable params: " .. text.count(s.non_trainable_params), ("Total mult-adds (%s): %.2f"):format(unit, value), rule,
+    "Non-trainable params: " .. text.count(s.non_trainable_params),
+    ("Total mult-adds (%s): %.2f"):format(unit, value), rule,
     "Input size (MB): " .. mb(s.total_input_bytes), "Forward/backward pass size (MB): " .. mb(s.total_output_bytes),
     "Params size (MB): " .. mb(s.total_param_bytes),
     "Estimated Total Size (MB): " .. mb(s.total_input_bytes + s.total_output_bytes + s.total_param_bytes), rule,

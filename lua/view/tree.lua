@@ -7,7 +7,9 @@ local counts = require("suture.view.counts").all
 local function marks_of(m, parent, total, still)
   local marks = {}
   if rawget(m, "_frozen") then
-    if not (parent and rawget(parent, "_frozen")) then marks[#marks + 1] = text.sign "frozen" .. (text.unicode() and " frozen" or "") end
+    if not (parent and rawget(parent, "_frozen")) then
+      marks[#marks + 1] = text.sign "frozen" .. (text.unicode() and " frozen" or "")
+    end
   elseif total > 0 and still == total then
     if not (parent and parent._still) then marks[#marks + 1] = "no grad" end
   elseif still > 0 then marks[#marks + 1] = ("%s no grad"):format(text.count(still)) end
@@ -35,7 +37,8 @@ local function tree_lines(m, words_of)
     local head = indent .. (name and "(" .. name .. "): " or "")
     local class = getmetatable(sub).__name
     local total, still = counts(sub)
-    local marks = marks_of(sub, parent and {_frozen = parent._frozen, training = parent.training, _still = parent_still}, total, still)
+    local above = parent and {_frozen = parent._frozen, training = parent.training, _still = parent_still}
+    local marks = marks_of(sub, above, total, still)
     if inserted[sub] then marks = marks .. (marks ~= "" and text.sign "sep" or "") .. inserted[sub] end
     local n = total > 0 and text.count(total) or ""
     local extra = words_of(sub)
@@ -56,7 +59,8 @@ local function tree_lines(m, words_of)
     rows[#rows + 1] = {("%s%s(%s"):format(head, class, extra), n, marks}
     for _, p in ipairs(own) do
       local t = sub._params[p]
-      rows[#rows + 1] = {("%s  (%s): Parameter%s"):format(indent, p, text.tuple(raw.shape(t))), text.count(raw.numel(t)), ""}
+      local shown = ("%s  (%s): Parameter%s"):format(indent, p, text.tuple(raw.shape(t)))
+      rows[#rows + 1] = {shown, text.count(raw.numel(t)), ""}
     end
     for _, child in ipairs(sub._names) do
       visit(sub._children[child], child, depth + 1, sub, total > 0 and still == total)
@@ -82,7 +86,8 @@ local function tree(m)
   end
   local n, still = counts(m)
   if #m._names > 0 then
-    lines[#lines + 1] = ("%s%s"):format(text.plural(n, "parameter"), still > 0 and (", %s of them do not train"):format(text.count(still)) or "")
+    local frozen = still > 0 and (", %s of them do not train"):format(text.count(still)) or ""
+    lines[#lines + 1] = ("%s%s"):format(text.plural(n, "parameter"), frozen)
   end
   return table.concat(lines, "\n")
 end

@@ -62,8 +62,9 @@ local MEAN, STD = {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}
 
 local variants = {}
 for depth, set in pairs { -- file, accuracy (100 - test error as published), megabytes
-  [20] = {"resnet20-12fca82f.th", 91.73, 1.0}, [32] = {"resnet32-d509ac18.th", 92.63, 1.8}, [44] = {"resnet44-014dd654.th", 93.10, 2.6},
-  [56] = {"resnet56-4bfd9763.th", 93.39, 3.3}, [110] = {"resnet110-1d1ed7c2.th", 93.68, 6.7},
+  [20] = {"resnet20-12fca82f.th", 91.73, 1.0}, [32] = {"resnet32-d509ac18.th", 92.63, 1.8},
+  [44] = {"resnet44-014dd654.th", 93.10, 2.6}, [56] = {"resnet56-4bfd9763.th", 93.39, 3.3},
+  [110] = {"resnet110-1d1ed7c2.th", 93.68, 6.7},
 } do
   local file = set[1]
   variants["cifar_resnet" .. depth] = {
@@ -80,7 +81,9 @@ end
 local function build(spec, o)
   local m = nn.init.skip(function() return CifarResNet(spec.blocks, o) end)
   for sub in m:modules() do
-    if sub.weight and (getmetatable(sub) == nn.Conv2d or getmetatable(sub) == nn.Linear) then nn.init.kaiming_normal_(sub.weight) end
+    if sub.weight and (getmetatable(sub) == nn.Conv2d or getmetatable(sub) == nn.Linear) then
+      nn.init.kaiming_normal_(sub.weight)
+    end
   end
   local bound = 1 / math.sqrt(m.linear.in_features)
   nn.init.uniform_(m.linear.bias, -bound, bound)

@@ -187,7 +187,8 @@ end
 function CoAtNet:forward(x)
   local _, _, h, w = table.unpack(x.shape)
   if h ~= self.image_size or w ~= self.image_size then
-    fault("this CoAtNet expects pictures of %d×%d, got %s: image_size = %d makes one that fits", self.image_size, self.image_size, x.shape, h)
+    fault("this CoAtNet expects pictures of %d×%d, got %s: image_size = %d makes one that fits", self.image_size,
+      self.image_size, x.shape, h)
   end
   x = self.stages(self.stem(x))
   return self.head(self.norm and self.norm(x) or x)
@@ -208,7 +209,8 @@ local function reset(m)
           local _, fan_out = init.fans("coatnet", conv.weight)
           if convolutional then init.normal_(conv.weight, 0, math.sqrt(2 * conv.groups / fan_out))
           else init.xavier_uniform_(conv.weight) end
-          if conv.bias and path:find "^mlp" then init.normal_(conv.bias, 0, 1e-6) elseif conv.bias then init.zeros_(conv.bias) end
+          if conv.bias and path:find "^mlp" then init.normal_(conv.bias, 0, 1e-6)
+          elseif conv.bias then init.zeros_(conv.bias) end
         end
       end
       if block.attn then init.trunc_normal_(block.attn.rel_pos.relative_position_bias_table, 0, 0.02) end
@@ -219,7 +221,8 @@ end
 -- Published by timm's author; the hash is in the file name.
 local function timm(file, accuracy, resize)
   return {{
-    name = "sw_in1k", file = file, url = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights-maxx/" .. file,
+    name = "sw_in1k", file = file,
+    url = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights-maxx/" .. file,
     classes = 1000, class_names = function() return require "suture.zoo.common.imagenet" end,
     resize = resize, crop = 224, interpolation = "bicubic", mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5},
     accuracy = accuracy, license = "Apache-2.0 (timm)",
@@ -230,16 +233,20 @@ end
 -- block. It does not say so, but its numbers of parameters (25, 42, 75, 168, 275 million) have room for a hidden layer
 -- in the head.
 local function paper(stem, depths, widths)
-  return {stem = {stem, stem}, depths = depths, widths = widths, act = nn.GELU, se_act = nn.SiLU, pool = "max", stride = "1x1",
-    expand_output = true, conv_bias = true, transformer_shortcut_bias = true, se_early = false, pre_norm_act = false,
-    hidden = true}
+  return {
+    stem = {stem, stem}, depths = depths, widths = widths, act = nn.GELU, se_act = nn.SiLU, pool = "max",
+    stride = "1x1", expand_output = true, conv_bias = true, transformer_shortcut_bias = true, se_early = false,
+    pre_norm_act = false, hidden = true,
+  }
 end
 
 -- timm's: average pooling, SiLU, widths grow at the end of a block.
 local function rw(depths, widths, o)
-  return {stem = {32, 64}, depths = depths, widths = widths, act = nn.SiLU, se_act = o.se_act, pool = "avg", stride = o.stride,
-    expand_output = false, conv_bias = o.bias, transformer_shortcut_bias = o.bias, se_early = not o.bias, pre_norm_act = not o.bias,
-    weights = o.weights}
+  return {
+    stem = {32, 64}, depths = depths, widths = widths, act = nn.SiLU, se_act = o.se_act, pool = "avg",
+    stride = o.stride, expand_output = false, conv_bias = o.bias, transformer_shortcut_bias = o.bias,
+    se_early = not o.bias, pre_norm_act = not o.bias, weights = o.weights,
+  }
 end
 
 local variants = {

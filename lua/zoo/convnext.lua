@@ -37,8 +37,9 @@ local ConvNeXt = nn.class "ConvNeXt"
 function ConvNeXt:init(widths, layers, o)
   local total, past = 0, 0
   for _, n in ipairs(layers) do total = total + n end
-  self.features = nn.Sequential(blocks.conv_norm_act(o.in_chans, widths[1], 4, {stride = 4, padding = 0, bias = true, act = false,
-    norm = function(c) return nn.LayerNorm2d(c, EPS) end}))
+  self.features = nn.Sequential(blocks.conv_norm_act(o.in_chans, widths[1], 4, {
+    stride = 4, padding = 0, bias = true, act = false, norm = function(c) return nn.LayerNorm2d(c, EPS) end,
+  }))
   for i, width in ipairs(widths) do
     local stage = nn.Sequential()
     for _ = 1, layers[i] do
@@ -86,14 +87,16 @@ end
 -- Names in timm (convnext.py), and in the paper's own files.
 local function stage_of(step) return function(s, rest) return ("features.%d.%s"):format(2 * s + step, rest) end end
 local theirs = {
-  {"^stem%.(.+)$", "features.0.%1"}, {"^stages%.(%d)%.blocks%.(.+)$", stage_of(1)}, {"^stages%.(%d)%.downsample%.(.+)$", stage_of(0)},
+  {"^stem%.(.+)$", "features.0.%1"}, {"^stages%.(%d)%.blocks%.(.+)$", stage_of(1)},
+  {"^stages%.(%d)%.downsample%.(.+)$", stage_of(0)},
   {"^head%.norm%.(.+)$", "classifier.0.%1"}, {"^head%.fc%.(.+)$", "classifier.2.%1"},
-  {"^downsample_layers%.(%d)%.(.+)$", stage_of(0)}, {"^stages%.(%d)%.(%d.+)$", stage_of(1)}, {"^norm%.(%w+)$", "classifier.0.%1"},
+  {"^downsample_layers%.(%d)%.(.+)$", stage_of(0)}, {"^stages%.(%d)%.(%d.+)$", stage_of(1)},
+  {"^norm%.(%w+)$", "classifier.0.%1"},
   {"^head%.(%w+)$", "classifier.2.%1"},
 }
 local parts = { -- of a block
-  gamma = "layer_scale", conv_dw = "block.0", dwconv = "block.0", norm = "block.2", ["mlp.fc1"] = "block.3", pwconv1 = "block.3",
-  ["mlp.fc2"] = "block.5", pwconv2 = "block.5",
+  gamma = "layer_scale", conv_dw = "block.0", dwconv = "block.0", norm = "block.2",
+  ["mlp.fc1"] = "block.3", pwconv1 = "block.3", ["mlp.fc2"] = "block.5", pwconv2 = "block.5",
 }
 local function rename(name)
   local new = names.first(name, theirs)

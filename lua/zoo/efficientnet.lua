@@ -34,7 +34,8 @@ function MBConv:init(i, o, opts)
   local norm, wide = norm_of(opts), i * (opts.expand or 1)
   self.block = nn.Sequential()
   if wide ~= i then self.block:append(blocks.conv_norm_act(i, wide, 1, {norm = norm, act = nn.SiLU})) end
-  self.block:append(blocks.conv_norm_act(wide, wide, opts.kernel or 3, {stride = opts.stride, groups = wide, norm = norm, act = nn.SiLU}))
+  self.block:append(blocks.conv_norm_act(wide, wide, opts.kernel or 3,
+    {stride = opts.stride, groups = wide, norm = norm, act = nn.SiLU}))
   self.block:append(nn.SqueezeExcitation(wide, math.max(1, i // 4), {activation = nn.SiLU}))
   self.block:append(blocks.conv_norm_act(wide, o, 1, {norm = norm, act = false}))
   residual(self, i, o, opts)
@@ -62,12 +63,15 @@ local EfficientNet = nn.class "EfficientNet"
 function EfficientNet:init(spec, o)
   local norm, total, past = norm_of {eps = o.eps, momentum = spec.momentum}, 0, 0
   for _, s in ipairs(spec.stages) do total = total + s.layers end
-  self.features = nn.Sequential(blocks.conv_norm_act(o.in_chans, spec.stages[1].i, 3, {stride = 2, norm = norm, act = nn.SiLU}))
+  self.features = nn.Sequential(blocks.conv_norm_act(o.in_chans, spec.stages[1].i, 3,
+    {stride = 2, norm = norm, act = nn.SiLU}))
   for _, s in ipairs(spec.stages) do
     local stage = nn.Sequential()
     for b = 1, s.layers do
-      stage:append(s.block(b == 1 and s.i or s.o, s.o, {expand = s.expand, kernel = s.kernel, stride = b == 1 and s.stride or 1,
-        drop = o.stochastic_depth_prob * past / total, eps = o.eps, momentum = spec.momentum}))
+      stage:append(s.block(b == 1 and s.i or s.o, s.o, {
+        expand = s.expand, kernel = s.kernel, stride = b == 1 and s.stride or 1,
+        drop = o.stochastic_depth_prob * past / total, eps = o.eps, momentum = spec.momentum,
+      }))
       past = past + 1
     end
     self.features:append(stage)
@@ -84,20 +88,23 @@ end
 -- Rows: block, expansion, kernel, stride, channels in, channels out, layers. B0 is table 1 of the first paper; B1 to B7
 -- have `width` times its channels, in whole eights, and `depth` times its layers.
 local B0 = {
-  {MBConv, 1, 3, 1, 32, 16, 1}, {MBConv, 6, 3, 2, 16, 24, 2}, {MBConv, 6, 5, 2, 24, 40, 2}, {MBConv, 6, 3, 2, 40, 80, 3},
-  {MBConv, 6, 5, 1, 80, 112, 3}, {MBConv, 6, 5, 2, 112, 192, 4}, {MBConv, 6, 3, 1, 192, 320, 1},
+  {MBConv, 1, 3, 1, 32, 16, 1}, {MBConv, 6, 3, 2, 16, 24, 2}, {MBConv, 6, 5, 2, 24, 40, 2},
+  {MBConv, 6, 3, 2, 40, 80, 3}, {MBConv, 6, 5, 1, 80, 112, 3}, {MBConv, 6, 5, 2, 112, 192, 4},
+  {MBConv, 6, 3, 1, 192, 320, 1},
 }
 local S = { -- table 4 of the second paper, as published in the end
   {FusedMBConv, 1, 3, 1, 24, 24, 2}, {FusedMBConv, 4, 3, 2, 24, 48, 4}, {FusedMBConv, 4, 3, 2, 48, 64, 4},
   {MBConv, 4, 3, 2, 64, 128, 6}, {MBConv, 6, 3, 1, 128, 160, 9}, {MBConv, 6, 3, 2, 160, 256, 15},
 }
 local M = {
-  {FusedMBConv, 1, 3, 1, 24, 24, 3}, {FusedMBConv, 4, 3, 2, 24, 48, 5}, {FusedMBConv, 4, 3, 2, 48, 80, 5}, {MBConv, 4, 3, 2, 80, 160, 7},
-  {MBConv, 6, 3, 1, 160, 176, 14}, {MBConv, 6, 3, 2, 176, 304, 18}, {MBConv, 6, 3, 1, 304, 512, 5},
+  {FusedMBConv, 1, 3, 1, 24, 24, 3}, {FusedMBConv, 4, 3, 2, 24, 48, 5}, {FusedMBConv, 4, 3, 2, 48, 80, 5},
+  {MBConv, 4, 3, 2, 80, 160, 7}, {MBConv, 6, 3, 1, 160, 176, 14}, {MBConv, 6, 3, 2, 176, 304, 18},
+  {MBConv, 6, 3, 1, 304, 512, 5},
 }
 local L = {
-  {FusedMBConv, 1, 3, 1, 32, 32, 4}, {FusedMBConv, 4, 3, 2, 32, 64, 7}, {FusedMBConv, 4, 3, 2, 64, 96, 7}, {MBConv, 4, 3, 2, 96, 192, 10},
-  {MBConv, 6, 3, 1, 192, 224, 19}, {MBConv, 6, 3, 2, 224, 384, 25}, {MBConv, 6, 3, 1, 384, 640, 7},
+  {FusedMBConv, 1, 3, 1, 32, 32, 4}, {FusedMBConv, 4, 3, 2, 32, 64, 7}, {FusedMBConv, 4, 3, 2, 64, 96, 7},
+  {MBConv, 4, 3, 2, 96, 192, 10}, {MBConv, 6, 3, 1, 192, 224, 19}, {MBConv, 6, 3, 2, 224, 384, 25},
+  {MBConv, 6, 3, 1, 384, 640, 7},
 }
 
 local function stages(rows, width, depth)
@@ -130,14 +137,17 @@ local function slow(spec)
   return spec
 end
 
-local function v2(rows, dropout, set) return {stages = stages(rows, 1, 1), last = 1280, dropout = dropout, eps = 1e-3, weights = sets(set)} end
+local function v2(rows, dropout, set)
+  return {stages = stages(rows, 1, 1), last = 1280, dropout = dropout, eps = 1e-3, weights = sets(set)}
+end
 
 local variants = {
   efficientnet_b0 = b(1.0, 1.0, 0.2,
     {"efficientnet_b0_rwightman-3dd342df.pth", accuracy = 77.692, megabytes = 20.5, resize = 256, crop = 224}),
   efficientnet_b1 = b(1.0, 1.1, 0.2,
     {"efficientnet_b1_rwightman-533bc792.pth", accuracy = 78.642, megabytes = 30.1, resize = 256, crop = 240},
-    {"efficientnet_b1-c27df63c.pth", accuracy = 79.838, megabytes = 30.1, resize = 255, crop = 240, interpolation = "bilinear"}),
+    {"efficientnet_b1-c27df63c.pth", accuracy = 79.838, megabytes = 30.1, resize = 255, crop = 240,
+      interpolation = "bilinear"}),
   efficientnet_b2 = b(1.1, 1.2, 0.3,
     {"efficientnet_b2_rwightman-bcdf34b7.pth", accuracy = 80.608, megabytes = 35.2, resize = 288, crop = 288}),
   efficientnet_b3 = b(1.2, 1.4, 0.3,
@@ -151,11 +161,14 @@ local variants = {
   efficientnet_b7 = slow(b(2.0, 3.1, 0.5,
     {"efficientnet_b7_lukemelas-dcc49843.pth", accuracy = 84.122, megabytes = 254.7, resize = 600, crop = 600})),
   efficientnet_v2_s = v2(S, 0.2,
-    {"efficientnet_v2_s-dd5fe13b.pth", accuracy = 84.228, megabytes = 82.7, resize = 384, crop = 384, interpolation = "bilinear"}),
+    {"efficientnet_v2_s-dd5fe13b.pth", accuracy = 84.228, megabytes = 82.7, resize = 384, crop = 384,
+      interpolation = "bilinear"}),
   efficientnet_v2_m = v2(M, 0.3,
-    {"efficientnet_v2_m-dc08266a.pth", accuracy = 85.112, megabytes = 208.0, resize = 480, crop = 480, interpolation = "bilinear"}),
+    {"efficientnet_v2_m-dc08266a.pth", accuracy = 85.112, megabytes = 208.0, resize = 480, crop = 480,
+      interpolation = "bilinear"}),
   efficientnet_v2_l = v2(L, 0.4,
-    {"efficientnet_v2_l-59c71312.pth", accuracy = 85.808, megabytes = 454.6, resize = 480, crop = 480, mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5}}),
+    {"efficientnet_v2_l-59c71312.pth", accuracy = 85.808, megabytes = 454.6, resize = 480, crop = 480,
+      mean = {0.5, 0.5, 0.5}, std = {0.5, 0.5, 0.5}}),
 }
 
 local function build(spec, o)
@@ -172,7 +185,8 @@ end
 -- Names in timm (efficientnet.py) of B0 to B7. Those it calls tf_efficientnet_… fill up borders another way, which no
 -- name tells.
 local rename = timm.rename(
-  {conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "features.8.0", bn2 = "features.8.1", classifier = "classifier.1"},
+  {conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "features.8.0", bn2 = "features.8.1",
+    classifier = "classifier.1"},
   function(at) return ("features.%d.%d.block.%d.%s%s"):format(at.stage + 1, at.block, at.layer, at.part, at.kind) end)
 
 -- Parameters, tensors of the state dict, multiply-adds of one picture: scripts/costs.lua writes them.

@@ -113,7 +113,8 @@ local counted = {
 return {
   counted = counted,
   variants = {googlenet = {weights = {torchvision.set("IMAGENET1K_V1", "googlenet-1378be20.pth",
-    {accuracy = 69.778, megabytes = 49.7, options = {transform_input = true, aux_logits = false}})}}}, -- its heads are untrained
+    -- Its heads are untrained.
+    {accuracy = 69.778, megabytes = 49.7, options = {transform_input = true, aux_logits = false}})}}},
   parts = {Inception, InceptionAux, conv}, build = build, stem = "conv1.conv", head = "fc", classes = 1000, size = 224,
   mean = torchvision.mean, std = torchvision.std,
   options = "aux_logits:bool=true transform_input:bool=false dropout:prob=0.2 dropout_aux:prob=0.7",

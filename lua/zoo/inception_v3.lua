@@ -42,7 +42,9 @@ function InceptionB:init(inplanes)
 end
 
 function InceptionB:forward(x)
-  return tensor.cat({self.branch3x3(x), self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x))), F.max_pool2d(x, 3, 2)}, 1)
+  return tensor.cat({
+    self.branch3x3(x), self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x))), F.max_pool2d(x, 3, 2),
+  }, 1)
 end
 
 local InceptionC = nn.class "InceptionC"

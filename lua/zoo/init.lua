@@ -91,8 +91,10 @@ local function listed(list)
     local size = first and first.crop or family.size
     rows[i] = {name, text.short(params), text.short(macs), ("%d"):format(size), table.concat(sets, text.sign "sep")}
   end
-  return table.concat(text.table(rows, {{title = "name"}, {title = "parameters", align = "right"}, {title = "MACs", align = "right"},
-    {title = "input", align = "right"}, {title = "weights (top-1 %)"}}), "\n")
+  return table.concat(text.table(rows, {
+    {title = "name"}, {title = "parameters", align = "right"}, {title = "MACs", align = "right"},
+    {title = "input", align = "right"}, {title = "weights (top-1 %)"},
+  }), "\n")
 end
 
 --- zoo.list([glob]): the names of the architectures, as a list; zoo.list("*18"). It shows itself as a table:
@@ -109,12 +111,16 @@ local function sets_shown(sets)
   local rows = {}
   for i, set in ipairs(sets) do
     local input = (set.resize and set.resize .. text.sign "arrow" or "") .. set.crop
-    rows[i] = {set.name, set.accuracy and ("%.3f"):format(set.accuracy), ("%d"):format(set.classes), input, set.interpolation,
-      set.megabytes and ("%.1f MB"):format(set.megabytes), set.file, set.license}
+    rows[i] = {
+      set.name, set.accuracy and ("%.3f"):format(set.accuracy), ("%d"):format(set.classes), input, set.interpolation,
+      set.megabytes and ("%.1f MB"):format(set.megabytes), set.file, set.license,
+    }
   end
-  return table.concat(text.table(rows, {{title = "name"}, {title = "top-1 %", align = "right"}, {title = "classes", align = "right"},
+  return table.concat(text.table(rows, {
+    {title = "name"}, {title = "top-1 %", align = "right"}, {title = "classes", align = "right"},
     {title = "input", align = "right"}, {title = "resized"}, {title = "size", align = "right"}, {title = "file"},
-    {title = "licence"}}), "\n")
+    {title = "licence"},
+  }), "\n")
 end
 
 --- zoo.weights(name): the published sets of weights of an architecture, as a list: {name =, file =, url =, classes =,

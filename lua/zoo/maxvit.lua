@@ -69,7 +69,8 @@ local PartitionAttentionLayer = nn.class "PartitionAttentionLayer"
 -- what attention and the linear maps give.
 function PartitionAttentionLayer:init(dim, head_dim, size, kind, drop, attention_dropout, mlp_dropout)
   self.size, self.grid = size, kind == "grid"
-  self.attn_layer = nn.Sequential(nn.LayerNorm(dim), RelativeAttention(dim, head_dim, size), nn.Dropout(attention_dropout or 0))
+  self.attn_layer = nn.Sequential(nn.LayerNorm(dim), RelativeAttention(dim, head_dim, size),
+    nn.Dropout(attention_dropout or 0))
   self.mlp_layer = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim),
     nn.Dropout(mlp_dropout or 0))
   self.stochastic_dropout = nn.StochasticDepth(drop, "row")
@@ -79,8 +80,8 @@ function PartitionAttentionLayer:forward(x)
   local n, C, H, W = table.unpack(x.shape)
   local size = self.size
   if H % size + W % size > 0 then
-    fault("this MaxVit cuts pictures into parts of %d×%d places, which do not divide %d×%d: image_size and partition_size make one that fits",
-      size, size, H, W)
+    fault("this MaxVit cuts pictures into parts of %d×%d places, which do not divide %d×%d: image_size and "
+      .. "partition_size make one that fits", size, size, H, W)
   end
   local rows, columns = H // size, W // size
   x = x:permute(0, 2, 3, 1)
@@ -116,9 +117,11 @@ local MaxVit = nn.class "MaxVit"
 function MaxVit:init(spec, o)
   local last = o.image_size / 32 -- places across at the end
   if last % o.partition_size ~= 0 then
-    fault("maxvit: image_size is a multiple of 32 times partition_size, %d, got %d", 32 * o.partition_size, o.image_size)
+    fault("maxvit: image_size is a multiple of 32 times partition_size, %d, got %d", 32 * o.partition_size,
+      o.image_size)
   end
-  self.stem = nn.Sequential(conv(o.in_chans, spec.stem, 3, 2), blocks.conv_norm_act(spec.stem, spec.stem, 3, {norm = false, act = false}))
+  self.stem = nn.Sequential(conv(o.in_chans, spec.stem, 3, 2),
+    blocks.conv_norm_act(spec.stem, spec.stem, 3, {norm = false, act = false}))
   self.blocks = nn.ModuleList()
   local total, nth, i = -1, 0, spec.stem
   for _, n in ipairs(o.depths) do total = total + n end
@@ -126,7 +129,8 @@ function MaxVit:init(spec, o)
     local layers = {}
     for l = 1, n do
       local drop = o.stochastic_depth_prob * nth / math.max(1, total)
-      layers[l] = MaxVitLayer(i, spec.widths[s], l == 1 and 2 or 1, spec.head_dim, o.partition_size, drop, o.attention_dropout, o.mlp_dropout)
+      layers[l] = MaxVitLayer(i, spec.widths[s], l == 1 and 2 or 1, spec.head_dim, o.partition_size, drop,
+        o.attention_dropout, o.mlp_dropout)
       i, nth = spec.widths[s], nth + 1
     end
     self.blocks:append(MaxVitBlock(layers))
@@ -155,9 +159,12 @@ local function reset(m)
 end
 
 local variants = {
-  maxvit_t = {stem = 64, widths = {64, 128, 256, 512}, depths = {2, 2, 5, 2}, head_dim = 32, partition_size = 7, stochastic_depth_prob = 0.2,
+  maxvit_t = {
+    stem = 64, widths = {64, 128, 256, 512}, depths = {2, 2, 5, 2}, head_dim = 32, partition_size = 7,
+    stochastic_depth_prob = 0.2,
     weights = {torchvision.set("IMAGENET1K_V1", "maxvit_t-bc5ab103.pth",
-      {accuracy = 83.700, megabytes = 118.8, resize = 224, interpolation = "bicubic"})}},
+      {accuracy = 83.700, megabytes = 118.8, resize = 224, interpolation = "bicubic"})},
+  },
 }
 
 local function build(spec, o)

@@ -29,7 +29,9 @@ function InvertedResidual:forward(x)
 end
 
 -- Channels, kernel, stride of the first, expansion, blocks.
-local stacks = {{24, 3, 2, 3, 3}, {40, 5, 2, 3, 3}, {80, 5, 2, 6, 3}, {96, 3, 1, 6, 2}, {192, 5, 2, 6, 4}, {320, 3, 1, 6, 1}}
+local stacks = {
+  {24, 3, 2, 3, 3}, {40, 5, 2, 3, 3}, {80, 5, 2, 6, 3}, {96, 3, 1, 6, 2}, {192, 5, 2, 6, 4}, {320, 3, 1, 6, 1},
+}
 
 local MNASNet = nn.class "MNASNet"
 
@@ -53,7 +55,8 @@ end
 function MNASNet:forward(x) return self.classifier(self.layers(x):mean {2, 3}) end
 
 local function variant(alpha, file, accuracy, megabytes, resize)
-  return {alpha = alpha, weights = {torchvision.set("IMAGENET1K_V1", file, {accuracy = accuracy, megabytes = megabytes, resize = resize})}}
+  local set = torchvision.set("IMAGENET1K_V1", file, {accuracy = accuracy, megabytes = megabytes, resize = resize})
+  return {alpha = alpha, weights = {set}}
 end
 
 local variants = {
@@ -72,7 +75,8 @@ local function build(spec, o)
 end
 
 -- Names in timm (efficientnet.py's mnasnet_050 to mnasnet_140), where the first layers are stage 0.
-local rename = timm.rename({conv_stem = "layers.0", bn1 = "layers.1", conv_head = "layers.14", bn2 = "layers.15", classifier = "classifier.1"},
+local rename = timm.rename(
+  {conv_stem = "layers.0", bn1 = "layers.1", conv_head = "layers.14", bn2 = "layers.15", classifier = "classifier.1"},
   function(at)
     local place = tonumber(at.part) and 3 * at.layer + at.part
     if not place then return nil end -- attention, which form B1 has not

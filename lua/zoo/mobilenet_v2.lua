@@ -18,7 +18,9 @@ function InvertedResidual:init(inplanes, planes, stride, expand)
   local hidden = inplanes * expand
   self.conv = nn.Sequential()
   if expand ~= 1 then self.conv:append(conv(inplanes, hidden, 1)) end
-  self.conv:extend {conv(hidden, hidden, 3, stride, hidden), nn.Conv2d(hidden, planes, 1, {bias = false}), nn.BatchNorm2d(planes)}
+  self.conv:extend {
+    conv(hidden, hidden, 3, stride, hidden), nn.Conv2d(hidden, planes, 1, {bias = false}), nn.BatchNorm2d(planes),
+  }
   self.adds = stride == 1 and inplanes == planes
 end
 
@@ -28,7 +30,9 @@ function InvertedResidual:forward(x)
 end
 
 -- Expansion, channels, blocks, stride of the first of them.
-local stages = {{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}}
+local stages = {
+  {1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1},
+}
 
 local MobileNetV2 = nn.class "MobileNetV2"
 
@@ -60,7 +64,8 @@ end
 
 -- Names in timm (efficientnet.py's mobilenetv2_100).
 local rename = timm.rename(
-  {conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "features.18.0", bn2 = "features.18.1", classifier = "classifier.1"},
+  {conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "features.18.0", bn2 = "features.18.1",
+    classifier = "classifier.1"},
   function(at)
     if at.last then return ("features.%d.conv.%d%s"):format(at.before + 1, at.layer + at.part, at.kind) end
     return ("features.%d.conv.%d.%s%s"):format(at.before + 1, at.layer, at.part, at.kind)

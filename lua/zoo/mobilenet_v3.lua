@@ -46,19 +46,23 @@ function MobileNetV3:init(rows, last, o)
   self.features = nn.Sequential(conv(o.in_chans, i, 3, o.eps, nn.Hardswish, {stride = 2}))
   for r, row in ipairs(rows) do
     local kernel, expanded, planes, squeeze, act, stride = table.unpack(row)
-    local tail = r > #rows - 3 -- the last three blocks work on a picture 32 times smaller, or on one 16 times smaller, dilated
+    -- The last three blocks work on a picture 32 times smaller, or on one 16 times smaller, dilated.
+    local tail = r > #rows - 3
     if o.reduced_tail and tail then
       expanded, planes = r > #rows - 2 and expanded // 2 or expanded, planes // 2
     end
     planes = width(planes)
-    self.features:append(InvertedResidual(i, planes, {kernel = kernel, expanded = width(expanded), squeeze = squeeze, act = act,
-      stride = stride, dilation = o.dilated and tail and 2 or 1, eps = o.eps}))
+    self.features:append(InvertedResidual(i, planes, {
+      kernel = kernel, expanded = width(expanded), squeeze = squeeze, act = act, stride = stride,
+      dilation = o.dilated and tail and 2 or 1, eps = o.eps,
+    }))
     i = planes
   end
   self.features:append(conv(i, 6 * i, 1, o.eps, nn.Hardswish))
   self.avgpool = nn.AdaptiveAvgPool2d(1)
   local hidden = width(o.reduced_tail and last // 2 or last)
-  self.classifier = nn.Sequential(nn.Linear(6 * i, hidden), nn.Hardswish(), nn.Dropout(o.dropout), nn.Linear(hidden, o.num_classes))
+  self.classifier = nn.Sequential(nn.Linear(6 * i, hidden), nn.Hardswish(), nn.Dropout(o.dropout),
+    nn.Linear(hidden, o.num_classes))
 end
 
 function MobileNetV3:forward(x) return self.classifier(nn.functional.flatten(self.avgpool(self.features(x)), 1)) end
@@ -67,19 +71,22 @@ function MobileNetV3:forward(x) return self.classifier(nn.functional.flatten(sel
 local RE, HS = "ReLU", "Hardswish"
 local variants = {
   mobilenet_v3_large = {last = 1280, rows = {
-    {3, 16, 16, false, RE, 1}, {3, 64, 24, false, RE, 2}, {3, 72, 24, false, RE, 1}, {5, 72, 40, true, RE, 2}, {5, 120, 40, true, RE, 1},
-    {5, 120, 40, true, RE, 1}, {3, 240, 80, false, HS, 2}, {3, 200, 80, false, HS, 1}, {3, 184, 80, false, HS, 1},
-    {3, 184, 80, false, HS, 1}, {3, 480, 112, true, HS, 1}, {3, 672, 112, true, HS, 1}, {5, 672, 160, true, HS, 2},
-    {5, 960, 160, true, HS, 1}, {5, 960, 160, true, HS, 1},
+    {3, 16, 16, false, RE, 1}, {3, 64, 24, false, RE, 2}, {3, 72, 24, false, RE, 1}, {5, 72, 40, true, RE, 2},
+    {5, 120, 40, true, RE, 1}, {5, 120, 40, true, RE, 1}, {3, 240, 80, false, HS, 2}, {3, 200, 80, false, HS, 1},
+    {3, 184, 80, false, HS, 1}, {3, 184, 80, false, HS, 1}, {3, 480, 112, true, HS, 1}, {3, 672, 112, true, HS, 1},
+    {5, 672, 160, true, HS, 2}, {5, 960, 160, true, HS, 1}, {5, 960, 160, true, HS, 1},
   }, weights = {
     torchvision.set("IMAGENET1K_V1", "mobilenet_v3_large-8738ca79.pth", {accuracy = 74.042, megabytes = 21.1}),
-    torchvision.set("IMAGENET1K_V2", "mobilenet_v3_large-5c1a4163.pth", {accuracy = 75.274, megabytes = 21.1, resize = 232}),
+    torchvision.set("IMAGENET1K_V2", "mobilenet_v3_large-5c1a4163.pth",
+      {accuracy = 75.274, megabytes = 21.1, resize = 232}),
   }},
   mobilenet_v3_small = {last = 1024, rows = {
-    {3, 16, 16, true, RE, 2}, {3, 72, 24, false, RE, 2}, {3, 88, 24, false, RE, 1}, {5, 96, 40, true, HS, 2}, {5, 240, 40, true, HS, 1},
-    {5, 240, 40, true, HS, 1}, {5, 120, 48, true, HS, 1}, {5, 144, 48, true, HS, 1}, {5, 288, 96, true, HS, 2},
-    {5, 576, 96, true, HS, 1}, {5, 576, 96, true, HS, 1},
-  }, weights = {torchvision.set("IMAGENET1K_V1", "mobilenet_v3_small-047dcff4.pth", {accuracy = 67.668, megabytes = 9.8})}},
+    {3, 16, 16, true, RE, 2}, {3, 72, 24, false, RE, 2}, {3, 88, 24, false, RE, 1}, {5, 96, 40, true, HS, 2},
+    {5, 240, 40, true, HS, 1}, {5, 240, 40, true, HS, 1}, {5, 120, 48, true, HS, 1}, {5, 144, 48, true, HS, 1},
+    {5, 288, 96, true, HS, 2}, {5, 576, 96, true, HS, 1}, {5, 576, 96, true, HS, 1},
+  }, weights = {
+    torchvision.set("IMAGENET1K_V1", "mobilenet_v3_small-047dcff4.pth", {accuracy = 67.668, megabytes = 9.8}),
+  }},
 }
 
 local function build(spec, o)
@@ -90,7 +97,8 @@ local function build(spec, o)
 end
 
 -- Names in timm (mobilenetv3.py), where the last hidden layer is a 1 × 1 convolution.
-local rename = timm.rename({conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "classifier.0", classifier = "classifier.3"},
+local rename = timm.rename(
+  {conv_stem = "features.0.0", bn1 = "features.0.1", conv_head = "classifier.0", classifier = "classifier.3"},
   function(at)
     if at.alone then return ("features.%d.%s%s"):format(at.before + 1, at.part, at.kind) end
     return ("features.%d.block.%d.%s%s"):format(at.before + 1, at.layer, at.part, at.kind)
@@ -123,8 +131,9 @@ local counted = {
 return {
   counted = counted, variants = variants,
   parts = {InvertedResidual}, build = build, rename = rename, settings = timm.settings,
-  adapt = function(_, given, shape) return names.squeezed(given, shape) end, stem = "features.0.0", head = "classifier.3",
-  classes = 1000, size = 224, mean = torchvision.mean, std = torchvision.std,
+  adapt = function(_, given, shape) return names.squeezed(given, shape) end,
+  stem = "features.0.0", head = "classifier.3", classes = 1000, size = 224,
+  mean = torchvision.mean, std = torchvision.std,
   options = "dropout:prob=0.2 width_mult:positive=1 reduced_tail:bool=false dilated:bool=false eps:positive=0.001",
   options_from = options_from,
 }

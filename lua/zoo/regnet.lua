@@ -16,7 +16,10 @@ function ResBottleneckBlock:init(i, o, opts)
   opts = opts or {}
   local stride = opts.stride or 1
   if i ~= o or stride ~= 1 then self.proj = blocks.conv_norm_act(i, o, 1, {stride = stride, act = false}) end
-  local f = {{"a", blocks.conv_norm_act(i, o, 1)}, {"b", blocks.conv_norm_act(o, o, 3, {stride = stride, groups = o // (opts.group_width or o)})}}
+  local groups = o // (opts.group_width or o)
+  local f = {
+    {"a", blocks.conv_norm_act(i, o, 1)}, {"b", blocks.conv_norm_act(o, o, 3, {stride = stride, groups = groups})},
+  }
   if opts.squeeze then f[#f + 1] = {"se", nn.SqueezeExcitation(o, opts.squeeze)} end
   f[#f + 1] = {"c", blocks.conv_norm_act(o, o, 1, {act = false})}
   self.f = nn.Sequential(f)
@@ -77,18 +80,24 @@ local function stages(depth, w_0, w_a, w_m, group_width)
   return out
 end
 
-local function variant(rule, squeezed, weights) return {stages = stages(table.unpack(rule)), squeezed = squeezed, weights = weights} end
+local function variant(rule, squeezed, weights)
+  return {stages = stages(table.unpack(rule)), squeezed = squeezed, weights = weights}
+end
 
 -- Published sets: files and accuracies; sizes in megabytes. V2 weights were made for pictures resized to 232.
-local function v1(file, accuracy, megabytes) return torchvision.set("IMAGENET1K_V1", file, {accuracy = accuracy, megabytes = megabytes}) end
+local function v1(file, accuracy, megabytes)
+  return torchvision.set("IMAGENET1K_V1", file, {accuracy = accuracy, megabytes = megabytes})
+end
 local function v2(file, accuracy, megabytes)
   return torchvision.set("IMAGENET1K_V2", file, {accuracy = accuracy, megabytes = megabytes, resize = 232})
 end
 -- Trained on 3.6 billion pictures with hashtags (Singh et al. 2022, arXiv:2201.08371), then on ImageNet: all of it
 -- (E2E), or the last layer alone.
 local function swag(file, accuracy, megabytes, size)
-  return torchvision.set(size == 384 and "IMAGENET1K_SWAG_E2E_V1" or "IMAGENET1K_SWAG_LINEAR_V1", file, {accuracy = accuracy,
-    megabytes = megabytes, resize = size, crop = size, interpolation = "bicubic", license = "CC-BY-NC-4.0 (SWAG)"})
+  return torchvision.set(size == 384 and "IMAGENET1K_SWAG_E2E_V1" or "IMAGENET1K_SWAG_LINEAR_V1", file, {
+    accuracy = accuracy, megabytes = megabytes, resize = size, crop = size, interpolation = "bicubic",
+    license = "CC-BY-NC-4.0 (SWAG)",
+  })
 end
 
 -- Rules: depth, w_0, w_a, w_m, group width.
@@ -119,12 +128,15 @@ local variants = {
     {v1("regnet_y_8gf-d0d0e4a8.pth", 80.032, 150.7), v2("regnet_y_8gf-dc2b1b54.pth", 82.828, 150.7)}),
   regnet_y_16gf = variant({18, 200, 106.23, 2.48, 112}, true,
     {v1("regnet_y_16gf-9e6ed7dd.pth", 80.424, 319.5), v2("regnet_y_16gf-3e4a00f9.pth", 82.886, 319.5),
-      swag("regnet_y_16gf_swag-43afe44d.pth", 86.012, 319.5, 384), swag("regnet_y_16gf_lc_swag-f3ec0043.pth", 83.976, 319.5, 224)}),
+      swag("regnet_y_16gf_swag-43afe44d.pth", 86.012, 319.5, 384),
+      swag("regnet_y_16gf_lc_swag-f3ec0043.pth", 83.976, 319.5, 224)}),
   regnet_y_32gf = variant({20, 232, 115.89, 2.53, 232}, true,
     {v1("regnet_y_32gf-4dee3f7a.pth", 80.878, 554.1), v2("regnet_y_32gf-8db6d4b5.pth", 83.368, 554.1),
-      swag("regnet_y_32gf_swag-04fdfa75.pth", 86.838, 554.1, 384), swag("regnet_y_32gf_lc_swag-e1583746.pth", 84.622, 554.1, 224)}),
+      swag("regnet_y_32gf_swag-04fdfa75.pth", 86.838, 554.1, 384),
+      swag("regnet_y_32gf_lc_swag-e1583746.pth", 84.622, 554.1, 224)}),
   regnet_y_128gf = variant({27, 456, 160.83, 2.52, 264}, true,
-    {swag("regnet_y_128gf_swag-c8ce3e52.pth", 88.228, 2461.6, 384), swag("regnet_y_128gf_lc_swag-cbe8ce12.pth", 86.068, 2461.6, 224)}),
+    {swag("regnet_y_128gf_swag-c8ce3e52.pth", 88.228, 2461.6, 384),
+      swag("regnet_y_128gf_lc_swag-cbe8ce12.pth", 86.068, 2461.6, 224)}),
 }
 
 local function build(spec, o)

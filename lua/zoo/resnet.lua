@@ -92,7 +92,9 @@ end
 -- torchvision's initialisation: He's normal, fan out, for convolutions; the last BatchNorm of each block 0 if asked.
 local function reset(m, zero_init_residual)
   for sub in m:modules() do
-    if getmetatable(sub) == nn.Conv2d then nn.init.kaiming_normal_(sub.weight, {mode = "fan_out", nonlinearity = "relu"}) end
+    if getmetatable(sub) == nn.Conv2d then
+      nn.init.kaiming_normal_(sub.weight, {mode = "fan_out", nonlinearity = "relu"})
+    end
     if zero_init_residual and getmetatable(sub).expansion then nn.init.zeros_((sub.bn3 or sub.bn2).weight) end
   end
   m.fc:reset_parameters()
@@ -107,7 +109,9 @@ end
 
 -- A published file, the share of pictures that it names rightly, its size; V2 weights were made for pictures resized to
 -- 232.
-local function v1(file, accuracy, megabytes, also) return {file, accuracy = accuracy, megabytes = megabytes, also = also} end
+local function v1(file, accuracy, megabytes, also)
+  return {file, accuracy = accuracy, megabytes = megabytes, also = also}
+end
 local function v2(file, accuracy, megabytes) return {file, accuracy = accuracy, megabytes = megabytes, resize = 232} end
 
 local variants = {
@@ -115,9 +119,11 @@ local variants = {
   resnet34 = variant(BasicBlock, {3, 4, 6, 3}, v1("resnet34-b627a593.pth", 73.314, 83.3, {"resnet34-333f7ec4.pth"})),
   resnet50 = variant(Bottleneck, {3, 4, 6, 3}, v1("resnet50-0676ba61.pth", 76.130, 97.8, {"resnet50-19c8e357.pth"}),
     v2("resnet50-11ad3fa6.pth", 80.858, 97.8)),
-  resnet101 = variant(Bottleneck, {3, 4, 23, 3}, v1("resnet101-63fe2227.pth", 77.374, 170.5, {"resnet101-5d3b4d8f.pth"}),
+  resnet101 = variant(Bottleneck, {3, 4, 23, 3},
+    v1("resnet101-63fe2227.pth", 77.374, 170.5, {"resnet101-5d3b4d8f.pth"}),
     v2("resnet101-cd907fc2.pth", 81.886, 170.5)),
-  resnet152 = variant(Bottleneck, {3, 8, 36, 3}, v1("resnet152-394f9c45.pth", 78.312, 230.4, {"resnet152-b121ed2d.pth"}),
+  resnet152 = variant(Bottleneck, {3, 8, 36, 3},
+    v1("resnet152-394f9c45.pth", 78.312, 230.4, {"resnet152-b121ed2d.pth"}),
     v2("resnet152-f82ba261.pth", 82.284, 230.5)),
   resnext50_32x4d = variant(Bottleneck, {3, 4, 6, 3}, v1("resnext50_32x4d-7cdf4587.pth", 77.618, 95.8),
     v2("resnext50_32x4d-1a0047aa.pth", 81.198, 95.8), {groups = 32, width = 4}),

@@ -4,7 +4,9 @@ local tensor = require "suture.tensor"
 local torchvision = require "suture.zoo.common.torchvision"
 
 local function conv1x1(i, o) return nn.Conv2d(i, o, 1, {bias = false}) end
-local function depthwise(c, stride) return nn.Conv2d(c, c, 3, {stride = stride, padding = 1, groups = c, bias = false}) end
+local function depthwise(c, stride)
+  return nn.Conv2d(c, c, 3, {stride = stride, padding = 1, groups = c, bias = false})
+end
 
 -- The channels of two halves in turn: (N, 2 · C, H, W) as a table of 2 rows and C columns, read by columns.
 local function shuffle(x)
@@ -20,7 +22,8 @@ local InvertedResidual = nn.class "InvertedResidual"
 function InvertedResidual:init(inplanes, planes, stride)
   local half = planes // 2
   if stride > 1 then
-    self.branch1 = nn.Sequential(depthwise(inplanes, stride), nn.BatchNorm2d(inplanes), conv1x1(inplanes, half), nn.BatchNorm2d(half), nn.ReLU())
+    self.branch1 = nn.Sequential(depthwise(inplanes, stride), nn.BatchNorm2d(inplanes),
+      conv1x1(inplanes, half), nn.BatchNorm2d(half), nn.ReLU())
   end
   self.branch2 = nn.Sequential(conv1x1(stride > 1 and inplanes or half, half), nn.BatchNorm2d(half), nn.ReLU(),
     depthwise(half, stride), nn.BatchNorm2d(half), conv1x1(half, half), nn.BatchNorm2d(half), nn.ReLU())
@@ -36,7 +39,8 @@ local ShuffleNetV2 = nn.class "ShuffleNetV2"
 
 function ShuffleNetV2:init(widths, o)
   local function conv(i, w, kernel, stride)
-    return nn.Sequential(nn.Conv2d(i, w, kernel, {stride = stride, padding = kernel // 2, bias = false}), nn.BatchNorm2d(w), nn.ReLU())
+    return nn.Sequential(nn.Conv2d(i, w, kernel, {stride = stride, padding = kernel // 2, bias = false}),
+      nn.BatchNorm2d(w), nn.ReLU())
   end
   local i = widths[1]
   self.conv1 = conv(o.in_chans, i, 3, 2)
@@ -60,7 +64,8 @@ function ShuffleNetV2:forward(x)
 end
 
 local function variant(widths, file, accuracy, megabytes, resize)
-  return {widths = widths, weights = {torchvision.set("IMAGENET1K_V1", file, {accuracy = accuracy, megabytes = megabytes, resize = resize})}}
+  local set = torchvision.set("IMAGENET1K_V1", file, {accuracy = accuracy, megabytes = megabytes, resize = resize})
+  return {widths = widths, weights = {set}}
 end
 
 local variants = {

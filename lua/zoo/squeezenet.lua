@@ -37,7 +37,8 @@ function SqueezeNet:init(v, o)
       i = 2 * expand
     end
   end
-  self.classifier = nn.Sequential(nn.Dropout(o.dropout), nn.Conv2d(512, o.num_classes, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+  self.classifier = nn.Sequential(nn.Dropout(o.dropout), nn.Conv2d(512, o.num_classes, 1), nn.ReLU(),
+    nn.AdaptiveAvgPool2d(1))
 end
 
 function SqueezeNet:forward(x) return nn.functional.flatten(self.classifier(self.features(x)), 1) end
@@ -45,13 +46,17 @@ function SqueezeNet:forward(x) return nn.functional.flatten(self.classifier(self
 local variants = {
   squeezenet1_0 = {
     stem = {96, 7},
-    parts = {"pool", {16, 64}, {16, 64}, {32, 128}, "pool", {32, 128}, {48, 192}, {48, 192}, {64, 256}, "pool", {64, 256}},
+    parts = {
+      "pool", {16, 64}, {16, 64}, {32, 128}, "pool", {32, 128}, {48, 192}, {48, 192}, {64, 256}, "pool", {64, 256},
+    },
     weights = {torchvision.set("IMAGENET1K_V1", "squeezenet1_0-b66bff10.pth",
       {accuracy = 58.092, megabytes = 4.8, also = {"squeezenet1_0-a815701f.pth"}})},
   },
   squeezenet1_1 = {
     stem = {64, 3},
-    parts = {"pool", {16, 64}, {16, 64}, "pool", {32, 128}, {32, 128}, "pool", {48, 192}, {48, 192}, {64, 256}, {64, 256}},
+    parts = {
+      "pool", {16, 64}, {16, 64}, "pool", {32, 128}, {32, 128}, "pool", {48, 192}, {48, 192}, {64, 256}, {64, 256},
+    },
     weights = {torchvision.set("IMAGENET1K_V1", "squeezenet1_1-b8a52dc0.pth",
       {accuracy = 58.178, megabytes = 4.7, also = {"squeezenet1_1-f364aa15.pth"}})},
   },

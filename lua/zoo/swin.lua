@@ -19,7 +19,9 @@ local walls = {}
 local function wall(H, W, window, shift)
   local key = table.concat({H, W, window, shift[1], shift[2]}, " ")
   if walls[key] then return walls[key] end
-  local function side(at, size, moved) return moved == 0 and 0 or at < size - window and 0 or at < size - moved and 1 or 2 end
+  local function side(at, size, moved)
+    return moved == 0 and 0 or at < size - window and 0 or at < size - moved and 1 or 2
+  end
   local list, n = {}, window * window
   for wh = 0, H // window - 1 do
     for ww = 0, W // window - 1 do
@@ -65,14 +67,20 @@ function ShiftedWindowAttention:init(dim, window, shift, heads, attention_dropou
 end
 
 function ShiftedWindowAttention:positions()
-  self.relative_position_bias_table = nn.Parameter(tensor.zeros((2 * self.window_size - 1) * (2 * self.window_size - 1), self.num_heads))
+  local across = 2 * self.window_size - 1
+  self.relative_position_bias_table = nn.Parameter(tensor.zeros(across * across, self.num_heads))
 end
 
 -- (1, heads, places, places)
-function ShiftedWindowAttention:bias() return relative.bias(self.relative_position_bias_table, self.relative_position_index) end
+function ShiftedWindowAttention:bias()
+  return relative.bias(self.relative_position_bias_table, self.relative_position_index)
+end
 
 -- (N, windows, places, dim) → the same, mask (…, heads, places, places) added to the scores
-function ShiftedWindowAttention:attend(x, mask) return F._packed_attention(self.qkv(x), self.num_heads, mask, {dropout = self:drops()}) end
+function ShiftedWindowAttention:attend(x, mask)
+  return F._packed_attention(self.qkv(x), self.num_heads, mask, {dropout = self:drops()})
+end
+
 function ShiftedWindowAttention:drops() return self:is_training() and self.attention_dropout or 0 end
 
 function ShiftedWindowAttention:forward(x)
@@ -81,7 +89,8 @@ function ShiftedWindowAttention:forward(x)
   local right, below = -W % window, -H % window
   if right + below > 0 then x = F.pad(x, {0, 0, 0, right, 0, below}) end
   local h, w = H + below, W + right
-  local shift = {h > window and self.shift_size or 0, w > window and self.shift_size or 0} -- one window has no neighbours
+  -- One window has no neighbours.
+  local shift = {h > window and self.shift_size or 0, w > window and self.shift_size or 0}
   local moved, mask = shift[1] + shift[2] > 0, self:bias()
   if moved then
     x = x:roll({-shift[1], -shift[2]}, {1, 2})
@@ -131,12 +140,15 @@ end
 
 function ShiftedWindowAttentionV2:attend(x, mask)
   local n, windows, places, C = table.unpack(x.shape)
-  local qkv = F.linear(x, self.qkv.weight, self.qkv.bias * self._keep):reshape(n, windows, places, 3, self.num_heads, -1)
+  local qkv = F.linear(x, self.qkv.weight, self.qkv.bias * self._keep)
+    :reshape(n, windows, places, 3, self.num_heads, -1)
   -- keys get length 1, queries that of their head's scale, values stay
   local length = (qkv * qkv):sum(-1, true):sqrt():clamp(1e-12)
-  local wanted = tensor.cat({self.logit_scale:clamp(nil, math.log(100)):exp():reshape(1, -1, 1), tensor.ones(2, self.num_heads, 1)}, 0)
+  local scale = self.logit_scale:clamp(nil, math.log(100)):exp():reshape(1, -1, 1)
+  local wanted = tensor.cat({scale, tensor.ones(2, self.num_heads, 1)}, 0)
   qkv = qkv * tensor.where(values, 1, wanted / length)
-  return F._packed_attention(qkv:reshape(n, windows, places, 3 * C), self.num_heads, mask, {scale = 1, dropout = self:drops()})
+  return F._packed_attention(qkv:reshape(n, windows, places, 3 * C), self.num_heads, mask,
+    {scale = 1, dropout = self:drops()})
 end
 
 -- ---- blocks ----
@@ -153,7 +165,8 @@ function SwinTransformerBlock:init(dim, heads, window, shift, drop, attention_dr
   self.attn = self.attention(dim, window, shift, heads, attention_dropout, dropout)
   self.stochastic_depth = nn.StochasticDepth(drop, "row")
   self.norm2 = nn.LayerNorm(dim)
-  self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim), nn.Dropout(dropout))
+  self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(dropout),
+    nn.Linear(4 * dim, dim), nn.Dropout(dropout))
 end
 SwinTransformerBlock.attention = ShiftedWindowAttention
 
@@ -203,7 +216,8 @@ function SwinTransformer:init(spec, o)
   if spec.v2 then block, merging = SwinTransformerBlockV2, PatchMergingV2 end
   local total, nth = -1, 0
   for _, n in ipairs(o.depths) do total = total + n end
-  self.features = nn.Sequential(nn.Sequential(nn.Conv2d(o.in_chans, dim, 4, {stride = 4}), nn.Permute {0, 2, 3, 1}, nn.LayerNorm(dim)))
+  self.features = nn.Sequential(nn.Sequential(nn.Conv2d(o.in_chans, dim, 4, {stride = 4}),
+    nn.Permute {0, 2, 3, 1}, nn.LayerNorm(dim)))
   for s, n in ipairs(o.depths) do
     local stage = nn.Sequential()
     for b = 0, n - 1 do
@@ -224,7 +238,9 @@ function SwinTransformer:init(spec, o)
   self.head = nn.Linear(dim, o.num_classes)
 end
 
-function SwinTransformer:forward(x) return self.head(self.flatten(self.avgpool(self.permute(self.norm(self.features(x)))))) end
+function SwinTransformer:forward(x)
+  return self.head(self.flatten(self.avgpool(self.permute(self.norm(self.features(x))))))
+end
 
 -- torchvision's initialisation
 local function reset(m)
@@ -242,9 +258,12 @@ end
 
 local function variant(dim, depths, heads, stochastic_depth_prob, file, accuracy, megabytes, resize, v2)
   return {
-    dim = dim, depths = depths, heads = heads, window = v2 and 8 or 7, stochastic_depth_prob = stochastic_depth_prob, v2 = v2,
-    weights = {torchvision.set("IMAGENET1K_V1", file,
-      {accuracy = accuracy, megabytes = megabytes, resize = resize, crop = v2 and 256 or 224, interpolation = "bicubic"})},
+    dim = dim, depths = depths, heads = heads, window = v2 and 8 or 7, v2 = v2,
+    stochastic_depth_prob = stochastic_depth_prob,
+    weights = {torchvision.set("IMAGENET1K_V1", file, {
+      accuracy = accuracy, megabytes = megabytes, resize = resize, crop = v2 and 256 or 224,
+      interpolation = "bicubic",
+    })},
   }
 end
 
@@ -258,7 +277,8 @@ local variants = {
 }
 
 local function build(spec, o)
-  o.depths, o.stochastic_depth_prob = blocks.depths("swin", o, spec), o.stochastic_depth_prob or spec.stochastic_depth_prob
+  o.depths = blocks.depths("swin", o, spec)
+  o.stochastic_depth_prob = o.stochastic_depth_prob or spec.stochastic_depth_prob
   local m = nn.init.skip(function() return SwinTransformer(spec, o) end)
   reset(m)
   return m
@@ -279,7 +299,9 @@ local function rename(name, all)
 end
 
 local function adapt(name, given, wanted)
-  if name:find "relative_position_index$" and #wanted == 1 and given:numel() == wanted[1] then return given:flatten() end
+  if name:find "relative_position_index$" and #wanted == 1 and given:numel() == wanted[1] then
+    return given:flatten()
+  end
 end
 
 -- timm keeps the biases of V2's queries and values apart.

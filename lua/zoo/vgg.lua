@@ -57,7 +57,9 @@ local function build(spec, o)
 end
 
 -- Names in timm (vgg.py), where the hidden layers behind the features are convolutions, of 7 × 7 and of 1 × 1.
-local theirs = {{"^pre_logits%.fc1%.", "classifier.0."}, {"^pre_logits%.fc2%.", "classifier.3."}, {"^head%.fc%.", "classifier.6."}}
+local theirs = {
+  {"^pre_logits%.fc1%.", "classifier.0."}, {"^pre_logits%.fc2%.", "classifier.3."}, {"^head%.fc%.", "classifier.6."},
+}
 local function adapt(name, given, shape)
   if #given.shape ~= 4 or #shape ~= 2 or not name:find "^classifier%." then return nil end
   if given:numel() ~= shape[1] * shape[2] then return nil end
@@ -78,7 +80,8 @@ local counted = {
 
 return {
   counted = counted, variants = variants, build = build, adapt = adapt,
-  rename = function(name) return names.first(name, theirs) or name end, stem = "features.0", head = "classifier.6", classes = 1000, size = 224,
+  rename = function(name) return names.first(name, theirs) or name end,
+  stem = "features.0", head = "classifier.6", classes = 1000, size = 224,
   mean = torchvision.mean, std = torchvision.std,
   options = "dropout:prob=0.5",
 }

@@ -17,10 +17,12 @@ local EncoderBlock = nn.class "EncoderBlock"
 function EncoderBlock:init(num_heads, hidden_dim, mlp_dim, dropout, attention_dropout)
   dropout = dropout or 0
   self.ln_1 = nn.LayerNorm(hidden_dim, 1e-6)
-  self.self_attention = nn.MultiheadAttention(hidden_dim, num_heads, {dropout = attention_dropout or 0, batch_first = true})
+  self.self_attention = nn.MultiheadAttention(hidden_dim, num_heads,
+    {dropout = attention_dropout or 0, batch_first = true})
   self.dropout = nn.Dropout(dropout)
   self.ln_2 = nn.LayerNorm(hidden_dim, 1e-6)
-  self.mlp = nn.Sequential(nn.Linear(hidden_dim, mlp_dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(mlp_dim, hidden_dim), nn.Dropout(dropout))
+  self.mlp = nn.Sequential(nn.Linear(hidden_dim, mlp_dim), nn.GELU(), nn.Dropout(dropout),
+    nn.Linear(mlp_dim, hidden_dim), nn.Dropout(dropout))
 end
 
 function EncoderBlock:forward(x)
@@ -36,7 +38,8 @@ function Encoder:init(rows, spec, o)
   self.dropout = nn.Dropout(o.dropout or 0)
   local layers = {}
   for i = 1, o.num_layers do
-    layers[i] = {"encoder_layer_" .. i - 1, EncoderBlock(spec.num_heads, spec.hidden_dim, spec.mlp_dim, o.dropout, o.attention_dropout)}
+    local block = EncoderBlock(spec.num_heads, spec.hidden_dim, spec.mlp_dim, o.dropout, o.attention_dropout)
+    layers[i] = {"encoder_layer_" .. i - 1, block}
   end
   self.layers = nn.Sequential(layers)
   self.ln = nn.LayerNorm(spec.hidden_dim, 1e-6)
@@ -48,7 +51,9 @@ local VisionTransformer = nn.class "VisionTransformer"
 
 function VisionTransformer:init(spec, o)
   local patch = spec.patch_size
-  if o.image_size % patch ~= 0 then fault("vit: image_size %d does not divide into patches of %d", o.image_size, patch) end
+  if o.image_size % patch ~= 0 then
+    fault("vit: image_size %d does not divide into patches of %d", o.image_size, patch)
+  end
   self.image_size, self.patch_size = o.image_size, patch
   self.conv_proj = nn.Conv2d(o.in_chans, spec.hidden_dim, patch, {stride = patch})
   self.class_token = nn.Parameter(tensor.zeros(1, 1, spec.hidden_dim))
@@ -90,20 +95,27 @@ local function v1(file, accuracy, megabytes, resize)
   return torchvision.set("IMAGENET1K_V1", file, {accuracy = accuracy, megabytes = megabytes, resize = resize})
 end
 local function swag(kind, file, accuracy, megabytes, size)
-  return torchvision.set("IMAGENET1K_SWAG_" .. kind .. "_V1", file,
-    {accuracy = accuracy, megabytes = megabytes, resize = size, crop = size, interpolation = "bicubic", license = "CC-BY-NC-4.0"})
+  return torchvision.set("IMAGENET1K_SWAG_" .. kind .. "_V1", file, {
+    accuracy = accuracy, megabytes = megabytes, resize = size, crop = size, interpolation = "bicubic",
+    license = "CC-BY-NC-4.0",
+  })
 end
 
 local function variant(patch_size, layers, num_heads, hidden_dim, mlp_dim, weights)
-  return {patch_size = patch_size, layers = layers, num_heads = num_heads, hidden_dim = hidden_dim, mlp_dim = mlp_dim, weights = weights}
+  return {
+    patch_size = patch_size, layers = layers, num_heads = num_heads, hidden_dim = hidden_dim, mlp_dim = mlp_dim,
+    weights = weights,
+  }
 end
 
 local variants = {
   vit_b_16 = variant(16, 12, 12, 768, 3072, {v1("vit_b_16-c867db91.pth", 81.072, 330.3),
-    swag("E2E", "vit_b_16_swag-9ac1b537.pth", 85.304, 331.4, 384), swag("LINEAR", "vit_b_16_lc_swag-4e70ced5.pth", 81.886, 330.3, 224)}),
+    swag("E2E", "vit_b_16_swag-9ac1b537.pth", 85.304, 331.4, 384),
+    swag("LINEAR", "vit_b_16_lc_swag-4e70ced5.pth", 81.886, 330.3, 224)}),
   vit_b_32 = variant(32, 12, 12, 768, 3072, {v1("vit_b_32-d86f8d99.pth", 75.912, 336.6)}),
   vit_l_16 = variant(16, 24, 16, 1024, 4096, {v1("vit_l_16-852ce7e3.pth", 79.662, 1161.0, 242),
-    swag("E2E", "vit_l_16_swag-4f3808c9.pth", 88.064, 1164.3, 512), swag("LINEAR", "vit_l_16_lc_swag-4d563306.pth", 85.146, 1161.0, 224)}),
+    swag("E2E", "vit_l_16_swag-4f3808c9.pth", 88.064, 1164.3, 512),
+    swag("LINEAR", "vit_l_16_lc_swag-4d563306.pth", 85.146, 1161.0, 224)}),
   vit_l_32 = variant(32, 24, 16, 1024, 4096, {v1("vit_l_32-c7638314.pth", 76.972, 1169.4)}),
   vit_h_14 = variant(14, 32, 16, 1280, 5120, {swag("E2E", "vit_h_14_swag-80465313.pth", 88.552, 2416.6, 518),
     swag("LINEAR", "vit_h_14_lc_swag-c1eb923e.pth", 85.708, 2411.2, 224)}),
@@ -118,12 +130,14 @@ end
 
 -- Names of older checkpoints, and of timm's vision_transformer.py.
 local timm = {
-  {"^cls_token$", "class_token"}, {"^pos_embed$", "encoder.pos_embedding"}, {"^patch_embed%.proj%.(%w+)$", "conv_proj.%1"},
-  {"^norm%.(%w+)$", "encoder.ln.%1"}, {"^head%.(%w+)$", "heads.head.%1"},
+  {"^cls_token$", "class_token"}, {"^pos_embed$", "encoder.pos_embedding"},
+  {"^patch_embed%.proj%.(%w+)$", "conv_proj.%1"}, {"^norm%.(%w+)$", "encoder.ln.%1"},
+  {"^head%.(%w+)$", "heads.head.%1"},
 }
 local timm_block = {
-  {"^norm(%d)%.(%w+)$", "ln_%1.%2"}, {"^attn%.qkv%.(%w+)$", "self_attention.in_proj_%1"}, {"^attn%.proj%.(%w+)$", "self_attention.out_proj.%1"},
-  {"^mlp%.fc1%.(%w+)$", "mlp.0.%1"}, {"^mlp%.fc2%.(%w+)$", "mlp.3.%1"},
+  {"^norm(%d)%.(%w+)$", "ln_%1.%2"}, {"^attn%.qkv%.(%w+)$", "self_attention.in_proj_%1"},
+  {"^attn%.proj%.(%w+)$", "self_attention.out_proj.%1"}, {"^mlp%.fc1%.(%w+)$", "mlp.0.%1"},
+  {"^mlp%.fc2%.(%w+)$", "mlp.3.%1"},
 }
 
 local function rename(name)
@@ -133,7 +147,8 @@ local function rename(name)
     return new and ("encoder.layers.encoder_layer_%s.%s"):format(block, new) or name
   end
   local linear = {["1"] = "0", ["2"] = "3"}
-  return names.first(name, timm) or (name:gsub("%.mlp%.linear_([12])%.", function(i) return ".mlp." .. linear[i] .. "." end))
+  return names.first(name, timm)
+    or (name:gsub("%.mlp%.linear_([12])%.", function(i) return ".mlp." .. linear[i] .. "." end))
 end
 
 -- Position embeddings of pictures of another size: the class token's stays, the others are a picture themselves,

@@ -34,14 +34,15 @@ end
 local call_options = {attn_mask = true, key_padding_mask = true, need_weights = true, average_attn_weights = true}
 
 declare "MultiheadAttention" {
-  doc = [[nn.MultiheadAttention(embed_dim, num_heads[, {dropout (0), bias (true), batch_first (false)}]): called with (query[, key, value,
-options]); key is the query, value the key where not given. query (L, N, embed_dim), key and value (S, N, embed_dim), with
-batch_first (N, L, embed_dim) and (N, S, embed_dim). Linear maps make queries, keys and values (in_proj_weight, in_proj_bias:
-one upon the other), each head attends with its embed_dim / num_heads of them (F.scaled_dot_product_attention), out_proj
-mixes what the heads give. dropout: of the probabilities, in training. Returns the output, and the probabilities (N, L, S),
-which cost nothing until somebody looks. Options of the call: attn_mask (L, S) or (N · num_heads, L, S) and key_padding_mask
-(N, S): numbers are added to the scores, of true and false what is true takes no part; need_weights (true);
-average_attn_weights (true; false: (N, num_heads, L, S)). Vaswani et al. 2017, arXiv:1706.03762.]],
+  doc = [[nn.MultiheadAttention(embed_dim, num_heads[, {dropout (0), bias (true), batch_first (false)}]): called with
+(query[, key, value, options]); key is the query, value the key where not given. query (L, N, embed_dim), key and value
+(S, N, embed_dim), with batch_first (N, L, embed_dim) and (N, S, embed_dim). Linear maps make queries, keys and values
+(in_proj_weight, in_proj_bias: one upon the other), each head attends with its embed_dim / num_heads of them
+(F.scaled_dot_product_attention), out_proj mixes what the heads give. dropout: of the probabilities, in training.
+Returns the output, and the probabilities (N, L, S), which cost nothing until somebody looks. Options of the call:
+attn_mask (L, S) or (N · num_heads, L, S) and key_padding_mask (N, S): numbers are added to the scores, of true and
+false what is true takes no part; need_weights (true); average_attn_weights (true; false: (N, num_heads, L, S)).
+Vaswani et al. 2017, arXiv:1706.03762.]],
   fields = "embed_dim:count num_heads:count dropout:prob=0 bias:bool=true batch_first:bool=false",
   told = {bias = "in_proj_bias"},
   live = {num_heads = true, dropout = true, batch_first = true},
@@ -73,7 +74,8 @@ average_attn_weights (true; false: (N, num_heads, L, S)). Vaswani et al. 2017, a
     for i, x in ipairs {query, key, value} do
       local name = ({"query", "key", "value"})[i]
       if not raw.is(x) or raw.rank(x) ~= 3 or raw.size(x, 2) ~= e then
-        fault("%s expects %s of shape %s, got %s", what, name, self.batch_first and ("(N, L, %d)"):format(e) or ("(L, N, %d)"):format(e),
+        fault("%s expects %s of shape %s, got %s", what, name,
+          self.batch_first and ("(N, L, %d)"):format(e) or ("(L, N, %d)"):format(e),
           raw.is(x) and tostring(raw.shape(x)) or type(x))
       end
     end
@@ -90,9 +92,13 @@ average_attn_weights (true; false: (N, num_heads, L, S)). Vaswani et al. 2017, a
       return y:reshape(n, raw.size(y, 1), heads, e // heads):permute(0, 2, 1, 3)
     end
     local need = opts.need_weights ~= false
-    local packed = own and not (need and drop > 0) -- what is dropped of the probabilities is dropped of those that are returned
+    -- What is dropped of the probabilities is dropped of those that are returned.
+    local packed = own and not (need and drop > 0)
     local weights, y
-    if packed then y = F._packed_attention(F.linear(rows(query), p.in_proj_weight, p.in_proj_bias), heads, mask, {dropout = drop}) end
+    if packed then
+      local qkv = F.linear(rows(query), p.in_proj_weight, p.in_proj_bias)
+      y = F._packed_attention(qkv, heads, mask, {dropout = drop})
+    end
     if need or not packed then
       local q, k, v = projected(query, 0), projected(key, 1), projected(value, 2)
       if need then
@@ -100,7 +106,8 @@ average_attn_weights (true; false: (N, num_heads, L, S)). Vaswani et al. 2017, a
         weights = F.dropout((mask and scores + mask or scores):softmax(-1), drop, drop > 0)
       end
       if not packed then
-        y = weights and drop > 0 and weights:matmul(v) or F.scaled_dot_product_attention(q, k, v, {attn_mask = mask, dropout_p = drop})
+        y = weights and drop > 0 and weights:matmul(v)
+          or F.scaled_dot_product_attention(q, k, v, {attn_mask = mask, dropout_p = drop})
         y = y:permute(0, 2, 1, 3):reshape(n, -1, e)
       end
     end
@@ -109,19 +116,21 @@ average_attn_weights (true; false: (N, num_heads, L, S)). Vaswani et al. 2017, a
     return self.batch_first and y or y:transpose(0, 1), weights
   end,
   extra = function(self)
-    return ("%d, %d heads%s%s"):format(self.embed_dim, self.num_heads, self.dropout > 0 and (", dropout %g"):format(self.dropout) or "",
+    return ("%d, %d heads%s%s"):format(self.embed_dim, self.num_heads,
+      self.dropout > 0 and (", dropout %g"):format(self.dropout) or "",
       self.batch_first and ", batch first" or "")
   end,
 }
 
 declare "TransformerEncoderLayer" {
-  doc = [[nn.TransformerEncoderLayer(d_model, nhead[, dim_feedforward (2048), dropout (0.1), activation ("relu"), layer_norm_eps (1e-5),
-batch_first (false), norm_first (false)]): attention of each row of x to all (self_attn), then two linear maps, each around a
-shortcut and normalised behind it, or with norm_first before it. x (L, N, d_model), with batch_first (N, L, d_model); called
-with (x[, src_mask, src_key_padding_mask]), the masks of nn.MultiheadAttention. activation: "relu", "gelu" or a function.
-Vaswani et al. 2017, arXiv:1706.03762; norm_first: Xiong et al. 2020, arXiv:2002.04745.]],
-  fields = "d_model:count nhead:count dim_feedforward:count=2048 dropout:prob=0.1 activation:any=relu layer_norm_eps:num=1e-5 "
-    .. "batch_first:bool=false norm_first:bool=false",
+  doc = [[nn.TransformerEncoderLayer(d_model, nhead[, dim_feedforward (2048), dropout (0.1), activation ("relu"),
+layer_norm_eps (1e-5), batch_first (false), norm_first (false)]): attention of each row of x to all (self_attn), then
+two linear maps, each around a shortcut and normalised behind it, or with norm_first before it. x (L, N, d_model), with
+batch_first (N, L, d_model); called with (x[, src_mask, src_key_padding_mask]), the masks of nn.MultiheadAttention.
+activation: "relu", "gelu" or a function. Vaswani et al. 2017, arXiv:1706.03762; norm_first: Xiong et al. 2020,
+arXiv:2002.04745.]],
+  fields = "d_model:count nhead:count dim_feedforward:count=2048 dropout:prob=0.1 activation:any=relu "
+    .. "layer_norm_eps:num=1e-5 batch_first:bool=false norm_first:bool=false",
   live = {activation = true, norm_first = true},
   check = function(f)
     local given = f.activation
@@ -130,7 +139,8 @@ Vaswani et al. 2017, arXiv:1706.03762; norm_first: Xiong et al. 2020, arXiv:2002
     end
   end,
   build = function(self, a)
-    self.self_attn = attention.MultiheadAttention(a.d_model, a.nhead, {dropout = a.dropout, batch_first = a.batch_first})
+    self.self_attn = attention.MultiheadAttention(a.d_model, a.nhead,
+      {dropout = a.dropout, batch_first = a.batch_first})
     self.linear1 = conv.Linear(a.d_model, a.dim_feedforward)
     self.dropout = dropout.Dropout(a.dropout)
     self.linear2 = conv.Linear(a.dim_feedforward, a.d_model)
@@ -140,9 +150,12 @@ Vaswani et al. 2017, arXiv:1706.03762; norm_first: Xiong et al. 2020, arXiv:2002
   forward = function(self, x, src_mask, src_key_padding_mask)
     local activation = self._fields.activation
     if type(activation) == "string" then activation = F[activation] end
-    if options.is_options(src_mask) then src_mask, src_key_padding_mask = src_mask.src_mask, src_mask.src_key_padding_mask end
+    if options.is_options(src_mask) then
+      src_mask, src_key_padding_mask = src_mask.src_mask, src_mask.src_key_padding_mask
+    end
     local function attend(y)
-      return self.dropout1((self.self_attn(y, {attn_mask = src_mask, key_padding_mask = src_key_padding_mask, need_weights = false})))
+      return self.dropout1((self.self_attn(y,
+        {attn_mask = src_mask, key_padding_mask = src_key_padding_mask, need_weights = false})))
     end
     local function feed(y) return self.dropout2(self.linear2(self.dropout(activation(self.linear1(y))))) end
     if self._fields.norm_first then
@@ -155,9 +168,10 @@ Vaswani et al. 2017, arXiv:1706.03762; norm_first: Xiong et al. 2020, arXiv:2002
 }
 
 declare "PatchEmbed" {
-  doc = [[nn.PatchEmbed([img_size (224), patch_size (16), in_chans (3), embed_dim (768)]): a picture (N, in_chans, H, W) as rows of patches
-(N, H/patch · W/patch, embed_dim), each patch through one linear map: a convolution `proj` whose stride is its kernel.
-grid_size: patches down and across, num_patches: how many. Dosovitskiy et al. 2020, arXiv:2010.11929; as timm's.]],
+  doc = [[nn.PatchEmbed([img_size (224), patch_size (16), in_chans (3), embed_dim (768)]): a picture (N, in_chans, H, W)
+as rows of patches (N, H/patch · W/patch, embed_dim), each patch through one linear map: a convolution `proj` whose
+stride is its kernel. grid_size: patches down and across, num_patches: how many. Dosovitskiy et al. 2020,
+arXiv:2010.11929; as timm's.]],
   fields = "img_size:pair=224 patch_size:pair=16 in_chans:count=3 embed_dim:count=768",
   live = {img_size = true},
   computed = {
@@ -168,12 +182,14 @@ grid_size: patches down and across, num_patches: how many. Dosovitskiy et al. 20
   forward = function(self, x)
     local size = self._fields.img_size
     if not raw.is(x) or raw.rank(x) ~= 4 or raw.size(x, 2) ~= size[1] or raw.size(x, 3) ~= size[2] then
-      fault("PatchEmbed expects pictures of %d×%d, got %s", size[1], size[2], raw.is(x) and tostring(raw.shape(x)) or type(x))
+      fault("PatchEmbed expects pictures of %d×%d, got %s", size[1], size[2],
+        raw.is(x) and tostring(raw.shape(x)) or type(x))
     end
     return self.proj(x):permute(0, 2, 3, 1):flatten(1, 2) -- no copy, for convolutions leave their channels last
   end,
   extra = function(self)
-    return ("%d×%d in patches of %d×%d"):format(self.img_size[1], self.img_size[2], self.patch_size[1], self.patch_size[2])
+    local size, patch = self.img_size, self.patch_size
+    return ("%d×%d in patches of %d×%d"):format(size[1], size[2], patch[1], patch[2])
   end,
 }
 

@@ -12,9 +12,10 @@ local function tuple(p) return type(p) == "string" and ("'%s'"):format(p) or ("(
 
 declare "Conv2d" {
   doc = [[nn.Conv2d(in_channels, out_channels, kernel_size[, stride, padding, dilation, groups, bias, padding_mode]).
-kernel_size, stride, padding, dilation: a number or {h, w}; padding also "same" or "valid"; groups = in_channels is depthwise.]],
-  fields = "in_channels:count out_channels:count kernel_size:pair stride:pair=1 padding:padding=0 dilation:pair=1 groups:count=1 "
-    .. "bias:bool=true padding_mode:str=zeros",
+kernel_size, stride, padding, dilation: a number or {h, w}; padding also "same" or "valid"; groups = in_channels is
+depthwise.]],
+  fields = "in_channels:count out_channels:count kernel_size:pair stride:pair=1 padding:padding=0 dilation:pair=1 "
+    .. "groups:count=1 bias:bool=true padding_mode:str=zeros",
   told = {bias = "bias"},
   check = function(f)
     if f.in_channels % f.groups ~= 0 or f.out_channels % f.groups ~= 0 then
@@ -23,7 +24,9 @@ kernel_size, stride, padding, dilation: a number or {h, w}; padding also "same" 
     if f.padding_mode ~= "zeros" then
       fault('Conv2d: padding_mode "zeros" is the one there is, got %q (F.pad before it does others)', f.padding_mode)
     end
-    if f.padding == "same" and (f.stride[1] ~= 1 or f.stride[2] ~= 1) then fault 'Conv2d: padding "same" is only for stride 1' end
+    if f.padding == "same" and (f.stride[1] ~= 1 or f.stride[2] ~= 1) then
+      fault 'Conv2d: padding "same" is only for stride 1'
+    end
   end,
   parameters = function(f)
     return {{"weight", {f.out_channels, f.in_channels // f.groups, f.kernel_size[1], f.kernel_size[2]}},
@@ -45,7 +48,8 @@ kernel_size, stride, padding, dilation: a number or {h, w}; padding also "same" 
   end,
   torch = function(self)
     local f = self._fields
-    local s = ("%d, %d, kernel_size=%s, stride=%s"):format(f.in_channels, f.out_channels, tuple(f.kernel_size), tuple(f.stride))
+    local s = ("%d, %d, kernel_size=%s, stride=%s"):format(f.in_channels, f.out_channels, tuple(f.kernel_size),
+      tuple(f.stride))
     if f.padding == "same" or f.padding[1] ~= 0 or f.padding[2] ~= 0 then s = s .. ", padding=" .. tuple(f.padding) end
     if f.dilation[1] ~= 1 or f.dilation[2] ~= 1 then s = s .. ", dilation=" .. tuple(f.dilation) end
     if f.groups ~= 1 then s = s .. ", groups=" .. f.groups end
@@ -53,7 +57,9 @@ kernel_size, stride, padding, dilation: a number or {h, w}; padding also "same" 
   end,
   short = function(self, window)
     local parts = window({tostring(self.in_channels), tostring(self.out_channels)})
-    if self.groups ~= 1 then parts[#parts + 1] = self.groups == self.in_channels and "depthwise" or "g" .. self.groups end
+    if self.groups ~= 1 then
+      parts[#parts + 1] = self.groups == self.in_channels and "depthwise" or "g" .. self.groups
+    end
     return parts
   end,
 }
@@ -74,7 +80,8 @@ declare "Linear" {
     return ("%d → %d%s"):format(self.in_features, self.out_features, self.bias and "" or ", no bias")
   end,
   torch = function(self)
-    return ("in_features=%d, out_features=%d, bias=%s"):format(self.in_features, self.out_features, self.bias and "True" or "False")
+    return ("in_features=%d, out_features=%d, bias=%s"):format(self.in_features, self.out_features,
+      self.bias and "True" or "False")
   end,
   short = function(self) return {tostring(self.in_features), tostring(self.out_features)} end,
 }

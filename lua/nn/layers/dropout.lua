@@ -17,15 +17,18 @@ end
 
 dropout("Dropout", F.dropout,
   "nn.Dropout([p (0.5)]): in training each element is dropped with probability p, the others divided by 1 - p.")
-dropout("Dropout2d", F.dropout2d, "nn.Dropout2d([p (0.5)]): in training whole channels are dropped, the others divided by 1 - p.")
+dropout("Dropout2d", F.dropout2d,
+  "nn.Dropout2d([p (0.5)]): in training whole channels are dropped, the others divided by 1 - p.")
 
 declare "StochasticDepth" {
-  doc = [[nn.StochasticDepth(p, mode): in training the whole of what comes in, a residual branch, is dropped with probability p, else
-divided by 1 - p; mode "row": each sample alone, "batch": all together. Off in eval and where frozen. Huang et al. 2016,
-arXiv:1603.09382; as torchvision.ops.StochasticDepth.]],
+  doc = [[nn.StochasticDepth(p, mode): in training the whole of what comes in, a residual branch, is dropped with
+probability p, else divided by 1 - p; mode "row": each sample alone, "batch": all together. Off in eval and where
+frozen. Huang et al. 2016, arXiv:1603.09382; as torchvision.ops.StochasticDepth.]],
   fields = "p:prob mode:str",
   check = function(f) F._stochastic_depth_mode("StochasticDepth", f.mode) end,
-  forward = function(self, x) return F.stochastic_depth(x, self._fields.p, self._fields.mode, self:_as_in_training()) end,
+  forward = function(self, x)
+    return F.stochastic_depth(x, self._fields.p, self._fields.mode, self:_as_in_training())
+  end,
   extra = function(self) return ("%.3g, %s"):format(self.p, self.mode) end,
 }
 

@@ -22,8 +22,9 @@ local function batch_norm(name, ranks, wanted)
   local BN = declare(name) {
     doc = ([[nn.%s(num_features[, eps (1e-5), momentum (0.1), affine (true), track_running_stats (true)]): over %s.
 In training each channel is normalised with the batch's mean and variance, which running_mean and running_var follow:
-new = (1 - momentum) old + momentum batch; momentum = false keeps the plain mean of all batches. In eval, in frozen modules and
-after m:bn_eval() the running ones are used and stand still. Ioffe & Szegedy 2015, arXiv:1502.03167.]]):format(name, wanted),
+new = (1 - momentum) old + momentum batch; momentum = false keeps the plain mean of all batches. In eval, in frozen
+modules and after m:bn_eval() the running ones are used and stand still. Ioffe & Szegedy 2015,
+arXiv:1502.03167.]]):format(name, wanted),
     fields = "num_features:count eps:num=1e-5 momentum:any=0.1 affine:bool=true track_running_stats:bool=true",
     told = {affine = "weight", track_running_stats = "running_mean"},
     together = {"running_mean", "running_var", "num_batches_tracked"},
@@ -36,7 +37,10 @@ after m:bn_eval() the running ones are used and stand still. Ioffe & Szegedy 201
     parameters = function(f) return f.affine and {{"weight", {f.num_features}}, {"bias", {f.num_features}}} or {} end,
     buffers = function(f)
       if not f.track_running_stats then return {} end
-      return {{"running_mean", {f.num_features}, 0}, {"running_var", {f.num_features}, 1}, {"num_batches_tracked", {}, 0, "int64"}}
+      return {
+        {"running_mean", {f.num_features}, 0}, {"running_var", {f.num_features}, 1},
+        {"num_batches_tracked", {}, 0, "int64"},
+      }
     end,
     reset = function(self)
       self:reset_running_stats()
@@ -46,7 +50,8 @@ after m:bn_eval() the running ones are used and stand still. Ioffe & Szegedy 201
       local p, b, f = self._params, self._buffers, self._fields
       if not raw.is(x) or not ranks[raw.rank(x)] then fault("%s expects %s, got %s", name, wanted, got(x)) end
       if raw.size(x, 1) ~= f.num_features then
-        fault("%s expects %d channels (dim 1), got %d: x %s", self:_where(), f.num_features, raw.size(x, 1), raw.shape(x))
+        fault("%s expects %d channels (dim 1), got %d: x %s", self:_where(), f.num_features, raw.size(x, 1),
+          raw.shape(x))
       end
       local mean, var = b.running_mean, b.running_var
       if not self:is_training() then
@@ -67,7 +72,9 @@ after m:bn_eval() the running ones are used and stand still. Ioffe & Szegedy 201
     extra = function(self)
       local s = tostring(self.num_features)
       if self.eps ~= 1e-5 then s = s .. (", eps %g"):format(self.eps) end
-      if self.momentum ~= 0.1 then s = s .. ", momentum " .. (self.momentum and ("%g"):format(self.momentum) or "cumulative") end
+      if self.momentum ~= 0.1 then
+        s = s .. ", momentum " .. (self.momentum and ("%g"):format(self.momentum) or "cumulative")
+      end
       if not self.affine then s = s .. ", no weights" end
       return s .. (self.track_running_stats and "" or ", no statistics")
     end,
@@ -105,7 +112,9 @@ local function layer_norm(name, f, doc)
     doc = doc,
     fields = "normalized_shape:sizes eps:num=1e-5 elementwise_affine:bool=true",
     told = {elementwise_affine = "weight"},
-    parameters = function(a) return a.elementwise_affine and {{"weight", a.normalized_shape}, {"bias", a.normalized_shape}} or {} end,
+    parameters = function(a)
+      return a.elementwise_affine and {{"weight", a.normalized_shape}, {"bias", a.normalized_shape}} or {}
+    end,
     reset = reset_affine,
     forward = function(self, x)
       local p, own = self._params, self._fields
@@ -120,20 +129,21 @@ local function layer_norm(name, f, doc)
   }
 end
 
-layer_norm("LayerNorm", F._layer_norm, [[nn.LayerNorm(normalized_shape[, eps (1e-5), elementwise_affine (true)]): over the last dimensions,
-whose sizes normalized_shape names (a number: the last one). Each row is normalised by its own mean and variance, then scaled by
+layer_norm("LayerNorm", F._layer_norm,
+  [[nn.LayerNorm(normalized_shape[, eps (1e-5), elementwise_affine (true)]): over the last dimensions, whose sizes
+normalized_shape names (a number: the last one). Each row is normalised by its own mean and variance, then scaled by
 weight and moved by bias. Ba, Kiros & Hinton 2016, arXiv:1607.06450.]])
 layer_norm("LayerNorm2d", function(x, ...)
   if raw.rank(x) ~= 4 then fault("LayerNorm2d expects (N, C, H, W), got %s", raw.shape(x)) end
   return F._layer_norm(x:permute(0, 2, 3, 1), ...):permute(0, 3, 1, 2)
 end,
-  [[nn.LayerNorm2d(channels[, eps (1e-5), elementwise_affine (true)]): nn.LayerNorm over the channels of (N, C, H, W), at each place
-alone; as torchvision's.]])
+  [[nn.LayerNorm2d(channels[, eps (1e-5), elementwise_affine (true)]): nn.LayerNorm over the channels of (N, C, H, W),
+at each place alone; as torchvision's.]])
 
 declare "GroupNorm" {
-  doc = [[nn.GroupNorm(num_groups, num_channels[, eps (1e-5), affine (true)]): over (N, C, …). The channels of each group are normalised
-together, by their own mean and variance in each sample, in training as in eval: it needs no batch. Then each channel is
-scaled by weight and moved by bias. Wu & He 2018, arXiv:1803.08494.]],
+  doc = [[nn.GroupNorm(num_groups, num_channels[, eps (1e-5), affine (true)]): over (N, C, …). The channels of each
+group are normalised together, by their own mean and variance in each sample, in training as in eval: it needs no batch.
+Then each channel is scaled by weight and moved by bias. Wu & He 2018, arXiv:1803.08494.]],
   fields = "num_groups:count num_channels:count eps:num=1e-5 affine:bool=true",
   told = {affine = "weight"},
   check = function(f)

@@ -18,7 +18,8 @@ local function pool(name, f, fields, doc, torch)
     check = function(a)
       a.stride = a.stride or a.kernel_size
       if a.padding[1] * 2 > a.kernel_size[1] or a.padding[2] * 2 > a.kernel_size[2] then
-        fault("%s: padding is at most half the kernel, got %s for a kernel of %s", name, pair(a.padding), pair(a.kernel_size))
+        fault("%s: padding is at most half the kernel, got %s for a kernel of %s", name, pair(a.padding),
+          pair(a.kernel_size))
       end
     end,
     forward = function(self, x)
@@ -38,16 +39,19 @@ local function pool(name, f, fields, doc, torch)
   }
 end
 
-pool("MaxPool2d", F._max_pool2d, "kernel_size:pair stride:pair=nil padding:pair0=0 dilation:pair=1 ceil_mode:bool=false",
+pool("MaxPool2d", F._max_pool2d,
+  "kernel_size:pair stride:pair=nil padding:pair0=0 dilation:pair=1 ceil_mode:bool=false",
   "nn.MaxPool2d(kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode]): the greatest in each window.",
   function(self)
     local f = self._fields
-    return ("kernel_size=%s, stride=%s, padding=%s, dilation=%s, ceil_mode=%s"):format(one(f.kernel_size), one(f.stride), one(f.padding),
-      one(f.dilation), f.ceil_mode and "True" or "False")
+    return ("kernel_size=%s, stride=%s, padding=%s, dilation=%s, ceil_mode=%s"):format(one(f.kernel_size),
+      one(f.stride), one(f.padding), one(f.dilation), f.ceil_mode and "True" or "False")
   end)
 pool("AvgPool2d", F._avg_pool2d,
-  "kernel_size:pair stride:pair=nil padding:pair0=0 ceil_mode:bool=false count_include_pad:bool=true divisor_override:count=nil",
-  "nn.AvgPool2d(kernel_size[, stride, padding, ceil_mode, count_include_pad (true), divisor_override]): the mean of each window.",
+  "kernel_size:pair stride:pair=nil padding:pair0=0 ceil_mode:bool=false count_include_pad:bool=true "
+    .. "divisor_override:count=nil",
+  "nn.AvgPool2d(kernel_size[, stride, padding, ceil_mode, count_include_pad (true), divisor_override]): the mean of "
+    .. "each window.",
   function(self)
     local f = self._fields
     return ("kernel_size=%s, stride=%s, padding=%s%s%s%s"):format(one(f.kernel_size), one(f.stride), one(f.padding),
@@ -56,7 +60,8 @@ pool("AvgPool2d", F._avg_pool2d,
   end)
 
 declare "AdaptiveAvgPool2d" {
-  doc = "nn.AdaptiveAvgPool2d(output_size): means over windows chosen so that the output is output_size × output_size (or {h, w}).",
+  doc = "nn.AdaptiveAvgPool2d(output_size): means over windows chosen so that the output is output_size × output_size "
+    .. "(or {h, w}).",
   fields = "output_size:size",
   forward = function(self, x) return F.adaptive_avg_pool2d(x, self._fields.output_size) end,
   extra = function(self) return pair(self.output_size) end,

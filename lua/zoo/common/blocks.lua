@@ -14,8 +14,10 @@ function blocks.conv_norm_act(i, o, kernel, opts)
   if norm == nil then norm = nn.BatchNorm2d end
   if act == nil then act = nn.ReLU end
   if bias == nil then bias = not norm end
-  local m = nn.Sequential(nn.Conv2d(i, o, kernel, {stride = a.stride or 1, padding = a.padding or (kernel - 1) // 2 * dilation,
-    groups = a.groups or 1, dilation = dilation, bias = bias}))
+  local m = nn.Sequential(nn.Conv2d(i, o, kernel, {
+    stride = a.stride or 1, padding = a.padding or (kernel - 1) // 2 * dilation,
+    groups = a.groups or 1, dilation = dilation, bias = bias,
+  }))
   if norm then m:append(norm(o)) end
   if act then m:append(act()) end
   return m
@@ -51,7 +53,9 @@ end
 -- what: the name in front of the error for another number of stages.
 function blocks.depths(what, o, spec)
   local depths = o.depths or spec.depths
-  if #depths ~= #spec.depths then fault("%s: depths expects %d numbers, one for each stage, got %d", what, #spec.depths, #depths) end
+  if #depths ~= #spec.depths then
+    fault("%s: depths expects %d numbers, one for each stage, got %d", what, #spec.depths, #depths)
+  end
   return depths
 end
 

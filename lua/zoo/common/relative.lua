@@ -21,7 +21,8 @@ end
 function relative.bias(ways, index)
   local places = math.tointeger(math.sqrt(index:numel()))
   if index:dim() > 1 then index = index:flatten() end
-  return tensor._op "index_select"(ways, index, {dim = 0}):reshape(1, places, places, -1):permute(0, 3, 1, 2) -- nobody need look at the index
+  -- Nobody need look at the index.
+  return tensor._op "index_select"(ways, index, {dim = 0}):reshape(1, places, places, -1):permute(0, 3, 1, 2)
 end
 
 --- relative.resized(table, shape): a table of one grid for another, bicubically, or nil where it is no table of a

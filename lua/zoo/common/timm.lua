@@ -33,8 +33,10 @@ local function place(name, all)
     while has(stage, n, "conv_dw") do n = n + 1 end
     before = before + n
   end
-  return {stage = tonumber(s), block = tonumber(b), before = before, layer = layer, last = last, alone = layers == alone,
-    part = attention[part] or part:find "^conv" and "0" or "1", kind = kind}
+  return {
+    stage = tonumber(s), block = tonumber(b), before = before, layer = layer, last = last, alone = layers == alone,
+    part = attention[part] or part:find "^conv" and "0" or "1", kind = kind,
+  }
 end
 
 --- timm.rename(outside, inside): a family's rename (see suture.zoo) for such files. outside: our names of the modules

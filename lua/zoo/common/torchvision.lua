@@ -9,7 +9,8 @@ local function imagenet() return require "suture.zoo.common.imagenet" end
 -- license, options (of the constructor: what the weights want, unless the caller says otherwise).
 function torchvision.set(name, file, o)
   return {
-    name = name, file = file, url = "https://download.pytorch.org/models/" .. file, also = o.also, classes = 1000, class_names = imagenet,
+    name = name, file = file, url = "https://download.pytorch.org/models/" .. file, also = o.also,
+    classes = 1000, class_names = imagenet,
     resize = o.resize or 256, crop = o.crop or 224, interpolation = o.interpolation or "bilinear",
     mean = o.mean or torchvision.mean, std = o.std or torchvision.std, accuracy = o.accuracy, megabytes = o.megabytes,
     options = o.options, license = o.license or "BSD-3-Clause (torchvision)",

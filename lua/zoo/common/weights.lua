@@ -103,7 +103,8 @@ function weights.get(what, set)
   if done then return path end
   local text = "%s: no file %s%s in %s, and it cannot be fetched:\n  %s\n"
     .. "  to do without the network: get it from %s and put it into %s, or name a file: weights = PATH"
-  fault(text, what, set.file, set.megabytes and (" (%.1f MB)"):format(set.megabytes) or "", table.concat(folders, ", "), why, set.url, folders[1])
+  fault(text, what, set.file, set.megabytes and (" (%.1f MB)"):format(set.megabytes) or "",
+    table.concat(folders, ", "), why, set.url, folders[1])
 end
 
 return weights
