@@ -61,7 +61,7 @@ suture._before_line, suture._after_line = lines.before, lines.after
 require("suture.base.upper").nn = function()
   require "suture.model"
   require "suture.view"
-  require("suture.model.checkpoint").architectures = function() return require "suture.zoo" end
+  require("suture.model.records").architectures = function() return require "suture.zoo" end
 end
 
 return setmetatable(suture, {

@@ -125,7 +125,8 @@ function trace.run(m, given, what)
     fault("%s: what goes in? Give a shape: m:%s{input = {1, 3, 224, 224}}, or set m.input_shape", what, what)
   end
   return journal.rehearse(unseen, function()
-    local t = {model = m, class = class_name(m), shapes = {}, inputs = {}, by = {}, calls = {}, owner = {}, names = names_of(m)}
+    local t = {model = m, class = class_name(m), names = names_of(m), shapes = {}, inputs = {}, by = {}, calls = {},
+      owner = {}}
     local args = {}
     for i, v in ipairs(inputs) do
       args[i] = is(v) and v or raw.full(v, 0)

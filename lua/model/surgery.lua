@@ -118,7 +118,7 @@ local function idle_in(m, part)
   return true
 end
 
---- m:remove(path): takes a module out and returns it: out of a Sequential for good (those behind move down), an inserted
+--- m:remove(path): takes a module out and returns it: out of a Sequential for good (others move down), an inserted
 -- one too, and one that never runs; elsewhere nn.Identity takes its place. An integer is a place in a Sequential.
 function Module.remove(m, path)
   local parent, name, old = find("remove", m, path)

@@ -130,7 +130,9 @@ function Trace:input(path, n) return one_or_all(call_of(self, "input", path, n).
 --- t:grad(y, what): the gradient of y with respect to a path's value, a tensor, or a list of them; see trace.
 function Trace:grad(y, what, ...)
   if select("#", ...) > 0 then fault "grad: several things go in a list: t:grad(y, {\"layer3\", \"layer4\"})" end
-  if not is(y) then fault("grad: expects a tensor made of the trace's values, as t.output[0][3], got %s", options.show(y)) end
+  if not is(y) then
+    fault("grad: expects a tensor made of the trace's values, as t.output[0][3], got %s", options.show(y))
+  end
   local list = (is(what) or type(what) == "string") and {what} or what
   if type(list) ~= "table" or #list == 0 then
     fault("grad: with respect to what? a path, a tensor, or a list of them, got %s", options.show(what))

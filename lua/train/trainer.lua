@@ -221,7 +221,9 @@ function Trainer:_begin()
     for i, group in ipairs(optimizer.param_groups) do if base[i] then group.lr = base[i] end end
     self._session, self._guard = nil, nil
     local last = self.history[#self.history]
-    if last then change.label = ("fit: %d epoch%s, loss %.4g"):format(#self.history, #self.history == 1 and "" or "s", last.loss) end
+    if last then
+      change.label = ("fit: %d epoch%s, loss %.4g"):format(#self.history, #self.history == 1 and "" or "s", last.loss)
+    end
     journal.close(change, err)
   end})
   local ok, err = pcall(function()
