@@ -27,7 +27,8 @@ local function join(a, b) return a == "" and b or a .. "." .. b end
 -- ---- a model as a record ----
 
 -- Constructor arguments and fields that JSON can hold, the library's classes by name ({["nn."] = "SiLU"}), what is no
--- finite number in words ({["num."] = "inf"}); what it cannot (tensors, functions, modules) is left out and `whole` is false.
+-- finite number in words ({["num."] = "inf"}); what it cannot (tensors, functions, modules) is left out and `whole` is
+-- false.
 local function plain(v)
   local t = type(v)
   if t == "table" then
