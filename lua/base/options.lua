@@ -295,6 +295,35 @@ function options.arguments(what, text)
   local n = #args
   if n > 4 or places < n or n == 0 then return long end
   local first, second, third, fourth = quick(args[1]), quick(args[2]), quick(args[3]), quick(args[4])
+  if n == 1 then
+    return function(a, ...)
+      if select("#", ...) > 0 or type(a) == "table" then return long(a, ...) end
+      local one, fits_one = first(a)
+      if fits_one then return one end
+      return long(a)
+    end
+  end
+  if n == 2 then
+    return function(a, b, ...)
+      if select("#", ...) > 0 or type(a) == "table" or type(b) == "table" then return long(a, b, ...) end
+      local one, fits_one = first(a)
+      local two, fits_two = second(b)
+      if fits_one and fits_two then return one, two end
+      return long(a, b)
+    end
+  end
+  if n == 3 then
+    return function(a, b, c, ...)
+      if select("#", ...) > 0 or type(a) == "table" or type(b) == "table" or type(c) == "table" then
+        return long(a, b, c, ...)
+      end
+      local one, fits_one = first(a)
+      local two, fits_two = second(b)
+      local three, fits_three = third(c)
+      if fits_one and fits_two and fits_three then return one, two, three end
+      return long(a, b, c)
+    end
+  end
   return function(a, b, c, d, ...)
     if select("#", ...) > 0 or type(a) == "table" or type(b) == "table" or type(c) == "table" or type(d) == "table" then
       return long(a, b, c, d, ...)
@@ -304,7 +333,6 @@ function options.arguments(what, text)
     local three, fits_three = third(c)
     local four, fits_four = fourth(d)
     if not (fits_one and fits_two and fits_three and fits_four) then return long(a, b, c, d) end
-    if n == 1 then return one elseif n == 2 then return one, two elseif n == 3 then return one, two, three end
     return one, two, three, four
   end
 end

@@ -252,11 +252,23 @@ local cat_args = arguments("cat", "tensors:tensors dim:dim=0")
 local stack_args = arguments("stack", "tensors:tensors dim:dim=0")
 local WIDTH = 8 -- how many inputs a core operation has
 
+local function concat(x, dim)
+  return base.op "concat"(x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], {dim = dim})
+end
+
 --- cat({a, b, …}[, dim (0)]): tensors joined along a dimension.
-function tensor.cat(...)
-  local list, dim = cat_args(...)
+function tensor.cat(list, dim, ...)
+  if math.type(dim) ~= "integer" or type(list) ~= "table" or #list == 0 or #list > WIDTH or select("#", ...) > 0 then
+    list, dim = cat_args(list, dim, ...)
+  else
+    for _, x in ipairs(list) do
+      if not raw.is(x) then list, dim = cat_args(list, dim) end
+    end
+  end
   if #list == 0 then fault "cat: expects at least one tensor" end
   dim = base.axis("cat", list[1], dim)
+  if #list == 1 then return list[1] end
+  if #list <= WIDTH then return concat(list, dim) end
   local function join(from, to)
     if from == to then return list[from] end
     local parts, n = {}, to - from + 1
@@ -266,7 +278,7 @@ function tensor.cat(...)
       k = k + 1
       parts[k] = join(i, math.min(i + step - 1, to))
     end
-    return graph.op("concat", {table.unpack(parts, 1, k)}, {dim = dim})
+    return concat(parts, dim)
   end
   return join(1, #list)
 end

@@ -60,7 +60,7 @@ local flatten_args = arguments("flatten", "start_dim:dim=0 end_dim:dim=-1")
 function T.flatten(x, ...)
   local start, stop = flatten_args(...)
   local shape = raw.shape(x)
-  start, stop = axis("flatten", x, start), axis("flatten", x, stop)
+  start, stop = axis("flatten", x, start, #shape), axis("flatten", x, stop, #shape)
   if #shape == 0 then return view(x, "reshape", {shape = {1}}) end
   if start > stop then fault("flatten: expects start_dim ≤ end_dim, got %d and %d", start, stop) end
   local out, n = {}, 1
@@ -150,15 +150,21 @@ end
 local transpose_args, t_alone = arguments("transpose", "dim0:dim dim1:dim"), base.alone "t"
 
 local function transposed(what, x, a, b)
-  a, b = axis(what, x, a), axis(what, x, b)
+  local rank = raw.rank(x)
+  a, b = axis(what, x, a, rank), axis(what, x, b, rank)
   local dims = {}
-  for i = 1, raw.rank(x) do dims[i] = i - 1 end
+  for i = 1, rank do dims[i] = i - 1 end
   if #dims > 0 then dims[a + 1], dims[b + 1] = b, a end
   return view(x, "permute", {dims = dims})
 end
 
 --- x:transpose(dim0, dim1): two dimensions swapped.
-function T.transpose(x, ...) return transposed("transpose", x, transpose_args(...)) end
+function T.transpose(x, a, b, ...)
+  if math_type(a) == "integer" and math_type(b) == "integer" and select("#", ...) == 0 then
+    return transposed("transpose", x, a, b)
+  end
+  return transposed("transpose", x, transpose_args(a, b, ...))
+end
 
 --- x:t(): a matrix transposed.
 function T.t(x, ...)
@@ -180,12 +186,27 @@ function T.flip(x, ...)
   return op "flip"(x, {dims = base.axes("flip", x, dims)})
 end
 
+-- A list of whole numbers and nothing else, as code writes it.
+local function whole_list(v)
+  if type(v) ~= "table" or getmetatable(v) ~= nil then return false end
+  local n = 0
+  for _, i in next, v do
+    if math_type(i) ~= "integer" then return false end
+    n = n + 1
+  end
+  return n > 0 and n == #v
+end
+
 local roll_args = arguments("roll", "shifts:ints dims:dims=nil")
 
 --- x:roll(shifts[, dims]): the elements moved by so many places along a dimension, or along each of a list; what leaves
 -- at one end comes in at the other. Without dims over all elements in order.
-function T.roll(x, ...)
-  local shifts, dims = roll_args(...)
+function T.roll(x, shifts, dims, ...)
+  if not (whole_list(shifts) and whole_list(dims) and select("#", ...) == 0) then
+    shifts, dims = roll_args(shifts, dims, ...)
+  else
+    shifts, dims = {unpack(shifts)}, {unpack(dims)}
+  end
   if dims == nil then
     if #shifts ~= 1 then fault("roll: expects a shift per dimension, got %d shifts and no dimensions", #shifts) end
     local flat = op "reshape"(x, {shape = {raw.numel(x)}})
@@ -209,8 +230,11 @@ tensor.roll = T.roll
 local narrow_args = arguments("narrow", "dim:dim start:int length:natural")
 
 --- x:narrow(dim, start, length): a part of one dimension.
-function T.narrow(x, ...)
-  local dim, start, length = narrow_args(...)
+function T.narrow(x, dim, start, length, ...)
+  if math_type(dim) ~= "integer" or math_type(start) ~= "integer" or math_type(length) ~= "integer" or length < 0
+    or select("#", ...) > 0 then
+    dim, start, length = narrow_args(dim, start, length, ...)
+  end
   dim = axis("narrow", x, dim)
   if raw.rank(x) == 0 then fault "narrow: a scalar has no parts" end
   local n = raw.size(x, dim)

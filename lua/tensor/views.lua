@@ -5,6 +5,7 @@ local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local base = require "suture.tensor.base"
 local raw, graph = base.raw, base.graph
+local op, owns = base.op, raw.owns
 
 local views = {}
 
@@ -19,8 +20,8 @@ function views.cut(x) raw.link(x) end
 
 --- The core operation `name` on x with these attributes, whose result is a view of x.
 function views.of(x, name, attrs)
-  local y = base.op(name)(x, attrs)
-  if raw.owns(x) then link(y, x, name, attrs) end
+  local y = op(name)(x, attrs)
+  if owns(x) then link(y, x, name, attrs) end
   return y
 end
 
