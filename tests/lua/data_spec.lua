@@ -2,44 +2,10 @@
 local suture = require "suture"
 local data, image, tensor = suture.data, suture.image, suture.tensor
 
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(message):find(text, 1, true), ("expected '%s' in '%s'"):format(text, tostring(message)))
-end
+local kit = require "kit"
+local fails, run, temp_folder, spill, pass = kit.fails, kit.run, kit.temp_folder, kit.spill, kit.pass
 
 local function shape(x) return {table.unpack(x.shape)} end
--- LD_PRELOAD: under a sanitizer, the leaks of cp and rm are not ours.
-local function run(command) assert(os.execute("unset LD_PRELOAD; " .. command)) end
-
-local function temp_folder()
-  local name = os.tmpname()
-  os.remove(name)
-  run("mkdir " .. name)
-  return name
-end
-
-local function spill(path, bytes)
-  local f = assert(io.open(path, "wb"))
-  f:write(bytes)
-  f:close()
-end
-
--- A hash of all numbers of a pass over a dataset.
-local function pass(ds, size, opts)
-  local hash = 0
-  for x, y, places in ds:batches(size, opts) do
-    local function put(t)
-      for _, v in ipairs(t) do
-        if type(v) == "table" then put(v) else hash = (hash ~ string.unpack("i8", string.pack("d", v))) * 0x100000001b3 end
-      end
-    end
-    put(x:tolist())
-    put(y:tolist())
-    put(places)
-  end
-  return hash
-end
 
 describe("data.folder", function()
   local folder

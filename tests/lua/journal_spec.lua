@@ -23,17 +23,7 @@ local function all_of(m)
   return table.concat(out, "\n")
 end
 
--- A line of the prompt, as the shell runs it. → what is shown after it
-local function line(code, env)
-  for _, f in ipairs(suture._before_line) do f(code) end
-  local ok, err = pcall(assert(load(code, "=line", "t", setmetatable(env or {}, {__index = _G}))))
-  local said = {}
-  for _, f in ipairs(suture._after_line) do
-    local s = f(code, ok)
-    if type(s) == "string" and s ~= "" then said[#said + 1] = s end
-  end
-  return table.concat(said, "\n"), ok, err
-end
+local line = require("kit").line
 
 local changes = {
   ["freezing through a callback from library code"] = function(m) m:apply(function(sub) sub:freeze() end) end,

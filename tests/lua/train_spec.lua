@@ -2,18 +2,9 @@ local suture = require "suture"
 local nn, zoo, data, F = suture.nn, suture.zoo, suture.data, suture.F
 
 local function shapes(domain, n, split) return data.shapes {domain = domain, n = n, split = split, seed = 3} end
-local function copies(m)
-  local out = {}
-  for name, t in pairs(m:state_dict()) do
-    out[name] = t:clone():detach()
-    out[name]:sum():item()
-  end
-  return out
-end
+local kit = require "kit"
+local copies, first_difference = kit.copies, kit.first_difference
 local function equal(a, b) return a:eq(b):sum():item() == a:numel() end
-local function first_difference(a, b)
-  for name, t in pairs(a) do if not equal(t, b[name]) then return name end end
-end
 
 describe("fit", function()
   before_each(function() suture.seed(7) end)

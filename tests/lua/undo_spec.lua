@@ -18,17 +18,7 @@ local function result(m, x)
   for sub, on in pairs(modes) do rawset(sub, "_training", on) end
   return y
 end
--- A line of the prompt, as the shell runs it. → what is shown after it
-local function line(code)
-  for _, f in ipairs(suture._before_line) do f(code) end
-  local ok, err = pcall(assert(load(code)))
-  local said = {}
-  for _, f in ipairs(suture._after_line) do
-    local s = f(code, ok)
-    if type(s) == "string" and s ~= "" then said[#said + 1] = s end
-  end
-  return table.concat(said, "\n"), ok, err
-end
+local line = require("kit").line
 
 describe("undo in scripts", function()
   local m, x
