@@ -14,10 +14,10 @@
 #include "formats/npy.h"
 #include "formats/save.h"
 
-typedef struct Bytes { unsigned char *p; size_t n; } Bytes;
+typedef struct Bytes { unsigned char *p; size_t n, cap; } Bytes;
 
 static void put(Bytes *b, const void *p, size_t n) {
-  b->p = realloc(b->p, b->n + n + 1);
+  if (b->n + n + 1 > b->cap) b->p = realloc(b->p, b->cap = 2 * (b->n + n + 1));
   if (n) memcpy(b->p + b->n, p, n);
   b->n += n;
 }
