@@ -11,13 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <malloc.h>
 #include "formats/npy.h"
 #include "formats/save.h"
 
-typedef struct Bytes { unsigned char *p; size_t n, cap; } Bytes;
+typedef struct Bytes { unsigned char *p; size_t n; } Bytes;
 
 static void put(Bytes *b, const void *p, size_t n) {
-  if (b->n + n + 1 > b->cap) b->p = realloc(b->p, b->cap = 2 * (b->n + n + 1));
+  if (b->n + n + 1 > malloc_usable_size(b->p)) b->p = realloc(b->p, 2 * (b->n + n + 1));
   if (n) memcpy(b->p + b->n, p, n);
   b->n += n;
 }
