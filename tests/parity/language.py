@@ -235,9 +235,11 @@ CASES = [
     ('a:squeeze()', 'a.squeeze()'),
     ('a:unsqueeze(-2)', 'a.unsqueeze(-2)'),
     ('eye(2,3)', 'torch.eye(2,3)'),
-    ('full({2},3)', 'torch.full((2,),3.)'),
+    ('full({2},3)', 'torch.full((2,),3)'),
+    ('full({2},3.0)', 'torch.full((2,),3.)'),
     ('a[1][-1]', 'a[1][-1]'),
-    ('a[{1,0}]', 'a[[1,0]]'),
+    ('a[{{1,0}}]', 'a[[1,0]]'),
+    ('a[{1,"0:3:2"}]', 'a[1,0:3:2]'),
     ('a:index_select(1,tensor{2,0})', 'a.index_select(1,torch.tensor([2,0]))'),
     ('tensor{1.5,-1.5}:long()', 'torch.tensor([1.5,-1.5]).long()'),
 ]
