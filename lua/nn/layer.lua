@@ -59,32 +59,41 @@ local function fields_of(m, spec)
   return f
 end
 
+-- The parameters and buffers that these fields ask for: {name, shape, …} each.
+local function asked(spec, f)
+  local list = {}
+  for _, key in ipairs {"parameters", "buffers"} do
+    local some = spec[key] and spec[key](f) or {}
+    table.move(some, 1, #some, #list + 1, list)
+  end
+  return list
+end
+
 -- An error where the parameters and buffers that these fields ask for are not those of m.
 local function want_shapes(m, spec, name, f)
-  local asked = {}
-  for _, list in ipairs {spec.parameters and spec.parameters(f) or {}, spec.buffers and spec.buffers(f) or {}} do
-    for _, p in ipairs(list) do
-      asked[p[1]] = true
-      local have = m._params[p[1]] or m._buffers[p[1]]
-      if not have or not same(raw.shape(have), p[2]) then
-        fault("%s: with %s = %s its %s would be %s, and is %s: make another layer (nn.%s) and put it here", spec.name, name,
-          options.show(f[name]), p[1], "(" .. table.concat(p[2], ", ") .. ")", have and tostring(raw.shape(have)) or "not there", spec.name)
-      end
+  for _, p in ipairs(asked(spec, f)) do
+    local have = m._params[p[1]] or m._buffers[p[1]]
+    if not have or not same(raw.shape(have), p[2]) then
+      fault("%s: with %s = %s its %s would be %s, and is %s: make another layer (nn.%s) and put it here", spec.name, name,
+        options.show(f[name]), p[1], "(" .. table.concat(p[2], ", ") .. ")", have and tostring(raw.shape(have)) or "not there", spec.name)
     end
   end
 end
 
 -- A tensor in the place of one that the fields speak of has the shape they say.
 local function want_shape(spec, m, key, v)
-  local f = fields_of(m, spec)
-  for _, list in ipairs {spec.parameters and spec.parameters(f) or {}, spec.buffers and spec.buffers(f) or {}} do
-    for _, p in ipairs(list) do
-      if p[1] == key and not same(raw.shape(v), p[2]) then
-        fault("%s: its %s has shape (%s) by its fields, got %s: make another layer (nn.%s) and put it here", spec.name, key,
-          table.concat(p[2], ", "), raw.shape(v), spec.name)
-      end
+  for _, p in ipairs(asked(spec, fields_of(m, spec))) do
+    if p[1] == key and not same(raw.shape(v), p[2]) then
+      fault("%s: its %s has shape (%s) by its fields, got %s: make another layer (nn.%s) and put it here", spec.name, key,
+        table.concat(p[2], ", "), raw.shape(v), spec.name)
     end
   end
+end
+
+-- m keeps these fields.
+local function keep(spec, m, f)
+  local own = rawget(m, "_fields")
+  for _, arg in ipairs(spec.args) do if arg.is_kept then own[arg.name] = f[arg.name] end end
 end
 
 local function assign(spec, m, key, v)
@@ -128,9 +137,7 @@ local function assign(spec, m, key, v)
   if spec.check then spec.check(f) end
   want_shapes(m, spec, key, f)
   Module._changes(m)
-  for name, x in pairs(f) do -- check may have filled in what follows from it
-    if spec.known[name] and not spec.told[name] and not spec.known[name].is_tensor then rawget(m, "_fields")[name] = x end
-  end
+  keep(spec, m, f) -- check may have filled in what follows from it
   return true
 end
 
@@ -139,7 +146,7 @@ local function assign_all(spec, m, given)
   local f = fields_of(m, spec)
   for _, arg in ipairs(spec.args) do
     local v = given[arg.name]
-    if v ~= nil and not spec.told[arg.name] and not arg.is_tensor and not arg.is_module then
+    if v ~= nil and arg.is_kept then
       local checked = arg.check(v)
       if checked == nil then fault("%s: %s expects %s, got %s", spec.name, arg.name, arg.expects, options.show(v)) end
       f[arg.name] = checked
@@ -148,9 +155,7 @@ local function assign_all(spec, m, given)
   if spec.check then spec.check(f) end
   want_shapes(m, spec, "its fields", f)
   Module._changes(m)
-  for _, arg in ipairs(spec.args) do
-    if not spec.told[arg.name] and not arg.is_tensor and not arg.is_module then rawget(m, "_fields")[arg.name] = f[arg.name] end
-  end
+  keep(spec, m, f)
 end
 
 -- "factor = 2, offset = 1": the fields that are not what they are by default.
@@ -170,7 +175,6 @@ end
 local function make(spec, self, ...)
   local a = spec.read(...)
   if spec.check then spec.check(a) end
-  local own = rawget(self, "_fields")
   for _, arg in ipairs(spec.args) do
     local v = a[arg.name]
     if arg.is_tensor then if v ~= nil then self:register_buffer(arg.name, v) end
@@ -179,9 +183,7 @@ local function make(spec, self, ...)
   for _, p in ipairs(spec.parameters and spec.parameters(a) or {}) do self[p[1]] = Module.Parameter(raw.full(p[2], p[3] or 0)) end
   for _, b in ipairs(spec.buffers and spec.buffers(a) or {}) do self:register_buffer(b[1], raw.full(b[2], b[3], b[4])) end
   if spec.build then spec.build(self, a) end
-  for _, arg in ipairs(spec.args) do -- behind the children, which may have the same names
-    if not arg.is_tensor and not arg.is_module and not spec.told[arg.name] then own[arg.name] = a[arg.name] end
-  end
+  keep(spec, self, a) -- behind the children, which may have the same names
   if spec.reset then self:reset_parameters() end
 end
 
@@ -203,6 +205,7 @@ local function declare(name, given)
   for _, key in ipairs {"check", "parameters", "buffers", "build", "reset"} do spec[key] = given[key] end
   for i, arg in ipairs(args) do
     arg.is_tensor, arg.is_module = arg.kind == "tensor", arg.kind == "module"
+    arg.is_kept = not (arg.is_tensor or arg.is_module or spec.told[arg.name])
     spec.known[arg.name], spec.names[i] = arg, arg.name
   end
   spec.read = options.signature(name, given.fields or "")

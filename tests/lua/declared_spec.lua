@@ -23,6 +23,18 @@ end
 describe("a declared field", function()
   before_each(undo.clear)
 
+  it("takes nil for a field that may be absent, and undo brings the value back", function()
+    local journal = require "suture.base.journal"
+    local pool = suture.nn.AvgPool2d(2, {divisor_override = 3})
+    local x = suture.ones(1, 1, 2, 2)
+    journal.change("absent", function() pool.divisor_override = nil end)
+    assert.is_nil(pool.divisor_override)
+    assert.equal(1, pool(x):item())
+    journal.undo()
+    assert.equal(3, pool.divisor_override)
+    assert.is_true(math.abs(pool(x):item() - 4 / 3) < 1e-6)
+  end)
+
   it("that is assigned is checked, acts, is printed, drawn, saved and undone", function()
     local m = nn.Sequential(nn.Conv2d(1, 2, 3, {stride = 2}), nn.MaxPool2d(2), nn.Dropout(0.5))
     m.input_shape = {1, 1, 16, 16}
