@@ -31,7 +31,7 @@ local pushed       -- whether the line that ran last became an entry, or more
 local running = false -- a model runs: what is written then is as a rule its own bookkeeping
 local silent = 0   -- above 0: what happens is no change of a model (something is being made, or put back)
 
---- Called as f(changes, script) for a change that was made → its label, and lines that tell what was put in, out or
+--- Called as f(changes) for a change that was made → its label, and lines that tell what was put in, out or
 -- replaced.
 function journal.describe() return "change", {} end
 
@@ -83,14 +83,21 @@ local function differences(change)
   return list, strong
 end
 
-local function swap(changes, from, to)
+--- journal.aside(f, …): calls f(…), whose changes are nobody's: a model is being made.
+function journal.aside(f, ...)
   silent = silent + 1
   local back <close> = setmetatable({}, {__close = function() silent = silent - 1 end})
-  for _, r in ipairs(changes) do
-    r[from] = r.kind.take(r.thing)
-    r.kind.put(r.thing, r[to])
-    r[to] = nil
-  end
+  return f(...)
+end
+
+local function swap(changes, from, to)
+  journal.aside(function()
+    for _, r in ipairs(changes) do
+      r[from] = r.kind.take(r.thing)
+      r.kind.put(r.thing, r[to])
+      r[to] = nil
+    end
+  end)
 end
 
 local function bytes_of(entry)
@@ -224,13 +231,6 @@ end
 --- journal.running(on): a model begins to run, or ends. What is written while it does is weak: statistics of a hand-written
 -- layer, a count of calls.
 function journal.running(on) running = on end
-
---- journal.aside(f, …): calls f(…), whose changes are nobody's: a model is being made.
-function journal.aside(f, ...)
-  silent = silent + 1
-  local back <close> = setmetatable({}, {__close = function() silent = silent - 1 end})
-  return f(...)
-end
 
 -- ---- tensors ----
 

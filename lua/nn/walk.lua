@@ -66,33 +66,29 @@ function Module.named_modules(m)
   return out
 end
 
---- m:parameters(): all parameters, each once; `for p in m:parameters() do`, or by place from 1; #: how many tensors.
-function Module.parameters(m)
+-- The parameters ("_pnames", "_params") or buffers, each once: a list; a dictionary by name.
+local function listed(m, names, values)
   local out = {}
-  walk_tensors(m, "_pnames", "_params", function(t) out[#out + 1] = t end)
+  walk_tensors(m, names, values, function(t) out[#out + 1] = t end)
   return ordered.list(out)
 end
+local function by_name(m, names, values)
+  local out = ordered.dict()
+  walk_tensors(m, names, values, function(t, name) out[name] = t end)
+  return out
+end
+
+--- m:parameters(): all parameters, each once; `for p in m:parameters() do`, or by place from 1; #: how many tensors.
+function Module.parameters(m) return listed(m, "_pnames", "_params") end
 
 --- m:named_parameters(): name and parameter; `for name, p in m:named_parameters() do`.
-function Module.named_parameters(m)
-  local out = ordered.dict()
-  walk_tensors(m, "_pnames", "_params", function(t, name) out[name] = t end)
-  return out
-end
+function Module.named_parameters(m) return by_name(m, "_pnames", "_params") end
 
 --- m:buffers(): running statistics and the like, each once.
-function Module.buffers(m)
-  local out = {}
-  walk_tensors(m, "_bnames", "_buffers", function(t) out[#out + 1] = t end)
-  return ordered.list(out)
-end
+function Module.buffers(m) return listed(m, "_bnames", "_buffers") end
 
 --- m:named_buffers(): name and buffer.
-function Module.named_buffers(m)
-  local out = ordered.dict()
-  walk_tensors(m, "_bnames", "_buffers", function(t, name) out[name] = t end)
-  return out
-end
+function Module.named_buffers(m) return by_name(m, "_bnames", "_buffers") end
 
 --- m:num_parameters(): how many numbers its parameters hold.
 function Module.num_parameters(m)
