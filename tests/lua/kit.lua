@@ -38,6 +38,12 @@ function kit.first_difference(a, b)
   for name, t in pairs(a) do if t:eq(b[name]):sum():item() ~= t:numel() then return name end end
 end
 
+--- Whether two tensors have the same numbers.
+function kit.equal(a, b) return a:eq(b):sum():item() == a:numel() end
+
+--- Drawn shapes, the same ones each time.
+function kit.shapes(domain, n, split) return suture.data.shapes {domain = domain, n = n, split = split, seed = 3} end
+
 --- Runs a shell command. LD_PRELOAD: under a sanitizer, the leaks of cp and rm are not ours.
 function kit.run(command) assert(os.execute("unset LD_PRELOAD; " .. command)) end
 

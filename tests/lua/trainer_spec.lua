@@ -1,10 +1,8 @@
 local suture = require "suture"
 local nn, zoo, data, F = suture.nn, suture.zoo, suture.data, suture.F
 
-local function shapes(domain, n, split) return data.shapes {domain = domain, n = n, split = split, seed = 3} end
 local kit = require "kit"
-local copies, first_difference = kit.copies, kit.first_difference
-local function equal(a, b) return a:eq(b):sum():item() == a:numel() end
+local copies, equal, first_difference, shapes = kit.copies, kit.equal, kit.first_difference, kit.shapes
 
 describe("fit", function()
   before_each(function() suture.seed(7) end)
