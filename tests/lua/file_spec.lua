@@ -208,7 +208,7 @@ describe("files of tensors", function()
       '{"model":{"class":"x","zoo":{"name":"resnet18","opts":{"num_classes":"many"}}}}', '{"version":99,"model":{"class":"Linear"}}',
       '{"model":{"class":"Module"}}', '{"model":{"class":"BasicBlock","family":"none","args":[]}}'} do open_with(record) end
     assert.equal(19, #said)
-    local seed = tonumber(os.getenv "SUTURE_SEED") or os.time()
+    local seed = tonumber(os.getenv "SUTURE_SEED") or 1
     math.randomseed(seed)
     local instead = {'"', "null", "-1", "7", "0.5", "[]", "{}", "true", "]", "}", '"x"'}
     for _ = 1, 200 do

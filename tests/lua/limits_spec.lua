@@ -102,7 +102,7 @@ local function child(from, first)
           end
         end
         answer = nil
-        if clock() - start > 10 then say("slow", fn.where .. "." .. fn.name, shown(args)) end
+        if clock() - start > 30 then say("slow", fn.where .. "." .. fn.name, shown(args)) end
       end
     end
     collectgarbage()

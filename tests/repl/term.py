@@ -3,7 +3,8 @@ import os, pty, re, select, signal, subprocess, sys, tempfile, time, shutil, fcn
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUTURE = os.path.join(TOP, os.environ.get("O", ""), "suture")
-SLOW = 20.0  # seconds to wait for anything at all
+SLOW = 180.0 if os.environ.get("SANITIZE") else 60.0  # seconds to wait for anything at all: a bound on hanging, no measure
+SOON = SLOW / 6     # what is meant to take a quarter of a second, on a machine that does much besides
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x07")
 

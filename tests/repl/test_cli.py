@@ -1,7 +1,7 @@
 """The command line: options, scripts, standard input, exit codes; nothing here has a terminal but where it says so."""
 import os, re, signal, subprocess, time, unittest
 import tap
-from term import Home, Term, SUTURE, TOP, run
+from term import Home, SLOW, Term, SUTURE, TOP, run
 
 
 class Cli(unittest.TestCase):
@@ -114,7 +114,7 @@ class Cli(unittest.TestCase):
         for _ in range(times):
             time.sleep(0.1)
             p.send_signal(signal.SIGINT)
-        out, err = p.communicate(timeout=20)
+        out, err = p.communicate(timeout=SLOW)
         return p.returncode, out, err
 
     def test_sigint_in_a_script_exits_130(self):
@@ -132,7 +132,7 @@ class Cli(unittest.TestCase):
         self.assertEqual(err, "x\n")
 
     def test_starts_quickly(self):
-        most = 0.03 if not os.environ.get("SANITIZE") else 3
+        most = 0.3 if not os.environ.get("SANITIZE") else 5  # scripts/bench measures; this is a bound on folly
         best = self.quickest(most, lambda: self.run("-e", "print(1)"))
         plain = self.quickest(0.004, lambda: subprocess.run(["lua5.4", "-e", "print(1)"], capture_output=True))
         if best >= most and plain > 0.004:
