@@ -262,7 +262,10 @@ end
 local function through(m, ...)
   local cut = context.cut
   if cut and cut.target == m then return reached(cut, parts(m, ...)) end
-  return parts(m, ...)
+  if context.recorder or rawget(m, "_hooks") or rawget(m, "_before") or rawget(m, "_after") or rawget(m, "_cut") then
+    return parts(m, ...)
+  end
+  return (rawget(m, "_fields").forward or getmetatable(m).forward)(m, ...) -- most calls: nothing is around it
 end
 
 -- A call ends: by its result, by an error, by an error that the forward around it catches.

@@ -64,26 +64,27 @@ Vaswani et al. 2017, arXiv:1706.03762.]],
     end
   end,
   forward = function(self, query, key, value, opts)
-    local what, e, heads = "MultiheadAttention", self._fields.embed_dim, self._fields.num_heads
+    local what, fields = "MultiheadAttention", self._fields
+    local e, heads, batch_first = fields.embed_dim, fields.num_heads, fields.batch_first
     if options.is_options(key) then key, opts = nil, key end
     if options.is_options(value) then value, opts = nil, value end
     opts = options.check(what, opts or {}, call_options)
     key = key or query
     value = value or key
     local own = rawequal(query, key) and rawequal(key, value)
-    for i, x in ipairs {query, key, value} do
-      local name = ({"query", "key", "value"})[i]
+    for i = 1, own and 1 or 3 do
+      local name, x = ({"query", "key", "value"})[i], ({query, key, value})[i]
       if not raw.is(x) or raw.rank(x) ~= 3 or raw.size(x, 2) ~= e then
         fault("%s expects %s of shape %s, got %s", what, name,
-          self.batch_first and ("(N, L, %d)"):format(e) or ("(L, N, %d)"):format(e),
+          batch_first and ("(N, L, %d)"):format(e) or ("(L, N, %d)"):format(e),
           raw.is(x) and tostring(raw.shape(x)) or type(x))
       end
     end
-    local function rows(x) return self.batch_first and x or x:transpose(0, 1) end
+    local function rows(x) return batch_first and x or x:transpose(0, 1) end
     local p = self._params
     local n = raw.size(rows(query), 0)
     local mask = mask_of(self, opts, n)
-    local drop = self:is_training() and self.dropout or 0
+    local drop = self:is_training() and fields.dropout or 0
 
     -- one of query, key and value of all heads: (N, heads, rows, d)
     local function projected(x, i)
@@ -113,7 +114,7 @@ Vaswani et al. 2017, arXiv:1706.03762.]],
     end
     if weights and opts.average_attn_weights ~= false then weights = weights:mean(1) end
     y = self.out_proj(y)
-    return self.batch_first and y or y:transpose(0, 1), weights
+    return batch_first and y or y:transpose(0, 1), weights
   end,
   extra = function(self)
     return ("%d, %d heads%s%s"):format(self.embed_dim, self.num_heads,

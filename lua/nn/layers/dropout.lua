@@ -1,6 +1,7 @@
 --- Dropping at random in training.
 local F = require "suture.nn.functional"
 local layer = require "suture.nn.layer"
+local is = require("suture.core").tensor.is
 
 local layers = {}
 local declare = layer.into(layers)
@@ -9,7 +10,10 @@ local function dropout(name, f, doc)
   declare(name) {
     doc = doc,
     fields = "p:prob=0.5 inplace:bool=false",
-    forward = function(self, x) return f(x, self._fields.p, self:_as_in_training()) end,
+    forward = function(self, x)
+      if is(x) and not self:_as_in_training() then return x end
+      return f(x, self._fields.p, true)
+    end,
     extra = function(self) return ("%g"):format(self.p) end,
     torch = function(self) return ("p=%g, inplace=%s"):format(self.p, self.inplace and "True" or "False") end,
   }
