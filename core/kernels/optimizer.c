@@ -117,10 +117,124 @@ static void rmsprop(float *restrict p, const float *restrict g, float *const *st
   }
 }
 
+/* Adam with Nesterov's momentum: mu_t = beta1 (1 - 0.96^(t decay) / 2), P_t = mu_1 ... mu_t;
+ * p -= lr ((1 - mu_t) / (1 - P_t) g + mu_t+1 / (1 - P_t mu_t mu_t+1) m) / (sqrt(v / (1 - beta2^t)) + eps),
+ * with mu_t twice in the second product, as torch.optim 1.13 has it. */
+#define NADAM "lr betas eps weight_decay momentum_decay"
+static double nadam_mu(double beta1, double decay, double t) { return beta1 * (1 - 0.5 * pow(0.96, t * decay)); }
+
+static void nadam(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
+  float *restrict m = state[0], *restrict v = state[1];
+  double beta1 = set[1], beta2 = set[2], product = 1, mu = nadam_mu(beta1, set[5], (double)t),
+    next = nadam_mu(beta1, set[5], (double)t + 1);
+  /* below the last bit of 1 it decides nothing */
+  for (int64_t i = 1; i <= t && product > 1e-18; i++) product *= nadam_mu(beta1, set[5], (double)i);
+  float b1 = (float)beta1, b2 = (float)beta2, rest1 = (float)(1 - beta1), rest2 = (float)(1 - beta2),
+    eps = (float)set[3], decay = (float)set[4], fade = (float)(1 - pow(beta2, (double)t));
+  float by_g = (float)(set[0] * (1 - mu) / (1 - product)), by_m = (float)(set[0] * next / (1 - product * mu * next));
+#pragma omp parallel for simd schedule(static) if (n > SMALL)
+  for (int64_t i = 0; i < n; i++) {
+    float d = g[i] + decay * p[i];
+    float mean = m[i] * b1 + rest1 * d, square = v[i] * b2 + rest2 * d * d;
+    m[i] = mean, v[i] = square;
+    p[i] -= (by_g * d + by_m * mean) / (sqrtf(square / fade) + eps);
+  }
+}
+
+/* m = beta1 m + (1 - beta1) g; u = max(beta2 u, |g| + eps); p -= lr / (1 - beta1^t) m / u */
+#define ADAMAX "lr betas eps weight_decay maximize"
+static void adamax(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
+  float *restrict m = state[0], *restrict u = state[1];
+  float b1 = (float)set[1], b2 = (float)set[2], rest1 = (float)(1 - set[1]), eps = (float)set[3],
+    decay = (float)set[4], sign = set[5] != 0 ? -1.0f : 1.0f;
+  float step = (float)(set[0] / (1 - pow(set[1], (double)t)));
+#pragma omp parallel for simd schedule(static) if (n > SMALL)
+  for (int64_t i = 0; i < n; i++) {
+    float d = sign * g[i] + decay * p[i], mean = m[i] * b1 + rest1 * d, was = u[i] * b2, now = fabsf(d) + eps;
+    m[i] = mean;
+    u[i] = was > now ? was : now;
+    p[i] -= step * (mean / u[i]);
+  }
+}
+
+/* sum += g^2, which begins with initial_accumulator_value; p -= lr / (1 + (t - 1) lr_decay) g / (sqrt(sum) + eps) */
+#define ADAGRAD "lr lr_decay weight_decay initial_accumulator_value eps maximize"
+static void adagrad(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
+  float *restrict sum = state[0];
+  float decay = (float)set[2], first = t == 1 ? (float)set[3] : 0, eps = (float)set[4],
+    sign = set[5] != 0 ? -1.0f : 1.0f;
+  float step = (float)(set[0] / (1 + (double)(t - 1) * set[1]));
+#pragma omp parallel for simd schedule(static) if (n > SMALL)
+  for (int64_t i = 0; i < n; i++) {
+    float d = sign * g[i] + decay * p[i];
+    sum[i] += first + d * d;
+    p[i] -= step * (d / (sqrtf(sum[i]) + eps));
+  }
+}
+
+/* v = rho v + (1 - rho) g^2; move = sqrt(moves + eps) / sqrt(v + eps) g; moves = rho moves + (1 - rho) move^2;
+ * p -= lr move */
+#define ADADELTA "lr rho eps weight_decay maximize"
+static void adadelta(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
+  (void)t;
+  float *restrict v = state[0], *restrict moves = state[1];
+  float lr = (float)set[0], rho = (float)set[1], rest = (float)(1 - set[1]), eps = (float)set[2], decay = (float)set[3],
+    sign = set[4] != 0 ? -1.0f : 1.0f;
+#pragma omp parallel for simd schedule(static) if (n > SMALL)
+  for (int64_t i = 0; i < n; i++) {
+    float d = sign * g[i] + decay * p[i], square = v[i] * rho + rest * d * d;
+    float move = sqrtf(moves[i] + eps) / sqrtf(square + eps) * d;
+    v[i] = square;
+    moves[i] = moves[i] * rho + rest * move * move;
+    p[i] -= lr * move;
+  }
+}
+
+/* p = (1 - lambd eta) p - eta g, eta = lr / (1 + lambd lr (t - 1))^alpha; the average of p from step t0 on */
+#define ASGD "lr lambd alpha t0 weight_decay maximize"
+static void asgd(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
+  float *restrict mean = state[0];
+  double before = (double)(t - 1), eta = set[0] / pow(1 + set[1] * set[0] * before, set[2]), since = before - set[3];
+  float mu = (float)(since > 1 ? 1 / since : 1), shrink = (float)(1 - set[1] * eta), step = (float)eta,
+    decay = (float)set[4], sign = set[5] != 0 ? -1.0f : 1.0f;
+#pragma omp parallel for simd schedule(static) if (n > SMALL)
+  for (int64_t i = 0; i < n; i++) {
+    float d = sign * g[i] + decay * p[i], x = p[i] * shrink - step * d;
+    p[i] = x;
+    mean[i] = mu == 1 ? x : mean[i] + (x - mean[i]) * mu;
+  }
+}
+
+/* Each number has a step of its own, at first lr: times etas[1] where the gradient keeps its sign, times etas[0] where
+ * it changes (there p stays for this step), within step_sizes; p -= sign(g) step. */
+#define RPROP "lr etas step_sizes maximize"
+static void rprop(float *restrict p, const float *restrict g, float *const *state, const double *set, int64_t t,
+  int64_t n) {
+  float *restrict last = state[0], *restrict size = state[1];
+  float lr = (float)set[0], less = (float)set[1], more = (float)set[2], least = (float)set[3], most = (float)set[4],
+    sign = set[5] != 0 ? -1.0f : 1.0f;
+  bool first = t == 1;
+#pragma omp parallel for simd schedule(static) if (n > SMALL)
+  for (int64_t i = 0; i < n; i++) {
+    float d = sign * g[i], same = d * last[i], s = (first ? lr : size[i]) * (same > 0 ? more : same < 0 ? less : 1.0f);
+    s = s < least ? least : s > most ? most : s;
+    size[i] = s;
+    d = same < 0 ? 0 : d;
+    last[i] = d;
+    p[i] -= d > 0 ? s : d < 0 ? -s : 0;
+  }
+}
+
 const OptimizerKernel *K(optimizer)(const char *name) {
   static const OptimizerKernel rows[] = {
-    {"SGD", SGD, sgd}, {"Adam", ADAM, adam}, {"AdamW", ADAM, adamw}, {"RAdam", RADAM, radam}, {"RMSprop", RMSPROP,
-      rmsprop},
+    {"SGD", SGD, sgd}, {"Adam", ADAM, adam}, {"AdamW", ADAM, adamw}, {"RAdam", RADAM, radam},
+    {"RMSprop", RMSPROP, rmsprop}, {"NAdam", NADAM, nadam}, {"Adamax", ADAMAX, adamax}, {"Adagrad", ADAGRAD, adagrad},
+    {"Adadelta", ADADELTA, adadelta}, {"ASGD", ASGD, asgd}, {"Rprop", RPROP, rprop},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     if (!strcmp(rows[i].name, name)) return &rows[i];

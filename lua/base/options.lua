@@ -123,6 +123,15 @@ kinds.betas = {"two numbers from 0 to below 1, as {0.9, 0.999}", function(v)
   return {v[1], v[2]}
 end}
 
+kinds.etas = {"two numbers, above 0 and below 1, and above 1, as {0.5, 1.2}", function(v)
+  if type(v) ~= "table" or #v ~= 2 or type(v[1]) ~= "number" or type(v[2]) ~= "number" then return nil end
+  if v[1] > 0 and v[1] < 1 and v[2] > 1 then return {v[1], v[2]} end
+end}
+kinds.range = {"two numbers, the least and the most, as {1e-6, 50}", function(v)
+  if type(v) ~= "table" or #v ~= 2 or type(v[1]) ~= "number" or type(v[2]) ~= "number" then return nil end
+  if v[1] <= v[2] then return {v[1], v[2]} end
+end}
+
 local function value_of(text)
   if text:find "," then -- "0.9,0.999": a list
     local list = {}

@@ -32,6 +32,19 @@ static const Case cases[] = {
   {"RMSprop", "centred", {1, 1}, {0.01, 0.9, 1e-2, 0.1}},
   {"RMSprop", "momentum", {1, 0, 1}, {0.01, 0.9, 1e-4, 0, 0.9, 1}},
   {"RMSprop", "both", {1, 1, 1}, {0.01, 0.9, 1e-2, 0, 0.9}},
+  /* lr betas eps weight_decay momentum_decay */
+  {"NAdam", "plain", {1, 1}, {0.01, 0.9, 0.999, 1e-3, 0.1, 0.1}},
+  /* lr betas eps weight_decay maximize */
+  {"Adamax", "decay, maximize", {1, 1}, {0.01, 0.9, 0.99, 1e-3, 0.1, 1}},
+  /* lr lr_decay weight_decay initial_accumulator_value eps maximize */
+  {"Adagrad", "all", {1}, {0.1, 0.1, 0.1, 0.2, 1e-3, 1}},
+  /* lr rho eps weight_decay maximize */
+  {"Adadelta", "decay, maximize", {1, 1}, {1, 0.9, 1e-3, 0.1, 1}},
+  /* lr lambd alpha t0 weight_decay maximize */
+  {"ASGD", "early", {1}, {0.1, 0.1, 0.75, 10, 0.1}},
+  {"ASGD", "averaged", {1}, {0.1, 0.1, 0.75, 0, 0.1, 1}},
+  /* lr etas step_sizes maximize */
+  {"Rprop", "bounded", {1, 1}, {0.1, 0.5, 1.2, 0.08, 0.13}},
 };
 enum { CASES = sizeof cases / sizeof *cases, STEPS = 3 };
 static const int64_t sizes[] = {1, 3, 17, 33, 40001};
@@ -59,6 +72,39 @@ static void formula(const Case *c, double *x, double g, int64_t t) {
     x[2] = c->has[1] ? o[1] * x[2] + (1 - o[1]) * d : 0;
     x[3] = o[4] * x[3] + d / (sqrt(x[1] - x[2] * x[2]) + o[2]);
     x[0] -= lr * x[3];
+  } else if (!strcmp(c->name, "NAdam")) {
+    double d = g + o[4] * x[0], mu[5], product = 1;
+    for (int i = 1; i <= t + 1; i++) mu[i] = o[1] * (1 - 0.5 * pow(0.96, i * o[5]));
+    for (int i = 1; i <= t; i++) product *= mu[i];
+    x[1] = o[1] * x[1] + (1 - o[1]) * d;
+    x[2] = o[2] * x[2] + (1 - o[2]) * d * d;
+    double root = sqrt(x[2] / (1 - pow(o[2], (double)t))) + o[3];
+    x[0] -= lr * (1 - mu[t]) / (1 - product) * d / root;
+    x[0] -= lr * mu[t + 1] / (1 - product * mu[t] * mu[t + 1]) * x[1] / root;
+  } else if (!strcmp(c->name, "Adamax")) {
+    double d = (o[5] != 0 ? -g : g) + o[4] * x[0];
+    x[1] = o[1] * x[1] + (1 - o[1]) * d;
+    x[2] = fmax(o[2] * x[2], fabs(d) + o[3]);
+    x[0] -= lr / (1 - pow(o[1], (double)t)) * x[1] / x[2];
+  } else if (!strcmp(c->name, "Adagrad")) {
+    double d = (o[5] != 0 ? -g : g) + o[2] * x[0];
+    x[1] += d * d + (t == 1 ? o[3] : 0);
+    x[0] -= lr / (1 + (double)(t - 1) * o[1]) * d / (sqrt(x[1]) + o[4]);
+  } else if (!strcmp(c->name, "Adadelta")) {
+    double d = (o[4] != 0 ? -g : g) + o[3] * x[0];
+    x[1] = o[1] * x[1] + (1 - o[1]) * d * d;
+    double move = sqrt(x[2] + o[2]) / sqrt(x[1] + o[2]) * d;
+    x[2] = o[1] * x[2] + (1 - o[1]) * move * move;
+    x[0] -= lr * move;
+  } else if (!strcmp(c->name, "ASGD")) {
+    double d = (o[5] != 0 ? -g : g) + o[4] * x[0], eta = lr / pow(1 + o[1] * lr * (double)(t - 1), o[2]);
+    x[0] = x[0] * (1 - o[1] * eta) - eta * d;
+    x[1] += (x[0] - x[1]) / fmax(1, (double)(t - 1) - o[3]);
+  } else if (!strcmp(c->name, "Rprop")) {
+    double same = g * x[1];
+    x[2] = fmin(fmax((t == 1 ? lr : x[2]) * (same > 0 ? o[2] : same < 0 ? o[1] : 1), o[3]), o[4]);
+    x[1] = same < 0 ? 0 : g;
+    x[0] -= x[1] > 0 ? x[2] : x[1] < 0 ? -x[2] : 0;
   } else { /* Adam and its kin */
     bool apart = !strcmp(c->name, "AdamW"), r = !strcmp(c->name, "RAdam");
     double fade1 = 1 - pow(o[1], (double)t), power = pow(o[2], (double)t), fade2 = 1 - power;

@@ -97,6 +97,19 @@ describe("optimizers", function()
     assert.is_true(a.weight:equal(b.weight))
   end)
 
+  it("all train by their names in fit, and lead downhill", function()
+    local data, fit = suture.data, suture.fit
+    for name in pairs(optim._kinds) do
+      suture.seed(2)
+      local m = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+      local x = suture.randn(32, 4)
+      local y = x:narrow(1, 0, 1):flatten():gt(0):long()
+      local ds, before = data.tensors(x, y), F.cross_entropy(m(x), y):item()
+      local r = fit(m, ds, {optimizer = name, lr = name == "sgd" and 0.1 or nil, epochs = 8, batch = 8, quiet = true})
+      assert.is_true(r.history[#r.history].loss < before, name)
+    end
+  end)
+
   it("refuse what makes no sense", function()
     local p = nn.Linear(2, 2):parameters()
     fails("lr", optim.SGD, p, {})
@@ -104,6 +117,8 @@ describe("optimizers", function()
     fails("did you mean momentum", optim.SGD, p, {lr = 1, momentun = 0.9})
     fails("nesterov", optim.SGD, p, {lr = 1, nesterov = true})
     fails("betas", optim.Adam, p, {betas = {1, 2}})
+    fails("etas expects two numbers", optim.Rprop, p, {etas = {1.5, 1.2}})
+    fails("step_sizes expects two numbers, the least", optim.Rprop, p, {step_sizes = {2, 1}})
     fails("no parameters", optim.SGD, {}, {lr = 1})
     fails("not a tensor", optim.SGD, {1}, {lr = 1})
     fails("twice", optim.SGD, {p[1], p[1]}, {lr = 1})

@@ -5,7 +5,9 @@ sys.path.insert(0, os.path.dirname(__file__))
 from common import *
 
 # Others are flags.
-TRY = dict(lr=0.02, momentum=0.9, dampening=0.3, weight_decay=0.1, betas=(0.7, 0.9), eps=1e-3, alpha=0.9)
+TRY = dict(lr=0.02, momentum=0.9, dampening=0.3, weight_decay=0.1, betas=(0.7, 0.9), eps=1e-3, alpha=0.9,
+           lr_decay=0.1, initial_accumulator_value=0.2, rho=0.8, lambd=0.1, t0=5, etas=(0.4, 1.3), step_sizes=(1e-3, 0.05),
+           momentum_decay=0.1)
 NEEDS = dict(nesterov=dict(momentum=0.9), dampening=dict(momentum=0.8))
 APART = {"nesterov"}  # not together with all others
 
