@@ -23,6 +23,8 @@ for _, path in ipairs(embedded.list()) do
   if name and name ~= "init" then register(require("suture.optim." .. name)) end
 end
 
+optim.lr_scheduler = require "suture.optim.lr_scheduler"
+
 --- optim.optimizer "Lion" {options = "lr:rate=1e-4 …", state = "exp_avg", step = function(p, g, s, group, t) … end}: an
 -- optimizer of one's own: gives its constructor, which is optim.Lion from then on, and fit's optimizer = "lion".
 -- options: name:kind=default of each (kinds: rate, a number of 0 or above; num, bool, betas …); state: names of tensors

@@ -362,4 +362,7 @@ local function declare(name)
   end
 end
 
-return {declare = declare, tensors = tensors}
+-- Whether v is an optimizer.
+local function is_optimizer(v) return type(v) == "table" and kind_of[v] ~= nil end
+
+return {declare = declare, is_optimizer = is_optimizer, tensors = tensors}
