@@ -1,6 +1,6 @@
 /* Colour: Pillow's ImageEnhance (blending with a degenerate image, Blend.c), its grey and HSV (Convert.c), and the way
  * to float of torchvision's ToTensor and Normalize. */
-#include "image.h"
+#include "adjust.h"
 #include <math.h>
 #include <string.h>
 
@@ -24,6 +24,8 @@ static inline uint8_t blend(int from, int to, float alpha) {
   float v = (float)from + alpha * (float)(to - from);
   return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
 }
+
+uint8_t image_blend(int from, int to, float alpha) { return blend(from, to, alpha); }
 
 static void blend_all(Image *im, int from, float alpha) {
   size_t n = (size_t)im->h * (size_t)im->w * (size_t)im->c;

@@ -1,6 +1,5 @@
 /* Moving pixels without changing them: crops, flips, turns. */
 #include "image.h"
-#include <math.h>
 #include <string.h>
 
 int crop_centre(int size, int crop) {
@@ -55,25 +54,6 @@ bool image_orient(Image *out, const Image *in, int orientation, Err *e) {
       int sy = swap ? x : y, sx = swap ? y : x;
       if (from_right) sx = in->w - 1 - sx;
       if (from_bottom) sy = in->h - 1 - sy;
-      memcpy(to, in->px + ((size_t)sy * (size_t)in->w + (size_t)sx) * c, c);
-    }
-  *out = im;
-  return true;
-}
-
-bool image_rotate(Image *out, const Image *in, double degrees, Err *e) {
-  Image im;
-  if (!image_new(&im, in->h, in->w, in->c, e)) return false;
-  double a = degrees * M_PI / 180, cs = cos(a), sn = sin(a), cx = in->w / 2.0, cy = in->h / 2.0;
-  size_t c = (size_t)in->c;
-  uint8_t *to = im.px;
-  for (int y = 0; y < im.h; y++)
-    for (int x = 0; x < im.w; x++, to += c) {
-      double dx = x + 0.5 - cx, dy = y + 0.5 - cy, sx = cs * dx - sn * dy + cx, sy = sn * dx + cs * dy + cy;
-      if (sx < 0 || sy < 0 || sx >= in->w || sy >= in->h) {
-        memset(to, 0, c);
-        continue;
-      }
       memcpy(to, in->px + ((size_t)sy * (size_t)in->w + (size_t)sx) * c, c);
     }
   *out = im;

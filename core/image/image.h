@@ -18,6 +18,7 @@ typedef struct Image {
   uint8_t *px;  /* h*w*c, from memory_get */
   int shrink;   /* 2, 4, 8: decoded at that fraction of full_h by full_w, which its size stands for; 0: as it is */
   int full_h, full_w;
+  struct { int top, left, h, w; } erased; /* a part whose values are another number, h 0: none; see transform_values */
 } Image;
 
 /* Pillow's limit (twice MAX_IMAGE_PIXELS): a file that claims more is a decompression bomb, not a photograph. */
@@ -68,8 +69,6 @@ bool image_crop(Image *out, const Image *in, int top, int left, int h, int w, Er
 int crop_centre(int size, int crop);
 void image_flip(Image *im);                                      /* left to right, in place */
 bool image_orient(Image *out, const Image *in, int orientation, Err *e); /* EXIF orientation 1 to 8 made upright */
-/* Turned by degrees counter-clockwise about the centre, nearest pixel, same size, corners black. */
-bool image_rotate(Image *out, const Image *in, double degrees, Err *e);
 
 /* --- colour (color.c): PIL.ImageEnhance and the ITU-R 601 grey of Image.convert("L") --- */
 bool image_channels(Image *out, const Image *in, int c, Err *e); /* to grey or to RGB */

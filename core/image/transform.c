@@ -3,7 +3,7 @@
 
 bool transform_random(const Transform *t) {
   return t->flip > 0 || t->random_crop || t->random_resized || t->brightness > 0 || t->contrast > 0 || t->saturation > 0 ||
-         t->hue > 0 || t->rotate > 0;
+         t->hue > 0 || t->rotate > 0 || t->policy.kind != POLICY_NONE || t->steps > 0 || t->erase > 0;
 }
 
 bool transform_fixed(const Transform *t) { return t->crop_h > 0 || (t->resize_h > 0 && t->resize_w > 0); }
@@ -112,6 +112,30 @@ static void jitter(Image *im, const Transform *t, Random *r) {
   }
 }
 
+static bool random_step(Image *im, const Step *s, Random *r, Err *e) {
+  if (s->p < 1 && random_unit(r) >= s->p) return true;
+  double args[ADJUST_ARGS];
+  for (int i = 0; i < s->adjust->args; i++)
+    args[i] = s->lo[i] == s->hi[i] ? s->lo[i] : random_between(r, s->lo[i], s->hi[i]);
+  if (s->adjust->apply == adjust_gaussian_blur) args[3] = args[2];
+  if (s->adjust->apply == adjust_affine) args[1] = nearbyint(args[1] * im->w), args[2] = nearbyint(args[2] * im->h);
+  return s->adjust->apply(im, args, e) || err_within(e, s->adjust->name);
+}
+
+/* torchvision's RandomErasing.get_params: ten tries; where none fits nothing is erased. */
+static void choose_erased(Image *im, const Transform *t, Random *r) {
+  for (int i = 0; i < 10; i++) {
+    double area = (double)im->h * im->w * random_between(r, t->erase_scale[0], t->erase_scale[1]);
+    double aspect = exp(random_between(r, log(t->erase_ratio[0]), log(t->erase_ratio[1])));
+    int h = (int)nearbyint(sqrt(area * aspect)), w = (int)nearbyint(sqrt(area / aspect));
+    if (h < 1 || w < 1 || h >= im->h || w >= im->w) continue;
+    im->erased.h = h, im->erased.w = w;
+    im->erased.top = random_below(r, im->h - h + 1);
+    im->erased.left = random_below(r, im->w - w + 1);
+    return;
+  }
+}
+
 bool transform_image(Image *im, const Transform *t, Random *r, Err *e) {
   Image next;
   if (t->channels && t->channels != im->c) {
@@ -120,12 +144,16 @@ bool transform_image(Image *im, const Transform *t, Random *r, Err *e) {
   }
   if (!(r && t->random_resized ? random_resized(im, t, r, e) : size_steps(im, t, e))) return false;
   if (r && t->rotate > 0) {
-    if (!image_rotate(&next, im, random_between(r, -t->rotate, t->rotate), e)) return false;
-    take(im, &next);
+    if (!adjust_rotate(im, (double[]){random_between(r, -t->rotate, t->rotate), 0, 0}, e)) return false;
   }
   if (!crop_steps(im, t, r, e)) return false;
   if (r && t->flip > 0 && random_unit(r) < t->flip) image_flip(im);
-  if (r) jitter(im, t, r);
+  if (!r) return true;
+  if (!policy_apply(im, &t->policy, r, e)) return false;
+  jitter(im, t, r);
+  for (int i = 0; i < t->steps; i++)
+    if (!random_step(im, &t->step[i], r, e)) return false;
+  if (t->erase > 0 && random_unit(r) < t->erase) choose_erased(im, t, r);
   return true;
 }
 
@@ -138,5 +166,10 @@ bool transform_values(float *out, const Image *im, const Transform *t, Err *e) {
     std[i] = t->std[t->n_mean == 1 ? 0 : i];
   }
   image_normalise(out, im, mean, std);
+  size_t c = (size_t)im->c;
+  for (int y = 0; y < im->erased.h; y++) {
+    float *row = out + ((size_t)(im->erased.top + y) * (size_t)im->w + (size_t)im->erased.left) * c;
+    for (size_t i = 0; i < (size_t)im->erased.w * c; i++) row[i] = (float)t->erase_value;
+  }
   return true;
 }

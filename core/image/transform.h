@@ -2,7 +2,17 @@
 #ifndef IMAGE_TRANSFORM_H
 #define IMAGE_TRANSFORM_H
 #include "image.h"
-#include "random.h"
+#include "adjust.h"
+#include "policy.h"
+
+/* A change made with probability p, each of its numbers drawn from lo to hi. Of affine the shifts are parts of the picture's
+ * size, rounded; both sigmas of gaussian_blur are one number. */
+typedef struct Step {
+  const Adjust *adjust;
+  double p, lo[ADJUST_ARGS], hi[ADJUST_ARGS];
+} Step;
+
+enum { TRANSFORM_STEPS = 12 };
 
 typedef struct Transform {
   /* always */
@@ -22,6 +32,11 @@ typedef struct Transform {
   double scale[2], ratio[2]; /* its area (fraction) and aspect ranges */
   double brightness, contrast, saturation, hue; /* ColorJitter: factor within 1 ± x; hue within ± x */
   double rotate;           /* within ± degrees */
+  Policy policy;           /* after the flip */
+  Step step[TRANSFORM_STEPS]; /* after ColorJitter, in this order */
+  int steps;
+  double erase;            /* RandomErasing's probability: a rectangle of erase_scale of the area and an aspect within */
+  double erase_scale[2], erase_ratio[2], erase_value; /* erase_ratio gets this value, after normalisation */
 } Transform;
 
 /* Whether two passes over a sample may differ. */

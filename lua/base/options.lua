@@ -366,6 +366,16 @@ function options.listed(what, text)
   end
 end
 
+--- "lr, momentum = 0, betas = {0.9, 0.999}": the names and defaults of a signature, for help.
+function options.usage(text)
+  local parts = {}
+  for option, default in text:gmatch "([%w_]+):[%w_|]+=?(%S*)" do
+    if default:find "," then default = "{" .. default:gsub(",", ", ") .. "}" end
+    parts[#parts + 1] = option .. (default ~= "" and " = " .. default or "")
+  end
+  return table.concat(parts, ", ")
+end
+
 --- The same for a function whose options all come by name, in one table or none.
 function options.named(what, text)
   local read = options.signature(what, text)

@@ -101,6 +101,23 @@ static int floats_field(lua_State *L, int t, const char *name, float *out) {
   return n; /* check_transform tidies the stack */
 }
 
+/* {name, p, {lo …}, {hi …}} */
+static void check_step(lua_State *L, int i, Step *s) {
+  lua_rawgeti(L, i, 1);
+  lua_rawgeti(L, i, 2);
+  s->adjust = adjust_named(luaL_checkstring(L, -2));
+  if (!s->adjust) luaL_error(L, "no change of a picture is called %s", lua_tostring(L, -2));
+  s->p = luaL_checknumber(L, -1);
+  for (int end = 0; end < 2; end++) {
+    lua_rawgeti(L, i, 3 + end);
+    for (int k = 0; k < s->adjust->args; k++, lua_pop(L, 1)) {
+      lua_rawgeti(L, -1, k + 1);
+      (end ? s->hi : s->lo)[k] = luaL_checknumber(L, -1);
+    }
+  }
+  lua_settop(L, i);
+}
+
 /* The fields of transform.h by name; the filter as a word; mean and std as arrays. */
 static Transform check_transform(lua_State *L, int i) {
   luaL_checktype(L, i, LUA_TTABLE);
@@ -115,6 +132,18 @@ static Transform check_transform(lua_State *L, int i) {
     .brightness = number_field(L, i, "brightness", 0), .contrast = number_field(L, i, "contrast", 0),
     .saturation = number_field(L, i, "saturation", 0), .hue = number_field(L, i, "hue", 0),
     .rotate = number_field(L, i, "rotate", 0)};
+  t.erase = number_field(L, i, "erase", 0);
+  t.erase_scale[0] = number_field(L, i, "erase_scale_lo", .02), t.erase_scale[1] = number_field(L, i, "erase_scale_hi", .33);
+  t.erase_ratio[0] = number_field(L, i, "erase_ratio_lo", .3), t.erase_ratio[1] = number_field(L, i, "erase_ratio_hi", 3.3);
+  t.erase_value = number_field(L, i, "erase_value", 0);
+  t.policy = (Policy){.ops = (int)number_field(L, i, "policy_ops", 2), .magnitude = (int)number_field(L, i, "policy_magnitude", 9),
+    .bins = (int)number_field(L, i, "policy_bins", 31)};
+  if (lua_getfield(L, i, "policy") == LUA_TSTRING) t.policy.kind = policy_named(lua_tostring(L, -1));
+  if (lua_getfield(L, i, "steps") == LUA_TTABLE)
+    while (t.steps < TRANSFORM_STEPS && lua_rawgeti(L, -1, t.steps + 1) == LUA_TTABLE) {
+      check_step(L, lua_gettop(L), &t.step[t.steps++]);
+      lua_pop(L, 1);
+    }
   lua_getfield(L, i, "filter");
   t.filter = lua_isnil(L, -1) ? FILTER_BILINEAR : (Filter)filter_named(luaL_checkstring(L, -1));
   t.n_mean = floats_field(L, i, "mean", t.mean);
@@ -163,6 +192,53 @@ static int l_preprocess(lua_State *L) {
   }
   if (!transform_image(im, &t, random ? &r : NULL, &e)) return bind_raise(L, &e);
   return push_picture(L, im, &t, rank);
+}
+
+/* The picture at 1, a tensor or the path of a file, as bytes. */
+static Image *argument_picture(lua_State *L) {
+  Err e;
+  Image *im = new_picture(L);
+  if (lua_type(L, 1) != LUA_TSTRING) check_picture(L, 1, im);
+  else if (!image_read(im, lua_tostring(L, 1), NULL, &e)) bind_raise(L, &e);
+  return im;
+}
+
+static int rank_of(lua_State *L) {
+  return lua_type(L, 1) != LUA_TSTRING && bind_check_value(L, 1)->shape.rank == 4 ? 4 : 3;
+}
+
+/* adjust(path or tensor, name, {numbers}) → (C, H, W), or (1, C, H, W) from one of rank 4 */
+static int l_adjust(lua_State *L) {
+  Err e;
+  const Adjust *adjust = adjust_named(luaL_checkstring(L, 2));
+  luaL_argcheck(L, adjust, 2, "no such change");
+  luaL_checktype(L, 3, LUA_TTABLE);
+  double args[ADJUST_ARGS] = {0};
+  for (int i = 0; i < adjust->args; i++, lua_pop(L, 1)) {
+    lua_rawgeti(L, 3, i + 1);
+    args[i] = luaL_checknumber(L, -1);
+  }
+  Image *im = argument_picture(L);
+  if (!adjust->apply(im, args, &e)) return bind_raise(L, &e);
+  return push_picture(L, im, &(Transform){0}, rank_of(L));
+}
+
+/* change(path or tensor, name, strength) → as adjust: a change of the policies by its name in the papers */
+static int l_change(lua_State *L) {
+  Err e;
+  Image *im = argument_picture(L);
+  if (!policy_change(im, luaL_checkstring(L, 2), luaL_checknumber(L, 3), &e)) return bind_raise(L, &e);
+  return push_picture(L, im, &(Transform){0}, rank_of(L));
+}
+
+/* strength(name, level, bins, wide, h, w) → how strong, whether it goes both ways */
+static int l_strength(lua_State *L) {
+  bool is_signed;
+  double s = policy_strength(luaL_checkstring(L, 1), (int)luaL_checkinteger(L, 2), (int)luaL_checkinteger(L, 3),
+    lua_toboolean(L, 4), (int)luaL_checkinteger(L, 5), (int)luaL_checkinteger(L, 6), &is_signed);
+  lua_pushnumber(L, s);
+  lua_pushboolean(L, is_signed);
+  return 2;
 }
 
 /* ---- samples ---- */
@@ -461,7 +537,8 @@ int bind_image(lua_State *L) {
     luaL_setfuncs(L, types[i].fns, 0);
     lua_pop(L, 1);
   }
-  static const luaL_Reg fns[] = {{"read", l_read}, {"write", l_write}, {"preprocess", l_preprocess}, {"files", l_files},
+  static const luaL_Reg fns[] = {{"read", l_read}, {"write", l_write}, {"preprocess", l_preprocess}, {"adjust", l_adjust},
+    {"change", l_change}, {"strength", l_strength}, {"files", l_files},
     {"cifar", l_cifar}, {"mnist", l_mnist}, {"shapes", l_shapes}, {"shape_classes", l_shape_classes}, {"labels", l_labels},
     {"name", l_name}, {"get", l_get}, {"shuffle", l_shuffle}, {"seed", l_seed}, {"gather", l_gather}, {"loader", l_loader},
     {"next", l_next}, {"close", loader_close}, {"list", l_list}, {"full", l_full}, {"cores", l_cores}, {0, 0}};

@@ -1,5 +1,6 @@
 --- Pictures as tensors: (3, H, W), values from 0 to 1.
 require "suture.tensor"
+local adjust = require "suture.data.adjust"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
@@ -64,6 +65,10 @@ function image.preprocess(x, m)
     o = options.read("image.preprocess", {transform = m})
   end
   return core.image.preprocess(x, o.core, 4)
+end
+
+for name, f in pairs(adjust) do
+  if name ~= "blur_of" then image[name] = f end
 end
 
 return image

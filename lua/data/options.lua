@@ -1,7 +1,9 @@
 -- What a user may say about the way of a picture into a network, checked, and its form for the core.
+local augment = require "suture.data.augment"
 local base = require "suture.base.options"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local numbers = require "suture.data.numbers"
 local suggest = require "suture.base.suggest"
 
 local options = {}
@@ -16,22 +18,8 @@ end
 options.check, options.shown = base.check, base.show
 local shown = options.shown
 
--- The value when it is a whole number of at least `least`.
-local function whole(where, name, v, least)
-  local n = math.tointeger(v)
-  if type(v) ~= "number" or not n or n < least then
-    fault("%s: %s is a whole number of at least %d, got %s", where, name, least, shown(v))
-  end
-  return n
-end
+local whole, within = numbers.whole, numbers.within
 options.whole = whole
-
-local function within(where, name, v, lo, hi)
-  if type(v) ~= "number" or not (v >= lo and v <= hi) then
-    fault("%s: %s is a number from %g to %g, got %s", where, name, lo, hi, shown(v))
-  end
-  return v
-end
 
 -- n or {h, w}: both.
 local function size_of(where, name, v)
@@ -53,49 +41,6 @@ local function per_channel(where, name, v)
   local copy = {}
   for i, x in ipairs(v) do copy[i] = within(where, name, x, name == "std" and 1e-12 or -1e6, 1e6) end
   return copy
-end
-
-local augmentations = {flip = true, crop_pad = true, random_crop = true, random_resized_crop = true, jitter = true,
-  rotate = true}
-
--- The random part of a transform into `t`.
-local function augment(where, a, t, usual)
-  if a == nil or a == false then return end
-  if a == true then a = usual or {flip = true} end
-  where = where .. ", augment"
-  options.check(where, a, augmentations)
-  if a.flip then t.flip = a.flip == true and 0.5 or within(where, "flip", a.flip, 0, 1) end
-  if a.random_crop then t.random_crop = true end
-  if a.crop_pad then
-    t.random_crop = true
-    t.pad = whole(where, "crop_pad", a.crop_pad, 0)
-  end
-  local r = a.random_resized_crop
-  if r then
-    if r == true then r = {} end
-    if type(r) ~= "table" then fault("%s: random_resized_crop is true or {scale = {lo, hi}, ratio = {lo, hi}}, got %s",
-      where, shown(r)) end
-    options.check(where .. ".random_resized_crop", r, {scale = true, ratio = true})
-    for name, range in pairs(r) do
-      if type(range) ~= "table" or #range ~= 2 then fault("%s: %s is {lo, hi}, got %s", where, name, shown(range)) end
-      t[name .. "_lo"] = within(where, name, range[1], 1e-3, 1e3)
-      t[name .. "_hi"] = within(where, name, range[2], range[1], 1e3)
-    end
-    if not (t.crop_h or t.resize_w) then
-      fault(where .. ": random_resized_crop needs to know the size of its results · give size or crop")
-    end
-    t.random_resized = true
-  end
-  local j = a.jitter
-  if j then
-    if type(j) == "number" then j = {brightness = j, contrast = j, saturation = j} end
-    if type(j) ~= "table" then
-      fault("%s: jitter is a number or {brightness =, contrast =, saturation =, hue =}, got %s", where, shown(j))
-    end
-    options.check(where .. ".jitter", j, {brightness = true, contrast = true, saturation = true, hue = true})
-    for name, v in pairs(j) do t[name] = within(where, name, v, 0, name == "hue" and 0.5 or 100) end
-  end
-  if a.rotate then t.rotate = within(where, "rotate", a.rotate, 0, 180) end
 end
 
 local filters = {nearest = true, box = true, bilinear = true, bicubic = true, lanczos = true}
@@ -175,7 +120,7 @@ function options.read(where, given, usual)
   end
   if say.exif == false then t.as_stored = true end
   if say.draft then t.draft = true end
-  augment(where, say.augment, t, usual)
+  augment.read(where, say.augment, t, usual)
   return {say = say, core = t}
 end
 
@@ -196,23 +141,13 @@ function options.words(o)
   end
   if say.crop then parts[#parts + 1] = "crop " .. text(say.crop) end
   if t.mean then parts[#parts + 1] = "normalise" end
-  local random = {}
-  if t.random_resized then random[#random + 1] = "resized crop" end
-  if t.random_crop then random[#random + 1] = "crop" .. (t.pad and t.pad > 0 and " of " .. t.pad .. " wider" or "") end
-  if t.flip then random[#random + 1] = "flip" end
-  if t.brightness or t.contrast or t.saturation or t.hue then random[#random + 1] = "jitter" end
-  if t.rotate then random[#random + 1] = "rotation" end
+  local random = augment.words(t)
   if #random > 0 then parts[#parts + 1] = "random " .. table.concat(random, ", ") end
   return #parts > 0 and table.concat(parts, " · ") or "as they are"
 end
 
 --- True when two passes over the same picture may differ.
-function options.random(t)
-  for _, name in ipairs {"flip", "brightness", "contrast", "saturation", "hue", "rotate"} do
-    if t[name] and t[name] > 0 then return true end
-  end
-  return t.random_crop or t.random_resized or false
-end
+function options.random(t) return augment.is_random(t) end
 
 local fixed = {"as_stored", "channels", "crop_h", "crop_w", "draft", "filter", "mean", "resize_h", "resize_w", "std"}
 

@@ -317,16 +317,6 @@ local function make(kind, params, opts)
   return self
 end
 
--- "lr, momentum = 0, …" of a signature.
-local function usage(signature)
-  local parts = {}
-  for option, default in signature:gmatch "([%w_]+):%w+=?(%S*)" do
-    if default:find "," then default = "{" .. default:gsub(",", ", ") .. "}" end
-    parts[#parts + 1] = option .. (default ~= "" and " = " .. default or "")
-  end
-  return table.concat(parts, ", ")
-end
-
 local fields = {options = "string", state = "string", step = "function", check = "function", fit = "table",
   about = "string"}
 
@@ -356,7 +346,7 @@ local function declare(name)
     local function constructor(params, opts) return make(kind, params, opts) end
     docs[constructor] = ("%s(params, {%s}): %s\n" ..
       "params: m:parameters(), a list of tensors, or groups {{params = …, lr = …}, …}."):format(
-      where, usage(kind.options), declared.about or "an optimizer of one's own.")
+      where, options.usage(kind.options), declared.about or "an optimizer of one's own.")
     kind.make = constructor
     return kind
   end

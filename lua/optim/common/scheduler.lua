@@ -141,15 +141,6 @@ method(Scheduler, {is = function(s) return getmetatable(s) == Scheduler end, wha
 --- scheduler.is(v): whether v is a scheduler.
 function scheduler.is(v) return getmetatable(v) == Scheduler end
 
--- "step_size, gamma = 0.1" of a signature.
-local function usage(signature)
-  local parts = {}
-  for option, default in signature:gmatch "([%w_]+):[%w_|]+=?(%S*)" do
-    parts[#parts + 1] = option .. (default ~= "" and " (" .. default .. ")" or "")
-  end
-  return table.concat(parts, ", ")
-end
-
 local function make(kind, optimizer, ...)
   if not is_optimizer(optimizer) then
     fault("%s: expects an optimizer first, as %s(opt, …), got %s", kind.name, kind.name, options.show(optimizer))
@@ -172,7 +163,7 @@ function scheduler.declare(name)
   return function(kind)
     kind.name, kind.read = name, options.signature(name, kind.options or "")
     kind.make = function(...) return make(kind, ...) end
-    local list = usage(kind.options or "")
+    local list = options.usage(kind.options or "")
     docs[kind.make] = ("%s(opt%s%s): %s"):format(name, list == "" and "" or ", ", list, kind.about)
     return kind
   end
