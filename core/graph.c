@@ -143,7 +143,7 @@ void node_set_value(Node *n, Tensor *t) {
   n->value = t;
   t->dtype = n->dtype;
   unlink_waiting(n);
-  if (!n->requires_grad && !effect_due(n)) node_release(n); /* an effect still needs the input's shape */
+  if (!n->requires_grad && !effect_due(n) && !graph_keeps) node_release(n); /* an effect still needs the input's shape */
 }
 
 /* --- building --- */
@@ -211,10 +211,11 @@ Node *build(Builder *b, const Op *op, const double *attr, int n_in, Node *const 
   for (int i = 0; i < n_in; i++) {
     n->in[i] = node_ref(in[i]);
     if (!in[i]) continue;
+    n->drawn = n->drawn || in[i]->drawn;
     n->versions += versions_of(in[i]);
     if (graph_grad_mode && in[i]->requires_grad && op->grad) n->requires_grad = true;
   }
-  if (op->random) n->seed = graph_seed();
+  if (op->random) n->seed = graph_seed(), n->drawn = true;
   return n;
 }
 
@@ -337,7 +338,7 @@ Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *w
         if (x->in[k]->index == 2) later = true;
       }
     if (kind && x != input) {
-      bool across = across_samples(x), moves = x->requires_grad, random = x->op->random;
+      bool across = across_samples(x), moves = x->requires_grad, random = x->drawn;
       if (!later && !moves && (across || random) && !*why)
         snprintf(why, SHAPE_TEXT, "%s at %s", random ? "randomness" : "a value across samples", *x->path ? x->path : x->op->name);
       if (later || moves || across || random || x->shape.rank < 1 || x->shape.dim[0] != input->shape.dim[0]) kind = 2;
@@ -536,7 +537,8 @@ static bool graph_run(Node *const *want, int n, Err *e) {
     free(node);
     if (!graph_settle(e) || !(node = graph_walk(want, n, true, &count, e))) return false;
   }
-  bool changed, ok = (node = parts_read(node, &count, want, n, true, &changed, e));
+  bool changed = false, ok = watch_run(want, n, node, count, e);
+  if (ok) ok = (node = parts_read(node, &count, want, n, true, &changed, e));
   Node **out = ok ? malloc((size_t)(count + 1) * sizeof *out) : NULL;
   if (ok && !out) ok = err_memory(e, (double)count * sizeof *out, "a graph");
   if (ok) {
@@ -606,6 +608,34 @@ static bool own_gradients(Node ***out, Node *const *grad, int n, Err *e) {
   return true;
 }
 
+/* The named values not computed yet that are made of what hangs from the loss, which backward() is about to let go of: a list the
+ * caller frees. */
+static bool hanging(Node *loss, Node ***list, int *n, Err *e) {
+  int total, cap = 0;
+  *list = NULL, *n = 0;
+  if (waiting.next == &waiting) return true;
+  Node **node = graph_walk(&loss, 1, true, &total, e);
+  bool ok = node;
+  for (Node *w = waiting.next; ok && w != &waiting; w = w->next) {
+    int count;
+    Node **beneath = graph_walk(&w, 1, true, &count, e);
+    bool hangs = false;
+    for (int i = 0; beneath && i < count && !hangs; i++)
+      hangs = beneath[i]->op && beneath[i]->requires_grad && bsearch(&beneath[i], node, (size_t)total, sizeof *node, by_order);
+    free(beneath);
+    ok = beneath;
+    if (!hangs) continue;
+    if (*n == cap) {
+      Node **more = realloc(*list, (size_t)(cap = 2 * cap + 8) * sizeof *more);
+      if (!more) ok = err_memory(e, (double)cap * sizeof *more, "a graph");
+      else *list = more;
+    }
+    if (ok) (*list)[(*n)++] = w;
+  }
+  free(node);
+  return ok;
+}
+
 bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) { return graph_backward_with(loss, dy, retain, NULL, 0, e); }
 
 bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, int n_also, Err *e) {
@@ -617,12 +647,13 @@ bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, i
     return err_set(e, "backward: dy has shape %s, the value %s", SHAPE_STR(&dy->shape), SHAPE_STR(&loss->shape));
   Builder b;
   builder_begin(&b, e);
-  Node **leaf = NULL, **grad = NULL, **own = NULL;
-  int n = 0;
-  bool narrowed, ok = leaf_gradients(&b, &loss, 1, dy, &leaf, &grad, &n, &narrowed);
+  Node **leaf = NULL, **grad = NULL, **own = NULL, **hang = NULL;
+  int n = 0, n_hang = 0;
+  bool narrowed = false, ok = retain || hanging(loss, &hang, &n_hang, e);
+  if (ok) ok = leaf_gradients(&b, &loss, 1, dy, &leaf, &grad, &n, &narrowed);
   if (ok) ok = own_gradients(&own, grad, n, e);
   if (ok) {
-    Node **want = malloc((size_t)(n + 1 + effect_count + n_also) * sizeof *want);
+    Node **want = malloc((size_t)(n + 1 + effect_count + n_also + n_hang) * sizeof *want);
     ok = want || err_memory(e, (double)n, "a graph");
     if (ok) {
       int m = 0;
@@ -631,6 +662,7 @@ bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, i
       /* Statistics of branches that the loss does not look at, too: what they are computed from is let go of now. */
       for (int i = 0; i < effect_count; i++) want[m++] = effects[i];
       for (int i = 0; i < n_also; i++) want[m++] = also[i];
+      for (int i = 0; i < n_hang; i++) want[m++] = hang[i];
       ok = graph_eval(want, m, e);
     }
     free(want);
@@ -664,6 +696,7 @@ bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, i
     }
   }
   free(leaf);
+  free(hang);
   builder_end(&b);
   return ok;
 }

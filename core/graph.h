@@ -27,6 +27,7 @@ struct Node {
   Tensor *value;       /* NULL: not computed yet */
   bool requires_grad;  /* leaf: set by the user; op: some input requires it and grad mode was on */
   bool frozen;         /* leaf: no optimizer moves it, whatever it asks */
+  bool drawn;          /* random numbers drawn while a module ran, others each time, or made of such */
   Node *grad;          /* leaf, or what retains: accumulated gradient, a leaf itself; NULL: none */
   bool retains;        /* op: backward() adds to grad here too */
   Node *instead;       /* while a backward pass is built: the gradient to go on with from here, NULL: what came */
@@ -150,4 +151,16 @@ Node **graph_walk(Node *const *want, int n, bool stop_at_values, int *count, Err
 Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, Err *e);
 /* Gives a node the value it would have computed. */
 void node_set_value(Node *n, Tensor *t);
+/* A computed node that no gradient flows through becomes a leaf on its value. */
+void node_become_leaf(Node *n);
+
+/* --- watching (watch.c) --- */
+/* While a graph is drawn: computed nodes hold on to what they were computed from, and those that somebody asked for on the way
+ * are remembered. graph_keep(false) lets go of both; a call that is on already begins anew. */
+extern bool graph_keeps;
+void graph_keep(bool on);
+Node *const *graph_asked(int *count); /* borrowed, in the order they were asked for */
+/* Whether, from now on, a value is computed that depends on this leaf (NULL: nobody watches). */
+void watch_leaf(const Node *leaf);
+bool watch_reached(void);
 #endif

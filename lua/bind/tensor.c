@@ -227,8 +227,8 @@ bool bind_as_leaf(lua_State *L, int i) {
   if (!n->op) return true;
   if (n->requires_grad) return false;
   bind_check_value(L, i);
-  if (n->n_in > 0) return false;
-  n->op = NULL;
+  if (n->n_in > 0 && !graph_keeps) return false;
+  node_become_leaf(n);
   return true;
 }
 

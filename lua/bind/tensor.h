@@ -13,6 +13,8 @@
 
 #define BIND_TENSOR "suture.tensor"
 
+enum { MAX_ARG = MAX_IN + MAX_ATTR }; /* of an operation */
+
 /* How many module calls are running; graph.c's enter and leave count. */
 extern int bind_depth;
 
@@ -39,6 +41,9 @@ bool bind_as_leaf(lua_State *L, int i);
 
 /* Whether the tensor at i is a view: it changes in place with what it is a part of. */
 bool bind_is_part(lua_State *L, int i);
+
+/* The tensors of the table at i as an array in a new userdata (left on the stack), and how many. */
+Node **bind_node_list(lua_State *L, int i, int *n);
 
 /* A shape from the arguments at i: numbers up to the top of the stack, or one table of numbers. */
 Shape bind_check_shape(lua_State *L, int i);

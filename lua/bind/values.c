@@ -187,6 +187,7 @@ static int tensor_random(lua_State *L) {
   Shape s = check_size(L, 2, what);
   double a = luaL_checknumber(L, 3), b = luaL_checknumber(L, 4);
   Tensor *t = push_leaf(L, &s, kind >= 2 ? DTYPE_I64 : DTYPE_F32, what);
+  bind_check_tensor(L, -1)->drawn = bind_depth > 0;
   float *rows = rows_of(L, t, what);
   if (kind == 0) draw_normal(L, rows, t->count, a, b);
   else draw_uniform(L, rows, t->count, a, b);
@@ -318,6 +319,7 @@ static int tensor_copy(lua_State *L) {
     return bind_fail(L, "%s: expects shape %s, got %s", what, SHAPE_STR(&n->shape), SHAPE_STR(&from->shape));
   Tensor *t = writable(L, 1, what);
   memmove(t->data, from->data, (size_t)t->count * sizeof(float));
+  n->drawn = n->drawn || bind_check_tensor(L, 2)->drawn;
   lua_settop(L, 1);
   return 1;
 }
@@ -352,6 +354,7 @@ static int tensor_redraw(lua_State *L) {
   if (kind == 0) draw_normal(L, rows, n, a, b);
   else draw_uniform(L, rows, n, a, b);
   tensor_from_rows(writable(L, 1, kind == 0 ? "normal_" : "uniform_"), rows);
+  if (bind_depth > 0) bind_check_tensor(L, 1)->drawn = true;
   lua_settop(L, 1);
   return 1;
 }
@@ -432,29 +435,53 @@ static int tensor_check_targets(lua_State *L) {
   return 0;
 }
 
+/* Inside a module, of a value that is not computed yet (or of any, where a graph is drawn): the same as an operation of the graph,
+ * through which no gradient flows. False: the caller makes a leaf. Pushes the tensor. */
+static bool push_cast(lua_State *L, int i, int to, DType dtype) {
+  extern const Op op_cast;
+  Node *n = bind_check_tensor(L, i);
+  if (bind_depth == 0 || !n->op || (n->value && !graph_keeps)) return false;
+  double attr[MAX_ATTR] = {to};
+  Node **slot = bind_new_tensor(L);
+  Err e;
+  Builder b;
+  builder_begin(&b, &e);
+  *slot = node_ref(build(&b, &op_cast, attr, 1, &n));
+  builder_end(&b);
+  if (!*slot) bind_raise(L, &e);
+  (*slot)->dtype = dtype;
+  bind_made_tensor(L);
+  return true;
+}
+
 /* clone(t) → a new leaf with the same numbers. detach(t) → a new leaf that shares them while neither is written. */
 static int tensor_clone(lua_State *L) {
+  if (push_cast(L, 1, 4, bind_check_tensor(L, 1)->dtype)) return 1;
   Tensor *from = bind_check_value(L, 1);
   Tensor *t = push_leaf(L, &from->shape, from->dtype, "clone");
+  bind_check_tensor(L, -1)->drawn = bind_check_tensor(L, 1)->drawn;
   FOR_PARTS(t->count, lo, hi) memcpy(t->data + lo, from->data + lo, (size_t)(hi - lo) * sizeof(float));
   return 1;
 }
 
 static int tensor_detach(lua_State *L) {
+  if (push_cast(L, 1, 0, bind_check_tensor(L, 1)->dtype)) return 1;
   bind_check_value(L, 1);
   Node **slot = bind_new_tensor(L);
   Err e;
   *slot = node_leaf(tensor_ref(bind_check_tensor(L, 1)->value), &e);
   if (!*slot) return bind_raise(L, &e);
   (*slot)->dtype = bind_check_tensor(L, 1)->dtype;
+  (*slot)->drawn = bind_check_tensor(L, 1)->drawn;
   bind_made_tensor(L);
   return 1;
 }
 
 /* cast(t, dtype) → a new leaf: int64 cuts toward zero, bool is 0 or 1. */
 static int tensor_cast(lua_State *L) {
-  Tensor *from = bind_check_value(L, 1);
   DType d = (DType)luaL_checkoption(L, 2, NULL, dtype_names);
+  if (push_cast(L, 1, d == DTYPE_I64 ? 1 : d == DTYPE_BOOL ? 2 : 3, d)) return 1;
+  Tensor *from = bind_check_value(L, 1);
   Tensor *t = push_leaf(L, &from->shape, d, "to");
   FOR_PARTS(t->count, lo, hi)
     for (int64_t i = lo; i < hi; i++) {
@@ -462,6 +489,7 @@ static int tensor_cast(lua_State *L) {
       t->data[i] = d == DTYPE_I64 ? truncf(v) : d == DTYPE_BOOL ? (float)(v != 0) : v;
     }
   set_dtype(bind_check_tensor(L, -1), d);
+  bind_check_tensor(L, -1)->drawn = bind_check_tensor(L, 1)->drawn;
   return 1;
 }
 

@@ -240,6 +240,7 @@ local function put(m, names, values, key, v)
     list[#list + 1] = key
   end
   rawget(m, values)[key] = v
+  trace.see(v)
   if values == "_children" then
     trace.structure = trace.structure + 1
     return
@@ -311,6 +312,7 @@ local function at_place(m, key, v)
 end
 
 local function put_field(m, key, v)
+  if type(v) ~= "function" then trace.see(v) end
   changes(m, trace.running()) -- what a forward keeps in its module is no change worth an entry
   m._fields[key] = v
   if rawget(m, "_born") then m._edited[key] = true end

@@ -48,7 +48,8 @@ function trunk:look(want, x)
   self.names, self.bytes, self.like = names, 0, rows.new(x, 1)
   for _, v in ipairs(values) do self.bytes = self.bytes + 4 * core.tensor.numel(v) // core.tensor.size(v,
     0) * self.n end
-  if #values == 0 then self.why = why ~= "" and why or "nothing before the first trained layer is frozen"
+  if self.asked then self.why = "numbers are asked for while the model or its loss runs, as by :item() (loss = …)"
+  elseif #values == 0 then self.why = why ~= "" and why or "nothing before the first trained layer is frozen"
   elseif not self.cache then self.why = "cache = false"
   elseif self.views == 0 then
     self.why = ("the augmentation is random, each epoch sees other pictures · cache = K keeps K views of each " ..
@@ -117,6 +118,19 @@ function trunk:text()
   return ("frozen up to %s: kept for %s (%s), %s start there"):format(self.names, self:what(),
     text.bytes(self.views * self.bytes),
     self.views > 1 and ("epochs from %d on"):format(self.views + 1) or "later epochs")
+end
+
+--- A value to be closed when the graph is traced: where numbers made of the batch x are asked for on the way
+-- (by :item(), by statistics that a forward moves), they are those of another batch later, and nothing is kept.
+-- `stray` is true then.
+function trunk:watch(x)
+  self.stray = nil
+  graph.watch(x)
+  return setmetatable({}, {__close = function()
+    if not graph.watch() then return end
+    self:clear()
+    self.stray, self.asked = true, true
+  end})
 end
 
 --- Drops what is kept.

@@ -1,6 +1,7 @@
 --- Where the time of a run goes: its steps as they ran, against what the machine can do.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local interrupt = require "suture.base.interrupt"
 local kernels = require "suture.view.kernels"
 local losses = require "suture.train.loss"
