@@ -324,6 +324,15 @@ local function whole_of(t)
   return t
 end
 
+--- journal.held(t): whether t stands still now: a model runs, and t belongs to frozen modules alone. What a forward
+-- writes into it is lost.
+function journal.held(t)
+  local first = running and owner_of(t)
+  if not first or not rawget(first, "_frozen") then return false end
+  for m in next, others[t] or {} do if not rawget(m, "_frozen") then return false end end
+  return true
+end
+
 --- journal.writes(t[, weak]): the numbers of t are about to be changed in place. Returns t.
 function journal.writes(t, weak)
   if not current then return t end

@@ -179,7 +179,7 @@ function Module.__index(m, key)
     if type(v) == "table" and cls._declared then return cls._declared.shown(v) end
     return v
   end
-  if key == "training" then return rawget(m, "_training") end
+  if key == "training" then return rawget(m, "_training") and not (rawget(m, "_frozen") and trace.running() and cls._stands(m)) end
   v = cls[key]
   if v ~= nil then return v end
   if type(key) == "number" then return cls._child_at(m, key) end
@@ -231,7 +231,13 @@ end
 
 Module._forget = forget
 
+-- A buffer that a forward of a frozen module would replace stands still.
+local function held(m, values, key)
+  return values == "_buffers" and rawget(m, "_frozen") and trace.running() and rawget(m, values)[key] ~= nil
+end
+
 local function put(m, names, values, key, v)
+  if held(m, values, key) then return end
   changes(m)
   local old = rawget(m, values)[key]
   if old == nil then
