@@ -132,10 +132,12 @@ local function freeze(m, what, pattern, on)
       for _, name in ipairs(sub._pnames) do freeze_tensor(sub._params[name], on) end
     end
     if match then
-      Module._walk_tensors(m, "_pnames", "_params", function(t, name)
-        if match(name) then
-          freeze_tensor(t, on)
-          hit = true
+      Module._walk_places(m, function(sub, path)
+        for _, name in ipairs(sub._pnames) do
+          if match(Module._join(path, name)) then
+            freeze_tensor(sub._params[name], on)
+            hit = true
+          end
         end
       end)
     end
@@ -159,6 +161,7 @@ function Module.unfreeze(m, ...) return freeze(m, "unfreeze", globs(...), false)
 function Module.freeze_to(m, path, input)
   local target = m:_at("freeze_to", path)
   if not Module.is_module(target) then fault("freeze_to: '%s' is no module", path) end
+  m:_single("freeze_to", path, target)
   input = input or m.input_shape
   if not input then fault("freeze_to: needs an input to run with: m:freeze_to(%q, {1, 3, 224, 224}), or set m.input_shape", path) end
   local x = is(input) and input or raw.full(input, 0)
