@@ -138,10 +138,13 @@ local function record(m, where, seen, lost)
   end
   if #still > 0 then spec.still = still end
   local tied = {}
-  for _, name in ipairs(m._pnames) do
-    local p = m._params[name]
-    if seen[p] then tied[#tied + 1] = {name, seen[p]} else seen[p] = join(where, name) end
+  for names, values in pairs {_pnames = "_params", _bnames = "_buffers"} do
+    for _, name in ipairs(m[names]) do
+      local t = m[values][name]
+      if seen[t] then tied[#tied + 1] = {name, seen[t]} else seen[t] = join(where, name) end
+    end
   end
+  table.sort(tied, function(a, b) return a[1] < b[1] end)
   if #tied > 0 then spec.tied = tied end
   if #m._names > 0 then
     spec.children = {}
@@ -317,12 +320,17 @@ function mend(m, spec, where, c)
       else m:register_buffer(name, x, {persistent = not t.transient}) end
     end
   end
+  for _, values in ipairs {"_params", "_buffers"} do
+    for name, t in pairs(m[values]) do c.made[join(where, name)] = t end
+  end
   for _, pair in ipairs(spec.tied or {}) do
     local name, other = pair[1], c.made[pair[2]]
-    if not m._params[name] or not core.tensor.is(other) then damaged(c.path, join(where, name)) end
-    m[name] = other
+    if not (m._params[name] or m._buffers[name]) or not core.tensor.is(other) then damaged(c.path, join(where, name)) end
+    if rawequal(m[name], other) then -- its constructor ties them
+    elseif m._params[name] then m:register_parameter(name, other)
+    else m:register_buffer(name, other, {persistent = not m._transient[name]}) end
+    for _, values in ipairs {"_params", "_buffers"} do if m[values][name] then c.made[join(where, name)] = other end end
   end
-  for name, p in pairs(m._params) do c.made[join(where, name)] = p end
   local keep = {}
   for _, pair in ipairs(spec.children or {}) do
     local name, child = pair[1], pair[2]

@@ -367,6 +367,23 @@ end
 --- Called as f(m) → what m is printed as; nil: its class and the names of its children. See view/tree.lua.
 Module._tree = nil
 
+-- What m shows under names: parts, parameters, buffers, fields, in this order.
+local function shown_fields(m)
+  local out = require("suture.base.ordered").dict()
+  for _, kind in ipairs {{"_names", "_children"}, {"_pnames", "_params"}, {"_bnames", "_buffers"}} do
+    for _, name in ipairs(rawget(m, kind[1])) do out[name] = rawget(m, kind[2])[name] end
+  end
+  local names = {}
+  for name in next, rawget(m, "_fields") do if type(name) == "string" then names[#names + 1] = name end end
+  table.sort(names)
+  for _, name in ipairs(names) do out[name] = m[name] end
+  return out
+end
+
+--- `for name, value in pairs(m) do`: what m has under names: its parts, parameters, buffers and fields. m:children(),
+-- m:named_modules(), m:named_parameters() give one kind.
+function Module.__pairs(m) return pairs(shown_fields(m)) end
+
 function Module.__len(m) return #m._names end
 function Module.__call(m, ...) return trace.call(m, ...) end
 function Module.__tostring(m)

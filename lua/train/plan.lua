@@ -52,11 +52,12 @@ local function planned(m, ds, opts)
   ds:batch(places) -- again, for its time: the first waits for files and fresh memory
   local loading = core.engine.clock() - start
   local cache = trunk.new(ds, opts, ds.random)
-  local function loss_of()
+  local function loss_of() return (objective.train(m, x, y, ds)) end
+  local loss
+  do
     local watch <close> = cache:watch(x)
-    return (objective.train(m, x, y, ds))
+    loss = loss_of()
   end
-  local loss = loss_of()
   local cost = graph.cost({loss}, true)
   r.memory, r.saved = cost.arena + cost.outputs, cost.saved
   for _, node in ipairs(graph.walk({loss})) do
