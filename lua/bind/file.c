@@ -63,7 +63,7 @@ static int f_tensor(lua_State *L) {
   const ArchiveEntry *t = NULL;
   if (lua_type(L, 2) == LUA_TNUMBER) {
     lua_Integer i = luaL_checkinteger(L, 2);
-    if (i < 1 || i > a->count) return luaL_error(L, "file:tensor expects a number from 1 to %d, got %I", a->count, i);
+    if (i < 1 || i > a->count + a->hidden) return luaL_error(L, "file:tensor expects a number from 1 to %d, got %I", a->count, i);
     t = &a->entry[i - 1];
   } else {
     const char *name = luaL_checkstring(L, 2);
@@ -96,7 +96,7 @@ static void push_entries(lua_State *L, const Archive *a) {
 }
 
 /* file.open(path) → {path=, container="safetensors"|"torch zip"|"torch stream"|"torch tar"|"npy", wrapper=, prefix= (what
- * was looked through and taken off, or nil), metadata={key = text}, entries={{name=, dtype="F32", shape=}, …}} with
+ * was looked through and taken off, or nil), metadata={key = text}, object= (PyTorch's: JSON, see core/formats/torch_object.c), entries={{name=, dtype="F32", shape=}, …}} with
  * methods tensor(which) and close() */
 static int f_open(lua_State *L) {
   const char *path = check_path(L, 1);
@@ -120,6 +120,8 @@ static int f_open(lua_State *L) {
     lua_setfield(L, -2, a->meta[i].key);
   }
   lua_setfield(L, -2, "metadata");
+  lua_pushstring(L, a->object);
+  lua_setfield(L, -2, "object");
   push_entries(L, a);
   lua_setfield(L, -2, "entries");
   lua_pushvalue(L, lua_upvalueindex(1)); /* the methods */
@@ -211,6 +213,17 @@ static int f_save_safetensors(lua_State *L) { return save(L, safetensors_save); 
 /* file.save_torch(path, names, tensors, dtypes, metadata): the same as a .pth for torch.load */
 static int f_save_torch(lua_State *L) { return save(L, torch_save); }
 
+/* file.save_pickle(path, names, tensors, nil, pickle): a .pth whose saved object is this pickle; the storages of key "0", "1" … hold
+ * the tensors; names are for messages. */
+static int f_save_pickle(lua_State *L) {
+  Err e;
+  int count;
+  size_t size;
+  const char *path = check_path(L, 1), *pickle = luaL_checklstring(L, 5, &size);
+  SaveTensor *t = check_tensors(L, &count);
+  return torch_save_pickle(path, pickle, size, t, count, &e) ? 0 : bind_raise(L, &e);
+}
+
 /* file.load_npy(path) → tensor */
 static int f_load_npy(lua_State *L) {
   const char *path = check_path(L, 1);
@@ -238,6 +251,7 @@ int bind_file(lua_State *L) {
   static const luaL_Reg methods[] = {{"tensor", f_tensor}, {"close", f_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"save_safetensors", f_save_safetensors},
                                        {"save_torch", f_save_torch},
+                                       {"save_pickle", f_save_pickle},
                                        {"load_npy", f_load_npy},
                                        {"save_npy", f_save_npy},
                                        {NULL, NULL}};
