@@ -437,7 +437,7 @@ function Trainer:state_dict()
   for name, t in pairs(self.model:state_dict()) do list[#list + 1], names[#names + 1] = t, name end
   for i, t in ipairs(guard.copy(list).tensors) do sd.model[names[i]] = t end
   if self._session then -- the rates without the schedule's factor
-    for i, group in ipairs(sd.optimizer.groups) do group.lr = self._session.base[i] or group.lr end
+    for i, group in ipairs(sd.optimizer.param_groups) do group.lr = self._session.base[i] or group.lr end
   end
   for name in pairs(numbers) do sd[name] = self[name] end
   if self._best_weights then sd.best_weights = guard.copy(self._best_weights.tensors).tensors end
@@ -462,6 +462,7 @@ function Trainer:load_state_dict(sd)
       fault("t:load_state_dict: the best weights in the state are of another model")
     end
   end
+  self.model:_load(sd.model, nil, function() end) -- looked at before anything changes
   self.optimizer:load_state_dict(sd.optimizer)
   self.model:load_state_dict(sd.model)
   for name in pairs(numbers) do self[name] = sd[name] end
