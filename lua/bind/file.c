@@ -63,13 +63,21 @@ static int f_tensor(lua_State *L) {
   const ArchiveEntry *t = NULL;
   if (lua_type(L, 2) == LUA_TNUMBER) {
     lua_Integer i = luaL_checkinteger(L, 2);
-    if (i < 1 || i > a->count + a->hidden) return luaL_error(L, "file:tensor expects a number from 1 to %d, got %I", a->count, i);
+    if (i < 1 || i > a->count) return luaL_error(L, "file:tensor expects a number from 1 to %d, got %I", a->count, i);
     t = &a->entry[i - 1];
   } else {
     const char *name = luaL_checkstring(L, 2);
     if (!(t = archive_find(a, name))) return luaL_error(L, "the file has no tensor '%s'", name);
   }
   return push_entry(L, a, t);
+}
+
+/* f:object_tensor(t): the tensor that f.object calls {"t": t} */
+static int f_object_tensor(lua_State *L) {
+  Archive *a = check_file(L);
+  lua_Integer i = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, i > a->count && i <= a->count + a->hidden, 2, "no tensor of the object");
+  return push_entry(L, a, &a->entry[i - 1]);
 }
 
 /* f:close(): gives back the memory the file is mapped in, without waiting for the collector */
@@ -97,7 +105,7 @@ static void push_entries(lua_State *L, const Archive *a) {
 
 /* file.open(path) → {path=, container="safetensors"|"torch zip"|"torch stream"|"torch tar"|"npy", wrapper=, prefix= (what
  * was looked through and taken off, or nil), metadata={key = text}, object= (PyTorch's: JSON, see core/formats/torch_object.c), entries={{name=, dtype="F32", shape=}, …}} with
- * methods tensor(which) and close() */
+ * methods tensor(which), object_tensor(which) and close() */
 static int f_open(lua_State *L) {
   const char *path = check_path(L, 1);
   Err e;
@@ -248,7 +256,7 @@ static int f_save_npy(lua_State *L) {
 }
 
 int bind_file(lua_State *L) {
-  static const luaL_Reg methods[] = {{"tensor", f_tensor}, {"close", f_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"tensor", f_tensor}, {"object_tensor", f_object_tensor}, {"close", f_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"save_safetensors", f_save_safetensors},
                                        {"save_torch", f_save_torch},
                                        {"save_pickle", f_save_pickle},

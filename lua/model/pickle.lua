@@ -1,5 +1,5 @@
---- Values as a pickle for torch.load (protocol 2): tables as dicts and lists, tensors with their storages, what is shared
--- once. Opcodes: Python's pickletools.py; tensors: torch/_utils.py, _rebuild_tensor_v2.
+--- Values as a pickle for torch.load (protocol 2): tables as dicts and lists, tensors with their storages, what is
+-- shared once. Opcodes: Python's pickletools.py; tensors: torch/_utils.py, _rebuild_tensor_v2.
 local ordered = require "suture.base.ordered"
 local raw = require("suture.core").tensor
 local values = require "suture.model.values"
@@ -107,7 +107,10 @@ function Writer:value(v)
     self:put "("
     for _, x in ipairs(v) do self:value(x) end
     self:put "e"
-  else self:dict(v, values.entries(v), v == self.root and {format = "table"} or nil, v == self.root or ordered.is_dict(v)) end
+  else
+    local root = rawequal(v, self.root)
+    self:dict(v, values.entries(v), root and {format = "table"} or nil, root or ordered.is_dict(v))
+  end
 end
 
 --- pickle(v, record): the pickle of v, as a string, and the tensors whose storages have the keys "0", "1" …. record:

@@ -325,7 +325,9 @@ function mend(m, spec, where, c)
   end
   for _, pair in ipairs(spec.tied or {}) do
     local name, other = pair[1], c.made[pair[2]]
-    if not (m._params[name] or m._buffers[name]) or not core.tensor.is(other) then damaged(c.path, join(where, name)) end
+    if not (m._params[name] or m._buffers[name]) or not core.tensor.is(other) then
+      damaged(c.path, join(where, name))
+    end
     if rawequal(m[name], other) then -- its constructor ties them
     elseif m._params[name] then m:register_parameter(name, other)
     else m:register_buffer(name, other, {persistent = not m._transient[name]}) end

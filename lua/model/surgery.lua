@@ -79,8 +79,8 @@ local function elsewhere(m, part, parent, name)
 end
 
 --- m:replace(path, module): puts another module in the place of the one at path; returns the old one. Names stay. Where
--- the old one is at other places too, it stays there, and a line says so (`for path in m:find(nn.ReLU) do m:replace(path,
--- …) end` reaches all).
+-- the old one is at other places too, it stays there, and a line says so (`for path in m:find(nn.ReLU) do
+-- m:replace(path, …) end` reaches all).
 function Module.replace(m, path, new)
   local parent, name, old = find("replace", m, path)
   want_module("replace", new)
@@ -254,7 +254,9 @@ function Module.reset_head(m, n)
       tostring(m.in_features), classes)
   end
   local new = fresh(old, classes)
-  local function everywhere(part, with) for _, place in ipairs(places_of(m, part)) do put(place[1], place[2], with) end end
+  local function everywhere(part, with)
+    for _, place in ipairs(places_of(m, part)) do put(place[1], place[2], with) end
+  end
   change(nil, function()
     everywhere(old, new)
     if m.aux_heads then

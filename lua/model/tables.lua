@@ -49,7 +49,8 @@ function Tree:node(v, place)
   local function under(key) return place == "" and tostring(key) or place .. "." .. tostring(key) end
   if kind == "tensor" then
     local root, at, size, step = values.place(v)
-    node.t, node.at, node.n, node.st = self:hold(root, place == "" and "tensor" or place), at, {table.unpack(size)}, {table.unpack(step)}
+    node.t, node.at = self:hold(root, place == "" and "tensor" or place), at
+    node.n, node.st = {table.unpack(size)}, {table.unpack(step)}
   elseif kind == "module" then
     node.m, node.d, node.o = tables.record(v), {}, true
     for name, t in v:state_dict() do node.d[#node.d + 1] = {name, self:node(t, under(name))} end
@@ -58,7 +59,9 @@ function Tree:node(v, place)
     for i, x in ipairs(v) do node.l[i] = self:node(x, under(i)) end
   else
     node.d, node.o = {}, ordered.is_dict(v) or nil
-    for _, pair in ipairs(values.entries(v)) do node.d[#node.d + 1] = {self:node(pair[1]), self:node(pair[2], under(pair[1]))} end
+    for i, pair in ipairs(values.entries(v)) do
+      node.d[i] = {self:node(pair[1]), self:node(pair[2], under(pair[1]))}
+    end
   end
   return node
 end
@@ -90,7 +93,9 @@ end
 -- torch.load reads as the same dict, or .safetensors. Tensors and tables that are at several places, and views of one
 -- tensor, are so again. save(m, PATH) is m:save(PATH).
 function tables.save(v, path)
-  if type(path) ~= "string" then fault("save: expects a path, as save(table, \"run.pth\"), got %s", options.show(path)) end
+  if type(path) ~= "string" then
+    fault('save: expects a path, as save(table, "run.pth"), got %s', options.show(path))
+  end
   if Module.is_module(v) then return v:save(path) end
   if raw.is(v) then fault 'save: expects a table: save({x = x}, PATH), or save_tensor(x, "x.npy") for one tensor' end
   if type(v) ~= "table" then fault("save: expects a table or a module, got %s", options.show(v)) end
@@ -121,6 +126,11 @@ local function same(a, b)
   return true
 end
 
+local function stored(f, node)
+  if node.s then return f:object_tensor(node.t) end
+  return f:tensor(tostring(node.t))
+end
+
 -- A tensor of a node. Those of one storage are views of the one that has all of it, where there is one.
 function Reader:tensor(node)
   local key = node.s or node.t
@@ -135,7 +145,7 @@ function Reader:tensor(node)
   local whole = shelf.whole
   local t = whole and values.part(whole, node.at, node.n, node.st)
   if not t then
-    t = self.file:tensor(node.t)
+    t = stored(self.file, node)
     if not node.s and not same(raw.shape(t), node.n) then -- a part of it
       shelf.whole = t
       t = values.part(t, node.at, node.n, node.st) or t
@@ -219,7 +229,7 @@ local function read(f, node)
   local r = setmetatable({file = f, made = {}, storages = {}, greatest = {}, used = {}, lost = {}}, Reader)
   r:roots(node)
   for key, root in pairs(r.greatest) do
-    local t = f:tensor(root.node.t)
+    local t = stored(f, root.node)
     r.storages[key] = {whole = t, {at = 0, n = root.node.n, st = root.node.st, tensor = t}}
   end
   local out = r:value(node)

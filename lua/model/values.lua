@@ -42,7 +42,10 @@ function values.entries(v)
   return out
 end
 
-local function name_of(key) return type(key) == "string" and key:find "^[%a_][%w_]*$" and "." .. key or "[" .. options.show(key) .. "]" end
+local function name_of(key)
+  if type(key) == "string" and key:find "^[%a_][%w_]*$" then return "." .. key end
+  return "[" .. options.show(key) .. "]"
+end
 
 local function shown(place) return place and (place:gsub("^%.", "")) or "what is saved" end
 
@@ -51,7 +54,8 @@ function values.check(what, v, place, within)
   within = within or {}
   local kind = values.kind(v)
   if not kind then
-    local has = type(v) == "table" and type(v.state_dict) == "function" and " · its state_dict() is a table that can" or ""
+    local has = type(v) == "table" and type(v.state_dict) == "function" and " · its state_dict() is a table that can"
+      or ""
     fault("%s: %s is %s, which a file cannot hold%s", what, shown(place), options.show(v), has)
   end
   if kind == "list" or kind == "dict" then
@@ -64,7 +68,9 @@ function values.check(what, v, place, within)
       end
       values.check(what, pair[2], (place or "") .. name_of(pair[1]), within)
     end
-    if kind == "list" then for i, x in ipairs(v) do values.check(what, x, ("%s[%d]"):format(place or "", i), within) end end
+    for i, x in ipairs(kind == "list" and v or {}) do
+      values.check(what, x, ("%s[%d]"):format(place or "", i), within)
+    end
     within[v] = nil
   end
 end

@@ -55,8 +55,8 @@ arXiv:1502.03167.]]):format(name, wanted),
       end
       local mean, var = b.running_mean, b.running_var
       if not mean ~= not var then
-        fault("%s has a %s without a %s: register both (and num_batches_tracked, which counts), or neither", self:_where(),
-          mean and "running_mean" or "running_var", mean and "running_var" or "running_mean")
+        fault("%s has a %s without a %s: register both (and num_batches_tracked, which counts), or neither",
+          self:_where(), mean and "running_mean" or "running_var", mean and "running_var" or "running_mean")
       end
       if not self:is_training() then
         if mean then return F._batch_norm(x, mean, var, p.weight, p.bias, false, 0, f.eps) end

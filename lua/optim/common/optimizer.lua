@@ -227,9 +227,9 @@ function Optimizer:zero_grad()
   end
 end
 
---- What the optimizer remembers, as copies, laid out as torch.optim's: {kind =, state = {[0] = {step =, momentum_buffer =
--- …} …}, param_groups = {{lr =, …, params = {0, 1, …}} …}}: the parameters of all groups are counted from 0, and a
--- parameter's tensors have PyTorch's names.
+--- What the optimizer remembers, as copies, laid out as torch.optim's: {kind =, state = {[0] = {step =,
+-- momentum_buffer = …} …}, param_groups = {{lr =, …, params = {0, 1, …}} …}}: the parameters of all groups are counted
+-- from 0, and a parameter's tensors have PyTorch's names.
 function Optimizer:state_dict()
   local kind, out, copies, count = kind_of[self], {kind = self.kind, state = {}, param_groups = {}}, {}, 0
   for i = 1, #self.param_groups do
@@ -260,7 +260,8 @@ local function options_of(kind, where, given, values)
   for name, v in pairs(given) do
     if kind.known[name] then own[name] = v
     elseif name ~= "params" and name ~= "initial_lr" and v and v ~= 0 then
-      fault("%s: the state has %s = %s, which %s does not know here", where, tostring(name), options.show(v), kind.where)
+      fault("%s: the state has %s = %s, which %s does not know here", where, tostring(name), options.show(v),
+        kind.where)
     end
   end
   return read(kind, own)
@@ -272,7 +273,8 @@ local function state_of(kind, where, p, s, j, i)
   for _, state in ipairs(kind.states) do known[state.name] = true end
   for name, t in pairs(options.check(where, s, known)) do
     if name == "step" and is(t) and core.tensor.numel(t) == 1 then t = math.tointeger(t:item()) end
-    local fits = name == "step" and math.type(t) == "integer" and t >= 0 or name ~= "step" and is(t) and t.shape == p.shape
+    local fits
+    if name == "step" then fits = math.type(t) == "integer" and t >= 0 else fits = is(t) and t.shape == p.shape end
     if not fits then
       fault("%s: %s of parameter %d in group %d is %s, its parameter has shape %s", where, name, j, i,
         is(t) and "of shape " .. tostring(t.shape) or options.show(t), p.shape)
@@ -304,13 +306,17 @@ local function check_state(self, sd)
     out[i] = {values = options_of(kind, where, given, g.values), states = {}}
     for j, number in ipairs(given.params) do
       local s = sd.state[number]
-      if s ~= nil and type(s) ~= "table" then fault("%s: the state of parameter %d is %s", where, j, options.show(s)) end
+      if s ~= nil and type(s) ~= "table" then
+        fault("%s: the state of parameter %d is %s", where, j, options.show(s))
+      end
       used[number] = true
       out[i].states[j] = state_of(kind, where, g.params[j], s or {}, j, i)
     end
   end
   for number in pairs(sd.state) do
-    if not used[number] then fault("%s: the state has a parameter %s that no group has", where, options.show(number)) end
+    if not used[number] then
+      fault("%s: the state has a parameter %s that no group has", where, options.show(number))
+    end
   end
   return out
 end
