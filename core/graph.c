@@ -388,8 +388,8 @@ static bool free_to_move(Node *leaf, Err *e) {
   return leaf->refs == leaf->named || compute_users(leaf, e);
 }
 
-bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e) {
-  if (!free_to_move(mean, e) || !free_to_move(var, e)) return false;
+static bool add_effect(Node *n, Node *first, Node *second, Err *e) {
+  if (!free_to_move(first, e) || !free_to_move(second, e)) return false;
   if (effect_count == effect_cap) {
     int cap = effect_cap ? 2 * effect_cap : 64;
     Node **more = realloc(effects, (size_t)cap * sizeof *more);
@@ -397,13 +397,24 @@ bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e) {
     effects = more;
     effect_cap = cap;
   }
-  effects[effect_count++] = node_ref(stats);
-  stats->effect_on[0] = node_ref(mean);
-  stats->effect_on[1] = node_ref(var);
-  stats->effect_momentum = momentum;
-  if (mean) mean->waits = true;
-  if (var) var->waits = true;
+  effects[effect_count++] = node_ref(n);
+  n->effect_on[0] = node_ref(first);
+  n->effect_on[1] = node_ref(second);
+  if (first) first->waits = true;
+  if (second) second->waits = true;
   return true;
+}
+
+bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e) {
+  stats->effect_momentum = momentum;
+  return add_effect(stats, mean, var, e);
+}
+
+bool node_follow(Node *leaf, Node *value, bool *follows, Err *e) {
+  *follows = !leaf->op && !leaf->requires_grad && value->op && !value->value && !effect_due(value);
+  if (!*follows) return true;
+  value->followed = true;
+  return add_effect(value, leaf, NULL, e);
 }
 
 static void end_effect(Node *s) {
@@ -417,6 +428,13 @@ static void end_effect(Node *s) {
 
 /* running = (1 - momentum) * running + momentum * batch, the variance unbiased (PyTorch, BatchNorm2d). */
 static void do_effect(Node *s) {
+  if (s->followed) {
+    Tensor *to = s->effect_on[0]->value;
+    memcpy(to->data, s->value->data, (size_t)to->count * sizeof(float));
+    tensor_touch(to);
+    end_effect(s);
+    return;
+  }
   int64_t c = s->shape.dim[s->shape.rank - 1], count = c ? shape_count(&s->in[0]->shape) / c : 0;
   double unbiased = count > 1 ? (double)count / (double)(count - 1) : 1;
   for (int k = 0; k < 2; k++) {
@@ -531,8 +549,8 @@ static bool graph_run(Node *const *want, int n, Err *e) {
   Node **node = graph_walk(want, n, true, &count, e);
   if (!node) return false;
   bool settled = false;
-  for (int i = 0; i < count && !settled; i++)
-    if (node[i]->waits) settled = true;
+  for (int i = 0; i < n && !settled; i++)
+    if (want[i] && want[i]->waits) settled = true; /* what was made of it before it began to wait takes its numbers as they are */
   if (settled) { /* a running statistic is read: what it waits for comes first */
     free(node);
     if (!graph_settle(e) || !(node = graph_walk(want, n, true, &count, e))) return false;

@@ -34,6 +34,7 @@ struct Node {
   uint64_t tap;        /* 0, or the host's number for a place where it looks at gradients; host.untapped hears of its end */
   Node *effect_on[2];  /* bn_stats in training: running_mean, running_var leaves that follow this value; NULL once they have … */
   double effect_momentum; /* … with this momentum, once, when it is computed */
+  bool followed;       /* op: effect_on[0] is any leaf, whose numbers become this value once it is computed */
   const char *path;    /* module path that made it ("layer1.0.conv1"), "" outside any; interned, never freed */
   uint64_t order;      /* creation order */
   int behind;          /* 0, or of nodes that stand in for one of the same order in a run (narrow.c): their own order */
@@ -62,6 +63,10 @@ bool node_write(Node *leaf, Err *e);
  * momentum once it is computed, the variance as the unbiased one (n / (n - 1)). An earlier effect on the same leaves is
  * done first. */
 bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e);
+
+/* The leaf's numbers become this value, of its shape, once it is computed: a statistic that a forward writes by hand. An earlier
+ * effect on it is done first. *follows: it does; else the numbers are to be written now. */
+bool node_follow(Node *leaf, Node *value, bool *follows, Err *e);
 
 /* --- building --- */
 /* Collects the nodes made while an expression is built; builder_end gives back its references. When a shape does not

@@ -219,9 +219,11 @@ end
 --- journal.rehearse(f, …): calls f(…), and takes back whatever it changed in any model: it only wanted to see what would run.
 function journal.rehearse(f, ...)
   if silent > 0 then return f(...) end
+  core.graph.settle() -- what is due already; of what f would write later nothing is
   local change = open {started = math.huge}
   local back <close> = setmetatable({}, {__close = function()
     if current ~= change then return end
+    core.graph.drop_effects()
     current = change.up
     swap((differences(change)), "after", "before")
   end})

@@ -312,9 +312,16 @@ static int tensor_fill(lua_State *L) {
 
 /* copy(t, from[, what]): same shape. */
 static int tensor_copy(lua_State *L) {
-  Tensor *from = bind_check_value(L, 2);
   const char *what = luaL_optstring(L, 3, "copy_");
-  Node *n = bind_check_tensor(L, 1);
+  Node *n = bind_check_tensor(L, 1), *value = bind_check_tensor(L, 2);
+  Err e;
+  bool follows = false;
+  if (bind_depth > 0 && !graph_keeps && !bind_is_part(L, 1) && n->dtype == value->dtype && shape_equal(&n->shape, &value->shape)) {
+    if (!node_follow(n, value, &follows, &e)) return bind_raise(L, &e);
+    if (follows) return lua_settop(L, 1), 1; /* a statistic: with the run that the values it is made of need */
+  }
+  Tensor *from = bind_check_value(L, 2);
+  n = bind_check_tensor(L, 1);
   if (!shape_equal(&n->shape, &from->shape))
     return bind_fail(L, "%s: expects shape %s, got %s", what, SHAPE_STR(&n->shape), SHAPE_STR(&from->shape));
   Tensor *t = writable(L, 1, what);
