@@ -290,11 +290,16 @@ static int graph_mode(lua_State *L) {
   return 1;
 }
 
-/* effect(stats, mean, var, momentum): running statistics follow this value once it is computed. */
+/* effect(stats, mean or nil, var or nil, momentum): running statistics follow this value once it is computed. */
 static int graph_effect(lua_State *L) {
   Err e;
-  if (!node_effect(bind_check_tensor(L, 1), bind_check_tensor(L, 2), bind_check_tensor(L, 3), luaL_checknumber(L, 4), &e))
-    return bind_raise(L, &e);
+  Node *leaf[2] = {0};
+  for (int k = 0; k < 2; k++) {
+    if (lua_isnil(L, 2 + k)) continue;
+    if (!bind_as_leaf(L, 2 + k)) return bind_fail(L, "batch_norm: a gradient flows through running statistics: they are to be buffers");
+    leaf[k] = bind_check_tensor(L, 2 + k);
+  }
+  if (!node_effect(bind_check_tensor(L, 1), leaf[0], leaf[1], luaL_checknumber(L, 4), &e)) return bind_raise(L, &e);
   return 0;
 }
 

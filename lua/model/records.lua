@@ -295,7 +295,7 @@ end
 
 -- Makes m's parts those of spec; parts that already are stay as they were made.
 function mend(m, spec, where, c)
-  c.made[where] = m
+  c.made[where], c.taken[m] = m, true
   local own = {}
   for name, v in pairs(spec.fields or {}) do
     if type(name) ~= "string" or m._children[name] or m._params[name] or m._buffers[name] then
@@ -338,6 +338,7 @@ function mend(m, spec, where, c)
     local name, child = pair[1], pair[2]
     keep[name] = true
     local have = m._children[name]
+    if have and c.taken[have] then have = nil end -- its constructor has one module at two places; they are two now
     local place = join(where, name)
     local part
     if child.same then
@@ -403,7 +404,7 @@ end
 --- records.make(spec, path): the model of a record, without numbers. path: the file, for errors about a damaged record.
 function records.make(spec, path)
   check_record(spec, "", path)
-  return init.skip(make, spec, "", {path = path, made = {}})
+  return init.skip(make, spec, "", {path = path, made = {}, taken = {}})
 end
 
 records.mark, records.plain, records.is_names, records.is_table = mark, plain, is_names, is_table
