@@ -146,9 +146,12 @@ function Reader:tensor(node)
   local t = whole and values.part(whole, node.at, node.n, node.st)
   if not t then
     t = stored(self.file, node)
-    if not node.s and not same(raw.shape(t), node.n) then -- a part of it
+    if not node.s then -- all of what it is a part of
       shelf.whole = t
-      t = values.part(t, node.at, node.n, node.st) or t
+      if not same(raw.shape(t), node.n) or not same(dense(node.n), node.st) then
+        t = values.part(t, node.at, node.n, node.st)
+          or fault("%s: a part of tensor %s lies nowhere in it", self.file.path, node.t)
+      end
     end
   end
   shelf[#shelf + 1] = {at = node.at, n = node.n, st = node.st, tensor = t}
