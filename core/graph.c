@@ -321,12 +321,27 @@ static Node *seen_through(Node *x, const Node *input) {
   return x;
 }
 
-Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, Err *e) {
+/* Goes on with a number that stands for a way from the input: the operation x and its single numbers. */
+static uint64_t step_of_way(uint64_t way, const Node *x) {
+  way = (way ^ (uint64_t)(uintptr_t)x->op) * 0x100000001B3u;
+  way = (way ^ (uint64_t)(uintptr_t)x->path) * 0x100000001B3u;
+  for (int k = 0; k < x->n_in; k++) {
+    const Node *c = x->in[k];
+    uint32_t bits;
+    if (!c || c->op || c->index || c->requires_grad || c->value->count != 1) continue;
+    memcpy(&bits, c->value->data, sizeof bits);
+    way = (way ^ bits) * 0x100000001B3u;
+  }
+  return way;
+}
+
+Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, uint64_t *way, Err *e) {
   int total;
   Node **node = graph_walk(want, n, false, &total, e);
   if (!node) return NULL;
   *count = 0;
   *why = 0;
+  *way = 0;
   /* index: 0 independent of input, 1 may be kept per sample, 2 may not */
   for (int i = 0; i < total; i++) {
     Node *x = node[i];
@@ -344,6 +359,7 @@ Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *w
       if (later || moves || across || random || x->shape.rank < 1 || x->shape.dim[0] != input->shape.dim[0]) kind = 2;
     }
     x->index = kind;
+    if (kind == 1 && x->op) *way = step_of_way(*way, x);
   }
   /* `later` values are found by their users; a wanted value is its own user. */
   uint64_t stamp = graph_stamp();

@@ -152,8 +152,9 @@ bool graph_cost(Node *const *want, int n, bool backward, GraphCost *out, Err *e)
 Node **graph_walk(Node *const *want, int n, bool stop_at_values, int *count, Err *e);
 /* The frozen frontier under `want`, given the batch `input`: nodes that depend on input, on nothing that requires a
  * gradient, nothing random and nothing across samples, and are used by a node that is not such (or are wanted). Borrowed pointers
- * malloc'ed; *count 0: nothing to cache. `why` (size SHAPE_TEXT) says what stopped it: "dropout at features.3". */
-Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, Err *e);
+ * malloc'ed; *count 0: nothing to cache. `why` (size SHAPE_TEXT) says what stopped it: "dropout at features.3". *way is another number
+ * where other operations, or other constants, lead from the input there. */
+Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, uint64_t *way, Err *e);
 /* Gives a node the value it would have computed. */
 void node_set_value(Node *n, Tensor *t);
 /* A computed node that no gradient flows through becomes a leaf on its value. */

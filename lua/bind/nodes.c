@@ -4,14 +4,15 @@
 #include "host.h"
 #include "tensor.h"
 
-/* frontier({want …}, input) → {values to keep per sample …}, why it stopped there */
+/* frontier({want …}, input) → {values to keep per sample …}, why it stopped there, a number for the way that leads there */
 static int graph_frontier_of(lua_State *L) {
   int n, count;
   Node **want = bind_node_list(L, 1, &n);
   Node *input = bind_check_tensor(L, 2);
   char why[SHAPE_TEXT] = "";
+  uint64_t way;
   Err e;
-  Node **found = graph_frontier(want, n, input, &count, why, &e);
+  Node **found = graph_frontier(want, n, input, &count, why, &way, &e);
   if (!found) return bind_raise(L, &e);
   Node **mine = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *mine, 0);
   memcpy(mine, found, (size_t)count * sizeof *mine);
@@ -25,7 +26,8 @@ static int graph_frontier_of(lua_State *L) {
   }
   bind_depth = depth;
   lua_pushstring(L, why);
-  return 2;
+  lua_pushinteger(L, (lua_Integer)way);
+  return 3;
 }
 
 /* watch(t): from now on whether a value is computed that depends on the leaf t is looked at. watch() → whether one was; nobody

@@ -82,6 +82,19 @@ end
 
 function tables.made(path, text, state) return from_record(path, decoded(path, text), state) end
 
+-- What strict = false left out.
+local function say_left(path, result)
+  local parts = {}
+  for _, what in ipairs {"missing", "unexpected"} do
+    local list = result[what]
+    if #list > 0 then
+      parts[#parts + 1] = ("%d %s (%s%s)"):format(#list, what, table.concat(list, ", ", 1, math.min(3, #list)),
+        #list > 3 and " …" or "")
+    end
+  end
+  if #parts > 0 then note(("%s: %s: what fits was loaded"):format(path:match "[^/]*$", table.concat(parts, ", "))) end
+end
+
 --- Opens a file of weights and returns the model, in eval mode when the file is a published checkpoint.
 -- PATH: .safetensors, or .pth/.pt/.th of any of PyTorch's three containers; what it is is seen from its bytes. The
 -- architecture comes from what m:save wrote, else from the names (torchvision's, timm's) and shapes of the tensors.
@@ -100,8 +113,8 @@ function checkpoint.open(path, opts)
     if not Module.is_module(opts.model) then fault("open: model expects a module, got %s", options.show(opts.model)) end
     local sd = state_of(f)
     local change <close> = journal.begin {label = "open", apart = true}
-    opts.model:_load(sd, {strict = opts.strict, skip = opts.skip},
-      function(t, given) core.tensor.take(journal.writes(t), given) end)
+    say_left(path, opts.model:_load(sd, {strict = opts.strict, skip = opts.skip},
+      function(t, given) core.tensor.take(journal.writes(t), given) end))
     return opts.model
   end
   local text = f.metadata and f.metadata.suture

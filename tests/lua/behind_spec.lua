@@ -327,6 +327,23 @@ describe("fit", function()
     end
   end)
 
+  it("keeps nothing where a forward has other constants, or another way, from batch to batch", function()
+    for _, forward in ipairs {
+      function(self, x, k) return self.b(self.a(x) * (1 + k % 3)) end,
+      function(self, x, k) x = self.a(x) return self.b(k % 3 == 0 and x:relu() + 0 or x:tanh() + 0) end,
+    } do
+      both(function()
+        local calls = 0
+        local m = model(function(self) self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 2) end, function(self, x)
+          calls = calls + 1
+          return forward(self, x, calls)
+        end)
+        m.a:freeze()
+        return m
+      end)
+    end
+  end)
+
   it("keeps nothing where numbers are asked for on the way, and says so", function()
     local m = frozen_first(nn.Linear(4, 2))
     local own = function(y, k)
