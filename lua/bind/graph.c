@@ -321,16 +321,6 @@ static const luaL_Reg functions[] = {
   {"here", graph_here}, {"grad_mode", graph_mode}, {"effect", graph_effect}, {"settle", graph_settle_now}, {"drop_effects", graph_drop},
   {0, 0}};
 
-/* The functions of another file's table on top of the stack go into the one below. */
-static void join(lua_State *L) {
-  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-    lua_pushvalue(L, -2);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, -6);
-  }
-  lua_pop(L, 1);
-}
-
 int bind_backward(lua_State *L);
 int bind_nodes(lua_State *L);
 
@@ -342,8 +332,8 @@ int bind_graph(lua_State *L) {
   lua_pop(L, 2);
   luaL_newlib(L, functions);
   bind_backward(L);
-  join(L);
+  bind_join(L);
   bind_nodes(L);
-  join(L);
+  bind_join(L);
   return 1;
 }

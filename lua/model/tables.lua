@@ -247,7 +247,7 @@ end
 function tables.read(f, node)
   local ok, out = pcall(read, f, node)
   if ok then return out end
-  local why = tostring(out):gsub("^suture:%S+ ", "")
+  local why = tostring(out):gsub("^%S-:%d+: ", "")
   if why:find("interrupted!", 1, true) then error(out, 0) end
   fault("%s: what it holds cannot be read as tables: %s", f.path, why)
 end
