@@ -27,8 +27,8 @@ function trunk.new(ds, opts, random)
     shelves = {}}, trunk)
 end
 
--- The values at the frozen frontier under `want`, their names as one string, what stopped it there, and a number for the
--- way that leads there.
+-- The values at the frozen frontier under `want`, their names as one string, what stopped it there, and a number for
+-- the way that leads there.
 local function frontier(want, x)
   local values, why, way = graph.frontier({want}, x)
   local names = {}
