@@ -143,7 +143,7 @@ void node_set_value(Node *n, Tensor *t) {
   n->value = t;
   t->dtype = n->dtype;
   unlink_waiting(n);
-  if (!n->requires_grad && !effect_due(n)) node_release(n); /* an effect still needs the input's shape */
+  if (!n->requires_grad && !effect_due(n) && !graph_keeps) node_release(n); /* an effect still needs the input's shape */
 }
 
 /* --- building --- */
@@ -211,10 +211,11 @@ Node *build(Builder *b, const Op *op, const double *attr, int n_in, Node *const 
   for (int i = 0; i < n_in; i++) {
     n->in[i] = node_ref(in[i]);
     if (!in[i]) continue;
+    n->drawn = n->drawn || in[i]->drawn;
     n->versions += versions_of(in[i]);
     if (graph_grad_mode && in[i]->requires_grad && op->grad) n->requires_grad = true;
   }
-  if (op->random) n->seed = graph_seed();
+  if (op->random) n->seed = graph_seed(), n->drawn = true;
   return n;
 }
 
@@ -320,12 +321,27 @@ static Node *seen_through(Node *x, const Node *input) {
   return x;
 }
 
-Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, Err *e) {
+/* Goes on with a number that stands for a way from the input: the operation x and its single numbers. */
+static uint64_t step_of_way(uint64_t way, const Node *x) {
+  way = (way ^ (uint64_t)(uintptr_t)x->op) * 0x100000001B3u;
+  way = (way ^ (uint64_t)(uintptr_t)x->path) * 0x100000001B3u;
+  for (int k = 0; k < x->n_in; k++) {
+    const Node *c = x->in[k];
+    uint32_t bits;
+    if (!c || c->op || c->index || c->requires_grad || c->value->count != 1) continue;
+    memcpy(&bits, c->value->data, sizeof bits);
+    way = (way ^ bits) * 0x100000001B3u;
+  }
+  return way;
+}
+
+Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, uint64_t *way, Err *e) {
   int total;
   Node **node = graph_walk(want, n, false, &total, e);
   if (!node) return NULL;
   *count = 0;
   *why = 0;
+  *way = 0;
   /* index: 0 independent of input, 1 may be kept per sample, 2 may not */
   for (int i = 0; i < total; i++) {
     Node *x = node[i];
@@ -337,12 +353,13 @@ Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *w
         if (x->in[k]->index == 2) later = true;
       }
     if (kind && x != input) {
-      bool across = across_samples(x), moves = x->requires_grad, random = x->op->random;
+      bool across = across_samples(x), moves = x->requires_grad, random = x->drawn;
       if (!later && !moves && (across || random) && !*why)
         snprintf(why, SHAPE_TEXT, "%s at %s", random ? "randomness" : "a value across samples", *x->path ? x->path : x->op->name);
       if (later || moves || across || random || x->shape.rank < 1 || x->shape.dim[0] != input->shape.dim[0]) kind = 2;
     }
     x->index = kind;
+    if (kind == 1 && x->op) *way = step_of_way(*way, x);
   }
   /* `later` values are found by their users; a wanted value is its own user. */
   uint64_t stamp = graph_stamp();
@@ -387,8 +404,8 @@ static bool free_to_move(Node *leaf, Err *e) {
   return leaf->refs == leaf->named || compute_users(leaf, e);
 }
 
-bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e) {
-  if (!free_to_move(mean, e) || !free_to_move(var, e)) return false;
+static bool add_effect(Node *n, Node *first, Node *second, Err *e) {
+  if (!free_to_move(first, e) || !free_to_move(second, e)) return false;
   if (effect_count == effect_cap) {
     int cap = effect_cap ? 2 * effect_cap : 64;
     Node **more = realloc(effects, (size_t)cap * sizeof *more);
@@ -396,13 +413,24 @@ bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e) {
     effects = more;
     effect_cap = cap;
   }
-  effects[effect_count++] = node_ref(stats);
-  stats->effect_on[0] = node_ref(mean);
-  stats->effect_on[1] = node_ref(var);
-  stats->effect_momentum = momentum;
-  if (mean) mean->waits = true;
-  if (var) var->waits = true;
+  effects[effect_count++] = node_ref(n);
+  n->effect_on[0] = node_ref(first);
+  n->effect_on[1] = node_ref(second);
+  if (first) first->waits = true;
+  if (second) second->waits = true;
   return true;
+}
+
+bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e) {
+  stats->effect_momentum = momentum;
+  return add_effect(stats, mean, var, e);
+}
+
+bool node_follow(Node *leaf, Node *value, bool *follows, Err *e) {
+  *follows = !leaf->op && !leaf->requires_grad && value->op && !value->value && !effect_due(value);
+  if (!*follows) return true;
+  value->followed = true;
+  return add_effect(value, leaf, NULL, e);
 }
 
 static void end_effect(Node *s) {
@@ -416,6 +444,13 @@ static void end_effect(Node *s) {
 
 /* running = (1 - momentum) * running + momentum * batch, the variance unbiased (PyTorch, BatchNorm2d). */
 static void do_effect(Node *s) {
+  if (s->followed) {
+    Tensor *to = s->effect_on[0]->value;
+    memcpy(to->data, s->value->data, (size_t)to->count * sizeof(float));
+    tensor_touch(to);
+    end_effect(s);
+    return;
+  }
   int64_t c = s->shape.dim[s->shape.rank - 1], count = c ? shape_count(&s->in[0]->shape) / c : 0;
   double unbiased = count > 1 ? (double)count / (double)(count - 1) : 1;
   for (int k = 0; k < 2; k++) {
@@ -530,13 +565,14 @@ static bool graph_run(Node *const *want, int n, Err *e) {
   Node **node = graph_walk(want, n, true, &count, e);
   if (!node) return false;
   bool settled = false;
-  for (int i = 0; i < count && !settled; i++)
-    if (node[i]->waits) settled = true;
+  for (int i = 0; i < n && !settled; i++)
+    if (want[i] && want[i]->waits) settled = true; /* what was made of it before it began to wait takes its numbers as they are */
   if (settled) { /* a running statistic is read: what it waits for comes first */
     free(node);
     if (!graph_settle(e) || !(node = graph_walk(want, n, true, &count, e))) return false;
   }
-  bool changed, ok = (node = parts_read(node, &count, want, n, true, &changed, e));
+  bool changed = false, ok = watch_run(want, n, node, count, e);
+  if (ok) ok = (node = parts_read(node, &count, want, n, true, &changed, e));
   Node **out = ok ? malloc((size_t)(count + 1) * sizeof *out) : NULL;
   if (ok && !out) ok = err_memory(e, (double)count * sizeof *out, "a graph");
   if (ok) {
@@ -606,6 +642,34 @@ static bool own_gradients(Node ***out, Node *const *grad, int n, Err *e) {
   return true;
 }
 
+/* The named values not computed yet that are made of what hangs from the loss, which backward() is about to let go of: a list the
+ * caller frees. */
+static bool hanging(Node *loss, Node ***list, int *n, Err *e) {
+  int total, cap = 0;
+  *list = NULL, *n = 0;
+  if (waiting.next == &waiting) return true;
+  Node **node = graph_walk(&loss, 1, true, &total, e);
+  bool ok = node;
+  for (Node *w = waiting.next; ok && w != &waiting; w = w->next) {
+    int count;
+    Node **beneath = graph_walk(&w, 1, true, &count, e);
+    bool hangs = false;
+    for (int i = 0; beneath && i < count && !hangs; i++)
+      hangs = beneath[i]->op && beneath[i]->requires_grad && bsearch(&beneath[i], node, (size_t)total, sizeof *node, by_order);
+    free(beneath);
+    ok = beneath;
+    if (!hangs) continue;
+    if (*n == cap) {
+      Node **more = realloc(*list, (size_t)(cap = 2 * cap + 8) * sizeof *more);
+      if (!more) ok = err_memory(e, (double)cap * sizeof *more, "a graph");
+      else *list = more;
+    }
+    if (ok) (*list)[(*n)++] = w;
+  }
+  free(node);
+  return ok;
+}
+
 bool graph_backward(Node *loss, Node *dy, bool retain, Err *e) { return graph_backward_with(loss, dy, retain, NULL, 0, e); }
 
 bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, int n_also, Err *e) {
@@ -617,12 +681,13 @@ bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, i
     return err_set(e, "backward: dy has shape %s, the value %s", SHAPE_STR(&dy->shape), SHAPE_STR(&loss->shape));
   Builder b;
   builder_begin(&b, e);
-  Node **leaf = NULL, **grad = NULL, **own = NULL;
-  int n = 0;
-  bool narrowed, ok = leaf_gradients(&b, &loss, 1, dy, &leaf, &grad, &n, &narrowed);
+  Node **leaf = NULL, **grad = NULL, **own = NULL, **hang = NULL;
+  int n = 0, n_hang = 0;
+  bool narrowed = false, ok = retain || hanging(loss, &hang, &n_hang, e);
+  if (ok) ok = leaf_gradients(&b, &loss, 1, dy, &leaf, &grad, &n, &narrowed);
   if (ok) ok = own_gradients(&own, grad, n, e);
   if (ok) {
-    Node **want = malloc((size_t)(n + 1 + effect_count + n_also) * sizeof *want);
+    Node **want = malloc((size_t)(n + 1 + effect_count + n_also + n_hang) * sizeof *want);
     ok = want || err_memory(e, (double)n, "a graph");
     if (ok) {
       int m = 0;
@@ -631,6 +696,7 @@ bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, i
       /* Statistics of branches that the loss does not look at, too: what they are computed from is let go of now. */
       for (int i = 0; i < effect_count; i++) want[m++] = effects[i];
       for (int i = 0; i < n_also; i++) want[m++] = also[i];
+      for (int i = 0; i < n_hang; i++) want[m++] = hang[i];
       ok = graph_eval(want, m, e);
     }
     free(want);
@@ -664,6 +730,7 @@ bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, i
     }
   }
   free(leaf);
+  free(hang);
   builder_end(&b);
   return ok;
 }

@@ -27,12 +27,14 @@ struct Node {
   Tensor *value;       /* NULL: not computed yet */
   bool requires_grad;  /* leaf: set by the user; op: some input requires it and grad mode was on */
   bool frozen;         /* leaf: no optimizer moves it, whatever it asks */
+  bool drawn;          /* random numbers drawn while a module ran, others each time, or made of such */
   Node *grad;          /* leaf, or what retains: accumulated gradient, a leaf itself; NULL: none */
   bool retains;        /* op: backward() adds to grad here too */
   Node *instead;       /* while a backward pass is built: the gradient to go on with from here, NULL: what came */
   uint64_t tap;        /* 0, or the host's number for a place where it looks at gradients; host.untapped hears of its end */
   Node *effect_on[2];  /* bn_stats in training: running_mean, running_var leaves that follow this value; NULL once they have … */
   double effect_momentum; /* … with this momentum, once, when it is computed */
+  bool followed;       /* op: effect_on[0] is any leaf, whose numbers become this value once it is computed */
   const char *path;    /* module path that made it ("layer1.0.conv1"), "" outside any; interned, never freed */
   uint64_t order;      /* creation order */
   int behind;          /* 0, or of nodes that stand in for one of the same order in a run (narrow.c): their own order */
@@ -61,6 +63,10 @@ bool node_write(Node *leaf, Err *e);
  * momentum once it is computed, the variance as the unbiased one (n / (n - 1)). An earlier effect on the same leaves is
  * done first. */
 bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e);
+
+/* The leaf's numbers become this value, of its shape, once it is computed: a statistic that a forward writes by hand. An earlier
+ * effect on it is done first. *follows: it does; else the numbers are to be written now. */
+bool node_follow(Node *leaf, Node *value, bool *follows, Err *e);
 
 /* --- building --- */
 /* Collects the nodes made while an expression is built; builder_end gives back its references. When a shape does not
@@ -146,8 +152,21 @@ bool graph_cost(Node *const *want, int n, bool backward, GraphCost *out, Err *e)
 Node **graph_walk(Node *const *want, int n, bool stop_at_values, int *count, Err *e);
 /* The frozen frontier under `want`, given the batch `input`: nodes that depend on input, on nothing that requires a
  * gradient, nothing random and nothing across samples, and are used by a node that is not such (or are wanted). Borrowed pointers
- * malloc'ed; *count 0: nothing to cache. `why` (size SHAPE_TEXT) says what stopped it: "dropout at features.3". */
-Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, Err *e);
+ * malloc'ed; *count 0: nothing to cache. `why` (size SHAPE_TEXT) says what stopped it: "dropout at features.3". *way is another number
+ * where other operations, or other constants, lead from the input there. */
+Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *why, uint64_t *way, Err *e);
 /* Gives a node the value it would have computed. */
 void node_set_value(Node *n, Tensor *t);
+/* A computed node that no gradient flows through becomes a leaf on its value. */
+void node_become_leaf(Node *n);
+
+/* --- watching (watch.c) --- */
+/* While a graph is drawn: computed nodes hold on to what they were computed from, and those that somebody asked for on the way
+ * are remembered. graph_keep(false) lets go of both; a call that is on already begins anew. */
+extern bool graph_keeps;
+void graph_keep(bool on);
+Node *const *graph_asked(int *count); /* borrowed, in the order they were asked for */
+/* Whether, from now on, a value is computed that depends on this leaf (NULL: nobody watches). */
+void watch_leaf(const Node *leaf);
+bool watch_reached(void);
 #endif

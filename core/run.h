@@ -5,6 +5,8 @@
 
 uint64_t graph_stamp(void);
 void node_release(Node *n); /* lets go of the inputs */
+/* Before want is computed by a run over node: who watches (see graph_keep, watch_leaf) is told. */
+bool watch_run(Node *const *want, int n, Node *const *node, int count, Err *e);
 bool node_is_kept(const Node *n); /* a run must leave its value behind: somebody holds it, or statistics follow it */
 
 /* Puts nodes that compute no more than is read in the place of others (narrow.c), beneath `want`, of node: what graph_walk gave for

@@ -300,13 +300,14 @@ void archive_close(Archive *a) {
   free(f->piece);
   free((void *)f->path);
   free(f);
-  for (int i = 0; i < a->count; i++) free(a->entry[i].name);
+  for (int i = 0; i < a->count + a->hidden; i++) free(a->entry[i].name);
   for (int i = 0; i < a->meta_count; i++) {
     free(a->meta[i].key);
     free(a->meta[i].value);
   }
   free(a->entry);
   free(a->meta);
+  free(a->object);
   free(a->wrapper);
   free(a->prefix);
   free(a);

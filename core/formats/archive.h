@@ -43,6 +43,8 @@ typedef struct Archive {
   const char *container;    /* "safetensors", "torch zip", "torch stream", "torch tar", "npy" */
   ArchiveEntry *entry;      /* count of them */
   int count;
+  int hidden;               /* entries behind those: all tensors of `object`, each once, by numbers for names */
+  char *object;             /* PyTorch's: the saved object as JSON, see torch_object.c; NULL elsewhere */
   ArchiveMeta *meta;        /* safetensors' __metadata__; a checkpoint's other values: epoch, arch, best_prec1 … */
   int meta_count;
   char *wrapper;            /* what was looked through to find the tensors: "state_dict", "model" …; NULL: nothing */

@@ -24,6 +24,8 @@ typedef struct SaveTensor {
  * metadata hangs from the OrderedDict's attribute `suture` (a dict), where load_state_dict does not look. */
 bool safetensors_save(const char *path, const SaveTensor *t, int count, const ArchiveMeta *meta, int meta_count, Err *e);
 bool torch_save(const char *path, const SaveTensor *t, int count, const ArchiveMeta *meta, int meta_count, Err *e);
+/* The same container around a pickle that the caller wrote: the storage of key "0", "1" … holds t[0], t[1] …; names are not used. */
+bool torch_save_pickle(const char *path, const void *pickle, size_t size, const SaveTensor *t, int count, Err *e);
 
 typedef struct SaveFile {
   FILE *out;

@@ -155,6 +155,13 @@ static bool add(Torch *t, const char *name, size_t len, const Tensorish *x) {
   return archive_add(t->a, name, len, (NumType)x->type->num, x->rank, x->dim, x->stride, offset, x->storage, t->e);
 }
 
+int torch_add_tensor(Torch *t, const PickleValue *v, const char *name) {
+  Tensorish x;
+  Found found = as_tensor(t, v, &x);
+  if (found == NO_TENSOR) return 0;
+  return found == TENSOR && add(t, name, strlen(name), &x) ? 1 : -1;
+}
+
 /* ---- the walk ---- */
 
 typedef struct Name { char text[NAME_MAX_BYTES + 1]; size_t len; } Name;
@@ -345,16 +352,27 @@ static bool add_scalars(Torch *t, const PickleValue *d) {
 }
 
 /* The attribute `suture` that torch_save hangs on the state dict */
-static bool add_own_metadata(Torch *t, const PickleValue *v) {
-  const PickleValue *own = v->kind == PK_OBJECT ? pickle_dict(pickle_get(v->object.state, "suture")) : NULL;
-  return !own || add_scalars(t, own);
+static const PickleValue *own_metadata(const PickleValue *v) {
+  return v->kind == PK_OBJECT ? pickle_dict(pickle_get(v->object.state, "suture")) : NULL;
 }
 
-static bool has_direct_tensor(Torch *t, const PickleValue *d) {
+/* Whether tensors are directly in a dict. Not where all of them are single numbers beside one of the wrappers: figures of training
+ * (best_acc1 = tensor(71.5)) beside the state dict. */
+static bool is_state_dict(Torch *t, const PickleValue *d) {
   Tensorish x;
-  for (uint32_t i = 0; i + 1 < d->seq.n; i += 2)
-    if (is_key(d->seq.v[i]) && as_tensor(t, d->seq.v[i + 1], &x) != NO_TENSOR) return true;
-  return false;
+  bool figures = false, wraps = false;
+  for (uint32_t i = 0; i + 1 < d->seq.n; i += 2) {
+    const PickleValue *key = d->seq.v[i], *v = d->seq.v[i + 1];
+    if (!is_key(key)) continue;
+    Found found = as_tensor(t, v, &x);
+    int64_t count = 1;
+    for (int k = 0; found == TENSOR && k < x.rank && count <= 1; k++) count *= x.dim[k];
+    if (found != NO_TENSOR && (found == BAD || count > 1)) return true;
+    if (found != NO_TENSOR) figures = true;
+    for (size_t w = 0; w < sizeof wrappers / sizeof *wrappers; w++)
+      if (pickle_is_str(key, wrappers[w]) && any_tensor(t, v, 0) && found == NO_TENSOR) wraps = true;
+  }
+  return figures && !wraps;
 }
 
 /* The value to look into instead of dict d, and the key it is under; NULL when d is itself what we look for. */
@@ -429,12 +447,13 @@ static bool collect(Torch *t) {
   for (int level = 0; level < 8; level++) {
     const PickleValue *d = pickle_dict(v), *key = NULL, *inner;
     Attributes a;
-    if (!d || module_state(t, v, &a) || has_direct_tensor(t, d) || !(inner = unwrap(t, d, &key))) break;
+    if (!d || own_metadata(v) || module_state(t, v, &a) || is_state_dict(t, d) || !(inner = unwrap(t, d, &key))) break;
     if (!add_scalars(t, d)) return false;
     if (key->str.n <= NAME_MAX_BYTES && !append(&t->a->wrapper, ".", key->str.s, key->str.n, t->e)) return false;
     v = inner;
   }
-  if (!add_own_metadata(t, v)) return false;
+  const PickleValue *own = own_metadata(v);
+  if (own && !add_scalars(t, own)) return false;
   bool ok = true;
   if (v->kind == PK_LIST || v->kind == PK_TUPLE) /* torch.save([a, b]) */
     for (uint32_t i = 0; i < v->seq.n && ok; i++) {
@@ -444,7 +463,7 @@ static bool collect(Torch *t) {
   else ok = walk(t, v, &name, 0);
   if (!ok) return false;
   if (t->failed || t->stopped || t->steps > t->steps_max) return step(t, 0);
-  if (!t->a->count) {
+  if (!t->a->count && !own && v->kind != PK_LIST) {
     char what[500];
     describe(v, what, sizeof what);
     return err_set(t->e, "it holds no tensors: expected a state dict or a module, got %s", what);
@@ -453,7 +472,7 @@ static bool collect(Torch *t) {
 }
 
 bool torch_collect(Torch *t) {
-  bool ok = collect(t);
+  bool ok = collect(t) && torch_object(t);
   map_free(&t->module);
   map_free(&t->hidden);
   free(t->attributes);

@@ -53,6 +53,12 @@ typedef struct TorchId {
 } TorchId;
 bool torch_id(const PickleValue *persid, TorchId *id);
 
+/* Adds the tensor that v is under this name. 0: it is none; -1: it is one that cannot be read, e says why. */
+int torch_add_tensor(Torch *t, const PickleValue *v, const char *name);
+
+/* Sets a->object and adds the hidden entries. */
+bool torch_object(Torch *t);
+
 /* Adds every tensor of the pickled object to the archive, under the names of its state dict. */
 bool torch_collect(Torch *t);
 #endif

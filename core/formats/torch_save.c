@@ -200,13 +200,10 @@ static bool write_zip(SaveFile *s, Member *members, int count, const Buffer *pic
   return false;
 }
 
-bool torch_save(const char *path, const SaveTensor *t, int count, const ArchiveMeta *meta, int meta_count, Err *e) {
-  if (!save_check_names(t, count, path, e)) return false;
-  Buffer pickle = {0};
-  put_object(&pickle, t, count, meta, meta_count);
+static bool write_object(const char *path, const SaveTensor *t, int count, const Buffer *pickle, Err *e) {
   Member *members = calloc((size_t)count + 1, sizeof *members);
-  bool ok = members && !pickle.failed;
-  if (!ok) err_memory(e, (double)pickle.n, "saving");
+  bool ok = members && !pickle->failed;
+  if (!ok) err_memory(e, (double)pickle->n, "saving");
   SaveFile s;
   if (ok && (ok = save_begin(&s, path, e))) {
     struct stat mode;
@@ -215,7 +212,7 @@ bool torch_save(const char *path, const SaveTensor *t, int count, const ArchiveM
       zip_error_init(&members[i].error);
     }
     ok = !fstat(fileno(s.out), &mode) || err_set(e, "%s: cannot save", s.path);
-    if (ok && (ok = write_zip(&s, members, count, &pickle, e))) {
+    if (ok && (ok = write_zip(&s, members, count, pickle, e))) {
       /* the name has a new file behind it now */
       FILE *again = freopen(s.temp, "r+b", s.out);
       ok = (again && !fchmod(fileno(again), mode.st_mode & 07777)) || err_set(e, "%s: cannot save", s.path);
@@ -224,6 +221,20 @@ bool torch_save(const char *path, const SaveTensor *t, int count, const ArchiveM
     ok = save_end(&s, ok, e);
   }
   free(members);
+  return ok;
+}
+
+bool torch_save(const char *path, const SaveTensor *t, int count, const ArchiveMeta *meta, int meta_count, Err *e) {
+  if (!save_check_names(t, count, path, e)) return false;
+  Buffer pickle = {0};
+  put_object(&pickle, t, count, meta, meta_count);
+  bool ok = write_object(path, t, count, &pickle, e);
   free(pickle.p);
   return ok;
+}
+
+bool torch_save_pickle(const char *path, const void *pickle, size_t size, const SaveTensor *t, int count, Err *e) {
+  Buffer b = {.n = size};
+  b.p = (unsigned char *)(uintptr_t)pickle; /* read only */
+  return write_object(path, t, count, &b, e);
 }

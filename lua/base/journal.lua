@@ -219,9 +219,11 @@ end
 --- journal.rehearse(f, …): calls f(…), and takes back whatever it changed in any model: it only wanted to see what would run.
 function journal.rehearse(f, ...)
   if silent > 0 then return f(...) end
+  core.graph.settle() -- what is due already; of what f would write later nothing is
   local change = open {started = math.huge}
   local back <close> = setmetatable({}, {__close = function()
     if current ~= change then return end
+    core.graph.drop_effects()
     current = change.up
     swap((differences(change)), "after", "before")
   end})
@@ -322,6 +324,15 @@ local function whole_of(t)
     how = raw.made(t)
   end
   return t
+end
+
+--- journal.held(t): whether t stands still now: a model runs, and t belongs to frozen modules alone. What a forward
+-- writes into it is lost.
+function journal.held(t)
+  local first = running and owner_of(t)
+  if not first or not rawget(first, "_frozen") then return false end
+  for m in next, others[t] or {} do if not rawget(m, "_frozen") then return false end end
+  return true
 end
 
 --- journal.writes(t[, weak]): the numbers of t are about to be changed in place. Returns t.

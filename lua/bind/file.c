@@ -72,6 +72,14 @@ static int f_tensor(lua_State *L) {
   return push_entry(L, a, t);
 }
 
+/* f:object_tensor(t): the tensor that f.object calls {"t": t} */
+static int f_object_tensor(lua_State *L) {
+  Archive *a = check_file(L);
+  lua_Integer i = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, i > a->count && i <= a->count + a->hidden, 2, "no tensor of the object");
+  return push_entry(L, a, &a->entry[i - 1]);
+}
+
 /* f:close(): gives back the memory the file is mapped in, without waiting for the collector */
 static int f_close(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -96,8 +104,8 @@ static void push_entries(lua_State *L, const Archive *a) {
 }
 
 /* file.open(path) → {path=, container="safetensors"|"torch zip"|"torch stream"|"torch tar"|"npy", wrapper=, prefix= (what
- * was looked through and taken off, or nil), metadata={key = text}, entries={{name=, dtype="F32", shape=}, …}} with
- * methods tensor(which) and close() */
+ * was looked through and taken off, or nil), metadata={key = text}, object= (PyTorch's: JSON, see core/formats/torch_object.c), entries={{name=, dtype="F32", shape=}, …}} with
+ * methods tensor(which), object_tensor(which) and close() */
 static int f_open(lua_State *L) {
   const char *path = check_path(L, 1);
   Err e;
@@ -120,6 +128,8 @@ static int f_open(lua_State *L) {
     lua_setfield(L, -2, a->meta[i].key);
   }
   lua_setfield(L, -2, "metadata");
+  lua_pushstring(L, a->object);
+  lua_setfield(L, -2, "object");
   push_entries(L, a);
   lua_setfield(L, -2, "entries");
   lua_pushvalue(L, lua_upvalueindex(1)); /* the methods */
@@ -211,6 +221,17 @@ static int f_save_safetensors(lua_State *L) { return save(L, safetensors_save); 
 /* file.save_torch(path, names, tensors, dtypes, metadata): the same as a .pth for torch.load */
 static int f_save_torch(lua_State *L) { return save(L, torch_save); }
 
+/* file.save_pickle(path, names, tensors, nil, pickle): a .pth whose saved object is this pickle; the storages of key "0", "1" … hold
+ * the tensors; names are for messages. */
+static int f_save_pickle(lua_State *L) {
+  Err e;
+  int count;
+  size_t size;
+  const char *path = check_path(L, 1), *pickle = luaL_checklstring(L, 5, &size);
+  SaveTensor *t = check_tensors(L, &count);
+  return torch_save_pickle(path, pickle, size, t, count, &e) ? 0 : bind_raise(L, &e);
+}
+
 /* file.load_npy(path) → tensor */
 static int f_load_npy(lua_State *L) {
   const char *path = check_path(L, 1);
@@ -235,9 +256,10 @@ static int f_save_npy(lua_State *L) {
 }
 
 int bind_file(lua_State *L) {
-  static const luaL_Reg methods[] = {{"tensor", f_tensor}, {"close", f_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"tensor", f_tensor}, {"object_tensor", f_object_tensor}, {"close", f_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"save_safetensors", f_save_safetensors},
                                        {"save_torch", f_save_torch},
+                                       {"save_pickle", f_save_pickle},
                                        {"load_npy", f_load_npy},
                                        {"save_npy", f_save_npy},
                                        {NULL, NULL}};

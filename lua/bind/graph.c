@@ -1,12 +1,11 @@
-/* suture.core.graph: operations on tensors, the module path that is running, gradients, and the graph as tables. */
+/* suture.core.graph: operations on tensors and the module path that is running. The functions of backward.c and nodes.c are
+ * in the same table. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "host.h"
 #include "tensor.h"
-
-enum { MAX_ARG = MAX_IN + MAX_ATTR };
 
 /* An operation ready to be called from Lua: its arguments taken apart. */
 typedef struct Fn {
@@ -108,7 +107,7 @@ static void read_attrs(lua_State *L, const Fn *f, int i, double *attr) {
 
 /* What a result is shown as: whole numbers stay whole through these operations, as in PyTorch. */
 static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) {
-  static const char *const moves = " reshape permute slice concat expand flip index_select layout ";
+  static const char *const moves = " reshape permute slice concat expand flip index_select layout cast ";
   static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow matmul ";
   if (usual != DTYPE_F32) return usual;
   char name[64];
@@ -291,11 +290,16 @@ static int graph_mode(lua_State *L) {
   return 1;
 }
 
-/* effect(stats, mean, var, momentum): running statistics follow this value once it is computed. */
+/* effect(stats, mean or nil, var or nil, momentum): running statistics follow this value once it is computed. */
 static int graph_effect(lua_State *L) {
   Err e;
-  if (!node_effect(bind_check_tensor(L, 1), bind_check_tensor(L, 2), bind_check_tensor(L, 3), luaL_checknumber(L, 4), &e))
-    return bind_raise(L, &e);
+  Node *leaf[2] = {0};
+  for (int k = 0; k < 2; k++) {
+    if (lua_isnil(L, 2 + k)) continue;
+    if (!bind_as_leaf(L, 2 + k)) return bind_fail(L, "batch_norm: a gradient flows through running statistics: they are to be buffers");
+    leaf[k] = bind_check_tensor(L, 2 + k);
+  }
+  if (!node_effect(bind_check_tensor(L, 1), leaf[0], leaf[1], luaL_checknumber(L, 4), &e)) return bind_raise(L, &e);
   return 0;
 }
 
@@ -312,348 +316,13 @@ static int graph_drop(lua_State *L) {
   return 0;
 }
 
-/* ---- computing ---- */
-
-/* The tensors of the table at i as an array in a new userdata (left on the stack), and how many. */
-static Node **nodes_of(lua_State *L, int i, int *n) {
-  luaL_checktype(L, i, LUA_TTABLE);
-  *n = (int)luaL_len(L, i);
-  Node **list = lua_newuserdatauv(L, ((size_t)*n + 1) * sizeof *list, 0);
-  for (int k = 0; k < *n; k++) {
-    lua_geti(L, i, k + 1);
-    if (!(list[k] = bind_test_tensor(L, -1)))
-      bind_fail(L, "expects a list of tensors, got %s at place %d", luaL_typename(L, -1), k + 1);
-    lua_pop(L, 1);
-  }
-  return list;
-}
-
-/* eval{t, …}: computes them together. */
-static int graph_eval_list(lua_State *L) {
-  int n;
-  Node **want = nodes_of(L, 1, &n);
-  Err e;
-  if (!graph_eval(want, n, &e)) return bind_raise(L, &e);
-  return 0;
-}
-
-/* backward(loss[, dy[, retain[, {tensors to compute in the same run}]]]) */
-static int graph_backward_from(lua_State *L) {
-  lua_settop(L, 4);
-  Node *loss = bind_check_tensor(L, 1);
-  Node *dy = lua_isnil(L, 2) ? NULL : bind_check_tensor(L, 2);
-  int n = 0;
-  Node **also = lua_isnil(L, 4) ? NULL : nodes_of(L, 4, &n);
-  Err e;
-  if (!graph_backward_with(loss, dy, lua_toboolean(L, 3), also, n, &e)) return bind_raise(L, &e);
-  return 0;
-}
-
-/* ---- looking at gradients on their way ---- */
-
-static lua_Integer *ended; /* numbers of taps whose node is gone, not yet asked for */
-static int ended_count, ended_cap;
-
-static void untapped(uint64_t tap) {
-  if (ended_count == ended_cap) {
-    int cap = ended_cap ? 2 * ended_cap : 64;
-    lua_Integer *more = realloc(ended, (size_t)cap * sizeof *more);
-    if (!more) return; /* one entry of a table too many */
-    ended = more;
-    ended_cap = cap;
-  }
-  ended[ended_count++] = (lua_Integer)tap;
-}
-
-/* tap(t, number): gradients will be looked at here; taps() finds it. */
-static int graph_tap(lua_State *L) {
-  bind_check_tensor(L, 1)->tap = (uint64_t)luaL_checkinteger(L, 2);
-  host.untapped = untapped;
-  return 0;
-}
-
-/* taps(t) → {{number, tensor} …} of the tapped values beneath t, in the order they were made. */
-static int graph_taps(lua_State *L) {
-  Node *of = bind_check_tensor(L, 1);
-  int count;
-  Err e;
-  Node **found = graph_walk(&of, 1, false, &count, &e);
-  if (!found) return bind_raise(L, &e);
-  int n = 0;
-  for (int i = 0; i < count; i++)
-    if (found[i]->tap) found[n++] = found[i];
-  Node **node = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *node, 0);
-  memcpy(node, found, (size_t)n * sizeof *node); /* lives as long as t */
-  free(found);
-  lua_createtable(L, n, 0);
-  int depth = bind_depth;
-  bind_depth = 1; /* no user sees these */
-  for (int i = 0; i < n; i++) {
-    lua_createtable(L, 2, 0);
-    lua_pushinteger(L, (lua_Integer)node[i]->tap);
-    lua_rawseti(L, -2, 1);
-    bind_push_tensor(L, node_ref(node[i]));
-    lua_rawseti(L, -2, 2);
-    lua_rawseti(L, -2, i + 1);
-  }
-  bind_depth = depth;
-  return 1;
-}
-
-/* ended_taps() → the numbers of taps whose values are gone since it was last asked. */
-static int graph_ended_taps(lua_State *L) {
-  lua_createtable(L, ended_count, 0);
-  for (int i = 0; i < ended_count; i++) {
-    lua_pushinteger(L, ended[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
-  ended_count = 0;
-  return 1;
-}
-
-/* instead(t, g or nil): the gradient that backward passes go on with from t. */
-static int graph_instead(lua_State *L) {
-  Node *n = bind_check_tensor(L, 1);
-  Node *g = lua_isnoneornil(L, 2) ? NULL : bind_check_tensor(L, 2);
-  if (g && !shape_equal(&g->shape, &n->shape))
-    return bind_fail(L, "a gradient in place of another has its shape: expects %s, got %s", SHAPE_STR(&n->shape), SHAPE_STR(&g->shape));
-  Node *before = n->instead;
-  n->instead = node_ref(g);
-  node_unref(before);
-  return 0;
-}
-
-/* retain(t): backward() keeps t's gradient too. */
-static int graph_retain(lua_State *L) {
-  bind_check_tensor(L, 1)->retains = true;
-  return 0;
-}
-
-/* grad(of, {wrt …}[, dy]) → {gradient or false, …} */
-static int graph_grad_of(lua_State *L) {
-  lua_settop(L, 3);
-  Node *of = bind_check_tensor(L, 1);
-  Node *dy = lua_isnil(L, 3) ? NULL : bind_check_tensor(L, 3);
-  int n;
-  Node **wrt = nodes_of(L, 2, &n);
-  lua_createtable(L, n, 0);
-  for (int i = 0; i < n; i++) { /* places first, so that nothing is held when Lua may raise */
-    bind_new_tensor(L);
-    lua_rawseti(L, -2, i + 1);
-  }
-  Node **out = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *out, 0);
-  memset(out, 0, ((size_t)n + 1) * sizeof *out);
-  Err e;
-  Builder b;
-  builder_begin(&b, &e);
-  bool ok = graph_grad(&b, of, dy, wrt, n, out);
-  for (int i = 0; ok && i < n; i++) { /* rawgeti does not allocate */
-    lua_rawgeti(L, -2, i + 1);
-    *(Node **)lua_touserdata(L, -1) = node_ref(out[i]);
-    lua_pop(L, 1);
-  }
-  builder_end(&b);
-  if (!ok) return bind_raise(L, &e);
-  lua_pop(L, 1);
-  for (int i = 0; i < n; i++) {
-    lua_rawgeti(L, -1, i + 1);
-    if (bind_test_tensor(L, -1)) bind_made_tensor(L);
-    else {
-      lua_pushboolean(L, 0);
-      lua_rawseti(L, -3, i + 1);
-    }
-    lua_pop(L, 1);
-  }
-  return 1;
-}
-
-/* frontier({want …}, input) → {values to keep per sample …}, why it stopped there */
-static int graph_frontier_of(lua_State *L) {
-  int n, count;
-  Node **want = nodes_of(L, 1, &n);
-  Node *input = bind_check_tensor(L, 2);
-  char why[SHAPE_TEXT] = "";
-  Err e;
-  Node **found = graph_frontier(want, n, input, &count, why, &e);
-  if (!found) return bind_raise(L, &e);
-  Node **mine = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *mine, 0);
-  memcpy(mine, found, (size_t)count * sizeof *mine);
-  free(found);
-  lua_createtable(L, count, 0);
-  int depth = bind_depth;
-  bind_depth = 1; /* no user sees these */
-  for (int i = 0; i < count; i++) {
-    bind_push_tensor(L, node_ref(mine[i]));
-    lua_rawseti(L, -2, i + 1);
-  }
-  bind_depth = depth;
-  lua_pushstring(L, why);
-  return 2;
-}
-
-/* set_value(t, value): t's value is known from elsewhere (a cache). */
-static int graph_set_value(lua_State *L) {
-  Node *n = bind_check_tensor(L, 1);
-  Tensor *v = bind_check_value(L, 2);
-  if (!shape_equal(&n->shape, &v->shape))
-    return bind_fail(L, "set_value: expects shape %s, got %s", SHAPE_STR(&n->shape), SHAPE_STR(&v->shape));
-  if (!n->value) node_set_value(n, v);
-  return 0;
-}
-
-/* cost({want …}[, backward]) → {arena, values, scratch, outputs, saved: bytes; steps}: what a run would take, without running. */
-static int graph_cost_of(lua_State *L) {
-  lua_settop(L, 2);
-  int n;
-  Node **want = nodes_of(L, 1, &n);
-  GraphCost c;
-  Err e;
-  if (!graph_cost(want, n, lua_toboolean(L, 2), &c, &e)) return bind_raise(L, &e);
-  lua_createtable(L, 0, 6);
-  lua_pushinteger(L, c.arena);
-  lua_setfield(L, -2, "arena");
-  lua_pushinteger(L, c.values);
-  lua_setfield(L, -2, "values");
-  lua_pushinteger(L, c.scratch);
-  lua_setfield(L, -2, "scratch");
-  lua_pushinteger(L, c.outputs);
-  lua_setfield(L, -2, "outputs");
-  lua_pushinteger(L, c.saved);
-  lua_setfield(L, -2, "saved");
-  lua_pushinteger(L, c.steps);
-  lua_setfield(L, -2, "steps");
-  return 1;
-}
-
-/* ---- the graph as tables ---- */
-
-/* order(t) → its place in the order of creation. order() → the last place given. */
-static int graph_order(lua_State *L) {
-  if (lua_isnone(L, 1)) {
-    Err e;
-    Shape s = {0};
-    Node *n = node_leaf(tensor_new(&s, &e), &e);
-    if (!n) return bind_raise(L, &e);
-    lua_Integer order = (lua_Integer)n->order;
-    node_unref(n);
-    lua_pushinteger(L, order);
-    return 1;
-  }
-  lua_pushinteger(L, (lua_Integer)bind_check_tensor(L, 1)->order);
-  return 1;
-}
-
-static int graph_path_of(lua_State *L) {
-  lua_pushstring(L, bind_check_tensor(L, 1)->path);
-  return 1;
-}
-
-static int graph_op_of(lua_State *L) {
-  Node *n = bind_check_tensor(L, 1);
-  if (!n->op) return 0;
-  lua_pushstring(L, n->op->name);
-  return 1;
-}
-
-static int graph_known(lua_State *L) {
-  lua_pushboolean(L, bind_check_tensor(L, 1)->value != NULL);
-  return 1;
-}
-
-static void push_attrs(lua_State *L, const Node *n) {
-  OpArg arg[MAX_ARG];
-  int count = op_args(n->op, arg, MAX_ARG);
-  lua_newtable(L);
-  for (int i = 0; i < count; i++) {
-    if (arg[i].input) continue;
-    const double *v = n->attr + arg[i].slot;
-    if (arg[i].n == 1 && !arg[i].list) lua_pushnumber(L, v[0]);
-    else {
-      lua_newtable(L);
-      for (int k = 0; k < arg[i].n && v[k] != ATTR_END; k++) {
-        lua_pushnumber(L, v[k]);
-        lua_rawseti(L, -2, k + 1);
-      }
-    }
-    lua_setfield(L, -2, arg[i].name);
-  }
-}
-
-static int64_t macs_of(const Node *n) {
-  if (!n->op || !n->op->macs) return 0;
-  Shape in[MAX_IN];
-  for (int i = 0; i < MAX_IN; i++) {
-    if (i < n->n_in && n->in[i]) in[i] = n->in[i]->shape;
-    else in[i] = (Shape){.rank = -1};
-  }
-  return n->op->macs(in, n->n_in, n->attr, &n->shape);
-}
-
-/* walk({t, …}[, stop at values[, handles]]) → the nodes beneath in creation order, each a table: order, op (nil: a leaf), path, shape, numel, dtype,
- * requires_grad, frozen, known, inputs (orders, false where absent), attrs, macs, random; a leaf has its
- * tensor, with handles every node. */
-static int graph_walk_tables(lua_State *L) {
-  lua_settop(L, 3);
-  bool handles = lua_toboolean(L, 3);
-  int n, count;
-  Node **want = nodes_of(L, 1, &n);
-  Err e;
-  Node **found = graph_walk(want, n, lua_toboolean(L, 2), &count, &e);
-  if (!found) return bind_raise(L, &e);
-  Node **node = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *node, 0);
-  memcpy(node, found, (size_t)count * sizeof *node); /* lives as long as the tensors asked for: they are on the stack */
-  free(found);
-  lua_createtable(L, count, 0);
-  for (int i = 0; i < count; i++) {
-    Node *x = node[i];
-    lua_createtable(L, 0, 12);
-    lua_pushinteger(L, (lua_Integer)x->order);
-    lua_setfield(L, -2, "order");
-    lua_pushstring(L, x->path);
-    lua_setfield(L, -2, "path");
-    bind_push_shape(L, &x->shape);
-    lua_setfield(L, -2, "shape");
-    lua_pushinteger(L, shape_count(&x->shape));
-    lua_setfield(L, -2, "numel");
-    lua_pushboolean(L, x->requires_grad);
-    lua_setfield(L, -2, "requires_grad");
-    lua_pushboolean(L, x->frozen);
-    lua_setfield(L, -2, "frozen");
-    lua_pushboolean(L, x->value != NULL);
-    lua_setfield(L, -2, "known");
-    lua_createtable(L, x->n_in, 0);
-    for (int k = 0; k < x->n_in; k++) {
-      if (x->in[k]) lua_pushinteger(L, (lua_Integer)x->in[k]->order);
-      else lua_pushboolean(L, 0);
-      lua_rawseti(L, -2, k + 1);
-    }
-    lua_setfield(L, -2, "inputs");
-    if (x->op) {
-      lua_pushstring(L, x->op->name);
-      lua_setfield(L, -2, "op");
-      push_attrs(L, x);
-      lua_setfield(L, -2, "attrs");
-      lua_pushinteger(L, macs_of(x));
-      lua_setfield(L, -2, "macs");
-      lua_pushboolean(L, x->op->random);
-      lua_setfield(L, -2, "random");
-    }
-    if (!x->op || handles) {
-      bind_push_tensor(L, node_ref(x));
-      lua_setfield(L, -2, "tensor");
-    }
-    lua_rawseti(L, -2, i + 1);
-  }
-  return 1;
-}
-
 static const luaL_Reg functions[] = {
-  {"fn", graph_fn}, {"op", graph_op}, {"ops", graph_ops}, {"enter", graph_enter}, {"leave", graph_leave},
-  {"depth", graph_depth}, {"here", graph_here}, {"grad_mode", graph_mode}, {"effect", graph_effect}, {"settle", graph_settle_now}, {"drop_effects", graph_drop},
-  {"eval", graph_eval_list}, {"backward", graph_backward_from}, {"grad", graph_grad_of}, {"frontier", graph_frontier_of},
-  {"set_value", graph_set_value}, {"cost", graph_cost_of}, {"order", graph_order}, {"path", graph_path_of}, {"op_of", graph_op_of},
-  {"tap", graph_tap}, {"taps", graph_taps}, {"ended_taps", graph_ended_taps}, {"instead", graph_instead}, {"retain", graph_retain},
-  {"known", graph_known}, {"walk", graph_walk_tables}, {0, 0}};
+  {"fn", graph_fn}, {"op", graph_op}, {"ops", graph_ops}, {"enter", graph_enter}, {"leave", graph_leave}, {"depth", graph_depth},
+  {"here", graph_here}, {"grad_mode", graph_mode}, {"effect", graph_effect}, {"settle", graph_settle_now}, {"drop_effects", graph_drop},
+  {0, 0}};
+
+int bind_backward(lua_State *L);
+int bind_nodes(lua_State *L);
 
 int bind_graph(lua_State *L) {
   lua_getglobal(L, "require");
@@ -662,5 +331,9 @@ int bind_graph(lua_State *L) {
   lua_getfield(L, -1, "tensor"); /* the tensor metatable must be there */
   lua_pop(L, 2);
   luaL_newlib(L, functions);
+  bind_backward(L);
+  bind_join(L);
+  bind_nodes(L);
+  bind_join(L);
   return 1;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "lua/bind/bind.h"
 
-enum { DEPTH = 64 };
+enum { DEPTH = 256 };
 static char null_key;
 
 static int to_json(lua_State *L, int i, int depth, json_t **out, const char **why);

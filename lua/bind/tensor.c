@@ -227,8 +227,8 @@ bool bind_as_leaf(lua_State *L, int i) {
   if (!n->op) return true;
   if (n->requires_grad) return false;
   bind_check_value(L, i);
-  if (n->n_in > 0) return false;
-  n->op = NULL;
+  if (n->n_in > 0 && !graph_keeps) return false;
+  node_become_leaf(n);
   return true;
 }
 
@@ -388,6 +388,16 @@ static const luaL_Reg functions[] = {
   {"metatable", tensor_metatable}, {"shape_metatable", tensor_shape_metatable}, {0, 0}};
 
 int bind_values(lua_State *L);
+int bind_copies(lua_State *L);
+
+void bind_join(lua_State *L) {
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -6);
+  }
+  lua_pop(L, 1);
+}
 
 int bind_tensor(lua_State *L) {
   static bool ready;
@@ -409,11 +419,8 @@ int bind_tensor(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &shape_key);
   luaL_newlib(L, functions);
   bind_values(L);
-  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) { /* one table for both files */
-    lua_pushvalue(L, -2);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, -6);
-  }
-  lua_pop(L, 1);
+  bind_join(L);
+  bind_copies(L);
+  bind_join(L);
   return 1;
 }

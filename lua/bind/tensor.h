@@ -13,6 +13,11 @@
 
 #define BIND_TENSOR "suture.tensor"
 
+enum { MAX_ARG = MAX_IN + MAX_ATTR }; /* of an operation */
+
+/* The names of types, by DType; NULL ends them. */
+extern const char *const bind_dtypes[];
+
 /* How many module calls are running; graph.c's enter and leave count. */
 extern int bind_depth;
 
@@ -39,6 +44,17 @@ bool bind_as_leaf(lua_State *L, int i);
 
 /* Whether the tensor at i is a view: it changes in place with what it is a part of. */
 bool bind_is_part(lua_State *L, int i);
+
+/* The tensors of the table at i as an array in a new userdata (left on the stack), and how many. */
+Node **bind_node_list(lua_State *L, int i, int *n);
+
+/* Long loops, in parts [lo, hi), which end by an error where the host asks to stop. The caller holds nothing, and what is made is not
+ * seen before it is whole. */
+#define FOR_PARTS(n, lo, hi) for (int64_t lo = 0, hi; lo < (n) && (hi = bind_part_end(L, lo, (n))) > lo; lo = hi)
+int64_t bind_part_end(lua_State *L, int64_t lo, int64_t n);
+
+/* One table for several files: the functions of the one on top of the stack go into the one below. */
+void bind_join(lua_State *L);
 
 /* A shape from the arguments at i: numbers up to the top of the stack, or one table of numbers. */
 Shape bind_check_shape(lua_State *L, int i);

@@ -4,8 +4,7 @@
 #include "host.h"
 #include "tensor.h"
 
-/* Where the part of n elements that begins at lo ends; raises where the host asks to stop. */
-static int64_t part_end(lua_State *L, int64_t lo, int64_t n) {
+int64_t bind_part_end(lua_State *L, int64_t lo, int64_t n) {
   enum { PART = 1 << 20 };
   if (host_should_stop()) {
     Err e;
@@ -15,19 +14,14 @@ static int64_t part_end(lua_State *L, int64_t lo, int64_t n) {
   return n - lo < PART ? n : lo + PART;
 }
 
-/* Long loops, in parts [lo, hi). The caller holds nothing, and what is made is not seen before it is whole. */
-#define FOR_PARTS(n, lo, hi) for (int64_t lo = 0, hi; lo < (n) && (hi = part_end(L, lo, (n))) > lo; lo = hi)
-
 /* ---- dtype ---- */
 
-static const char *const dtype_names[] = {[DTYPE_F32] = "float32", [DTYPE_I64] = "int64", [DTYPE_BOOL] = "bool", NULL};
+const char *const bind_dtypes[] = {[DTYPE_F32] = "float32", [DTYPE_I64] = "int64", [DTYPE_BOOL] = "bool", NULL};
 
 static int tensor_dtype(lua_State *L) {
-  lua_pushstring(L, dtype_names[bind_check_tensor(L, 1)->dtype]);
+  lua_pushstring(L, bind_dtypes[bind_check_tensor(L, 1)->dtype]);
   return 1;
 }
-
-static void set_dtype(Node *n, DType d) { n->dtype = n->value->dtype = d; }
 
 /* ---- making leaves ---- */
 
@@ -59,7 +53,7 @@ static Tensor *push_made(lua_State *L, Tensor *make(const Shape *, Err *), const
 
 static Tensor *push_leaf(lua_State *L, const Shape *s, DType dtype, const char *what) { return push_made(L, tensor_new, s, dtype, what); }
 
-static DType opt_dtype(lua_State *L, int i) { return (DType)luaL_checkoption(L, i, "float32", dtype_names); }
+static DType opt_dtype(lua_State *L, int i) { return (DType)luaL_checkoption(L, i, "float32", bind_dtypes); }
 
 /* full(shape, value[, dtype[, what]]). `what`, here and below, is the name that errors begin with. */
 static int tensor_full(lua_State *L) {
@@ -187,6 +181,7 @@ static int tensor_random(lua_State *L) {
   Shape s = check_size(L, 2, what);
   double a = luaL_checknumber(L, 3), b = luaL_checknumber(L, 4);
   Tensor *t = push_leaf(L, &s, kind >= 2 ? DTYPE_I64 : DTYPE_F32, what);
+  bind_check_tensor(L, -1)->drawn = bind_depth > 0;
   float *rows = rows_of(L, t, what);
   if (kind == 0) draw_normal(L, rows, t->count, a, b);
   else draw_uniform(L, rows, t->count, a, b);
@@ -311,13 +306,21 @@ static int tensor_fill(lua_State *L) {
 
 /* copy(t, from[, what]): same shape. */
 static int tensor_copy(lua_State *L) {
-  Tensor *from = bind_check_value(L, 2);
   const char *what = luaL_optstring(L, 3, "copy_");
-  Node *n = bind_check_tensor(L, 1);
+  Node *n = bind_check_tensor(L, 1), *value = bind_check_tensor(L, 2);
+  Err e;
+  bool follows = false;
+  if (bind_depth > 0 && !graph_keeps && !bind_is_part(L, 1) && n->dtype == value->dtype && shape_equal(&n->shape, &value->shape)) {
+    if (!node_follow(n, value, &follows, &e)) return bind_raise(L, &e);
+    if (follows) return lua_settop(L, 1), 1; /* a statistic: with the run that the values it is made of need */
+  }
+  Tensor *from = bind_check_value(L, 2);
+  n = bind_check_tensor(L, 1);
   if (!shape_equal(&n->shape, &from->shape))
     return bind_fail(L, "%s: expects shape %s, got %s", what, SHAPE_STR(&n->shape), SHAPE_STR(&from->shape));
   Tensor *t = writable(L, 1, what);
   memmove(t->data, from->data, (size_t)t->count * sizeof(float));
+  n->drawn = n->drawn || bind_check_tensor(L, 2)->drawn;
   lua_settop(L, 1);
   return 1;
 }
@@ -352,6 +355,7 @@ static int tensor_redraw(lua_State *L) {
   if (kind == 0) draw_normal(L, rows, n, a, b);
   else draw_uniform(L, rows, n, a, b);
   tensor_from_rows(writable(L, 1, kind == 0 ? "normal_" : "uniform_"), rows);
+  if (bind_depth > 0) bind_check_tensor(L, 1)->drawn = true;
   lua_settop(L, 1);
   return 1;
 }
@@ -432,46 +436,13 @@ static int tensor_check_targets(lua_State *L) {
   return 0;
 }
 
-/* clone(t) → a new leaf with the same numbers. detach(t) → a new leaf that shares them while neither is written. */
-static int tensor_clone(lua_State *L) {
-  Tensor *from = bind_check_value(L, 1);
-  Tensor *t = push_leaf(L, &from->shape, from->dtype, "clone");
-  FOR_PARTS(t->count, lo, hi) memcpy(t->data + lo, from->data + lo, (size_t)(hi - lo) * sizeof(float));
-  return 1;
-}
-
-static int tensor_detach(lua_State *L) {
-  bind_check_value(L, 1);
-  Node **slot = bind_new_tensor(L);
-  Err e;
-  *slot = node_leaf(tensor_ref(bind_check_tensor(L, 1)->value), &e);
-  if (!*slot) return bind_raise(L, &e);
-  (*slot)->dtype = bind_check_tensor(L, 1)->dtype;
-  bind_made_tensor(L);
-  return 1;
-}
-
-/* cast(t, dtype) → a new leaf: int64 cuts toward zero, bool is 0 or 1. */
-static int tensor_cast(lua_State *L) {
-  Tensor *from = bind_check_value(L, 1);
-  DType d = (DType)luaL_checkoption(L, 2, NULL, dtype_names);
-  Tensor *t = push_leaf(L, &from->shape, d, "to");
-  FOR_PARTS(t->count, lo, hi)
-    for (int64_t i = lo; i < hi; i++) {
-      float v = from->data[i];
-      t->data[i] = d == DTYPE_I64 ? truncf(v) : d == DTYPE_BOOL ? (float)(v != 0) : v;
-    }
-  set_dtype(bind_check_tensor(L, -1), d);
-  return 1;
-}
-
 static const luaL_Reg functions[] = {
   {"dtype", tensor_dtype}, {"full", tensor_full}, {"eye", tensor_eye}, {"from_list", tensor_from_list}, {"arange", tensor_arange},
   {"random", tensor_random}, {"item", tensor_item}, {"flat", tensor_flat}, {"stats", tensor_stats},
   {"bytes", tensor_bytes_of}, {"fill", tensor_fill}, {"copy", tensor_copy}, {"take", tensor_take}, {"forget_forms", tensor_forget_forms_of},
   {"redraw", tensor_redraw},
   {"put", tensor_put}, {"count_up", tensor_count_up}, {"check_targets", tensor_check_targets},
-  {"clone", tensor_clone}, {"detach", tensor_detach}, {"cast", tensor_cast}, {0, 0}};
+  {0, 0}};
 
 int bind_values(lua_State *L) {
   luaL_newlib(L, functions);

@@ -5,6 +5,6 @@ local trace = require "suture.model.trace"
 local undo = require "suture.model.undo"
 
 return {
-  open = checkpoint.open, diff = surgery.diff, trace = trace.trace,
+  open = checkpoint.open, save = require("suture.model.tables").save, diff = surgery.diff, trace = trace.trace,
   undo = undo.undo, redo = undo.redo, history = undo.history,
 }

@@ -39,7 +39,7 @@ function trace.inputs(m, what, given)
         fault("%s: input %d: expects a shape {N, C, H, W} or a tensor, got %s", what, i, options.show(v))
       end
     end
-    return given
+    return {table.unpack(given)}
   end
   fault("%s: input expects a shape {N, C, H, W}, a tensor, or a list of them, got %s", what, options.show(given))
 end
@@ -96,6 +96,13 @@ local function unseen(f, ...)
 end
 trace.unseen = unseen
 
+-- The same where what is looked at on the way keeps what it was computed from, and is remembered.
+local function kept(f)
+  graph.keep(true)
+  local over <close> = setmetatable({}, {__close = function() graph.keep(false) end})
+  return unseen(f)
+end
+
 local function add_tensors(list, v)
   if is(v) then list[#list + 1] = v
   elseif type(v) == "table" and getmetatable(v) == nil then
@@ -124,7 +131,10 @@ function trace.run(m, given, what)
   if not inputs then
     fault("%s: what goes in? Give a shape: m:%s{input = {1, 3, 224, 224}}, or set m.input_shape", what, what)
   end
-  return journal.rehearse(unseen, function()
+  for i, v in ipairs(inputs) do -- what an input was made of is no part of the model
+    if is(v) then inputs[i] = raw.detach(v) end
+  end
+  return journal.rehearse(kept, function()
     local t = {model = m, class = class_name(m), names = names_of(m), shapes = {}, inputs = {}, by = {}, calls = {},
       owner = {}}
     local args = {}
@@ -152,11 +162,12 @@ function trace.run(m, given, what)
         for _, x in ipairs(r.outputs) do want[#want + 1] = x end
       end
     end
-    t.nodes = graph.walk(want)
-    for _, n in ipairs(t.nodes) do t.by[n.order] = n end
-    t.outputs = {}
+    t.outputs, t.result = {}, outputs
     for i, x in ipairs(outputs) do t.outputs[i] = graph.order(x) end
-    t.result = outputs
+    -- What somebody looked at on the way was computed, whatever became of it.
+    local asked = graph.keep()
+    t.nodes = graph.walk(table.move(want, 1, #want, #asked + 1, asked))
+    for _, n in ipairs(t.nodes) do t.by[n.order] = n end
     local call_of = {}
     for i, r in ipairs(records) do
       local call = {

@@ -138,10 +138,13 @@ local function record(m, where, seen, lost)
   end
   if #still > 0 then spec.still = still end
   local tied = {}
-  for _, name in ipairs(m._pnames) do
-    local p = m._params[name]
-    if seen[p] then tied[#tied + 1] = {name, seen[p]} else seen[p] = join(where, name) end
+  for names, values in pairs {_pnames = "_params", _bnames = "_buffers"} do
+    for _, name in ipairs(m[names]) do
+      local t = m[values][name]
+      if seen[t] then tied[#tied + 1] = {name, seen[t]} else seen[t] = join(where, name) end
+    end
   end
+  table.sort(tied, function(a, b) return a[1] < b[1] end)
   if #tied > 0 then spec.tied = tied end
   if #m._names > 0 then
     spec.children = {}
@@ -292,7 +295,7 @@ end
 
 -- Makes m's parts those of spec; parts that already are stay as they were made.
 function mend(m, spec, where, c)
-  c.made[where] = m
+  c.made[where], c.taken[m] = m, true
   local own = {}
   for name, v in pairs(spec.fields or {}) do
     if type(name) ~= "string" or m._children[name] or m._params[name] or m._buffers[name] then
@@ -317,17 +320,25 @@ function mend(m, spec, where, c)
       else m:register_buffer(name, x, {persistent = not t.transient}) end
     end
   end
+  for _, values in ipairs {"_params", "_buffers"} do
+    for name, t in pairs(m[values]) do c.made[join(where, name)] = t end
+  end
   for _, pair in ipairs(spec.tied or {}) do
     local name, other = pair[1], c.made[pair[2]]
-    if not m._params[name] or not core.tensor.is(other) then damaged(c.path, join(where, name)) end
-    m[name] = other
+    if not (m._params[name] or m._buffers[name]) or not core.tensor.is(other) then
+      damaged(c.path, join(where, name))
+    end
+    if rawequal(m[name], other) then -- its constructor ties them
+    elseif m._params[name] then m:register_parameter(name, other)
+    else m:register_buffer(name, other, {persistent = not m._transient[name]}) end
+    for _, values in ipairs {"_params", "_buffers"} do if m[values][name] then c.made[join(where, name)] = other end end
   end
-  for name, p in pairs(m._params) do c.made[join(where, name)] = p end
   local keep = {}
   for _, pair in ipairs(spec.children or {}) do
     local name, child = pair[1], pair[2]
     keep[name] = true
     local have = m._children[name]
+    if have and c.taken[have] then have = nil end -- its constructor has one module at two places; they are two now
     local place = join(where, name)
     local part
     if child.same then
@@ -393,7 +404,7 @@ end
 --- records.make(spec, path): the model of a record, without numbers. path: the file, for errors about a damaged record.
 function records.make(spec, path)
   check_record(spec, "", path)
-  return init.skip(make, spec, "", {path = path, made = {}})
+  return init.skip(make, spec, "", {path = path, made = {}, taken = {}})
 end
 
 records.mark, records.plain, records.is_names, records.is_table = mark, plain, is_names, is_table

@@ -5,6 +5,7 @@ local fault = require "suture.base.fault"
 local interrupt = require "suture.base.interrupt"
 local containers = require "suture.nn.containers"
 local conv = require "suture.nn.layers.conv"
+local note = require "suture.base.note"
 local nn_trace = require "suture.nn.trace"
 local lines_of = require "suture.base.lines"
 local options = require "suture.base.options"
@@ -53,13 +54,48 @@ end
 
 local function put(parent, name, new) parent:add_module(name, new) end
 
---- m:replace(path, module): puts another module in the place of the one at path; returns the old one. Names stay.
+-- The places of m that have this part: {parent, name, path} each; those of a parent that is at several places once.
+local function places_of(m, part)
+  local out, seen = {}, {}
+  m:_walk_places(function(parent, path)
+    if seen[parent] then return end
+    seen[parent] = true
+    for _, name in ipairs(parent._names) do
+      if parent._children[name] == part then out[#out + 1] = {parent, name, Module._join(path, name)} end
+    end
+  end)
+  return out
+end
+
+-- The paths of those places but this one, as words; nil where there is no other.
+local function elsewhere(m, part, parent, name)
+  local names = {}
+  for _, place in ipairs(places_of(m, part)) do
+    if place[1] ~= parent or place[2] ~= name then names[#names + 1] = place[3] end
+  end
+  if #names == 0 then return nil end
+  if #names > 3 then names = {names[1], names[2], ("%d more"):format(#names - 2)} end
+  return table.concat(names, ", ", 1, #names - 1) .. (#names > 1 and " and " or "") .. names[#names]
+end
+
+--- m:replace(path, module): puts another module in the place of the one at path; returns the old one. Names stay. Where
+-- the old one is at other places too, it stays there, and a line says so (`for path in m:find(nn.ReLU) do
+-- m:replace(path, …) end` reaches all).
 function Module.replace(m, path, new)
   local parent, name, old = find("replace", m, path)
   want_module("replace", new)
-  return change(nil, function()
-    put(parent, name, new)
-    return old
+  local others = old ~= new and elsewhere(m, old, parent, name)
+  change(nil, put, parent, name, new)
+  if others then note.once("places", ("%s was the same module as %s, which stays"):format(path, others)) end
+  return old
+end
+
+-- A module of its own with the same parameters, buffers and parts as this one.
+local function twin(m)
+  return journal.aside(function()
+    local out = m:clone()
+    Module._state.put(out, Module._state.take(m))
+    return out
   end)
 end
 
@@ -88,6 +124,13 @@ local function insert(what, m, path, new, where)
         end
       end
       return
+    end
+    local others = elsewhere(m, target, parent, name)
+    if others then -- what is sewn in around a module runs wherever that runs
+      target = twin(target)
+      put(parent, name, target)
+      note(("%s was the same module as %s: it has the same weights still, and what is sewn in runs here alone"):format(
+        path, others))
     end
     local child = free_name(parent, name .. where)
     put(parent, child, new)
@@ -144,7 +187,8 @@ function Module.cut(m, path)
     change(nil, Module._set, m, "_cut", nil)
     return m
   end
-  local _, _, _, full = find("cut", m, path)
+  local _, _, target, full = find("cut", m, path)
+  m:_single("cut", full, target)
   return change(nil, function()
     Module._set(m, "_cut", full)
     local t = surgery.try(m)
@@ -197,7 +241,8 @@ local function fresh(old, classes)
 end
 
 --- m:reset_head(n): a fresh classifier for n classes in the place of m:head(), with as many inputs and a bias where
--- there was one; those of auxiliary heads (m.aux_heads, a list of paths) too. Returns the new layer.
+-- there was one, at each of its places; those of auxiliary heads (m.aux_heads, a list of paths) too. Returns the new
+-- layer.
 function Module.reset_head(m, n)
   local classes = math.tointeger(n)
   if not classes or classes < 1 then
@@ -209,10 +254,13 @@ function Module.reset_head(m, n)
       tostring(m.in_features), classes)
   end
   local new = fresh(old, classes)
+  local function everywhere(part, with)
+    for _, place in ipairs(places_of(m, part)) do put(place[1], place[2], with) end
+  end
   change(nil, function()
-    m:replace(path, new)
+    everywhere(old, new)
     if m.aux_heads then
-      for aux, head in m:find(m.aux_heads) do m:replace(aux, fresh(head, classes)) end
+      for _, head in m:find(m.aux_heads) do everywhere(head, fresh(head, classes)) end
     end
     m.classes = nil -- they named the old outputs
   end)

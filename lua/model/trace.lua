@@ -110,6 +110,10 @@ local function call_of(t, what, path, nth)
   if found then return found end
   if n > 0 then fault("%s: %s ran %d time%s, not %d", what, path, n, n == 1 and "" or "s", nth) end
   local there = pcall(Module.at, t.model, path)
+  local other = t.model:_recorded_as(path)
+  if other then
+    fault("%s: '%s' is the same module as '%s': ask for that name, and which call of it", what, path, other)
+  end
   fault("%s: %s%s", what,
     there and ("'%s' did not run"):format(path) or ("no module '%s' in %s"):format(path, getmetatable(t.model).__name),
     there and "" or suggest.hint(path, names))

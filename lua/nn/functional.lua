@@ -1,6 +1,7 @@
 --- F: layers as functions, with PyTorch's names, argument order and defaults; options also by name in a trailing table.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local options = require "suture.base.options"
 local tensor = require "suture.tensor"
 local op, raw = tensor._op, core.tensor
@@ -202,6 +203,8 @@ end
 function F._batch_norm(x, mean, var, weight, bias, training, momentum, eps)
   if not training then return op "bn_eval"(x, mean, var, weight, bias, {eps = eps}) end
   local stats = op "bn_stats"(x)
+  if mean and journal.held(mean) then mean = nil end -- of a frozen module: they stand still
+  if var and journal.held(var) then var = nil end
   if mean or var then core.graph.effect(stats, mean, var, momentum) end
   return op "bn_train"(x, stats, weight, bias, {eps = eps})
 end

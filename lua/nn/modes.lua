@@ -5,7 +5,8 @@ local journal = require "suture.base.journal"
 local Module = require "suture.nn.module"
 local note = require "suture.base.note"
 local trace = require "suture.nn.trace"
-local raw = require("suture.core").tensor
+local core = require "suture.core"
+local raw = core.tensor
 local is = raw.is
 local set, chosen, shown = Module._set, Module._chosen, Module._shown
 
@@ -36,12 +37,31 @@ end
 --- m:eval([glob]): the mode for use (BatchNorm's running statistics, no dropout), of all or of what the glob names.
 function Module.eval(m, ...) return set_training(m, "eval", globs(...), false) end
 
+-- Whether m, which is frozen, and all beneath it are: something thawed in it trains as m's mode says.
+function Module._stands(m)
+  if not rawget(m, "_frozen") then return false end
+  for _, part in next, rawget(m, "_children") do if not Module._stands(part) then return false end end
+  return true
+end
+
 --- m:is_training(): whether m behaves as in training now: its mode, unless it is frozen.
 function Module.is_training(m) return m._training and not m._frozen and not trace.is_dry() end
 
 -- Whether m does what only training does (drops at random, runs an auxiliary head) now: in training, and in the
 -- drawing of a graph that trains.
 function Module._as_in_training(m) return m:is_training() or trace.is_outline() and m._training and not m._frozen end
+
+-- Whether the auxiliary heads of m (parts of it, nil for none) run now: in training, of a frozen model too where one
+-- of them has something to learn.
+function Module._aux_runs(m, ...)
+  if not rawget(m, "_training") or trace.is_dry() and not trace.is_outline() then return false end
+  if not rawget(m, "_frozen") then return true end
+  for i = 1, select("#", ...) do
+    local head = select(i, ...)
+    if head and not Module._stands(head) then return true end
+  end
+  return false
+end
 
 --- Module._held(m, f, …): calls f(…), and puts every module's mode back after, by an error too: nothing of it is a
 -- change.
@@ -112,10 +132,12 @@ local function freeze(m, what, pattern, on)
       for _, name in ipairs(sub._pnames) do freeze_tensor(sub._params[name], on) end
     end
     if match then
-      Module._walk_tensors(m, "_pnames", "_params", function(t, name)
-        if match(name) then
-          freeze_tensor(t, on)
-          hit = true
+      Module._walk_places(m, function(sub, path)
+        for _, name in ipairs(sub._pnames) do
+          if match(Module._join(path, name)) then
+            freeze_tensor(sub._params[name], on)
+            hit = true
+          end
         end
       end)
     end
@@ -139,13 +161,16 @@ function Module.unfreeze(m, ...) return freeze(m, "unfreeze", globs(...), false)
 function Module.freeze_to(m, path, input)
   local target = m:_at("freeze_to", path)
   if not Module.is_module(target) then fault("freeze_to: '%s' is no module", path) end
+  m:_single("freeze_to", path, target)
   input = input or m.input_shape
   if not input then fault("freeze_to: needs an input to run with: m:freeze_to(%q, {1, 3, 224, 224}), or set m.input_shape", path) end
   local x = is(input) and input or raw.full(input, 0)
+  local seed = core.engine.seed()
   local records = journal.rehearse(Module._held, m, function()
     if not m._training then Module._mode(m, true) end
     return (trace.record(trace.outlined, m, x))
   end)
+  core.engine.seed(seed)
   local before, found = {}, false
   for _, r in ipairs(records) do
     if r.module == target then

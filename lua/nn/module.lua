@@ -179,7 +179,7 @@ function Module.__index(m, key)
     if type(v) == "table" and cls._declared then return cls._declared.shown(v) end
     return v
   end
-  if key == "training" then return rawget(m, "_training") end
+  if key == "training" then return rawget(m, "_training") and not (rawget(m, "_frozen") and trace.running() and cls._stands(m)) end
   v = cls[key]
   if v ~= nil then return v end
   if type(key) == "number" then return cls._child_at(m, key) end
@@ -231,7 +231,13 @@ end
 
 Module._forget = forget
 
+-- A buffer that a forward of a frozen module would replace stands still.
+local function held(m, values, key)
+  return values == "_buffers" and rawget(m, "_frozen") and trace.running() and rawget(m, values)[key] ~= nil
+end
+
 local function put(m, names, values, key, v)
+  if held(m, values, key) then return end
   changes(m)
   local old = rawget(m, values)[key]
   if old == nil then
@@ -240,6 +246,7 @@ local function put(m, names, values, key, v)
     list[#list + 1] = key
   end
   rawget(m, values)[key] = v
+  trace.see(v)
   if values == "_children" then
     trace.structure = trace.structure + 1
     return
@@ -311,6 +318,7 @@ local function at_place(m, key, v)
 end
 
 local function put_field(m, key, v)
+  if type(v) ~= "function" then trace.see(v) end
   changes(m, trace.running()) -- what a forward keeps in its module is no change worth an entry
   m._fields[key] = v
   if rawget(m, "_born") then m._edited[key] = true end
@@ -358,6 +366,23 @@ end
 
 --- Called as f(m) → what m is printed as; nil: its class and the names of its children. See view/tree.lua.
 Module._tree = nil
+
+-- What m shows under names: parts, parameters, buffers, fields, in this order.
+local function shown_fields(m)
+  local out = require("suture.base.ordered").dict()
+  for _, kind in ipairs {{"_names", "_children"}, {"_pnames", "_params"}, {"_bnames", "_buffers"}} do
+    for _, name in ipairs(rawget(m, kind[1])) do out[name] = rawget(m, kind[2])[name] end
+  end
+  local names = {}
+  for name in next, rawget(m, "_fields") do if type(name) == "string" then names[#names + 1] = name end end
+  table.sort(names)
+  for _, name in ipairs(names) do out[name] = m[name] end
+  return out
+end
+
+--- `for name, value in pairs(m) do`: what m has under names: its parts, parameters, buffers and fields. m:children(),
+-- m:named_modules(), m:named_parameters() give one kind.
+function Module.__pairs(m) return pairs(shown_fields(m)) end
 
 function Module.__len(m) return #m._names end
 function Module.__call(m, ...) return trace.call(m, ...) end

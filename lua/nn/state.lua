@@ -75,7 +75,7 @@ local function pattern_of(names)
 end
 
 -- What does not fit, as an error with what to try.
-local function complain(m, mine, sd, strict, missing, unexpected, misshapen, hints)
+local function complain(m, mine, sd, strict, missing, unexpected, misshapen, hints, nothing)
   local whole = prefix_hint(missing, unexpected)
   if not whole then
     local taken = {}
@@ -91,19 +91,21 @@ local function complain(m, mine, sd, strict, missing, unexpected, misshapen, hin
       end
     end
   end
-  local lines = {("load_state_dict: the names and shapes do not fit %s%s"):format(getmetatable(m).__name, whole and "; " .. whole or "")}
+  local lines = {("load_state_dict: %s%s"):format(nothing or "the names and shapes do not fit " .. getmetatable(m).__name,
+    whole and "; " .. whole or "")}
   listed(lines, "missing in the file", missing, hints)
   listed(lines, "unexpected in the file", unexpected)
   listed(lines, "of another shape", misshapen, hints)
   if #misshapen > 0 then
     lines[#lines + 1] = ("  {%sskip = %s} takes all but these"):format(#missing + #unexpected > 0 and "strict = false, " or "", pattern_of(misshapen))
-  elseif strict then lines[#lines + 1] = "  {strict = false} loads what fits" end
+  elseif strict and not nothing then lines[#lines + 1] = "  {strict = false} loads what fits" end
   fault("%s", table.concat(lines, "\n"))
 end
 
 --- m:load_state_dict(sd[, {strict = true, skip =}]): copies the tensors of sd (names and tensors) into m's. Names that are
 -- missing, unexpected or of another shape are reported together, with the likely rename, and nothing is changed then.
--- strict = false: loads what fits; a tensor of the wrong shape is an error even so. skip: a pattern or a list of
+-- strict = false: loads what fits; a tensor of the wrong shape is an error even so, and where no name fits at all. A name
+-- of a tensor that m has under another one too (tied weights) may be left out. skip: a pattern or a list of
 -- them, as "fc.*": names that are left as they are, in sd or in m. Returns {missing =, unexpected =}.
 function Module.load_state_dict(m, sd, opts)
   local change <close> = journal.begin {label = "load_state_dict", apart = true}
@@ -122,9 +124,11 @@ function Module._load(m, sd, opts, put)
   if type(sd) ~= "table" then fault("load_state_dict: expects a table of names and tensors, got %s", type(sd)) end
   local mine, missing, unexpected, misshapen, hints = m:state_dict(), {}, {}, {}, {}
   local function skipped(name) return skip and type(name) == "string" and skip(name) end
+  local there = {} -- tensors that sd has under some name: files leave out the others of one that is shared
+  for name, t in mine do if sd[name] ~= nil and not skipped(name) then there[t] = true end end
   for name, t in mine do
     local given = sd[name]
-    if skipped(name) then -- as it is
+    if skipped(name) or given == nil and there[t] then -- as it is, or as its other name says
     elseif given == nil then
       if not name:find "num_batches_tracked$" then missing[#missing + 1] = name end -- absent from files before PyTorch 0.4.1
     elseif not is(given) then fault("load_state_dict: %s is a %s, not a tensor", name, type(given))
@@ -137,6 +141,9 @@ function Module._load(m, sd, opts, put)
     if mine[name] == nil and not skipped(name) then unexpected[#unexpected + 1] = name end
   end
   if not ordered.is_dict(sd) then table.sort(unexpected) end
+  if not strict and #mine > 0 and #unexpected > 0 and next(there) == nil and not skip then -- nothing fits
+    complain(m, mine, sd, true, missing, unexpected, misshapen, hints, "no name fits, and nothing would be loaded")
+  end
   if (strict and #missing + #unexpected > 0) or #misshapen > 0 then
     complain(m, mine, sd, strict, missing, unexpected, misshapen, hints)
   end

@@ -7,6 +7,13 @@ local is = raw.is
 local enter, leave = graph.enter, graph.leave
 local trace = {}
 
+local function tensors(list, v)
+  if is(v) then list[#list + 1] = v
+  elseif type(v) == "table" and getmetatable(v) == nil then
+    for _, x in ipairs(v) do tensors(list, x) end
+  end
+end
+
 -- Goes up whenever a module is registered, renamed or removed anywhere: paths are worked out anew then.
 trace.structure = 0
 
@@ -19,6 +26,8 @@ trace.structure = 0
 --   outline          a graph is drawn: what only training does is in it, dry or not
 --   still            only the cost of training is asked: nothing moves
 --   skipping         random initialisation is off: see nn.init.skip
+--   seen             tensors that somebody can look at when the call is over: what a forward keeps in its module, what
+--                    hooks see
 --   cut              {target = module} of the innermost call that is to end early
 local function fresh() return {depth = 0, stack = {}} end
 local context = fresh()
@@ -62,6 +71,14 @@ function trace.is_skipping() return context.skipping or false end
 --- trace.running(): whether a module runs.
 function trace.running() return context.depth > 0 end
 
+--- trace.see(v): the tensor v, or those in a list or table v, outlive the call that runs: somebody may look at them later.
+function trace.see(v)
+  local c = context
+  if c.depth == 0 or c.dry or c.still then return end
+  c.seen = c.seen or {}
+  tensors(c.seen, v)
+end
+
 --- trace.current(): the module that runs now and its path, or nil.
 function trace.current()
   local m = context.stack[context.depth]
@@ -100,13 +117,6 @@ end
 local function class_name(m) return getmetatable(m).__name end
 
 -- ---- recording ----
-
-local function tensors(list, v)
-  if is(v) then list[#list + 1] = v
-  elseif type(v) == "table" and getmetatable(v) == nil then
-    for _, x in ipairs(v) do tensors(list, x) end
-  end
-end
 
 -- The record of the call of m that begins, at the depth it has.
 local function begin_record(recorder, m, depth, path)
@@ -173,6 +183,7 @@ end
 -- replaced anything only looks, and nobody looks at numbers while a graph is drawn: then it is not called.
 local function asked(hook, values, m, ...)
   if context.dry and not hook.replaces then return values end
+  for i = 1, select("#", ...) do trace.see((select(i, ...))) end
   local given = hook.f(m, ...)
   hook.replaces = given ~= nil or hook.replaces or false
   if given == nil then return values end
@@ -310,6 +321,11 @@ local function in_module(m, message)
 end
 
 local function named(...)
+  local seen = context.seen
+  if seen then
+    context.seen = nil
+    for _, v in ipairs(seen) do raw.name(v) end
+  end
   for i = 1, select("#", ...) do
     local v = select(i, ...)
     if is(v) then raw.name(v)
@@ -324,7 +340,7 @@ local function outer_done(m, ok, ...)
   local c = context
   if not ok then
     local message = in_module(m, (...))
-    c.depth, c.paths, c.stack, c.failed = 0, nil, {}, nil
+    c.depth, c.paths, c.stack, c.failed, c.seen = 0, nil, {}, nil, nil
     leave(0)
     error(message, 0)
   end

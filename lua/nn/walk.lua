@@ -20,6 +20,36 @@ local function walk(m, f, path, seen)
 end
 Module._walk = walk
 
+-- Calls f(module, path) for each place of each module: one that is registered twice has two, and so have its parts.
+local function walk_places(m, f, path)
+  f(m, path or "")
+  for _, name in ipairs(m._names) do walk_places(m._children[name], f, join(path or "", name)) end
+end
+Module._walk_places = walk_places
+
+-- The paths of a module (beneath m), the first one first.
+function Module._places(m, part)
+  local out = {}
+  walk_places(m, function(sub, path) if sub == part then out[#out + 1] = path end end)
+  return out
+end
+
+-- Refuses a path of which what is asked cannot be told: the module there is at other places too, and runs there.
+function Module._single(m, what, path, part)
+  local places = Module._places(m, part)
+  if #places < 2 then return end
+  for i = #places, 1, -1 do if places[i] == path then table.remove(places, i) end end
+  fault("%s: '%s' is the same module as '%s', and a call of one is a call of the other · "
+    .. "m:replace(%q, m:at(%q):clone()) gives '%s' one of its own", what, path, table.concat(places, "', '"), path, path, path)
+end
+
+-- The name by which calls are recorded of the module at path, where that is another: of one that is at several places.
+function Module._recorded_as(m, path)
+  local ok, part = pcall(Module.at, m, path)
+  local first = ok and is_module(part) and Module._places(m, part)[1]
+  return first ~= path and first or nil
+end
+
 -- Calls f(tensor, path, module, name) for each parameter ("_pnames", "_params") or buffer once.
 local function walk_tensors(m, names, values, f)
   local seen = {}
@@ -118,7 +148,7 @@ end
 -- The paths of all modules beneath m; with tensors also those of parameters and buffers.
 local function paths_of(m, tensors)
   local names = {}
-  walk(m, function(_, p) if p ~= "" then names[#names + 1] = p end end)
+  walk_places(m, function(_, p) if p ~= "" then names[#names + 1] = p end end)
   if tensors then
     walk_tensors(m, "_pnames", "_params", function(_, p) names[#names + 1] = p end)
     walk_tensors(m, "_bnames", "_buffers", function(_, p) names[#names + 1] = p end)
@@ -140,8 +170,8 @@ function Module._at(m, what, path)
 end
 Module.get_submodule = Module.at
 
---- m:find("*.bn?"): the modules whose path matches, in order: a dictionary of path and module. `*` any text, `?` one
--- character, `[12]`, `{a,b}`; a function f(module, path) chooses freely; a class (nn.Conv2d) finds its objects.
+--- m:find("*.bn?"): the modules whose path matches, in order: a dictionary of path and module; one that is registered
+-- at several places is there under each path that matches. `*` any text, `?` one character, `[12]`, `{a,b}`; a function f(module, path) chooses freely; a class (nn.Conv2d) finds its objects.
 function Module.find(m, what)
   local out = ordered.dict()
   local match
@@ -155,7 +185,7 @@ function Module.find(m, what)
     end
   elseif type(what) == "function" then match = function(path, sub) return what(sub, path) end
   else match = glob(what, "find") end
-  walk(m, function(sub, path) if path ~= "" and match(path, sub) then out[path] = sub end end)
+  walk_places(m, function(sub, path) if path ~= "" and match(path, sub) then out[path] = sub end end)
   return out
 end
 
@@ -167,7 +197,7 @@ function Module._chosen(m, what, pattern)
   end
   if pattern == nil then take(m) return out end
   local match = glob(pattern, what)
-  walk(m, function(sub, path) if path ~= "" and match(path) then take(sub) end end)
+  walk_places(m, function(sub, path) if path ~= "" and match(path) then take(sub) end end)
   return out, what
 end
 

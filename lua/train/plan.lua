@@ -1,5 +1,6 @@
 --- plan: what training would take, before it is spent.
 local core = require "suture.core"
+local journal = require "suture.base.journal"
 local losses = require "suture.train.loss"
 local measure = require "suture.train.evaluate"
 local mode = require "suture.train.mode"
@@ -24,11 +25,7 @@ end}
 
 local read = options.named("plan", "batch:count=32 cache:any=true cache_mb:rate=2048 threads:natural=nil loss:any=nil")
 
---- plan(m, ds[, {batch = 32, cache = true, cache_mb = 2048, loss = …}]): where backward stops, what fit would keep
--- between epochs, memory, and seconds per epoch, from one measured step (the model stays as it is). Returns a table
--- that prints itself: `first`, `cache`, `memory`, `saved`, `seconds`, `steps`, and where something is kept
--- `cached_seconds`, `cached_from` (epoch).
-local function plan(m, ds, opts)
+local function planned(m, ds, opts)
   measure.check_model("plan", m)
   measure.check_dataset("plan", ds)
   opts = read(opts)
@@ -54,8 +51,13 @@ local function plan(m, ds, opts)
   local start = core.engine.clock()
   ds:batch(places) -- again, for its time: the first waits for files and fresh memory
   local loading = core.engine.clock() - start
+  local cache = trunk.new(ds, opts, ds.random)
   local function loss_of() return (objective.train(m, x, y, ds)) end
-  local loss = loss_of()
+  local loss
+  do
+    local watch <close> = cache:watch(x)
+    loss = loss_of()
+  end
   local cost = graph.cost({loss}, true)
   r.memory, r.saved = cost.arena + cost.outputs, cost.saved
   for _, node in ipairs(graph.walk({loss})) do
@@ -64,7 +66,6 @@ local function plan(m, ds, opts)
       break
     end
   end
-  local cache = trunk.new(ds, opts, ds.random)
   cache:look(loss, x)
   r.cache = cache:text()
   local function timed(give)
@@ -78,6 +79,14 @@ local function plan(m, ds, opts)
   r.seconds = (timed(false) + loading) * r.steps -- the workers that load have no cores of their own
   if not cache.why then r.cached_seconds, r.cached_from = timed(true) * r.steps, cache.views + 1 end
   return r
+end
+
+--- plan(m, ds[, {batch = 32, cache = true, cache_mb = 2048, loss = …}]): where backward stops, what fit would keep
+-- between epochs, memory, and seconds per epoch, from one measured step (the model stays as it is). Returns a table
+-- that prints itself: `first`, `cache`, `memory`, `saved`, `seconds`, `steps`, and where something is kept
+-- `cached_seconds`, `cached_from` (epoch).
+local function plan(m, ds, opts)
+  return journal.rehearse(planned, m, ds, opts) -- what a forward keeps in its modules is put back too
 end
 
 return plan

@@ -142,15 +142,19 @@ function Trainer:_step(x, y, at)
     g.settled.restore()
   end})
   optimizer:zero_grad()
-  local loss, logits = self:_objective().train(m, x, y, not self._checked and self.data)
+  local loss, logits
+  local kept = at and self._session.kept
+  do
+    local watch <close> = kept and kept:watch(x)
+    loss, logits = self:_objective().train(m, x, y, not self._checked and self.data)
+  end
   self._checked = true
   local right = losses.right(logits, self:_classes(self.data), y)
-  if at then
-    local kept = self._session.kept
+  if kept then
     if at.from_cache then
-      if not kept:give(at.view, loss, x, at.places) then return end
+      if kept.stray or not kept:give(at.view, loss, x, at.places) then return end
     else
-      if at.k == 1 then kept:look(loss, x) end
+      if at.k == 1 or kept.stray then kept:look(loss, x) end
       kept:keep(at.view, loss, x, at.places, y)
     end
   end
@@ -259,11 +263,15 @@ function Trainer:_measure()
   local kept, kept_val, classes = self._session.kept, self._session.kept_val, self:_classes(self.val)
   local loss, correct, count, fits = 0, 0, 0, nil
   local function one(x, y, places, from_cache)
-    local sum, logits = objective.total(m, x, y, count == 0 and val)
+    local sum, logits
+    do
+      local watch <close> = kept_val:watch(x)
+      sum, logits = objective.total(m, x, y, count == 0 and val)
+    end
     if from_cache then
-      if not kept_val:give(0, sum, x, places) then return false end
+      if kept_val.stray or not kept_val:give(0, sum, x, places) then return false end
     else
-      if count == 0 then
+      if count == 0 or kept_val.stray then
         kept_val:look(sum, x)
         fits = kept_val.names == kept.names
       end
@@ -429,7 +437,7 @@ function Trainer:state_dict()
   for name, t in pairs(self.model:state_dict()) do list[#list + 1], names[#names + 1] = t, name end
   for i, t in ipairs(guard.copy(list).tensors) do sd.model[names[i]] = t end
   if self._session then -- the rates without the schedule's factor
-    for i, group in ipairs(sd.optimizer.groups) do group.lr = self._session.base[i] or group.lr end
+    for i, group in ipairs(sd.optimizer.param_groups) do group.lr = self._session.base[i] or group.lr end
   end
   for name in pairs(numbers) do sd[name] = self[name] end
   if self._best_weights then sd.best_weights = guard.copy(self._best_weights.tensors).tensors end
@@ -454,6 +462,7 @@ function Trainer:load_state_dict(sd)
       fault("t:load_state_dict: the best weights in the state are of another model")
     end
   end
+  self.model:_load(sd.model, nil, function() end) -- looked at before anything changes
   self.optimizer:load_state_dict(sd.optimizer)
   self.model:load_state_dict(sd.model)
   for name in pairs(numbers) do self[name] = sd[name] end

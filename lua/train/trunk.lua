@@ -27,28 +27,31 @@ function trunk.new(ds, opts, random)
     shelves = {}}, trunk)
 end
 
--- The values at the frozen frontier under `want`, their names as one string, and what stopped it there.
+-- The values at the frozen frontier under `want`, their names as one string, what stopped it there, and a number for
+-- the way that leads there.
 local function frontier(want, x)
-  local values, why = graph.frontier({want}, x)
+  local values, why, way = graph.frontier({want}, x)
   local names = {}
   for i, v in ipairs(values) do
     local path = graph.path(v)
     names[i] = path ~= "" and path or graph.op_of(v)
   end
-  return values, table.concat(names, ", "), why
+  return values, table.concat(names, ", "), why, way
 end
 
 --- Looks where the frozen part of what makes `want` from the batch x ends, and settles whether its values are kept:
 -- sets `names`, `bytes` a view of all samples takes, and `why` when nothing is kept. What was kept before, from
 -- elsewhere, is dropped.
 function trunk:look(want, x)
-  local values, names, why = frontier(want, x)
-  if names == self.names then return end
+  local values, names, why, way = frontier(want, x)
+  if names == self.names and way == self.way then return end
   self:clear()
+  self.way = way
   self.names, self.bytes, self.like = names, 0, rows.new(x, 1)
   for _, v in ipairs(values) do self.bytes = self.bytes + 4 * core.tensor.numel(v) // core.tensor.size(v,
     0) * self.n end
-  if #values == 0 then self.why = why ~= "" and why or "nothing before the first trained layer is frozen"
+  if self.asked then self.why = "numbers are asked for while the model or its loss runs, as by :item() (loss = …)"
+  elseif #values == 0 then self.why = why ~= "" and why or "nothing before the first trained layer is frozen"
   elseif not self.cache then self.why = "cache = false"
   elseif self.views == 0 then
     self.why = ("the augmentation is random, each epoch sees other pictures · cache = K keeps K views of each " ..
@@ -70,9 +73,9 @@ function trunk:view(epoch) return (epoch - 1) % math.max(self.views, 1) end
 -- computed.
 function trunk:keep(view, want, x, places, y)
   if self.why then return end
-  local values, names = frontier(want, x)
-  if names ~= self.names then
-    self.shelves, self.why = {}, "the model takes another way for other samples"
+  local values, names, _, way = frontier(want, x)
+  if names ~= self.names or way ~= self.way then
+    self.shelves, self.why = {}, "the model takes another way, or other constants, from batch to batch"
     return
   end
   local shelf = self.shelves[view]
@@ -95,8 +98,8 @@ function trunk:full(view) return self.shelves[view] ~= nil and self.shelves[view
 --- Gives the kept values to a freshly traced `want`, so that what is before them is not computed. False when they are
 -- of another place: something was frozen or thawed since.
 function trunk:give(view, want, x, places)
-  local values, names = frontier(want, x)
-  if names ~= self.names then return false end
+  local values, names, _, way = frontier(want, x)
+  if names ~= self.names or way ~= self.way then return false end
   for i, v in ipairs(values) do graph.set_value(v, rows.take(self.shelves[view][i], places)) end
   return true
 end
@@ -117,6 +120,19 @@ function trunk:text()
   return ("frozen up to %s: kept for %s (%s), %s start there"):format(self.names, self:what(),
     text.bytes(self.views * self.bytes),
     self.views > 1 and ("epochs from %d on"):format(self.views + 1) or "later epochs")
+end
+
+--- A value to be closed when the graph is traced: where numbers made of the batch x are asked for on the way
+-- (by :item(), by statistics that a forward moves), they are those of another batch later, and nothing is kept.
+-- `stray` is true then.
+function trunk:watch(x)
+  self.stray = nil
+  graph.watch(x)
+  return setmetatable({}, {__close = function()
+    if not graph.watch() then return end
+    self:clear()
+    self.stray, self.asked = true, true
+  end})
 end
 
 --- Drops what is kept.

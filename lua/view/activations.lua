@@ -11,7 +11,7 @@ return function(m, x, pattern)
   end
   local match = glob(pattern == nil and "*" or pattern, "activations")
   local found = false
-  for path in m:named_modules() do found = found or (path ~= "" and match(path)) end
+  m:_walk_places(function(_, path) found = found or (path ~= "" and match(path)) end)
   if not found then m:_no_match("activations", pattern) end
   local tensor = require "suture.tensor"
   local records = tensor.no_grad(function() return (nn_trace.record(m, x)) end)
@@ -28,6 +28,8 @@ return function(m, x, pattern)
     end
   end
   if #out == 0 then
+    local other = type(pattern) == "string" and m:_recorded_as(pattern)
+    if other then fault("activations: '%s' is the same module as '%s': ask for that name", pattern, other) end
     fault("activations: nothing that matches '%s' runs (m:audit() lists what does not)", tostring(pattern))
   end
   return out

@@ -20,6 +20,8 @@ local function call_at(t, path)
     if call.path ~= "" then paths[#paths + 1] = call.path end
   end
   local ok = pcall(t.model.at, t.model, path)
+  local other = t.model:_recorded_as(path)
+  if other then fault("graph: '%s' is the same module as '%s': ask for that name", path, other) end
   if ok then fault("graph: '%s' does not run (m:audit() lists what does not)", path) end
   fault("graph: no module '%s' in %s%s", path, t.class, suggest.hint(path, paths))
 end

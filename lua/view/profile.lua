@@ -1,6 +1,7 @@
 --- Where the time of a run goes: its steps as they ran, against what the machine can do.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local interrupt = require "suture.base.interrupt"
 local kernels = require "suture.view.kernels"
 local losses = require "suture.train.loss"
@@ -151,7 +152,7 @@ local function profile(m, ...)
   graph.eval(args)
   core.engine.seed(seed)
   local steps, between, memory, runs = mode[opts.train and "train" or "eval"](m,
-    function() return measure(m, args, opts) end)
+    function() return journal.rehearse(measure, m, args, opts) end)
   local flops, bandwidth = core.engine.peak()
   local p = setmetatable({
     model = getmetatable(m).__name, inputs = shapes, train = opts.train or false, runs = runs,

@@ -11,7 +11,8 @@ local default_of = {
 
 -- "flatten" and the like: what the graph's few shape ops were asked for.
 local function op_name(n, t)
-  local x = t.by[n.inputs[1] or 0] -- none where somebody looked at the numbers on the way
+  local x = t.by[n.inputs[1] or 0]
+  if n.op == "cast" then return ({[0] = "detach", "long", "bool", "float", "clone"})[n.attrs.to] end
   if n.op ~= "reshape" or not x then return n.op end
   local from, to = x.shape, n.shape
   if #to < #from then
@@ -23,7 +24,8 @@ local function op_name(n, t)
 end
 rows.op_name = op_name
 
-local hidden = {reshape = true, flatten = true, expand = true}
+local hidden = {reshape = true, flatten = true, expand = true, detach = true, long = true,
+  bool = true, float = true, clone = true}
 
 -- Attributes that say something, in words: "1×1", "dim=1".
 local function attributes(n, name)

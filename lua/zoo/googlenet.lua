@@ -75,7 +75,7 @@ end
 
 -- In training: the logits, those of aux2 and those of aux1, where there are auxiliary heads. Otherwise the logits.
 function GoogLeNet:forward(x)
-  local learns, aux1, aux2 = self:_as_in_training(), nil, nil
+  local learns, aux1, aux2 = self:_aux_runs(self.aux1, self.aux2), nil, nil
   if self.transform_input then x = inception.recolour(x) end
   x = self.maxpool1(self.conv1(x))
   x = self.maxpool2(self.conv3(self.conv2(x)))

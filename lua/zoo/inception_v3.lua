@@ -162,7 +162,7 @@ function Inception3:forward(x)
   x = self.maxpool2(self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x)))
   x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x)))
   x = self.Mixed_6e(self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x)))))
-  if self.AuxLogits and self:_as_in_training() then aux = self.AuxLogits(x) end
+  if self.AuxLogits and self:_aux_runs(self.AuxLogits) then aux = self.AuxLogits(x) end
   x = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))
   x = self.fc(F.flatten(self.dropout(self.avgpool(x)), 1))
   if aux then return x, aux end

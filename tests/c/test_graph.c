@@ -131,12 +131,12 @@ static void test_frontier(void **state) {
   Node *y = build1(&b, &op_relu, build2(&b, &op_conv2d, h, w2));
   int count;
   char why[SHAPE_TEXT];
-  Node **cut = graph_frontier(&y, 1, x, &count, why, &err);
+  Node **cut = graph_frontier(&y, 1, x, &count, why, &(uint64_t){0}, &err);
   assert_int_equal(count, 1);
   assert_ptr_equal(cut[0], h);
   free(cut);
   Node *s = build1(&b, &op_bn_stats, h); /* batch statistics tie samples together: nothing to cache behind them */
-  cut = graph_frontier(&s, 1, x, &count, why, &err);
+  cut = graph_frontier(&s, 1, x, &count, why, &(uint64_t){0}, &err);
   assert_int_equal(count, 1);
   assert_ptr_equal(cut[0], h);
   assert_non_null(strstr(why, "across samples"));
@@ -146,14 +146,14 @@ static void test_frontier(void **state) {
   Node *norm = build_a(&b, &op_layer_norm, 1, &p, 2, ln);
   Node *q = build_a(&b, &op_permute, 1, &norm, 8, back);
   y = build2(&b, &op_conv2d, q, w2);
-  cut = graph_frontier(&y, 1, x, &count, why, &err);
+  cut = graph_frontier(&y, 1, x, &count, why, &(uint64_t){0}, &err);
   assert_int_equal(count, 1);
   assert_ptr_equal(cut[0], norm); /* a view of it is made anew */
   free(cut);
   Node *rows = LEAF(-1, .1f, 4, 3), *square = LEAF(.1f, .1f, 4, 4), *moves = LEAF(.2f, .1f, 4, 3);
   moves->requires_grad = true;
   Node *mixed = build2(&b, &op_mul, build2(&b, &op_matmul, square, rows), moves); /* the batch is the second matrix */
-  cut = graph_frontier(&mixed, 1, rows, &count, why, &err);
+  cut = graph_frontier(&mixed, 1, rows, &count, why, &(uint64_t){0}, &err);
   assert_int_equal(count, 0);
   free(cut);
   builder_end(&b);

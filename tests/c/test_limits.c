@@ -175,14 +175,14 @@ static void test_frontier_of_a_view(void **state) {
     Node *y = build2(&b, &op_linear, build2(&b, &op_linear, rows, w), head);
     int count;
     char why[SHAPE_TEXT];
-    Node **cut = graph_frontier(&y, 1, batch, &count, why, &err);
+    Node **cut = graph_frontier(&y, 1, batch, &count, why, &(uint64_t){0}, &err);
     assert_int_equal(count, 1);
     assert_ptr_equal(cut[0]->op, &op_linear);
     free(cut);
     w->requires_grad = true; /* now the first thing that moves reads a view of the batch: nothing to keep */
     Node *z = build2(&b, &op_linear, rows, w);
     w->requires_grad = false;
-    cut = graph_frontier(&z, 1, batch, &count, why, &err);
+    cut = graph_frontier(&z, 1, batch, &count, why, &(uint64_t){0}, &err);
     assert_non_null(cut);
     assert_int_equal(count, 0);
     free(cut);

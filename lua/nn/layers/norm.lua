@@ -54,6 +54,10 @@ arXiv:1502.03167.]]):format(name, wanted),
           raw.shape(x))
       end
       local mean, var = b.running_mean, b.running_var
+      if not mean ~= not var then
+        fault("%s has a %s without a %s: register both (and num_batches_tracked, which counts), or neither",
+          self:_where(), mean and "running_mean" or "running_var", mean and "running_var" or "running_mean")
+      end
       if not self:is_training() then
         if mean then return F._batch_norm(x, mean, var, p.weight, p.bias, false, 0, f.eps) end
         return F._batch_norm(x, nil, nil, p.weight, p.bias, true, 0, f.eps) -- no statistics are kept: the batch's own
@@ -61,7 +65,11 @@ arXiv:1502.03167.]]):format(name, wanted),
       if trace.is_still() then return F._batch_norm(x, nil, nil, p.weight, p.bias, true, 0, f.eps) end
       local momentum = f.momentum
       if mean then
-        local seen = raw.count_up(b.num_batches_tracked)
+        local seen = b.num_batches_tracked and raw.count_up(b.num_batches_tracked)
+        if not momentum and not seen then
+          fault("%s: momentum = false keeps the mean of all batches, which num_batches_tracked counts: register it too",
+            self:_where())
+        end
         if not momentum then momentum = 1 / seen end
         if p.weight and not raw.requires_grad(p.weight) and graph.grad_mode() and not raw.frozen(p.weight) then
           Module._statistics_move(self, graph.here())
@@ -88,10 +96,10 @@ arXiv:1502.03167.]]):format(name, wanted),
 
   --- m:reset_running_stats(): mean 0, variance 1, no batches seen.
   function BN:reset_running_stats()
-    if not self.running_mean then return end
-    init.zeros_(self.running_mean)
-    init.ones_(self.running_var)
-    init.zeros_(self.num_batches_tracked)
+    local b = self._buffers
+    if b.running_mean then init.zeros_(b.running_mean) end
+    if b.running_var then init.ones_(b.running_var) end
+    if b.num_batches_tracked then init.zeros_(b.num_batches_tracked) end
   end
 
   function BN:is_training() return self._training and not self._frozen and not self._bn_eval and not trace.is_dry() end

@@ -227,72 +227,114 @@ function Optimizer:zero_grad()
   end
 end
 
---- What the optimizer remembers, as copies: {kind =, groups = {{lr =, …, state = {{step =, momentum_buffer = …} …}}
--- …}}, the tensors of a parameter by PyTorch's names.
+--- What the optimizer remembers, as copies, laid out as torch.optim's: {kind =, state = {[0] = {step =,
+-- momentum_buffer = …} …}, param_groups = {{lr =, …, params = {0, 1, …}} …}}: the parameters of all groups are counted
+-- from 0, and a parameter's tensors have PyTorch's names.
 function Optimizer:state_dict()
-  local kind, out, copies = kind_of[self], {kind = self.kind, groups = {}}, {}
+  local kind, out, copies, count = kind_of[self], {kind = self.kind, state = {}, param_groups = {}}, {}, 0
   for i = 1, #self.param_groups do
     local g = inner(self, i)
-    local group = merged(g.values, {state = {}})
+    local group = merged(g.values, {params = {}})
     for j = 1, #g.params do
       local s = {step = raw.steps(g.memory, j)}
+      local moved = s.step > 0
       for k, state in ipairs(kind.states) do
         local t = raw.state(g.memory, j, k)
         s[state.name] = t and t:clone()
         copies[#copies + 1] = s[state.name]
+        moved = moved or t ~= nil
       end
-      group.state[j] = s
+      group.params[j] = count
+      if moved then out.state[count] = s end
+      count = count + 1
     end
-    out.groups[i] = group
+    out.param_groups[i] = group
   end
   core.graph.eval(copies)
   return out
 end
 
--- Checks what state_dict gave against this optimizer; returns the values of each group.
+-- A group's options as a state has them. Of PyTorch's those that are off mean nothing here.
+local function options_of(kind, where, given, values)
+  local own = merged(values, {})
+  for name, v in pairs(given) do
+    if kind.known[name] then own[name] = v
+    elseif name ~= "params" and name ~= "initial_lr" and v and v ~= 0 then
+      fault("%s: the state has %s = %s, which %s does not know here", where, tostring(name), options.show(v),
+        kind.where)
+    end
+  end
+  return read(kind, own)
+end
+
+-- What a state has of the parameter p: its tensors by name and its steps; where: for errors.
+local function state_of(kind, where, p, s, j, i)
+  local known, out = {step = true}, {step = 0}
+  for _, state in ipairs(kind.states) do known[state.name] = true end
+  for name, t in pairs(options.check(where, s, known)) do
+    if name == "step" and is(t) and core.tensor.numel(t) == 1 then t = math.tointeger(t:item()) end
+    local fits
+    if name == "step" then fits = math.type(t) == "integer" and t >= 0 else fits = is(t) and t.shape == p.shape end
+    if not fits then
+      fault("%s: %s of parameter %d in group %d is %s, its parameter has shape %s", where, name, j, i,
+        is(t) and "of shape " .. tostring(t.shape) or options.show(t), p.shape)
+    end
+    out[name] = t
+  end
+  if s.step == nil and next(s) ~= nil then out.step = 1 end -- torch.optim's SGD does not count
+  return out
+end
+
+-- Checks what state_dict gave against this optimizer → for each group its values and the states of its parameters.
 local function check_state(self, sd)
   local kind = kind_of[self]
   local where = kind.where .. ", load_state_dict"
-  if type(sd) ~= "table" or type(sd.groups) ~= "table" then
+  if type(sd) ~= "table" or type(sd.param_groups) ~= "table" or type(sd.state) ~= "table" then
     fault("%s: expects what state_dict() of an optimizer gave, got %s", where, options.show(sd))
   end
-  if sd.kind ~= self.kind then fault("%s: the state is of %s", where, tostring(sd.kind)) end
-  if #sd.groups ~= #self.param_groups then fault("%s: %d groups here, %d in the state", where, #self.param_groups,
-    #sd.groups) end
-  local known, values = {step = true}, {}
-  for _, state in ipairs(kind.states) do known[state.name] = true end
-  for i, given in ipairs(sd.groups) do
-    local g, own = inner(self, i), {}
-    for k, v in pairs(given) do if k ~= "state" then own[k] = v end end
-    values[i] = read(kind, own)
-    if type(given.state) ~= "table" or #given.state ~= #g.params then
+  if sd.kind ~= nil and sd.kind ~= self.kind then fault("%s: the state is of %s", where, tostring(sd.kind)) end
+  if #sd.param_groups ~= #self.param_groups then
+    fault("%s: %d groups here, %d in the state", where, #self.param_groups, #sd.param_groups)
+  end
+  local out, used = {}, {}
+  for i, given in ipairs(sd.param_groups) do
+    local g = inner(self, i)
+    if type(given) ~= "table" or type(given.params) ~= "table" or #given.params ~= #g.params then
       fault("%s: group %d has %d parameters here, %s in the state", where, i, #g.params,
-        type(given.state) == "table" and #given.state or options.show(given.state))
+        type(given) == "table" and type(given.params) == "table" and #given.params or options.show(given))
     end
-    for j, s in ipairs(given.state) do
-      for name, t in pairs(options.check(where, s, known)) do
-        if name == "step" and math.type(t) ~= "integer" or name ~= "step" and (not is(t) or
-          t.shape ~= g.params[j].shape) then
-          fault("%s: %s of parameter %d in group %d is %s, its parameter has shape %s", where, name, j, i,
-            is(t) and "of shape " .. tostring(t.shape) or options.show(t), g.params[j].shape)
-        end
+    out[i] = {values = options_of(kind, where, given, g.values), states = {}}
+    for j, number in ipairs(given.params) do
+      local s = sd.state[number]
+      if s ~= nil and type(s) ~= "table" then
+        fault("%s: the state of parameter %d is %s", where, j, options.show(s))
       end
+      used[number] = true
+      out[i].states[j] = state_of(kind, where, g.params[j], s or {}, j, i)
     end
   end
-  return values
+  for number in pairs(sd.state) do
+    if not used[number] then
+      fault("%s: the state has a parameter %s that no group has", where, options.show(number))
+    end
+  end
+  return out
 end
 
---- Takes over what another optimizer of this kind over parameters of the same shapes remembered. After an error nothing
--- has changed.
+--- Takes over what another optimizer of this kind, or torch.optim's, over parameters of the same shapes remembered.
+-- After an error nothing has changed.
 function Optimizer:load_state_dict(sd)
-  local values = check_state(self, sd)
-  for i = 1, #self.param_groups do
-    local g = inner(self, i)
-    g.values = values[i]
-    for j, s in ipairs(sd.groups[i].state) do
-      for k, state in ipairs(kind_of[self].states) do raw.set_state(g.memory, j, k, s[state.name]) end
-      raw.steps(g.memory, j, s.step or 0)
+  local loaded = check_state(self, sd)
+  for i, to in ipairs(loaded) do -- in memory of its own, until all is there
+    to.memory = raw.group(inner(self, i).params)
+    for j, s in ipairs(to.states) do
+      for k, state in ipairs(kind_of[self].states) do raw.set_state(to.memory, j, k, s[state.name]) end
+      raw.steps(to.memory, j, s.step)
     end
+  end
+  for i, to in ipairs(loaded) do
+    local g = inner(self, i)
+    g.values, g.memory = to.values, to.memory
   end
 end
 
