@@ -108,7 +108,7 @@ static void read_attrs(lua_State *L, const Fn *f, int i, double *attr) {
 
 /* What a result is shown as: whole numbers stay whole through these operations, as in PyTorch. */
 static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) {
-  static const char *const moves = " reshape permute slice concat expand flip index_select layout ";
+  static const char *const moves = " reshape permute slice slice_scatter concat expand flip index_select index_copy straight_through layout ";
   static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow matmul ";
   if (usual != DTYPE_F32) return usual;
   char name[64];
@@ -117,7 +117,7 @@ static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) 
   if (!move && !strstr(counts, name)) return usual;
   DType d = DTYPE_BOOL;
   for (int i = 0; i < n_in; i++) {
-    bool chooses = i == 0 ? !strcmp(op->name, "where") : i == 1 && !strcmp(op->name, "index_select");
+    bool chooses = i == 0 ? !strcmp(op->name, "where") : i == 1 ? !strcmp(op->name, "index_select") : !strcmp(op->name, "index_copy");
     if (!in[i] || chooses) continue;
     if (in[i]->dtype == DTYPE_F32) return DTYPE_F32;
     if (in[i]->dtype == DTYPE_I64) d = DTYPE_I64;
@@ -639,7 +639,7 @@ static int graph_walk_tables(lua_State *L) {
       lua_setfield(L, -2, "random");
     }
     if (!x->op || handles) {
-      bind_push_tensor(L, node_ref(x));
+      bind_push_tensor(L, node_ref(x->of ? x->of : x));
       lua_setfield(L, -2, "tensor");
     }
     lua_rawseti(L, -2, i + 1);
