@@ -4,7 +4,7 @@
 #include "graph.h"
 #include "run.h"
 
-bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **out) {
+bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, bool recorded, Node **out) {
   extern const Op op_add;
   int count;
   Node **node = graph_walk(&of, 1, false, &count, b->err);
@@ -24,7 +24,7 @@ bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **
         if (wrt[j] == node[i]->of) needed[i] = true;
     for (int i = 0; i < count; i++)
       for (int k = 0; k < node[i]->n_in; k++)
-        if (node[i]->in[k] && node[i]->op->grad && needed[node[i]->in[k]->index]) needed[i] = true;
+        if (node[i]->in[k] && node[i]->op->grad && needed[node[i]->in[k]->index] && (node[i]->requires_grad || !recorded)) needed[i] = true;
     /* Where a wanted node was computed already and let go of its inputs, it is simply a leaf here. */
     for (int i = 0; i < count && ok; i++)
       if (node[i]->released && node[i]->requires_grad)

@@ -567,7 +567,7 @@ static bool leaf_gradients(Builder *b, Node *const *want, int n, Node *dy, Node 
   free(node);
   bool mode = graph_grad_mode;
   graph_grad_mode = false;
-  bool ok = graph_grad(b, loss, dy, leaf, *count, grad);
+  bool ok = graph_grad(b, loss, dy, leaf, *count, true, grad);
   for (int i = 0; ok && i < *count; i++)
     if (grad[i] && leaf[i]->grad) {
       Node *sum = build2(b, &op_add, leaf[i]->grad, grad[i]);

@@ -125,8 +125,9 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e);
 /* The same, and computes these nodes in the same run, before the graph is let go: gradients that a host wants to see. */
 bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, int n_also, Err *e);
 /* Gradients of `of` (summed, weighted by dy or ones) with respect to any nodes `wrt`, as nodes owned by the caller
- * (out[i] NULL where there is no path). For Grad-CAM and the like. */
-bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **out);
+ * (out[i] NULL where there is no path). recorded: along values that require a gradient alone, so not through what was made without
+ * grad mode; else, for Grad-CAM and the like, along all. */
+bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, bool recorded, Node **out);
 /* Effects (running statistics) of training-mode nodes that nobody has looked at yet: done now, in order. */
 bool graph_settle(Err *e);
 /* Those not done yet are never done: the step they belong to was given up. */

@@ -2,6 +2,7 @@
 -- PyTorch: numbers, slices, all the dimensions between, a new dimension, and advanced indices: tensors of places and
 -- masks.
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
 local views = require "suture.tensor.views"
@@ -308,6 +309,8 @@ end
 -- The numbers of what x, which is in no graph that gradients or a module need, has there.
 local function assign_numbers(x, items, y, root, box)
   local advanced = walk(x, items, setmetatable(box, Box))
+  views.want_single("x[…] = y", box)
+  journal.writes(root)
   if #advanced > 0 then return scatter(root, box, advanced, y) end
   raw.put(root, {box.at}, box.size, box.step, is(y) and base.stretched("x[…] = y", y, box.size) or y)
 end
@@ -321,7 +324,7 @@ local function assign(x, key, y)
   if is(y) then y = y:to(raw.dtype(x))
   elseif raw.dtype(x) == "int64" then y = y < 0 and math.ceil(y) or math.floor(y)
   elseif raw.dtype(x) == "bool" then y = y ~= 0 and 1 or 0 end
-  local root, box = views.target("x[…] = y", x)
+  local root, box = views.box(x)
   local items = items_of(x, key)
   if views.way("x[…] = y", x, root, is(y) and raw.requires_grad(y)) == "numbers" then
     return tensor.no_grad(assign_numbers, x, items, y, root, box)

@@ -128,14 +128,19 @@ end
 
 -- ---- changes in place ----
 
--- The box of x, for a write: refuses where one number is several elements.
-local function writable(what, x)
-  local root, box = views.box(x)
+--- Refuses a write into a box where one number is several elements.
+function views.want_single(what, box)
+  for _, n in ipairs(box.size) do if n == 0 then return end end
   for d, step in ipairs(box.step) do
     if step == 0 and box.size[d] > 1 then
       fault("%s: x is expanded, several of its elements are one number (x:clone())", what)
     end
   end
+end
+
+local function writable(what, x)
+  local root, box = views.box(x)
+  views.want_single(what, box)
   return root, box
 end
 
