@@ -36,6 +36,7 @@ end
 
 --- A tensor of x's numbers that no gradient flows through.
 function views.detached(x)
+  views.box(x) -- which may turn out to be a copy
   local how = raw.made(x)
   if how and how.name ~= "detach" then -- the same view, without a gradient
     local mode = graph.grad_mode(false)
@@ -188,6 +189,28 @@ end
 
 local fill, copy, take, redraw = raw.fill, raw.copy, raw.take, raw.redraw -- of what is no part
 
+-- The root's value with y in its box; where the view is of one of several elements that are one number.
+local function value_at(root, box, y)
+  local places = {box.at}
+  for d, n in ipairs(box.size) do
+    local more = {}
+    for _, at in ipairs(places) do for i = 0, n - 1 do more[#more + 1] = at + i * box.step[d] end end
+    places = more
+  end
+  local shape, count = {table.unpack(raw.shape(root))}, raw.numel(root)
+  if count > base.places then fault("x[…] = y: places among more than %d cannot be named", base.places) end
+  local z = op "index_copy"(op "reshape"(root, {shape = {count}}), op "reshape"(y, {shape = {#places}}),
+    raw.from_list({#places}, places, "int64"))
+  return op "reshape"(z, {shape = shape})
+end
+
+-- Whether x is a part of a view that repeats numbers.
+local function repeats(x)
+  local how = raw.made(x)
+  if not how then return false end
+  return how.name == "expand" and raw.numel(x) ~= raw.numel(how.of) or repeats(how.of)
+end
+
 -- The root's value with y in the place of its part x.
 local function value_with(x, y)
   local how = raw.made(x)
@@ -203,9 +226,9 @@ local function value_with(x, y)
 end
 
 -- The root becomes the name of another value.
-local function rename(x, y, root, way)
+local function rename(x, y, root, box, way)
   local on = graph.grad_mode(way == "record" and graph.grad_mode())
-  local z = value_with(x, y)
+  local z = repeats(x) and value_at(root, box, y) or value_with(x, y)
   if way == "unseen" then
     graph.grad_mode(true)
     z = op "straight_through"(z, root)
@@ -216,7 +239,7 @@ end
 
 local function put(what, x, y, root, box, way)
   way = way or views.way(what, x, root, raw.requires_grad(y))
-  if way ~= "numbers" then rename(x, y, root, way)
+  if way ~= "numbers" then rename(x, y, root, box, way)
   elseif rawequal(root, x) then copy(x, y, what)
   elseif is_whole(root, box) then copy(root, op "reshape"(y, {shape = {table.unpack(raw.shape(root))}}), what)
   else raw.put(root, {box.at}, box.size, box.step, y) end
