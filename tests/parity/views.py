@@ -136,8 +136,9 @@ class Sequence:
             "flip": (f"{lx}:flip({d})", f"{px}.flip({d})"),
             "gather": (f"{lx}[{{tensor {{{n - 1}, 0}}}}]", f"{px}[torch.tensor([{n - 1}, 0])]"),
         }[both]
-        if x.numel() == 0 or x.dim() > 6:
-            return
+        base = x if x._base is None else x._base
+        if x.numel() == 0 or x.dim() > 6 or both in ("reshape", "flatten") and not base.is_contiguous():
+            return  # a computed value lies in its order here, and where what it was computed from lay in PyTorch
         self.step(*said, "view")
 
     def guarded(self, x, y, ours, theirs):
@@ -154,6 +155,8 @@ class Sequence:
     def write(self):
         x, lx, px = self.pick()
         y, ly, py = self.pick(like=x)
+        if y is not x and y.storage().data_ptr() == x.storage().data_ptr():  # see assign
+            return
         v = round(random.uniform(-1.5, 1.5), 2)
         call = random.choice(["mul_(V)", "add_(V)", "fill_(V)", "zero_()", "mul_(Y)", "add_(Y)", "sub_(Y)", "copy_(Y)", "tanh_()", "sigmoid_()",
                               "relu_()", "abs_()", "neg_()", "clamp_(-0.5, 0.8)", "div_(2)"])
