@@ -1,5 +1,5 @@
-/* Changes in place. Values never change (graph.h): a leaf that others were made of hands its tensor on to a leaf of its own
- * for them, and is written in a copy. Where nobody was, as in a training step, it is written where it lies. */
+/* Changes in place. Values never change (graph.h): a leaf that others were made of hands its tensor on to a leaf of its
+ * own for them, and is written in a copy. Where nobody was, as in a training step, it is written where it lies. */
 #include <stdlib.h>
 #include <string.h>
 #include "graph.h"
@@ -15,7 +15,7 @@ static bool depends(Node *n, const Node *leaf, bool *yes, Err *e) {
   return true;
 }
 
-/* Computes the named values that wait on this leaf: a sum that goes on step after step keeps no numbers of all the steps. */
+/* Computes the named values that wait on this leaf: a sum that goes on step after step keeps no numbers of all steps. */
 static bool compute_waiting(Node *leaf, Err *e) {
   for (Node *n = node_waiting(NULL); n;) {
     bool yes = false;
@@ -26,8 +26,8 @@ static bool compute_waiting(Node *leaf, Err *e) {
   return true;
 }
 
-/* Who was made of the leaf is made of `kept` from now on. They were made since the leaf was last written, which is where the search
- * from the last node back ends. */
+/* Who was made of the leaf is made of `kept` from now on. They were made since the leaf was last written, which is where
+ * the search from the last node back ends. */
 static void hand_over(Node *leaf, Node *kept) {
   for (Node *n = node_last(NULL); n && leaf->users > 0; n = node_last(n))
     for (int k = 0; k < n->n_in; k++)

@@ -1,4 +1,5 @@
-/* slice_scatter: x with y in the place of one of its slices, as torch.slice_scatter: what a write into a part makes of the whole. */
+/* slice_scatter: x with y in the place of one of its slices, as torch.slice_scatter: what a write into a part makes of
+ * the whole. */
 #include "rules.h"
 
 extern const Op op_slice_scatter;
@@ -12,7 +13,8 @@ SHAPE_RULE {
   if (!want_same(&in[1], "y", &like, "the slice of x", e)) return false;
   if (attr[1] < 0 || attr[2] < 1 || attr[1] + (double)(like.dim[d] - 1) * attr[2] >= (double)in[0].dim[d])
     if (like.dim[d] > 0)
-      return err_set(e, "%lld places from %g on in steps of %g do not fit into %s", (long long)like.dim[d], attr[1], attr[2], SHAPE_STR(&in[0]));
+      return err_set(e, "%lld places from %g on in steps of %g do not fit into %s", (long long)like.dim[d], attr[1],
+                     attr[2], SHAPE_STR(&in[0]));
   *out = in[0];
   return true;
 }
@@ -22,10 +24,8 @@ KEEPS_SAMPLES { return dim_of(attr[0], in[0].rank) != 0; }
 FORWARD {
   const Shape *s = &c->in[1].shape;
   int d = dim_of(c->attr[0], s->rank);
-  if (c->out.data != c->in[0].data) {
-    if (c->out.layout == c->in[0].layout) memcpy(c->out.data, c->in[0].data, (size_t)shape_count(&c->out.shape) * sizeof(float));
-    else layout_copy(c->out.data, c->out.layout, c->in[0].data, c->in[0].layout, &c->out.shape);
-  }
+  if (c->out.data != c->in[0].data)
+    layout_copy(c->out.data, c->out.layout, c->in[0].data, c->in[0].layout, &c->out.shape);
   int64_t step[2][MAX_RANK];
   shape_strides(&c->out.shape, c->out.layout, step[0]);
   shape_strides(s, c->in[1].layout, step[1]);
@@ -39,7 +39,10 @@ FORWARD {
 GRAD {
   const Shape *s = &n->in[1]->shape;
   double at = n->attr[1], step = n->attr[2], stop = at + (double)s->dim[dim_of(n->attr[0], s->rank)] * step;
-  if (needs[0]) dx[0] = build_a(b, &op_slice_scatter, 2, (Node *[]){dy, build_shape(b, &op_expand, build_scalar(b, 0), s)}, 3, n->attr);
+  if (needs[0]) {
+    Node *zeros = build_shape(b, &op_expand, build_scalar(b, 0), s);
+    dx[0] = build_a(b, &op_slice_scatter, 2, (Node *[]){dy, zeros}, 3, n->attr);
+  }
   if (needs[1]) dx[1] = build_a(b, &op_slice, 1, &dy, 4, (double[]){n->attr[0], at, stop, step});
 }
 
@@ -55,8 +58,8 @@ REFERENCE {
 }
 
 CASES = {
-  {"7 2", "start=2", 0}, {"5,4 3,4", "dim=0 step=2", 0}, {"5,4 5,1", "dim=-1 start=3", 0}, {"2,6,3,5 2,3,3,5", "dim=1 start=1 step=2", 0},
-  {"2,6,3,5 2,6,2,5", "dim=2 start=1", 0}, {"2,3,4 2,3,4", "dim=2", 0}, {"3,4 0,4", "dim=0 start=3", 0},
+  {"7 2", "start=2", 0}, {"5,4 3,4", "dim=0 step=2", 0}, {"5,4 5,1", "dim=-1 start=3", 0},
+  {"2,6,3,5 2,3,3,5", "dim=1 start=1 step=2", 0}, {"2,6,3,5 2,6,2,5", "dim=2 start=1", 0}, {"2,3,4 2,3,4", "dim=2", 0}, {"3,4 0,4", "dim=0 start=3", 0},
   {0},
 };
 
