@@ -4,7 +4,7 @@
 #include "graph.h"
 #include "run.h"
 
-bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **out) {
+bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, bool recorded, Node **out) {
   extern const Op op_add;
   int count;
   Node **node = graph_walk(&of, 1, false, &count, b->err);
@@ -20,8 +20,11 @@ bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **
     for (int i = 0; i < n; i++)
       if (wrt[i]->index >= 0) needed[wrt[i]->index] = true; /* not beneath `of`: no gradient */
     for (int i = 0; i < count; i++)
+      for (int j = 0; j < n && node[i]->of; j++)
+        if (wrt[j] == node[i]->of) needed[i] = true;
+    for (int i = 0; i < count; i++)
       for (int k = 0; k < node[i]->n_in; k++)
-        if (node[i]->in[k] && node[i]->op->grad && needed[node[i]->in[k]->index]) needed[i] = true;
+        if (node[i]->in[k] && node[i]->op->grad && needed[node[i]->in[k]->index] && (node[i]->requires_grad || !recorded)) needed[i] = true;
     /* Where a wanted node was computed already and let go of its inputs, it is simply a leaf here. */
     for (int i = 0; i < count && ok; i++)
       if (node[i]->released && node[i]->requires_grad)
@@ -53,6 +56,9 @@ bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **
   graph_path = path;
   for (int i = 0; ok && i < n; i++)
     if (wrt[i]->index >= 0) out[i] = grad[wrt[i]->index];
+  for (int i = 0; i < count; i++) /* the leaf's, from those who were made of it before it was written */
+    for (int j = 0; j < n && ok && node[i]->of && grad[i]; j++)
+      if (wrt[j] == node[i]->of) ok = (out[j] = out[j] ? build2(b, &op_add, out[j], grad[i]) : grad[i]) != NULL;
   free(grad);
   free(needed);
   free(node);

@@ -11,6 +11,7 @@ const char *graph_path = "";
 static uint64_t next_order = 1, next_mark = 1;
 static uint64_t seed_state = 0x9E3779B97F4A7C15u;
 static Node waiting = {.prev = &waiting, .next = &waiting}; /* named nodes not computed yet, oldest first */
+static Node recorded = {.older = &recorded, .newer = &recorded}; /* all nodes of ops */
 static Node **effects;                                      /* effects not done yet, in order; a reference each */
 static int effect_count, effect_cap;
 
@@ -56,8 +57,25 @@ static Node *node_new(const Op *op, Err *e) {
   n->op = op;
   n->path = graph_path;
   n->order = n->recorded_as = next_order++;
+  if (op) {
+    n->older = recorded.older, n->newer = &recorded;
+    recorded.older->newer = n;
+    recorded.older = n;
+  }
   return n;
 }
+
+Node *node_last(Node *before) {
+  Node *n = (before ? before : &recorded)->older;
+  return n == &recorded ? NULL : n;
+}
+
+Node *node_waiting(Node *after) {
+  Node *n = (after ? after : &waiting)->next;
+  return n == &waiting ? NULL : n;
+}
+
+uint64_t node_next_order(void) { return next_order++; }
 
 /* Gives a leaf its tensor; takes over the reference. */
 static Node *leaf_on(Node *n, Tensor *t) {
@@ -96,11 +114,15 @@ void node_unref(Node *n) {
   while (dead) {
     Node *d = dead;
     dead = d->prev;
-    Node *held[MAX_IN + 4];
+    Node *held[MAX_IN + 5];
     int k = 0;
-    for (int i = 0; i < d->n_in; i++) held[k++] = d->in[i];
+    for (int i = 0; i < d->n_in; i++) {
+      if (d->in[i]) d->in[i]->users--;
+      held[k++] = d->in[i];
+    }
     held[k++] = d->grad;
     held[k++] = d->instead;
+    held[k++] = d->of;
     if (d->tap && host.untapped) host.untapped(d->tap);
     held[k++] = d->effect_on[0];
     held[k++] = d->effect_on[1];
@@ -110,6 +132,7 @@ void node_unref(Node *n) {
         held[i]->prev = dead;
         dead = held[i];
       }
+    if (d->newer) d->older->newer = d->newer, d->newer->older = d->older;
     tensor_unref(d->value);
     free(d);
   }
@@ -129,11 +152,16 @@ void node_unname(Node *n) {
 
 static bool effect_due(const Node *n) { return n->effect_on[0] || n->effect_on[1]; }
 
+void node_set_input(Node *n, int k, Node *x) {
+  Node *before = n->in[k];
+  n->in[k] = node_ref(x);
+  if (x) x->users++;
+  if (before) before->users--;
+  node_unref(before);
+}
+
 void node_release(Node *n) {
-  for (int i = 0; i < n->n_in; i++) {
-    node_unref(n->in[i]);
-    n->in[i] = NULL;
-  }
+  for (int i = 0; i < n->n_in; i++) node_set_input(n, i, NULL);
   n->n_in = 0;
 }
 
@@ -177,9 +205,6 @@ static Node *keep(Builder *b, Node *n) {
   return b->made[b->n++] = n;
 }
 
-/* Computing a value does not change it; changing its tensor does. */
-static uint64_t versions_of(const Node *n) { return n->versions + (n->value ? n->value->version : 0); }
-
 static void fail_at(Err *e, const Op *op) {
   char text[sizeof e->text];
   snprintf(text, sizeof text, "%s%s%s %.800s", graph_path, *graph_path ? ": " : "", op->name, e->text);
@@ -209,10 +234,9 @@ Node *build(Builder *b, const Op *op, const double *attr, int n_in, Node *const 
   memcpy(n->attr, filled, sizeof filled);
   n->n_in = n_in;
   for (int i = 0; i < n_in; i++) {
-    n->in[i] = node_ref(in[i]);
+    node_set_input(n, i, in[i]);
     if (!in[i]) continue;
     n->drawn = n->drawn || in[i]->drawn;
-    n->versions += versions_of(in[i]);
     if (graph_grad_mode && in[i]->requires_grad && op->grad) n->requires_grad = true;
   }
   if (op->random) n->seed = graph_seed(), n->drawn = true;
@@ -392,20 +416,11 @@ Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *w
   return out;
 }
 
-/* --- effects and changes in place --- */
+/* --- effects --- */
 
-static bool compute_users(Node *leaf, Err *e);
-
-/* Earlier effects on the leaf are done, and what was made of it as it is, is computed. In a training pass nothing is: no
- * one but handles holds it. */
-static bool free_to_move(Node *leaf, Err *e) {
-  if (!leaf) return true;
-  if (leaf->waits && !graph_settle(e)) return false;
-  return leaf->refs == leaf->named || compute_users(leaf, e);
-}
-
+/* The effect moves the leaves when it is done; nothing is made of them until then. */
 static bool add_effect(Node *n, Node *first, Node *second, Err *e) {
-  if (!free_to_move(first, e) || !free_to_move(second, e)) return false;
+  if ((first && !node_write(first, false, e)) || (second && !node_write(second, false, e))) return false;
   if (effect_count == effect_cap) {
     int cap = effect_cap ? 2 * effect_cap : 64;
     Node **more = realloc(effects, (size_t)cap * sizeof *more);
@@ -502,49 +517,16 @@ void graph_drop_effects(void) {
   }
 }
 
-static bool depends(Node *n, Node *leaf, bool *yes, Err *e) {
-  int count;
-  Node **node = graph_walk(&n, 1, true, &count, e);
-  if (!node) return false;
-  for (int i = 0; i < count; i++)
-    if (node[i] == leaf || (leaf->value && node[i]->value == leaf->value)) *yes = true; /* other leaves share its numbers (detach) */
-  free(node);
-  return true;
-}
-
-/* Computes the named values that wait on this leaf. */
-static bool compute_users(Node *leaf, Err *e) {
-  for (Node *n = waiting.next; n != &waiting;) {
-    bool yes = false;
-    if (!depends(n, leaf, &yes, e)) return false;
-    if (yes) {
-      if (!graph_eval(&n, 1, e)) return false;
-      n = waiting.next; /* the list has changed */
-    } else {
-      n = n->next;
-    }
-  }
-  return true;
-}
-
-bool node_write(Node *leaf, Err *e) { return graph_settle(e) && compute_users(leaf, e); }
-
 /* --- computing --- */
 
 bool node_is_kept(const Node *n) { return !n->value && (n->named || effect_due(n)); }
 
-static bool check_fresh(Node **node, int n, Err *e) {
+static bool check_there(Node **node, int n, Err *e) {
   for (int i = 0; i < n; i++) {
     Node *x = node[i];
     if (x->value || x->stands_in) continue;
     const char *where = *x->path ? x->path : x->op->name;
     if (x->released) return err_set(e, "%s: this value's graph was let go by backward(); use backward{retain_graph = true} or look at it before", where);
-    uint64_t sum = 0;
-    for (int k = 0; k < x->n_in; k++)
-      if (x->in[k]) sum += versions_of(x->in[k]);
-    if (sum != x->versions)
-      return err_set(e, "%s: a weight or input of this value was changed in place after it was made, and it had not been looked at; "
-                        "look at it (print, item) before the change, or compute it again", where);
   }
   return true;
 }
@@ -553,7 +535,7 @@ static bool check_fresh(Node **node, int n, Err *e) {
  * whatever is given back. */
 static Node **parts_read(Node **node, int *count, Node *const *want, int n, bool values_end, bool *changed, Err *e) {
   *changed = false;
-  bool ok = node && check_fresh(node, *count, e) && narrow_begin(node, *count, want, n, values_end, changed, e);
+  bool ok = node && check_there(node, *count, e) && narrow_begin(node, *count, want, n, values_end, changed, e);
   if (ok && !*changed) return node;
   free(node);
   return ok ? graph_walk(want, n, values_end, count, e) : NULL;
@@ -612,12 +594,17 @@ static bool leaf_gradients(Builder *b, Node *const *want, int n, Node *dy, Node 
   }
   Node **grad = leaf + total + 1;
   *count = 0;
-  for (int i = 0; i < total; i++)
-    if (node[i]->requires_grad && (!node[i]->op || node[i]->retains)) leaf[(*count)++] = node[i];
+  uint64_t stamp = graph_stamp();
+  for (int i = 0; i < total; i++) {
+    Node *to = node_origin(node[i]);
+    if (!node[i]->requires_grad || !to->requires_grad || (to->op && !to->retains) || to->mark == stamp) continue;
+    to->mark = stamp;
+    leaf[(*count)++] = to;
+  }
   free(node);
   bool mode = graph_grad_mode;
   graph_grad_mode = false;
-  bool ok = graph_grad(b, loss, dy, leaf, *count, grad);
+  bool ok = graph_grad(b, loss, dy, leaf, *count, true, grad);
   for (int i = 0; ok && i < *count; i++)
     if (grad[i] && leaf[i]->grad) {
       Node *sum = build2(b, &op_add, leaf[i]->grad, grad[i]);

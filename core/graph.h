@@ -2,11 +2,10 @@
  * (graph_eval) and not before. Calling a model, an expression at the prompt, fit and an imported file all make the
  * same nodes, so what is printed is what runs.
  *
- * Laziness is not visible, because
- *  - looking at a value computes with it every *named* value it depends on (those a user holds, see node_name), and
- *  - before a leaf changes in place (node_write), the named values that wait on it are computed.
- * The one exception is a value that only the inside of a module's forward saw and stashed: when its leaf has changed
- * since, looking at it is an error.
+ * Laziness is not visible, because looking at a value computes with it every *named* value it depends on (those a user
+ * holds, see node_name), and because values never change: before a leaf changes in place (node_write), whoever was made
+ * of it is given another leaf that keeps the numbers as they were (`of` says whose). So what was recorded is what is
+ * computed and differentiated, however late; gradients of such a leaf are those of the leaf it kept the numbers of.
  *
  * Ownership: functions that make nodes return one reference owned by the Builder (below) or, where said, by the caller.
  * A node owns its inputs. When a value is known and no gradient can ask for it, the node lets go of its inputs. */
@@ -40,7 +39,9 @@ struct Node {
   int behind;          /* 0, or of nodes that stand in for one of the same order in a run (narrow.c): their own order */
   uint64_t recorded_as; /* the order that records of a run name: of what it stands in for, else its own */
   bool stands_in;      /* a slice that for this run is another name of such a node */
-  uint64_t versions;   /* op: sum of the versions of the leaves beneath when it was made; graph_eval refuses a mismatch */
+  int users;           /* inputs of other nodes that are this one */
+  Node *of;            /* leaf: NULL, or the leaf whose numbers before a change in place these are */
+  Node *older, *newer; /* op: all nodes of ops, as they were made */
   bool waits;          /* leaf: an effect on it has not been done yet */
   bool released;       /* backward() has let go of what it was computed from */
   uint64_t mark;       /* scratch for walks: compares with a fresh stamp */
@@ -56,8 +57,10 @@ void node_unref(Node *n);
 /* A handle that a user may look at came or went. */
 void node_name(Node *n);
 void node_unname(Node *n);
-/* Before changing the leaf's tensor in place: computes what waits on it. Then change value->data and tensor_touch(). */
-bool node_write(Node *leaf, Err *e);
+/* Before changing the leaf's tensor in place: named values that wait on it are computed, and who was made of it keeps its
+ * numbers. Then change leaf->value->data (another tensor than before, it may be; whole: its numbers are not set then) and
+ * tensor_touch(). On error nothing has changed. */
+bool node_write(Node *leaf, bool whole, Err *e);
 
 /* Makes the running statistics follow a bn_stats node: mean and var (leaves; either may be NULL) move towards it with this
  * momentum once it is computed, the variance as the unbiased one (n / (n - 1)). An earlier effect on the same leaves is
@@ -128,8 +131,9 @@ bool graph_backward(Node *loss, Node *dy, bool retain, Err *e);
 /* The same, and computes these nodes in the same run, before the graph is let go: gradients that a host wants to see. */
 bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, int n_also, Err *e);
 /* Gradients of `of` (summed, weighted by dy or ones) with respect to any nodes `wrt`, as nodes owned by the caller
- * (out[i] NULL where there is no path). For Grad-CAM and the like. */
-bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, Node **out);
+ * (out[i] NULL where there is no path). recorded: along values that require a gradient alone, so not through what was made without
+ * grad mode; else, for Grad-CAM and the like, along all. */
+bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, bool recorded, Node **out);
 /* Effects (running statistics) of training-mode nodes that nobody has looked at yet: done now, in order. */
 bool graph_settle(Err *e);
 /* Those not done yet are never done: the step they belong to was given up. */

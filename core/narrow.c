@@ -143,12 +143,12 @@ static bool make_part(Work *w, Node *x, Err *e) {
 /* The slice becomes another name of that. */
 static void stand_in(Node *slice, Node *part) {
   Slice *s = &state.slice[state.n++];
-  *s = (Slice){.node = node_ref(slice), .of = slice->in[0]};
+  *s = (Slice){.node = node_ref(slice), .of = node_ref(slice->in[0])};
   memcpy(s->attr, slice->attr, sizeof s->attr);
   slice->op = &op_reshape;
   op_defaults(&op_reshape, slice->attr);
   for (int d = 0; d < slice->shape.rank; d++) slice->attr[d] = (double)slice->shape.dim[d];
-  slice->in[0] = node_ref(part);
+  node_set_input(slice, 0, part);
   slice->stands_in = true;
 }
 
@@ -194,12 +194,8 @@ void narrow_end(void) {
     x->op = &op_slice;
     memcpy(x->attr, s->attr, sizeof s->attr);
     x->stands_in = false;
-    if (x->n_in) { /* else it let go of its input when it was computed */
-      node_unref(x->in[0]);
-      x->in[0] = s->of;
-    } else {
-      node_unref(s->of);
-    }
+    if (x->n_in) node_set_input(x, 0, s->of); /* else it let go of its input when it was computed */
+    node_unref(s->of);
     node_unref(x);
   }
   free(state.slice);

@@ -21,7 +21,7 @@ bool optim_prepare(Node **params, OptimState *state, int n, unsigned used, Err *
     if (!optim_moves(params[i])) continue;
     for (int k = 0; k < OPTIM_STATES; k++)
       if (used >> k & 1 && !reserve(&state[i].at[k], &params[i]->shape, e)) return false;
-    if (!graph_eval(&params[i]->grad, 1, e) || !node_write(params[i], e)) return false;
+    if (!graph_eval(&params[i]->grad, 1, e) || !node_write(params[i], false, e)) return false;
   }
   return true;
 }
@@ -52,7 +52,7 @@ bool optim_clip_grad_norm(Node **params, int n, double max_norm, double *norm, E
   if (!isfinite(*norm) || by >= 1) return true;
   for (int i = 0; i < n; i++) {
     if (!optim_moves(params[i])) continue;
-    if (!node_write(params[i]->grad, e)) return false;
+    if (!node_write(params[i]->grad, false, e)) return false;
     kern->scale(params[i]->grad->value->data, (float)by, params[i]->grad->value->count);
     tensor_touch(params[i]->grad->value);
   }

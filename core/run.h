@@ -7,6 +7,12 @@ uint64_t graph_stamp(void);
 void node_release(Node *n); /* lets go of the inputs */
 /* Before want is computed by a run over node: who watches (see graph_keep, watch_leaf) is told. */
 bool watch_run(Node *const *want, int n, Node *const *node, int count, Err *e);
+void node_set_input(Node *n, int k, Node *x); /* x takes the place of input k */
+Node *node_last(Node *before);    /* the node of an op made last, or last before that one; NULL: none */
+Node *node_waiting(Node *after);  /* the first named node that waits to be computed, or the next one after it; NULL: none */
+uint64_t node_next_order(void);
+/* The leaf whose numbers these are, of a leaf that keeps what it was recorded with; else the node itself. */
+static inline Node *node_origin(Node *n) { return n->of ? n->of : n; }
 bool node_is_kept(const Node *n); /* a run must leave its value behind: somebody holds it, or statistics follow it */
 
 /* Puts nodes that compute no more than is read in the place of others (narrow.c), beneath `want`, of node: what graph_walk gave for

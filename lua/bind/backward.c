@@ -118,9 +118,10 @@ static int graph_retain(lua_State *L) {
   return 0;
 }
 
-/* grad(of, {wrt …}[, dy]) → {gradient or false, …} */
+/* grad(of, {wrt …}[, dy[, recorded]]) → {gradient or false, …}; recorded: not through what was made under no_grad. */
 static int graph_grad_of(lua_State *L) {
-  lua_settop(L, 3);
+  lua_settop(L, 4);
+  bool recorded = lua_toboolean(L, 4);
   Node *of = bind_check_tensor(L, 1);
   Node *dy = lua_isnil(L, 3) ? NULL : bind_check_tensor(L, 3);
   int n;
@@ -135,7 +136,7 @@ static int graph_grad_of(lua_State *L) {
   Err e;
   Builder b;
   builder_begin(&b, &e);
-  bool ok = graph_grad(&b, of, dy, wrt, n, out);
+  bool ok = graph_grad(&b, of, dy, wrt, n, recorded, out);
   for (int i = 0; ok && i < n; i++) { /* rawgeti does not allocate */
     lua_rawgeti(L, -2, i + 1);
     *(Node **)lua_touserdata(L, -1) = node_ref(out[i]);

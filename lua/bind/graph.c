@@ -107,7 +107,7 @@ static void read_attrs(lua_State *L, const Fn *f, int i, double *attr) {
 
 /* What a result is shown as: whole numbers stay whole through these operations, as in PyTorch. */
 static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) {
-  static const char *const moves = " reshape permute slice concat expand flip index_select layout cast ";
+  static const char *const moves = " reshape permute slice slice_scatter concat expand flip index_select index_copy straight_through layout cast ";
   static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow matmul ";
   if (usual != DTYPE_F32) return usual;
   char name[64];
@@ -116,7 +116,7 @@ static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) 
   if (!move && !strstr(counts, name)) return usual;
   DType d = DTYPE_BOOL;
   for (int i = 0; i < n_in; i++) {
-    bool chooses = i == 0 ? !strcmp(op->name, "where") : i == 1 && !strcmp(op->name, "index_select");
+    bool chooses = i == 0 ? !strcmp(op->name, "where") : i == 1 ? !strcmp(op->name, "index_select") : !strcmp(op->name, "index_copy");
     if (!in[i] || chooses) continue;
     if (in[i]->dtype == DTYPE_F32) return DTYPE_F32;
     if (in[i]->dtype == DTYPE_I64) d = DTYPE_I64;

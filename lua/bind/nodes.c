@@ -206,7 +206,7 @@ static int graph_walk_tables(lua_State *L) {
       lua_setfield(L, -2, "random");
     }
     if (!x->op || handles) {
-      bind_push_tensor(L, node_ref(x));
+      bind_push_tensor(L, node_ref(x->of ? x->of : x));
       lua_setfield(L, -2, "tensor");
     }
     lua_rawseti(L, -2, i + 1);

@@ -71,7 +71,7 @@ static int rows_copy(lua_State *L) {
       Err e;
       if (!pass) {
         if (!shape_equal(&from->shape, &to->shape)) return bind_fail(L, "tensor %d: shapes %s and %s differ", (int)k, SHAPE_STR(&to->shape), SHAPE_STR(&from->shape));
-        if (!node_write(bind_check_tensor(L, -2), &e)) return bind_raise(L, &e);
+        if (!node_write(bind_check_tensor(L, -2), false, &e)) return bind_raise(L, &e);
       } else {
         memcpy(to->data, from->data, (size_t)to->count * sizeof(float));
         tensor_touch(to);

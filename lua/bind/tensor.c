@@ -5,8 +5,9 @@
 typedef struct Handle {
   Node *node; /* NULL: nothing yet, or let go */
   bool named;
+  uint64_t moved;      /* goes up by more than the value's version when it names another node: see stamp_of */
   struct Handle *root; /* NULL, or of a view: the tensor it is a part of, kept alive by the record in its user value */
-  uint64_t seen;       /* root's version when node was made: with another one it is made anew before anybody looks */
+  uint64_t seen;       /* root's stamp when node was made: with another one it is made anew before anybody looks */
 } Handle;
 
 int bind_depth;
@@ -27,7 +28,8 @@ void bind_memory_pressure(lua_State *L) {
 
 static Handle *to_handle(lua_State *L, int i) { return luaL_testudata(L, i, BIND_TENSOR); }
 
-static uint64_t version_of(const Handle *h) { return h->node && h->node->value ? h->node->value->version : 0; }
+/* Goes up with every change in place, of the node's numbers or of the node. */
+static uint64_t stamp_of(const Handle *h) { return h->moved + (h->node && h->node->value ? h->node->value->version : 0); }
 
 /* A view of what has changed in place since is made anew (lua/tensor/views.lua): the function of on_stale. */
 static char stale_key;
@@ -36,10 +38,10 @@ static void refresh(lua_State *L, int i, Handle *h) {
   if (!h->root || !h->node) return;
   Err e;
   if (h->root->node && h->root->node->waits && !graph_settle(&e)) bind_raise(L, &e); /* a running statistic that is still to move */
-  if (h->seen == version_of(h->root)) return;
+  if (h->seen == stamp_of(h->root)) return;
   uint64_t before = h->seen;
   i = lua_absindex(L, i);
-  h->seen = version_of(h->root);
+  h->seen = stamp_of(h->root);
   luaL_checkstack(L, 4, NULL);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &stale_key);
   lua_pushvalue(L, i);
@@ -234,11 +236,10 @@ bool bind_as_leaf(lua_State *L, int i) {
 
 /* ---- views (lua/tensor/views.lua) ---- */
 
-/* owns(t): whether t's numbers may change in place, so that views of it are to follow: a leaf, a view of one, or a value outside any
- * module that no gradient flows through. */
-static int tensor_owns(lua_State *L) {
+/* gone(t): whether backward() let go of what t was to be computed from: nobody can look at it any more. */
+static int tensor_gone(lua_State *L) {
   Node *n = bind_check_tensor(L, 1);
-  lua_pushboolean(L, !n->op || to_handle(L, 1)->root || (bind_depth == 0 && !n->requires_grad));
+  lua_pushboolean(L, n->released && !n->value);
   return 1;
 }
 
@@ -260,7 +261,7 @@ static int tensor_link(lua_State *L) {
   }
   lua_setiuservalue(L, 1, 1);
   view->root = of;
-  view->seen = of ? version_of(of) : 0;
+  view->seen = of ? stamp_of(of) : 0;
   return 0;
 }
 
@@ -271,7 +272,7 @@ static int tensor_made(lua_State *L) {
   return 1;
 }
 
-/* become(t, from): t names from's value from now on. */
+/* become(t, from): t names from's value from now on, which keeps its gradient if t's was kept. */
 static int tensor_become(lua_State *L) {
   Node *old = bind_check_tensor(L, 1), *n = bind_check_tensor(L, 2);
   if (old == n) return 0;
@@ -283,7 +284,12 @@ static int tensor_become(lua_State *L) {
     lua_pushnil(L);
     lua_rawsetp(L, -3, old);
   }
+  h->moved = stamp_of(h) + 1;
   h->node = node_ref(n);
+  if (old->op && old->retains && n->requires_grad) {
+    n->retains = true, old->retains = false;
+    n->grad = old->grad, old->grad = NULL;
+  }
   if (h->named) {
     node_name(n);
     node_unname(old);
@@ -383,7 +389,7 @@ static int tensor_shape_metatable(lua_State *L) {
 static const luaL_Reg functions[] = {
   {"is", tensor_is}, {"name", tensor_name}, {"shape", tensor_shape}, {"rank", tensor_rank}, {"numel", tensor_numel},
   {"size", tensor_size}, {"requires_grad", tensor_requires_grad}, {"frozen", tensor_frozen},
-  {"owns", tensor_owns}, {"link", tensor_link}, {"made", tensor_made}, {"become", tensor_become}, {"on_stale", tensor_on_stale},
+  {"gone", tensor_gone}, {"link", tensor_link}, {"made", tensor_made}, {"become", tensor_become}, {"on_stale", tensor_on_stale},
   {"is_leaf", tensor_is_leaf}, {"grad", tensor_grad}, {"version", tensor_version}, {"id", tensor_id},
   {"metatable", tensor_metatable}, {"shape_metatable", tensor_shape_metatable}, {0, 0}};
 

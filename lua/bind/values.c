@@ -281,8 +281,8 @@ static int tensor_bytes_of(lua_State *L) {
 
 /* ---- leaves changed in place ---- */
 
-/* The leaf at i, ready to be written: what waits on it is computed first. */
-static Tensor *writable(lua_State *L, int i, const char *what) {
+/* The leaf at i, ready to be written (see node_write). whole: all its numbers are about to be. */
+static Tensor *writable(lua_State *L, int i, bool whole, const char *what) {
   Node *n = bind_check_tensor(L, i);
   Err e;
   if (bind_is_part(L, i)) bind_fail(L, "%s: this is a part of another tensor (lua/tensor/views.lua writes there)", what);
@@ -290,7 +290,7 @@ static Tensor *writable(lua_State *L, int i, const char *what) {
     err_set(&e, "%s: a value that gradients flow through cannot change in place; this one came from %s (x:detach() cuts it off)", what, n->op->name);
     bind_raise(L, &e);
   }
-  if (!node_write(n, &e)) bind_raise(L, &e);
+  if (!node_write(n, whole, &e)) bind_raise(L, &e);
   tensor_touch(n->value);
   return n->value;
 }
@@ -298,7 +298,7 @@ static Tensor *writable(lua_State *L, int i, const char *what) {
 /* fill(t, value) */
 static int tensor_fill(lua_State *L) {
   float v = (float)luaL_checknumber(L, 2);
-  Tensor *t = writable(L, 1, "fill_");
+  Tensor *t = writable(L, 1, true, "fill_");
   for (int64_t i = 0; i < t->count; i++) t->data[i] = v;
   lua_settop(L, 1);
   return 1;
@@ -318,7 +318,7 @@ static int tensor_copy(lua_State *L) {
   n = bind_check_tensor(L, 1);
   if (!shape_equal(&n->shape, &from->shape))
     return bind_fail(L, "%s: expects shape %s, got %s", what, SHAPE_STR(&n->shape), SHAPE_STR(&from->shape));
-  Tensor *t = writable(L, 1, what);
+  Tensor *t = writable(L, 1, true, what);
   memmove(t->data, from->data, (size_t)t->count * sizeof(float));
   n->drawn = n->drawn || bind_check_tensor(L, 2)->drawn;
   lua_settop(L, 1);
@@ -329,7 +329,7 @@ static int tensor_copy(lua_State *L) {
 static int tensor_take(lua_State *L) {
   Node *n = bind_check_tensor(L, 1), *from = bind_check_tensor(L, 2);
   if (from->op || n->op || n == from || !from->value || from->value->dtype != n->value->dtype || !shape_equal(&n->shape, &from->shape)) return tensor_copy(L);
-  writable(L, 1, "take");
+  writable(L, 1, true, "take");
   Tensor *old = n->value;
   from->value->version = old->version;
   tensor_forget_forms(from->value);
@@ -354,7 +354,7 @@ static int tensor_redraw(lua_State *L) {
   float *rows = rows_buffer(L, n, NULL);
   if (kind == 0) draw_normal(L, rows, n, a, b);
   else draw_uniform(L, rows, n, a, b);
-  tensor_from_rows(writable(L, 1, kind == 0 ? "normal_" : "uniform_"), rows);
+  tensor_from_rows(writable(L, 1, true, kind == 0 ? "normal_" : "uniform_"), rows);
   if (bind_depth > 0) bind_check_tensor(L, 1)->drawn = true;
   lua_settop(L, 1);
   return 1;
@@ -391,7 +391,7 @@ static int tensor_put(lua_State *L) {
     lua_pop(L, 1);
     if (at[k] + low < 0 || at[k] + high >= count) return bind_fail(L, "put: place %d is out of range", (int)at[k]);
   }
-  Tensor *t = writable(L, 1, "x[i] = y");
+  Tensor *t = writable(L, 1, false, "x[i] = y");
   for (int64_t i = 0; i < places * each; i++) {
     int64_t flat = at[i / each], rest = i % each;
     for (int d = box.rank - 1; d >= 0; d--) {

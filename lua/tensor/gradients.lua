@@ -91,7 +91,7 @@ local function ask(loss, dy, changed)
       end
     end
     local mode = graph.grad_mode(false)
-    local found = graph.grad(loss, wrt, dy)
+    local found = graph.grad(loss, wrt, dy, true)
     graph.grad_mode(mode)
     local grads = {}
     for x, i in pairs(places) do grads[x] = found[i] end

@@ -2,6 +2,7 @@
 -- PyTorch: numbers, slices, all the dimensions between, a new dimension, and advanced indices: tensors of places and
 -- masks.
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
 local views = require "suture.tensor.views"
@@ -196,34 +197,40 @@ function Reader:unsqueeze(d) self.x = self.x:unsqueeze(d) end
 function Reader:select(d, i) self.x = base.element(self.x, d, i) end
 function Reader:slice(d, start, stop, step) self.x = self.x:slice(d, start, stop, step) end
 
-local function gather(x, advanced)
+-- The dimensions of x with advanced indices brought to the front and made one, of `many` places, in front of the `rest`;
+-- which of them the indices name, in which shape and where it stands: {order=, rest=, many=, flat=, common=, at=}.
+local function arranged(x, advanced)
   local shape, among = raw.shape(x), {}
-  local common, at = common_shape(advanced), place_of(advanced)
-  local order, rest, many, flat = {}, {}, 1, nil
-  for _, a in ipairs(advanced) do order[#order + 1], among[a.dim] = a.dim, true end
+  local g = {common = common_shape(advanced), at = place_of(advanced), order = {}, rest = {}, many = 1}
+  for _, a in ipairs(advanced) do g.order[#g.order + 1], among[a.dim] = a.dim, true end
   for d = 0, #shape - 1 do
-    if not among[d] then order[#order + 1], rest[#rest + 1] = d, shape[d + 1] end
+    if not among[d] then g.order[#g.order + 1], g.rest[#g.rest + 1] = d, shape[d + 1] end
   end
+  local flat
   for k = #advanced, 1, -1 do
     local a = advanced[k]
-    flat = flat and flat + a.places * many or a.places
-    many = many * shape[a.dim + 1]
+    flat = flat and flat + a.places * g.many or a.places
+    g.many = g.many * shape[a.dim + 1]
   end
-  if many > base.places then fault("x[{…}]: places among more than %d cannot be named, got %d", base.places, many) end
-  flat = flat:expand(common):reshape(-1)
-  local out
+  if g.many > base.places then
+    fault("x[{…}]: places among more than %d cannot be named, got %d", base.places, g.many)
+  end
+  g.flat = flat:expand(g.common):reshape(-1)
+  return g
+end
+
+local function joined(a, b) return table.move(b, 1, #b, #a + 1, {unpack(a)}) end
+
+local function gather(x, advanced)
+  local shape, g = raw.shape(x), arranged(x, advanced)
   if #advanced == 1 then
-    out = op "index_select"(x, flat, {dim = at})
-    local sizes = {unpack(shape, 1, at)}
-    for _, n in ipairs(common) do sizes[#sizes + 1] = n end
-    for d = at + 2, #shape do sizes[#sizes + 1] = shape[d] end
-    return op "reshape"(out, {shape = sizes})
+    local sizes = joined({unpack(shape, 1, g.at)}, g.common)
+    return op "reshape"(op "index_select"(x, g.flat, {dim = g.at}), {shape = joined(sizes, {unpack(shape, g.at + 2)})})
   end
-  out = op "reshape"(op "permute"(x, {dims = order}), {shape = {many, unpack(rest)}})
-  local sizes = {unpack(common)}
-  for _, n in ipairs(rest) do sizes[#sizes + 1] = n end
-  out = op "reshape"(op "index_select"(out, flat, {dim = 0}), {shape = sizes})
-  return at == 0 and out or op "permute"(out, {dims = moved(#sizes, #common, at)})
+  local out = op "reshape"(op "permute"(x, {dims = g.order}), {shape = {g.many, unpack(g.rest)}})
+  local sizes = joined(g.common, g.rest)
+  out = op "reshape"(op "index_select"(out, g.flat, {dim = 0}), {shape = sizes})
+  return g.at == 0 and out or op "permute"(out, {dims = moved(#sizes, #g.common, g.at)})
 end
 
 local function read(x, key)
@@ -256,30 +263,56 @@ function Box:slice(d, start, stop, step)
   self.step[d + 1] = self.step[d + 1] * step
 end
 
--- The numbers y, which broadcasts, as boxes that begin at each of the places and have these dims of their own.
+-- The sizes of the part that advanced indices name: the shape of their places among the dimensions left.
+local function sizes_of(sizes, advanced)
+  local common, at, among, left = common_shape(advanced), place_of(advanced), {}, {}
+  for _, a in ipairs(advanced) do among[a.dim] = true end
+  for d = 0, #sizes - 1 do if not among[d] then left[#left + 1] = sizes[d + 1] end end
+  return joined(joined({unpack(left, 1, at)}, common), {unpack(left, at + 1)}), common, at
+end
+
+-- y, which broadcasts to the part that advanced indices name, with their places in front.
+local function in_order(y, sizes, advanced)
+  local all, common, at = sizes_of(sizes, advanced)
+  y = base.stretched("x[…] = y", y, all)
+  return at > 0 and op "permute"(y, {dims = moved(#all, #common, at, true)}) or y
+end
+
+-- The numbers y as boxes that begin at each of the places and have these dims of their own.
 local function scatter(root, box, advanced, y)
-  local common, at = common_shape(advanced), place_of(advanced)
-  local among, size, step, whole = {}, {}, {}, {}
+  local common, among, size, step = common_shape(advanced), {}, {}, {}
   for _, a in ipairs(advanced) do among[a.dim] = true end
   for d = 0, #box.size - 1 do
     if not among[d] then
       size[#size + 1], step[#step + 1] = box.size[d + 1], box.step[d + 1]
     end
   end
-  for d = 1, at do whole[d] = size[d] end
-  for _, n in ipairs(common) do whole[#whole + 1] = n end
-  for d = at + 1, #size do whole[#whole + 1] = size[d] end
   local places = {}
   for _, a in ipairs(advanced) do
     local way = box.step[a.dim + 1]
     for i, p in ipairs(raw.flat(a.places:expand(common):contiguous())) do places[i] = (places[i]
       or box.at) + math.tointeger(p) * way end
   end
-  if is(y) then
-    y = base.stretched("x[…] = y", y, whole)
-    if at > 0 then y = y:permute(moved(#whole, #common, at, true)) end
-  end
-  raw.put(root, places, size, step, y)
+  raw.put(root, places, size, step, is(y) and in_order(y, box.size, advanced) or y)
+end
+
+-- x with y where the advanced indices say, as a value that gradients flow through: of several numbers for one place
+-- the last stays, and only its gradient is not zero.
+local function scattered(x, advanced, y)
+  local g, shape, sizes, back = arranged(x, advanced), raw.shape(x), {}, {}
+  y = op "reshape"(in_order(y, shape, advanced), {shape = {raw.numel(g.flat), unpack(g.rest)}})
+  local out = op "reshape"(op "permute"(x, {dims = g.order}), {shape = {g.many, unpack(g.rest)}})
+  for i, d in ipairs(g.order) do sizes[i], back[d + 1] = shape[d + 1], i - 1 end
+  return op "permute"(op "reshape"(op "index_copy"(out, y, g.flat), {shape = sizes}), {dims = back})
+end
+
+-- The numbers of what x, which is in no graph that gradients or a module need, has there.
+local function assign_numbers(x, items, y, root, box)
+  local advanced = walk(x, items, setmetatable(box, Box))
+  views.want_single("x[…] = y", box)
+  journal.writes(root)
+  if #advanced > 0 then return scatter(root, box, advanced, y) end
+  raw.put(root, {box.at}, box.size, box.step, is(y) and base.stretched("x[…] = y", y, box.size) or y)
 end
 
 local function assign(x, key, y)
@@ -288,20 +321,20 @@ local function assign(x, key, y)
     fault("x[…] = y: y expects a number or a tensor, got %s%s", options.show(y), type(y) == "table"
       and " (tensor{…} makes one)" or "")
   end
-  if is(y) and raw.requires_grad(y) and graph.grad_mode() then
-    fault("x[…] = y: a gradient flows to y, and in place it would be lost "
-      .. "(y:detach(), or stack, cat, where make a new tensor)")
+  if is(y) then y = y:to(raw.dtype(x))
+  elseif raw.dtype(x) == "int64" then y = y < 0 and math.ceil(y) or math.floor(y)
+  elseif raw.dtype(x) == "bool" then y = y ~= 0 and 1 or 0 end
+  local root, box = views.box(x)
+  local items = items_of(x, key)
+  if views.way("x[…] = y", x, root, is(y) and raw.requires_grad(y)) == "numbers" then
+    return tensor.no_grad(assign_numbers, x, items, y, root, box)
   end
-  local root, box = views.target("x[…] = y", x)
-  setmetatable(box, Box)
-  local advanced = walk(x, items_of(x, key), box)
-  tensor.no_grad(function()
-    if is(y) then y = y:to(raw.dtype(x))
-    elseif raw.dtype(x) == "int64" then y = y < 0 and math.ceil(y) or math.floor(y)
-    elseif raw.dtype(x) == "bool" then y = y ~= 0 and 1 or 0 end
-    if #advanced == 0 and is(y) then y = base.stretched("x[…] = y", y, box.size) end
-    if #advanced > 0 then scatter(root, box, advanced, y) else raw.put(root, {box.at}, box.size, box.step, y) end
-  end)
+  local reader = setmetatable({x = x}, Reader)
+  local advanced = walk(x, items, reader)
+  if not is(y) then y = raw.full({}, y, raw.dtype(x)) end
+  if #advanced > 0 then y = scattered(reader.x, advanced, y)
+  else y = base.stretched("x[…] = y", y, raw.shape(reader.x)) end
+  views.write("x[…] = y", reader.x, y)
 end
 
 -- ---- the metatable ----

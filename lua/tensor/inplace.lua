@@ -1,5 +1,5 @@
---- Functions that end in "_": they change the numbers of a tensor in place. What changes is announced to the journal
--- first.
+--- Functions that end in "_": they change a tensor in place (views.lua says how). What changes is announced to the
+-- journal first.
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
@@ -11,16 +11,15 @@ local docs = require "suture.base.docs"
 -- A value of x's dtype and shape, from a number or a tensor that broadcasts.
 local function fitting(what, x, y)
   if type(y) == "number" then return raw.full(raw.shape(x), y, raw.dtype(x)) end
-  return tensor.no_grad(function()
-    if raw.shape(y) ~= raw.shape(x) then y = base.stretched(what, y, raw.shape(x)) end
-    return y:to(raw.dtype(x))
-  end)
+  if raw.shape(y) ~= raw.shape(x) then y = base.stretched(what, y, raw.shape(x)) end
+  return y:to(raw.dtype(x))
 end
 
 local copy_args, fill_args, zero_alone = arguments("copy_", "src:operand"), arguments("fill_", "value:operand"),
   alone "zero_"
 
---- x:copy_(y): x's numbers become y's, which broadcasts; gradients do not see it.
+--- x:copy_(y): x's numbers become y's, which broadcasts. Gradients flow to y; where x is a leaf that requires one,
+-- they do not see it.
 function T.copy_(x, ...) return views.write("copy_", x, fitting("copy_", x, (copy_args(...)))) end
 
 --- x:fill_(value): all of x's numbers become one.
@@ -28,6 +27,7 @@ function T.fill_(x, ...)
   local value = fill_args(...)
   if is(value) then
     if raw.rank(value) > 0 then fault("fill_: value expects a number or a scalar, got shape %s", raw.shape(value)) end
+    if graph.grad_mode() and raw.requires_grad(value) then return views.write("fill_", x, fitting("fill_", x, value)) end
     value = tonumber(value:item()) or (value:item() and 1 or 0)
   end
   if raw.dtype(x) == "int64" then value = value < 0 and math.ceil(value) or math.floor(value) end
@@ -60,16 +60,31 @@ function T.uniform_(x, ...)
   return redrawn("uniform_", x, "uniform", from, to)
 end
 
+-- Whether a gradient flows to any of these operands, or to one in a table of options.
+local function flows(...)
+  for i = 1, select("#", ...) do
+    local v = select(i, ...)
+    if is(v) then
+      if raw.requires_grad(v) then return true end
+    elseif type(v) == "table" then
+      for _, w in pairs(v) do if is(w) and raw.requires_grad(w) then return true end end
+    end
+  end
+  return false
+end
+
 -- name_: x:name(…) takes the place of x's numbers.
 local function in_place(name)
   local f, what = T[name], name .. "_"
   T[what] = function(x, ...)
-    local y = graph.grad_mode() and ...
-    if is(y) and raw.requires_grad(y) then
-      fault("%s: a gradient flows to what comes in, and in place it would be lost (x = x:%s(y), or y:detach(), or no_grad)",
-        what, name)
+    local y
+    local root = views.box(x)
+    if graph.grad_mode() and raw.requires_grad(root) and not graph.op_of(root) then
+      if flows(...) then views.way(what, x, root, true) end
+      y = tensor.no_grad(f, x, ...)
+    else
+      y = f(x, ...)
     end
-    y = tensor.no_grad(f, x, ...)
     if raw.shape(y) ~= raw.shape(x) then
       fault("%s: the result has shape %s and does not fit into %s", what, raw.shape(y), raw.shape(x))
     end
@@ -78,7 +93,8 @@ local function in_place(name)
     end
     return views.write(what, x, y:to(raw.dtype(x)))
   end
-  docs[T[what]] = ("x:%s(…): x:%s(…) in place; gradients do not see it."):format(what, name)
+  docs[T[what]] = ("x:%s(…): x:%s(…) in place. Gradients flow through it; where x is a leaf that requires one, they do "
+    .. "not see it."):format(what, name)
 end
 for _, name in ipairs {"add", "sub", "mul", "div", "pow", "clamp", "neg", "exp", "log", "sqrt", "abs", "relu",
   "sigmoid", "tanh", "floor",

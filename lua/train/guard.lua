@@ -1,13 +1,12 @@
 --- What training may change in a model, and copies of it to go back to.
 local core = require "suture.core"
-local graph, rows = core.graph, core.rows
+local rows = core.rows
 local guard = {}
 
 --- A copy of tensors: save() refreshes it, restore() goes back, tensors() is the copy itself.
 function guard.copy(list)
   local copy = {}
-  for i, t in ipairs(list) do copy[i] = t:clone():detach() end
-  graph.eval(copy)
+  for i, t in ipairs(list) do copy[i] = core.tensor.clone(t) end
   return {
     save = function() rows.copy(copy, list) end,
     restore = function() rows.copy(list, copy) end,

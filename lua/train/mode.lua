@@ -24,8 +24,7 @@ end
 -- and other buffers, gradients, the random generator, the input m knows.
 function mode.kept(m)
   local buffers, copies, grads = {}, {}, {}
-  for b in m:buffers() do buffers[#buffers + 1], copies[#copies + 1] = b, b:clone():detach() end
-  core.graph.eval(copies)
+  for b in m:buffers() do buffers[#buffers + 1], copies[#copies + 1] = b, core.tensor.clone(b) end
   for p in m:parameters() do grads[p] = p.grad or false end
   local seed, input = core.engine.seed(), rawget(m, "_last_input")
   return setmetatable({}, {__close = function()

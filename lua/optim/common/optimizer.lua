@@ -181,7 +181,8 @@ end
 -- A step in tensor operations: all new numbers are computed before any is put in place.
 local function computed_step(kind, g)
   local bits, list = used(kind, g.values)
-  local to, from, moved = {}, {}, raw.prepare(g.memory, bits)
+  local to, values, from, moved = {}, {}, {}, raw.prepare(g.memory, bits)
+  local kept = {} -- {number of a parameter, of a state, tensor}
   tensor.no_grad(function()
     for _, i in ipairs(moved) do
       local p, s, had = g.params[i], {}, {}
@@ -190,21 +191,24 @@ local function computed_step(kind, g)
       end
       for name, t in pairs(had) do s[name] = t end
       local new = kind.step(p:detach(), p.grad, s, g.values, raw.steps(g.memory, i) + 1)
-      local function put(old, what, t)
+      local function fitting(old, what, t)
         if not is(t) or t.shape ~= old.shape then
           fault("%s: its step gave %s for %s of shape %s", kind.where, is(t) and "shape " .. tostring(t.shape) or
             options.show(t), what, old.shape)
         end
-        to[#to + 1], from[#from + 1] = old, t:detach()
+        from[#from + 1] = t:detach()
+        return from[#from]
       end
-      put(p, "the parameter", new)
-      for name, old in pairs(had) do
-        if s[name] ~= old then put(old, name, s[name]) end
+      to[#to + 1], values[#values + 1] = p, fitting(p, "the parameter", new)
+      for k, state in ipairs(kind.states) do
+        local old, t = had[state.name], s[state.name]
+        if old and not rawequal(t, old) then kept[#kept + 1] = {i, k, fitting(old, state.name, t)} end
       end
     end
     core.graph.eval(from)
   end)
-  core.rows.copy(to, from)
+  core.rows.copy(to, values)
+  for _, s in ipairs(kept) do raw.set_state(g.memory, s[1], s[2], s[3]) end
   for _, i in ipairs(moved) do raw.steps(g.memory, i, raw.steps(g.memory, i) + 1) end
 end
 
