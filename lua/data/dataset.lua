@@ -350,4 +350,6 @@ function methods.batch(ds, places)
   return next_batch()
 end
 
+require "suture.base.stray".guard(methods, "ds:", true)
+
 return Dataset

@@ -2,6 +2,7 @@
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
+local signatures = require "suture.nn.signatures"
 local tensor = require "suture.tensor"
 local op, raw = tensor._op, core.tensor
 local is, signature, arguments = raw.is, options.signature, options.arguments
@@ -32,18 +33,18 @@ end
 -- For layers, whose options are checked when they are made.
 function F._conv2d(x, w, b, stride, padding, dilation, groups)
   if padding == "same" then
-    if stride[1] ~= 1 or stride[2] ~= 1 then fault 'conv2d: padding "same" is only for stride 1' end
     x, padding = same_padding(x, {raw.size(w, 2), raw.size(w, 3)}, dilation)
   end
   return op "conv2d"(x, w, b, {stride = stride, padding = padding, dilation = dilation, groups = groups})
 end
 
-local conv_args = signature("conv2d", "bias:tensor=nil stride:pair=1 padding:padding=0 dilation:pair=1 groups:count=1")
+local conv_args = signature("conv2d", "bias:tensor=nil " .. signatures.conv2d)
 
 --- F.conv2d(x, weight[, bias, stride, padding, dilation, groups]): x (N, C, H, W), weight (K, C/groups, R, S).
 -- padding: a number, {h, w}, "same" or "valid".
 function F.conv2d(x, weight, ...)
   local a = conv_args(...)
+  signatures.check_conv2d("conv2d", a)
   return F._conv2d(given("conv2d", "x", x), given("conv2d", "weight", weight), a.bias, a.stride, a.padding, a.dilation,
     a.groups)
 end
@@ -59,26 +60,27 @@ function F.linear(x, weight, bias, ...)
   return op "linear"(x, weight, bias)
 end
 
-local pool_args = signature("max_pool2d",
-  "kernel_size:pair stride:pair=nil padding:pair0=0 dilation:pair=1 ceil_mode:bool=false")
+local function pool_args(what)
+  local read = signature(what, signatures[what])
+  return function(...)
+    local a = read(...)
+    signatures.check_pool(what, a)
+    return a
+  end
+end
+local max_args, avg_args = pool_args "max_pool2d", pool_args "avg_pool2d"
 
 function F._max_pool2d(x, a)
-  return op "max_pool2d"(x, {kernel = a.kernel_size, stride = a.stride or a.kernel_size, padding = a.padding,
-    dilation = a.dilation,
+  return op "max_pool2d"(x, {kernel = a.kernel_size, stride = a.stride, padding = a.padding, dilation = a.dilation,
     ceil_mode = a.ceil_mode})
 end
 
 --- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode]): the greatest in each
 -- window.
-function F.max_pool2d(x, ...) return F._max_pool2d(given("max_pool2d", "x", x), pool_args(...)) end
-
-local avg_args = signature("avg_pool2d",
-  "kernel_size:pair stride:pair=nil padding:pair0=0 ceil_mode:bool=false count_include_pad:bool=true "
-  .. "divisor_override:count=nil")
+function F.max_pool2d(x, ...) return F._max_pool2d(given("max_pool2d", "x", x), max_args(...)) end
 
 function F._avg_pool2d(x, a)
-  return op "avg_pool2d"(x, {kernel = a.kernel_size, stride = a.stride or a.kernel_size, padding = a.padding,
-    ceil_mode = a.ceil_mode,
+  return op "avg_pool2d"(x, {kernel = a.kernel_size, stride = a.stride, padding = a.padding, ceil_mode = a.ceil_mode,
     count_include_pad = a.count_include_pad, divisor_override = a.divisor_override or 0})
 end
 
@@ -86,7 +88,7 @@ end
 -- window.
 function F.avg_pool2d(x, ...) return F._avg_pool2d(given("avg_pool2d", "x", x), avg_args(...)) end
 
-local adaptive_args = signature("adaptive_avg_pool2d", "output_size:size")
+local adaptive_args = signature("adaptive_avg_pool2d", signatures.adaptive_avg_pool2d)
 
 --- F.adaptive_avg_pool2d(x, size): means over windows chosen so that the output is size × size (or {h, w}).
 function F.adaptive_avg_pool2d(x, ...)
@@ -98,7 +100,7 @@ end
 
 -- Functions of x alone. PyTorch's inplace would change x: here it is refused, as nothing is gained by it.
 local function alone(name, f, doc)
-  local read = arguments(name, "inplace:bool=false")
+  local read = arguments(name, signatures.inplace)
   F[name] = function(x, ...)
     given(name, "x", x)
     if select("#", ...) > 0 and read(...) then
@@ -123,7 +125,7 @@ alone("mish", function(x) return x * F.softplus(x):tanh() end, "x · tanh(softpl
 -- arXiv:1606.08415.
 function F.gelu(x, ...) return given("gelu", "x", x):gelu(...) end
 
-local leaky_args, elu_args = arguments("leaky_relu", "negative_slope:num=0.01"), arguments("elu", "alpha:num=1")
+local leaky_args, elu_args = arguments("leaky_relu", signatures.leaky_relu), arguments("elu", signatures.elu)
 
 --- F.leaky_relu(x[, negative_slope (0.01)]): x where it is positive, negative_slope · x elsewhere.
 function F.leaky_relu(x, ...) return op "leaky_relu"(given("leaky_relu", "x", x), {slope = leaky_args(...)}) end
@@ -140,8 +142,9 @@ function F.softmax(x, ...) return given("softmax", "x", x):softmax(...) end
 --- F.log_softmax(x[, dim (-1)]): the logarithm of softmax.
 function F.log_softmax(x, ...) return given("log_softmax", "x", x):log_softmax(...) end
 
-local dropout_args = signature("dropout", "p:prob=0.5 training:bool=true")
-local dropout2d_args = signature("dropout2d", "p:prob=0.5 training:bool=true")
+local training = " training:bool=true"
+local dropout_args = signature("dropout", signatures.dropout .. training)
+local dropout2d_args = signature("dropout2d", signatures.dropout .. training)
 
 --- F.dropout(x[, p (0.5), training (true)]): each element dropped with probability p, the others divided by 1 - p.
 function F.dropout(x, ...)
@@ -159,14 +162,7 @@ function F.dropout2d(x, ...)
   return op "dropout_channels"(x, {p = a.p})
 end
 
-local depth_args = signature("stochastic_depth", "p:prob mode:row|batch training:bool=true")
-
-function F._stochastic_depth_mode(what, mode)
-  if mode ~= "row" and mode ~= "batch" then
-    fault('%s: mode is "row" (each sample alone) or "batch" (all together), got %s', what, options.show(mode))
-  end
-  return mode
-end
+local depth_args = signature("stochastic_depth", signatures.stochastic_depth .. training)
 
 --- F.stochastic_depth(x, p, mode[, training (true)]): x (N, …) dropped whole with probability p, else divided by 1 - p;
 -- mode "row": each sample alone, "batch": all together. Huang et al. 2016, arXiv:1603.09382; as
@@ -208,7 +204,7 @@ end
 
 local bn_args = signature("batch_norm",
   "running_mean:tensor=nil running_var:tensor=nil weight:tensor=nil bias:tensor=nil training:bool=false "
-  .. "momentum:num=0.1 eps:num=1e-5")
+  .. "momentum:num=0.1 " .. signatures.eps)
 
 --- F.batch_norm(x, running_mean, running_var[, weight, bias, training (false), momentum (0.1), eps (1e-5)]): over all
 -- but dimension 1. In training with the batch's own statistics, which the running ones then follow.
@@ -231,7 +227,8 @@ function F._layer_norm(x, shape, weight, bias, eps)
   return op "layer_norm"(x, weight, bias, {dims = n, eps = eps})
 end
 
-local ln_args = signature("layer_norm", "normalized_shape:sizes weight:tensor=nil bias:tensor=nil eps:num=1e-5")
+local ln_args = signature("layer_norm",
+  signatures.normalized_shape .. " weight:tensor=nil bias:tensor=nil " .. signatures.eps)
 
 --- F.layer_norm(x, normalized_shape[, weight, bias, eps (1e-5)]): over the last dimensions, whose sizes
 -- normalized_shape names (a number: the last one); each row by its own mean and variance. Ba, Kiros & Hinton 2016,
@@ -255,7 +252,8 @@ function F._group_norm(x, groups, weight, bias, eps)
   return bias and y + bias:reshape(table.unpack(place)) or y
 end
 
-local gn_args = signature("group_norm", "num_groups:count weight:tensor=nil bias:tensor=nil eps:num=1e-5")
+local gn_args = signature("group_norm",
+  signatures.num_groups .. " weight:tensor=nil bias:tensor=nil " .. signatures.eps)
 
 --- F.group_norm(x, num_groups[, weight, bias, eps (1e-5)]): x (N, C, …); the channels of each group are normalised
 -- together, by their own mean and variance in each sample. Wu & He 2018, arXiv:1803.08494.
@@ -335,4 +333,4 @@ end
 
 require "suture.nn.losses"(F)
 
-return F
+return require "suture.base.stray".guard(F)

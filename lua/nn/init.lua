@@ -23,6 +23,11 @@ nn.is_module = Module.is_module
 -- the norm before. nn.utils.parameters_to_number(parameters): how many numbers they hold.
 nn.utils = require "suture.nn.utils"
 
+local stray = require "suture.base.stray"
+stray.guard(nn)
+stray.guard(nn.init)
+stray.guard(nn.utils)
+
 package.loaded["suture.nn"] = nn
 require("suture.base.upper").nn()
 

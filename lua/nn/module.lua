@@ -6,6 +6,7 @@ local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
+local stray = require "suture.base.stray"
 local trace = require "suture.nn.trace"
 local raw = core.tensor
 local is = raw.is
@@ -139,6 +140,8 @@ local function new(cls, ...)
   local m = setmetatable({_training = true, _frozen = false, _args = table.pack(...)}, cls)
   for _, store in ipairs(stores) do rawset(m, store, {}) end
   local init = cls.init
+  local most = not init and 1 or stray.most(init)
+  if most and select("#", ...) >= most then stray.refuse(cls.__name, most - 1, ...) end
   if init then
     if making then init(m, ...) else outermost(init, m, ...) end
   end
@@ -404,7 +407,8 @@ function Module._relist(m, names, children)
   end)
 end
 
-function Module.forward(m)
+function Module.forward(m, ...)
+  local _ = ...
   fault("%s has no forward: write `function %s:forward(x) … end`", getmetatable(m).__name, getmetatable(m).__name)
 end
 

@@ -290,4 +290,4 @@ end
 -- The text is the `---` comment above its definition; your own functions are read too.
 function help.help(x) print((help.text(x))) end
 
-return help
+return require "suture.base.stray".guard(help)

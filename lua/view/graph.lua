@@ -181,4 +181,6 @@ function Graph.__len(g) return #g.nodes end
 --- g:save(PATH): writes the graph as the ending says: .json (for scripts), .dot (Graphviz), .svg, .html or .txt.
 function Graph.save(g, path) return require("suture.view.export")(g, path) end
 
+require "suture.base.stray".guard(Graph, "graph:", true)
+
 return graph

@@ -40,6 +40,7 @@ local glob = require "suture.base.glob"
 local journal = require "suture.base.journal"
 local make = require "suture.zoo.common.make"
 local ordered = require "suture.base.ordered"
+local stray = require "suture.base.stray"
 local text = require "suture.base.text"
 
 local zoo = {}
@@ -57,7 +58,7 @@ The model knows m.preprocess, m.input_shape, m.classes where published.
 
 local function offer(name)
   local function model(opts) return journal.aside(make.model, name, opts) end
-  zoo[name], docs[model] = model, DOC:format(name) .. (catalogue.about(name) or "")
+  zoo[name], docs[model] = stray.checked(model, "zoo." .. name), DOC:format(name) .. (catalogue.about(name) or "")
 end
 
 -- Registers a family of models that is not a file of this folder, as described at the head of this file.
@@ -164,6 +165,7 @@ end
 -- belongs to, nil for other classes; and the class back from both names, nil when there is none.
 zoo.has, zoo._family_of, zoo._part = catalogue.has, catalogue.owner, catalogue.part
 
+stray.guard(zoo, "zoo.")
 for _, name in ipairs(catalogue.names()) do offer(name) end
 
 return setmetatable(zoo, {__index = function(_, name) catalogue.missing(name) end})

@@ -2,6 +2,7 @@
 local F = require "suture.nn.functional"
 local fault = require "suture.base.fault"
 local layer = require "suture.nn.layer"
+local signatures = require "suture.nn.signatures"
 local pair, reset = layer.pair, layer.reset_uniform
 
 local layers = {}
@@ -14,8 +15,9 @@ declare "Conv2d" {
   doc = [[nn.Conv2d(in_channels, out_channels, kernel_size[, stride, padding, dilation, groups, bias, padding_mode]).
 kernel_size, stride, padding, dilation: a number or {h, w}; padding also "same" or "valid"; groups = in_channels is
 depthwise.]],
-  fields = "in_channels:count out_channels:count kernel_size:pair stride:pair=1 padding:padding=0 dilation:pair=1 "
-    .. "groups:count=1 bias:bool=true padding_mode:str=zeros",
+  onnx = "Conv",
+  fields = "in_channels:count out_channels:count kernel_size:pair " .. signatures.conv2d
+    .. " bias:bool=true padding_mode:str=zeros",
   told = {bias = "bias"},
   check = function(f)
     if f.in_channels % f.groups ~= 0 or f.out_channels % f.groups ~= 0 then
@@ -24,9 +26,7 @@ depthwise.]],
     if f.padding_mode ~= "zeros" then
       fault('Conv2d: padding_mode "zeros" is the one there is, got %q (F.pad before it does others)', f.padding_mode)
     end
-    if f.padding == "same" and (f.stride[1] ~= 1 or f.stride[2] ~= 1) then
-      fault 'Conv2d: padding "same" is only for stride 1'
-    end
+    signatures.check_conv2d("Conv2d", f)
   end,
   parameters = function(f)
     return {{"weight", {f.out_channels, f.in_channels // f.groups, f.kernel_size[1], f.kernel_size[2]}},
@@ -66,6 +66,7 @@ depthwise.]],
 
 declare "Linear" {
   doc = "nn.Linear(in_features, out_features[, bias]): y = x wᵀ + b, over the last dimension.",
+  onnx = "Gemm",
   fields = "in_features:count out_features:count bias:bool=true",
   told = {bias = "bias"},
   parameters = function(f)
