@@ -116,11 +116,13 @@ end
 
 -- ---- making ----
 
---- nn.Parameter(tensor[, requires_grad]): a tensor that a module registers as its parameter when it is assigned.
-function Module.Parameter(t, requires_grad)
-  if not is(t) then fault("Parameter: expects a tensor, got %s", shown(t)) end
+local parameter_args = options.arguments("Parameter", "data:tensor requires_grad:bool=true")
+
+--- nn.Parameter(tensor[, requires_grad (true)]): a tensor that a module registers as its parameter when it is assigned.
+function Module.Parameter(...)
+  local t, requires_grad = parameter_args(...)
   if not raw.is_leaf(t) then t = t:detach() end
-  t.requires_grad = requires_grad ~= false
+  t.requires_grad = requires_grad
   parameters[t] = true
   return t
 end

@@ -168,7 +168,7 @@ end
 local function plain(m, ...)
   local forward = forward_of(m)
   local most = stray.most(forward)
-  if most and select("#", ...) >= most then stray.refuse(class_name(m) .. "'s forward", most - 1, ...) end
+  if most and select("#", ...) >= most then stray.refuse(class_name(m) .. ":forward", most - 1, ...) end
   if rawget(m, "_cut") then return until_cut(m, ...) end
   return forward(m, ...)
 end

@@ -111,6 +111,7 @@ end
 --- g:text([width]): the graph as lines of text for a terminal of so many columns (default: this one).
 function Graph.text(g, width)
   width = width or text.width()
+  if type(width) ~= "number" then fault("text: width expects a number of columns, got %s", options.show(width)) end
   local frozen, functional = false, false
   local by = {}
   for i, n in ipairs(g.drawn) do

@@ -36,6 +36,7 @@
 --     and falls (0.95), what is left of the loss after an epoch; also = {architectures tested besides the smallest};
 --     parity = {…}: see tests/parity/zoo.py.
 local catalogue = require "suture.zoo.common.catalogue"
+local fault = require "suture.base.fault"
 local glob = require "suture.base.glob"
 local journal = require "suture.base.journal"
 local make = require "suture.zoo.common.make"
@@ -143,6 +144,11 @@ end
 --- zoo.recognise(shapes): from the names and shapes of a checkpoint's tensors, the architecture's name and the options
 -- that they tell, or nil. Files that lack a few tensors, or have a few more or in other shapes, are recognised too.
 function zoo.recognise(shapes)
+  for name, shape in pairs(type(shapes) == "table" and shapes or {false}) do
+    if type(name) ~= "string" or type(shape) ~= "table" then
+      fault("zoo.recognise: expects a table of names and shapes, as {[\"fc.weight\"] = {10, 512}}")
+    end
+  end
   local plan, told = require "suture.zoo.common.recognise"(shapes)
   if plan then return plan.name, told end
 end
