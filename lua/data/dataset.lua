@@ -160,9 +160,10 @@ end
 
 --- How many samples each class has, in the order of `ds.classes`.
 function methods.counts(ds)
-  local counts = {}
+  local counts, labels = {}, ds:labels()
+  if not labels then fault("ds:counts: the targets of %s are no class numbers", ds.where) end
   for i = 1, #ds.classes do counts[i] = 0 end
-  for _, k in ipairs(ds:labels() or {}) do counts[k + 1] = (counts[k + 1] or 0) + 1 end
+  for _, k in ipairs(labels) do counts[k + 1] = (counts[k + 1] or 0) + 1 end
   return counts
 end
 

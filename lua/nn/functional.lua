@@ -15,6 +15,17 @@ local function given(what, name, x)
   return x
 end
 
+-- Convolution of the Conv2d layer with these fields, padded with x's own numbers.
+function F._conv2d_padded(x, w, b, f)
+  local pads = {}
+  for i = 1, 2 do
+    local total = f.padding == "same" and f.dilation[i] * (f.kernel_size[i] - 1)
+    local before = total and total // 2 or f.padding[i]
+    pads[5 - 2 * i], pads[6 - 2 * i] = before, total and total - before or before
+  end
+  return F._conv2d(F.pad(x, pads, f.padding_mode), w, b, f.stride, {0, 0}, f.dilation, f.groups)
+end
+
 -- The padding of "same": stride 1, the longer half behind, as PyTorch.
 local function same_padding(x, kernel, dilation)
   local pads, uneven = {}, false
@@ -177,19 +188,54 @@ end
 --- F.flatten(x[, start_dim (0), end_dim (-1)]): these dimensions and those between made one.
 function F.flatten(x, ...) return given("flatten", "x", x):flatten(...) end
 
-local pad_args = arguments("pad", "pad:ints mode:str=constant value:num=0")
+local pad_args = arguments("pad", "pad:ints mode:" .. signatures.pads .. "|constant=constant value:num=nil")
+
+-- Where the numbers of a padded dimension of length n come from.
+local sources = {
+  replicate = function(i, n) return math.max(0, math.min(n - 1, i)) end,
+  circular = function(i, n, before, behind) -- of what is left when negative padding has cut
+    local first = math.max(-before, 0)
+    return first + (i - first) % (n - first + math.min(behind, 0))
+  end,
+  reflect = function(i, n)
+    i = math.abs(i)
+    return i < n and i or 2 * (n - 1) - i
+  end,
+}
+
+-- Padding with x's own numbers, a dimension at a time.
+local function own_pad(x, pads, mode)
+  local rank, dims = raw.rank(x), #pads // 2
+  if dims > 3 or dims > 0 and rank ~= dims + 1 and rank ~= dims + 2 then
+    fault("pad: mode %q takes a pair for each of the last 1, 2 or 3 dimensions, and there are one or two before them, "
+      .. "got %d pair%s for shape %s", mode, dims, dims == 1 and "" or "s", raw.shape(x))
+  end
+  for k = 1, dims do
+    local d, before, behind = rank - k, pads[2 * k - 1], pads[2 * k]
+    local n, index = raw.size(x, d), {}
+    local most = mode == "reflect" and n - 1 or mode == "circular" and n or math.huge
+    if before > most or behind > most or n == 0 or n + before + behind < 1 then
+      fault("pad: {%d, %d} is too much for dimension %d of shape %s in mode %q", before, behind, d, raw.shape(x), mode)
+    end
+    for i = -before, n + behind - 1 do index[#index + 1] = sources[mode](i, n, before, behind) end
+    x = op "index_select"(x, raw.from_list({#index}, index, "int64"), {dim = d})
+  end
+  return x
+end
 
 --- F.pad(x, {left, right, top, bottom, …}[, mode ("constant"), value (0)]): that value around the last dimensions, the
--- last one first; negative numbers cut off.
+-- last one first; negative numbers cut off. mode: "reflect" (x mirrored at its ends), "replicate" (its outermost
+-- numbers) or "circular" (from the other end) take no value.
 function F.pad(x, ...)
   given("pad", "x", x)
   local pads, mode, value = pad_args(...)
-  if mode ~= "constant" then fault('pad: mode "constant" is the one there is, got %q', mode) end
   if #pads % 2 ~= 0 or #pads > 2 * x:dim() then
     fault("pad: expects {left, right, top, bottom, …}, at most a pair per dimension of %s, got %s", x.shape,
       options.show(pads))
   end
-  return op "pad"(x, {pad = pads, value = value})
+  if mode == "constant" then return op "pad"(x, {pad = pads, value = value or 0}) end
+  if value then fault("pad: mode %q takes no value", mode) end
+  return own_pad(x, pads, mode)
 end
 
 -- ---- normalisation ----

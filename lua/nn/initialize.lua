@@ -104,7 +104,7 @@ init.uniform_ = filler("uniform_", "a:finite=0 b:finite=1", function(t, a, b)
 end)
 
 --- nn.init.constant_(t, value): all elements equal.
-init.constant_ = filler("constant_", "val:num", fill)
+init.constant_ = filler("constant_", "val:num", function(t, v) return fill(t, v) end)
 
 --- nn.init.zeros_(t): all elements 0.
 init.zeros_ = filler("zeros_", "", function(t) return fill(t, 0) end)

@@ -2,11 +2,13 @@
 -- order; names are the checkpoint's. Children of Sequential and ModuleList count from 0.
 local core = require "suture.core"
 local class = require "suture.base.class"
+local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
 local stray = require "suture.base.stray"
+local suggest = require "suture.base.suggest"
 local trace = require "suture.nn.trace"
 local raw = core.tensor
 local is = raw.is
@@ -171,6 +173,23 @@ end
 
 -- ---- fields ----
 
+-- A name that m does not have and that is nearly one it has is a slip, and an error; but not where a forward or the
+-- library asks, nor where the numbers in both are all that differs (m["layer" .. i] until there are no more): nil.
+local function missing(m, key)
+  if type(key) ~= "string" or key:sub(1, 1) == "_" or trace.running() or not rawget(m, "_born") then return nil end
+  local names, declared = {}, getmetatable(m)._declared
+  for _, store in ipairs {"_children", "_params", "_buffers", "_fields"} do
+    for name in next, rawget(m, store) do names[name] = true end
+  end
+  for _, name in ipairs(declared and declared.spec.names or {}) do names[name] = true end
+  if names[key] then return nil end -- a field that is nil
+  local near = suggest.nearest(key, names)
+  if not near or near:gsub("%d+", "") == key:gsub("%d+", "") then return nil end
+  local asks = debug.getinfo(3, "S")
+  if not asks or asks.what == "C" or embedded.path(asks.source) then return nil end
+  fault("no field '%s' in %s: did you mean %s?", key, getmetatable(m).__name, near)
+end
+
 function Module.__index(m, key)
   local v = rawget(m, "_children")[key]
   if v ~= nil then return v end
@@ -188,7 +207,9 @@ function Module.__index(m, key)
   v = cls[key]
   if v ~= nil then return v end
   if type(key) == "number" then return cls._child_at(m, key) end
-  return cls._declared and cls._declared.told(m, key)
+  v = cls._declared and cls._declared.told(m, key)
+  if v == nil then v = missing(m, key) end
+  return v
 end
 
 local function drop(names, name)
@@ -335,6 +356,10 @@ local function assign(m, key, v)
   if is(v) then
     if parameters[v] and type(Module[key]) == "function" then want_name("a parameter", key) end
     if parameters[v] then return put(m, "_pnames", "_params", key, v) end
+    if m._params[key] and raw.requires_grad(v) and not raw.is_leaf(v) then
+      fault("%s.%s: a parameter has no history, and the gradient of what this value was computed from would be lost: "
+        .. "compute it in a forward, or m.%s = nn.Parameter(value)", cls.__name, key, key)
+    end
     if m._params[key] then return put(m, "_pnames", "_params", key, Module.Parameter(v, m._params[key].requires_grad)) end
     if m._buffers[key] then return put(m, "_bnames", "_buffers", key, v) end
   end

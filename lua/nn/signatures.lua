@@ -24,6 +24,7 @@ local signatures = {
   beta = "beta:rate=1.0",
   pos_weight = "pos_weight:tensor=nil",
   inplace = "inplace:bool=false",
+  pads = "reflect|replicate|circular", -- the ways to pad with one's own numbers
 }
 
 --- Padding as long as the input only where nothing is left out. what: who asks; f: fields by name.
