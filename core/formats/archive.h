@@ -69,4 +69,9 @@ const char *archive_meta(const Archive *a, const char *key);
  * doubles are rounded to the nearest float32. False when the file's compressed part is damaged or the host wants to
  * stop. */
 bool archive_read(Archive *a, const ArchiveEntry *entry, Layout to, float *out, Err *e);
+
+/* Whether the entry's type holds whole numbers that float32 rounds; and those numbers as int64, exactly (uint64 beyond
+ * 2^63 wraps around), as above. */
+bool archive_is_whole(const ArchiveEntry *entry);
+bool archive_read_whole(Archive *a, const ArchiveEntry *entry, Layout to, int64_t *out, Err *e);
 #endif

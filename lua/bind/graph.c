@@ -138,6 +138,12 @@ static bool takes(const Op *op, const Node *x, Err *e) {
   return err_set(e, "expects float32 numbers, got %s (x:float() makes them so)", x->dtype == DTYPE_I64 ? "int64" : "bool");
 }
 
+static bool any_whole(Node *const *in, int n_in) {
+  for (int i = 0; i < n_in; i++)
+    if (in[i] && in[i]->dtype == DTYPE_I64 && in[i]->value) return true;
+  return false;
+}
+
 /* Calls f with inputs at 1 … n_in (nil: absent) and options at n_in + 1. */
 static int call(lua_State *L, const Fn *f) {
   Node *in[MAX_IN] = {0};
@@ -162,6 +168,10 @@ static int call(lua_State *L, const Fn *f) {
   if (!takes(f->op, in[0], &e)) return raise_build(L, f->op, in[0], &e);
   for (int i = 0; i < n_in; i++) /* a running statistic that a step nobody looked at is still to move */
     if (in[i] && in[i]->waits && !graph_settle(&e)) return bind_raise(L, &e);
+  if (any_whole(in, n_in) && bind_whole_call(L, slot, f->op, attr, n_in, in, result_dtype(f->op, in, n_in, f->op->dtype))) {
+    bind_made_tensor(L);
+    return 1;
+  }
   builder_begin(&b, &e);
   *slot = node_ref(build(&b, f->op, attr, n_in, in));
   builder_end(&b);

@@ -40,6 +40,10 @@ bool bind_as_leaf(lua_State *L, int i);
 /* Whether the tensor at i is a view: it changes in place with what it is a part of. */
 bool bind_is_part(lua_State *L, int i);
 
+/* For operations on whole numbers: where float32 would round them, computes op exactly into slot, or raises where op does not
+ * do that; false where it is as good, or result is DTYPE_F32. */
+bool bind_whole_call(lua_State *L, Node **slot, const Op *op, const double *attr, int n_in, Node *const *in, DType result);
+
 /* A shape from the arguments at i: numbers up to the top of the stack, or one table of numbers. */
 Shape bind_check_shape(lua_State *L, int i);
 /* Pushes a shape: a table {N, C, H, W} that prints as (N, C, H, W). */

@@ -1,6 +1,6 @@
 -- Declared layers: what is printed, saved, undone and run is one state.
 local suture = require "suture"
-local nn, zoo = suture.nn, suture.zoo
+local nn, zoo, F = suture.nn, suture.zoo, suture.F
 local undo = require "suture.model.undo"
 
 local function fails(what, f, ...)
