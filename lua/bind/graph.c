@@ -108,7 +108,7 @@ static void read_attrs(lua_State *L, const Fn *f, int i, double *attr) {
 
 /* What a result is shown as: whole numbers stay whole through these operations, as in PyTorch. */
 static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) {
-  static const char *const moves = " reshape permute slice concat expand flip index_select layout ";
+  static const char *const moves = " reshape permute slice concat expand flip roll index_select layout ";
   static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow matmul ";
   if (usual != DTYPE_F32) return usual;
   char name[64];

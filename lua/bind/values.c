@@ -247,7 +247,7 @@ static int tensor_random(lua_State *L) {
 static void push_number(lua_State *L, const Tensor *t, int64_t at, DType dtype) {
   float v = t->data[at];
   if (dtype == DTYPE_BOOL) lua_pushboolean(L, v != 0);
-  else if (dtype == DTYPE_I64 && (t->whole || fabsf(v) < 0x1p63f)) lua_pushinteger(L, whole_at(t, at));
+  else if (dtype == DTYPE_I64 && (t->whole || (v >= -0x1p63f && v < 0x1p63f))) lua_pushinteger(L, whole_at(t, at));
   else lua_pushnumber(L, v);
 }
 

@@ -66,7 +66,7 @@ static Tensor *moved(const Op *op, const double *attr, int n_in, Node *const *in
 }
 
 bool bind_whole_call(lua_State *L, Node **slot, const Op *op, const double *attr, int n_in, Node *const *in, DType result) {
-  static const char *const movers = " reshape permute slice concat expand flip index_select layout where ";
+  static const char *const movers = " reshape permute slice concat expand flip roll index_select layout where ";
   bool any = false, moves[MAX_IN] = {0};
   for (int i = 0; i < n_in; i++) any = any || (in[i] && in[i]->value && in[i]->value->whole);
   WholeOp exact = whole_op(op->name);
@@ -103,14 +103,20 @@ static bool is_whole_operand(lua_State *L, int i) {
   return n && n->dtype != DTYPE_F32 && n->value;
 }
 
-/* divide(a, b, "floor"|"trunc"|"rest") → whole numbers divided exactly; nil where float32 is as good, or they are not whole,
- * or not computed yet. */
+static bool has_zero(const Tensor *t) {
+  for (int64_t i = 0; i < t->count; i++)
+    if (t->data[i] == 0) return true;
+  return false;
+}
+
+/* divide(a, b, "floor"|"trunc"|"rest") → whole numbers divided exactly, with an error where one is divided by 0; nil where
+ * float32 is as good, or they are not whole, or not computed yet. */
 static int whole_divide(lua_State *L) {
   static const char *const names[] = {"floor", "trunc", "rest", NULL};
   WholeOp op = WHOLE_FLOOR + (WholeOp)luaL_checkoption(L, 3, NULL, names);
   if (!is_whole_operand(L, 1) || !is_whole_operand(L, 2)) return 0;
   Tensor *a = bind_to_tensor(L, 1)->value, *b = bind_to_tensor(L, 2)->value;
-  if (!whole_matters(op, a, b)) return 0;
+  if (!whole_matters(op, a, b) && !has_zero(b)) return 0;
   Err e;
   Node **slot = bind_new_tensor(L);
   if (!put(slot, whole_compute(op, a, b, &e), &e)) return bind_raise(L, &e);
