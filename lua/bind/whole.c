@@ -77,7 +77,8 @@ bool bind_whole_call(lua_State *L, Node **slot, const Op *op, const double *attr
     Node *n = in[i];
     if (n && !n->value && !graph_eval(&n, 1, &e)) bind_raise(L, &e);
   }
-  if (exact != WHOLE_NONE && known_whole(in, n_in)) {
+  if (exact != WHOLE_NONE && !known_whole(in, n_in)) return false; /* beside float32 numbers they are such themselves */
+  if (exact != WHOLE_NONE) {
     const Tensor *b = n_in > 1 ? in[1]->value : NULL;
     if (!whole_matters(exact, in[0]->value, b)) return false;
     if (put(slot, whole_compute(exact, in[0]->value, b, &e), &e)) return true;

@@ -206,10 +206,6 @@ local sources = {
 -- Padding with x's own numbers, a dimension at a time.
 local function own_pad(x, pads, mode)
   local rank, dims = raw.rank(x), #pads // 2
-  if dims > 3 or dims > 0 and rank ~= dims + 1 and rank ~= dims + 2 then
-    fault("pad: mode %q takes a pair for each of the last 1, 2 or 3 dimensions, and there are one or two before them, "
-      .. "got %d pair%s for shape %s", mode, dims, dims == 1 and "" or "s", raw.shape(x))
-  end
   for k = 1, dims do
     local d, before, behind = rank - k, pads[2 * k - 1], pads[2 * k]
     local n, index = raw.size(x, d), {}

@@ -137,6 +137,7 @@ local norm_args = arguments("norm", "p:any=2 dim:dims=nil keepdim:bool=false dty
 function T.norm(x, ...)
   local p, dims, keepdim = norm_args(...)
   if p == "fro" then p = 2 end
+  if math.type(p) == "integer" then p = p + 0.0 end
   if type(p) ~= "number" or p ~= p then
     fault('norm: p expects a number, math.huge or "fro", got %s', options.show(p))
   end
