@@ -71,23 +71,31 @@ function F.linear(x, weight, bias, ...)
   return op "linear"(x, weight, bias)
 end
 
-local function pool_args(what)
-  local read = signature(what, signatures[what])
+local function pool_args(what, text)
+  local read = signature(what, text)
   return function(...)
     local a = read(...)
     signatures.check_pool(what, a)
     return a
   end
 end
-local max_args, avg_args = pool_args "max_pool2d", pool_args "avg_pool2d"
+local max_args = pool_args("max_pool2d",
+  signatures.max_pool2d .. " " .. signatures.ceil_mode .. " " .. signatures.return_indices)
+local avg_args = pool_args("avg_pool2d", signatures.avg_pool2d)
+local PLACES = 1 << 24 -- of a map; more are not told apart in float32
 
 function F._max_pool2d(x, a)
-  return op "max_pool2d"(x, {kernel = a.kernel_size, stride = a.stride, padding = a.padding, dilation = a.dilation,
-    ceil_mode = a.ceil_mode})
+  local attrs = {kernel = a.kernel_size, stride = a.stride, padding = a.padding, dilation = a.dilation,
+    ceil_mode = a.ceil_mode}
+  if not a.return_indices then return op "max_pool2d"(x, attrs) end
+  if raw.rank(x) == 4 and raw.size(x, 2) * raw.size(x, 3) > PLACES then
+    fault("max_pool2d: return_indices counts up to %d places of a map, got %s", PLACES, raw.shape(x))
+  end
+  return op "max_pool2d"(x, attrs), op "max_pool2d_index"(x, attrs)
 end
 
---- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode]): the greatest in each
--- window.
+--- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode, return_indices (false)]): the
+-- greatest in each window of x (N, C, H, W). return_indices: also where they are, as h · W + w of their map (int64).
 function F.max_pool2d(x, ...) return F._max_pool2d(given("max_pool2d", "x", x), max_args(...)) end
 
 function F._avg_pool2d(x, a)

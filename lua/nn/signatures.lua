@@ -5,7 +5,9 @@ local fault = require "suture.base.fault"
 
 local signatures = {
   conv2d = "stride:pair=1 padding:padding=0 dilation:pair=1 groups:count=1",
-  max_pool2d = "kernel_size:pair stride:pair=nil padding:pair0=0 dilation:pair=1 ceil_mode:bool=false",
+  max_pool2d = "kernel_size:pair stride:pair=nil padding:pair0=0 dilation:pair=1",
+  ceil_mode = "ceil_mode:bool=false",
+  return_indices = "return_indices:bool=false", -- behind ceil_mode in F, before it in nn: PyTorch's own order
   avg_pool2d = "kernel_size:pair stride:pair=nil padding:pair0=0 ceil_mode:bool=false count_include_pad:bool=true "
     .. "divisor_override:count=nil",
   adaptive_avg_pool2d = "output_size:size",

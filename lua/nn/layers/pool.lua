@@ -28,6 +28,7 @@ local function pool(name, onnx, f, fields, doc, torch)
       if self.dilation and pair(self.dilation) ~= "1" then s = s .. ", dilation " .. pair(self.dilation) end
       if self.count_include_pad == false then s = s .. ", padding not counted" end
       if self.divisor_override then s = s .. ", divided by " .. self.divisor_override end
+      if self.return_indices then s = s .. ", with indices" end
       return s .. (self.ceil_mode and ", ceil" or "")
     end,
     torch = torch,
@@ -35,8 +36,10 @@ local function pool(name, onnx, f, fields, doc, torch)
   }
 end
 
-pool("MaxPool2d", "MaxPool", F._max_pool2d, signatures.max_pool2d,
-  "nn.MaxPool2d(kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode]): the greatest in each window.",
+pool("MaxPool2d", "MaxPool", F._max_pool2d,
+  signatures.max_pool2d .. " " .. signatures.return_indices .. " " .. signatures.ceil_mode,
+  "nn.MaxPool2d(kernel_size[, stride (the kernel's size), padding, dilation, return_indices (false), ceil_mode]): the "
+    .. "greatest in each window; with return_indices also where they are, as F.max_pool2d.",
   function(self)
     local f = self._fields
     return ("kernel_size=%s, stride=%s, padding=%s, dilation=%s, ceil_mode=%s"):format(one(f.kernel_size),
