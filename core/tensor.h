@@ -22,7 +22,8 @@ typedef struct Shape {
 
 typedef enum Layout { ROW_MAJOR, CHANNELS_LAST } Layout;
 
-/* The type a tensor is shown and saved as. Numbers are computed and stored in float32 whatever it says. */
+/* The type a tensor is shown and saved as. Numbers are computed and stored in float32 whatever it says; whole numbers that
+ * this would round are kept beside (whole.h). */
 typedef enum DType { DTYPE_F32, DTYPE_I64, DTYPE_BOOL } DType;
 
 typedef struct Form Form;

@@ -65,8 +65,8 @@ const ArchiveEntry *archive_find(const Archive *a, const char *name);
 const char *archive_meta(const Archive *a, const char *key);
 
 /* Writes the entry's numbers to `out` (shape_count(&entry->shape) floats) as float32, dense, in the layout `to`
- * (CHANNELS_LAST only for rank 4), whatever type, byte order and strides the file has. Integers beyond 2^24 and
- * doubles are rounded to the nearest float32. False when the file's compressed part is damaged or the host wants to
+ * (CHANNELS_LAST only for rank 4), whatever type, byte order and strides the file has. Integers beyond 2^24
+ * (archive_read_whole has them exactly) and doubles are rounded to the nearest float32. False when the file's compressed part is damaged or the host wants to
  * stop. */
 bool archive_read(Archive *a, const ArchiveEntry *entry, Layout to, float *out, Err *e);
 

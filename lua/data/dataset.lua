@@ -139,9 +139,9 @@ local function whole_of(where, name, v, least) return options.whole(where, name,
 --- The class index of each sample, an array: `ds:labels()[1]` is that of `ds[0]`.
 function methods.labels(ds) return ds.source.labels(ds.index) end
 
---- ds:class_name(y): the name of a class by its number, which counts from 0: ds.classes[y + 1], for ds.classes is a list
--- of Lua's and counts from 1. y: a whole number or a tensor of one; of a tensor of several, as batches give it, a list
--- of names.
+--- ds:class_name(y): the name of a class by its number, which counts from 0: ds.classes[y + 1], for ds.classes is a
+-- list of Lua's and counts from 1. y: a whole number or a tensor of one; of a tensor of several, as batches give it, a
+-- list of names.
 function methods.class_name(ds, y)
   if core.tensor.is(y) and y:numel() ~= 1 then
     local names = {}

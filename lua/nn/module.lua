@@ -342,6 +342,14 @@ local function put_field(m, key, v)
   if rawget(m, "_born") then m._edited[key] = true end
 end
 
+-- The gradient of what a value was computed from ends at a parameter, as PyTorch says too.
+local function want_no_history(m, key, v)
+  if is(v) and raw.requires_grad(v) and not raw.is_leaf(v) then
+    fault("%s.%s: a parameter has no history, and the gradient of what this value was computed from would be lost: "
+      .. "compute it in a forward, or m.%s = nn.Parameter(value)", getmetatable(m).__name, key, key)
+  end
+end
+
 local function assign(m, key, v)
   local cls = getmetatable(m)
   if type(key) == "number" then return at_place(m, key, v) end
@@ -356,11 +364,10 @@ local function assign(m, key, v)
   if is(v) then
     if parameters[v] and type(Module[key]) == "function" then want_name("a parameter", key) end
     if parameters[v] then return put(m, "_pnames", "_params", key, v) end
-    if m._params[key] and raw.requires_grad(v) and not raw.is_leaf(v) then
-      fault("%s.%s: a parameter has no history, and the gradient of what this value was computed from would be lost: "
-        .. "compute it in a forward, or m.%s = nn.Parameter(value)", cls.__name, key, key)
+    if m._params[key] then
+      want_no_history(m, key, v)
+      return put(m, "_pnames", "_params", key, Module.Parameter(v, m._params[key].requires_grad))
     end
-    if m._params[key] then return put(m, "_pnames", "_params", key, Module.Parameter(v, m._params[key].requires_grad)) end
     if m._buffers[key] then return put(m, "_bnames", "_buffers", key, v) end
   end
   local was = m._children[key] and "module" or m._params[key] and "parameter" or m._buffers[key] and "buffer"
@@ -400,6 +407,7 @@ end
 -- A buffer is saved with the module and moved by no optimizer; persistent = false leaves it out of checkpoints.
 function Module.register_parameter(m, name, t)
   want_name("register_parameter", name)
+  want_no_history(m, name, t)
   return changing(m, function()
     if t == nil then return forget(m, name) end
     put(m, "_pnames", "_params", name, parameters[t] and t or Module.Parameter(t))

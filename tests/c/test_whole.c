@@ -8,6 +8,8 @@
 
 #define BIG (((int64_t)1 << 40) + 1)
 
+__extension__ typedef __int128 Wide;
+
 static Tensor *of(const Shape *s, const int64_t *v) {
   Err e;
   Tensor *t = tensor_new(s, &e);
@@ -67,7 +69,7 @@ static void computes_as_int64(void **state) {
     assert_int_equal(y->shape.rank, 2);
     for (int i = 0; i < N; i++)
       for (int j = 0; j < N; j++) {
-        __int128 p = values[i], q = values[j], down = p / q - (p % q != 0 && (p < 0) != (q < 0)), want = 0;
+        Wide p = values[i], q = values[j], down = p / q - (p % q != 0 && (p < 0) != (q < 0)), want = 0;
         switch (op) {
           case WHOLE_ADD: want = p + q; break;
           case WHOLE_SUB: want = p - q; break;

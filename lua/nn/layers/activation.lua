@@ -29,7 +29,8 @@ activation("ReLU", "Relu", function(_, x) return F.relu(x) end, nil,
 activation("ReLU6", "Clip", function(_, x) return F.relu6(x) end, nil, "x cut off at 0 and 6.")
 activation("Sigmoid", "Sigmoid", function(_, x) return F.sigmoid(x) end, nil, "1 / (1 + e^-x).")
 activation("Tanh", "Tanh", function(_, x) return F.tanh(x) end, nil, "the hyperbolic tangent.")
-activation("GELU", "Gelu", function(self, x) return F.gelu(x, self._fields.approximate) end, "approximate:none|tanh=none",
+activation("GELU", "Gelu", function(self, x) return F.gelu(x, self._fields.approximate) end,
+  "approximate:none|tanh=none",
   'x Φ(x), Φ the normal distribution; {approximate = "tanh"} for the approximation. '
     .. "Hendrycks & Gimpel 2016, arXiv:1606.08415.")
 activation("SiLU", nil, function(_, x) return F.silu(x) end, nil, "x · sigmoid(x).")
@@ -37,15 +38,18 @@ activation("Hardswish", "HardSwish", function(_, x) return F.hardswish(x) end, n
   "x · relu6(x + 3) / 6. Howard et al. 2019, arXiv:1905.02244.")
 activation("Hardsigmoid", "HardSigmoid", function(_, x) return F.hardsigmoid(x) end, nil,
   "relu6(x + 3) / 6. Howard et al. 2019, arXiv:1905.02244.")
-activation("Mish", "Mish", function(_, x) return F.mish(x) end, nil, "x · tanh(softplus(x)). Misra 2019, arXiv:1908.08681.")
-activation("ELU", "Elu", function(self, x) return F.elu(x, self._fields.alpha) end, signatures.elu .. " " .. signatures.inplace,
+activation("Mish", "Mish", function(_, x) return F.mish(x) end, nil,
+  "x · tanh(softplus(x)). Misra 2019, arXiv:1908.08681.")
+activation("ELU", "Elu", function(self, x) return F.elu(x, self._fields.alpha) end,
+  signatures.elu .. " " .. signatures.inplace,
   "x where it is positive, alpha (1) · (e^x - 1) elsewhere. Clevert et al. 2015, arXiv:1511.07289.")
 activation("LeakyReLU", "LeakyRelu", function(self, x) return F.leaky_relu(x, self._fields.negative_slope) end,
   signatures.leaky_relu .. " " .. signatures.inplace,
   "x where it is positive, negative_slope (0.01) · x elsewhere.")
 activation("Softmax", "Softmax", function(self, x) return F.softmax(x, self._fields.dim) end, signatures.softmax,
   "over dimension dim (default: the last).")
-activation("LogSoftmax", "LogSoftmax", function(self, x) return F.log_softmax(x, self._fields.dim) end, signatures.softmax,
+activation("LogSoftmax", "LogSoftmax", function(self, x) return F.log_softmax(x, self._fields.dim) end,
+  signatures.softmax,
   "over dimension dim (default: the last).")
 
 declare "PReLU" {

@@ -27,7 +27,8 @@ new = (1 - momentum) old + momentum batch; momentum = false keeps the plain mean
 modules and after m:bn_eval() the running ones are used and stand still. Ioffe & Szegedy 2015,
 arXiv:1502.03167.]]):format(name, wanted),
     onnx = "BatchNormalization",
-    fields = "num_features:count " .. signatures.eps .. " momentum:any=0.1 affine:bool=true track_running_stats:bool=true",
+    fields = "num_features:count " .. signatures.eps
+      .. " momentum:any=0.1 affine:bool=true track_running_stats:bool=true",
     told = {affine = "weight", track_running_stats = "running_mean"},
     together = {"running_mean", "running_var", "num_batches_tracked"},
     check = function(f)
