@@ -4,6 +4,7 @@ local glob = require "suture.base.glob"
 local journal = require "suture.base.journal"
 local Module = require "suture.nn.module"
 local note = require "suture.base.note"
+local options = require "suture.base.options"
 local stray = require "suture.base.stray"
 local trace = require "suture.nn.trace"
 local raw = require("suture.core").tensor
@@ -70,8 +71,14 @@ end
 --- Module._mode(m, on): all of m in training or not, for the inside of _held.
 function Module._mode(m, on) for sub in m:modules() do rawset(sub, "_training", on) end end
 
---- m:zero_grad(): forgets all gradients.
-function Module.zero_grad(m)
+local zero_args = options.arguments("zero_grad", "set_to_none:bool=true")
+
+--- m:zero_grad([set_to_none (true)]): forgets all gradients: p.grad is nil until the next backward. They are not kept as
+-- zeros, so set_to_none = false is refused.
+function Module.zero_grad(m, ...)
+  if not zero_args(...) then
+    fault "zero_grad: gradients are forgotten (p.grad is nil), set_to_none = false would keep zeros: p.grad:zero_() does"
+  end
   for p in m:parameters() do raw.grad(p, nil) end
 end
 

@@ -199,6 +199,31 @@ describe("what a user calls", function()
     end)
   end
 
+  it("takes what does what it says", function()
+    local w = suture.zeros(2, {requires_grad = true})
+    w:sum():backward()
+    local opt = suture.optim.SGD({w}, {lr = 1})
+    opt:zero_grad {set_to_none = true}
+    assert.is_nil(w.grad)
+    assert.is_false(pcall(opt.zero_grad, opt, false))
+    local m = suture.nn.Linear(2, 2)
+    m:zero_grad(true)
+    assert.is_false(pcall(m.zero_grad, m, {set_to_none = false}))
+    for _, f in ipairs {m.freeze, m.unfreeze, m.train, m.eval} do
+      local net = suture.nn.Sequential(suture.nn.Linear(2, 2), suture.nn.ReLU())
+      local ok, message = pcall(f, net, "0", "7") -- the one must not hide the other
+      assert.is_false(ok)
+      assert.is_truthy(message:find("nothing in Sequential is called '7'", 1, true))
+    end
+    local ds = suture.data.tensors(suture.zeros(2, 2), suture.tensor {0, 1}, {classes = {"ant", "bee"}})
+    assert.equal("bee", ds:class_name(1))
+    assert.same({"bee", "ant"}, ds:class_name(suture.tensor {1, 0}))
+    local ok, message = pcall(ds.class_name, ds, 2)
+    assert.is_false(ok)
+    assert.is_truthy(message:find("class numbers count from 0, the list ds.classes from 1", 1, true))
+    assert.is_false(pcall(function() return suture.data.tensors(suture.zeros(2, 2), suture.ones(2, 2)):counts() end))
+  end)
+
   it("refuses what a forward or an init has no name for", function()
     local nn = suture.nn
     local Block = nn.class "StrayBlock"
