@@ -40,6 +40,8 @@ bool bind_as_leaf(lua_State *L, int i);
 /* Whether the tensor at i is a view: it changes in place with what it is a part of. */
 bool bind_is_part(lua_State *L, int i);
 
+/* Whether op's result is made of input i's numbers as they are. */
+bool bind_moves(const Op *op, int i);
 /* For operations on whole numbers: where float32 would round them, computes op exactly into slot, or raises where op does not
  * do that; false where it is as good, or result is DTYPE_F32. */
 bool bind_whole_call(lua_State *L, Node **slot, const Op *op, const double *attr, int n_in, Node *const *in, DType result);

@@ -1,7 +1,5 @@
 /* suture.core.whole: operations whose whole numbers pass 2^24, exactly or not at all (core/whole.h). */
 #include "whole.h"
-#include <stdio.h>
-#include <string.h>
 #include "tensor.h"
 
 /* Whether inputs are whole numbers or truths whose values are known. */
@@ -66,8 +64,7 @@ static Tensor *moved(const Op *op, const double *attr, int n_in, Node *const *in
 }
 
 bool bind_whole_call(lua_State *L, Node **slot, const Op *op, const double *attr, int n_in, Node *const *in, DType result) {
-  static const char *const movers = " reshape permute slice concat expand flip roll index_select layout where ";
-  bool any = false, moves[MAX_IN] = {0};
+  bool any = false, moves[MAX_IN] = {0}, mover = false;
   for (int i = 0; i < n_in; i++) any = any || (in[i] && in[i]->value && in[i]->value->whole);
   WholeOp exact = whole_op(op->name);
   if (!any && (exact == WHOLE_NONE || exact > WHOLE_MUL || !known_whole(in, n_in))) return false;
@@ -85,15 +82,15 @@ bool bind_whole_call(lua_State *L, Node **slot, const Op *op, const double *attr
     err_within(&e, "%s", op->name);
     bind_raise(L, &e);
   }
-  char name[64];
-  snprintf(name, sizeof name, " %s ", op->name);
-  if (!strstr(movers, name)) {
+  for (int i = 0; i < n_in; i++) {
+    moves[i] = in[i] && bind_moves(op, i);
+    mover = mover || moves[i];
+  }
+  if (!mover) {
     err_set(&e, "%s: the whole numbers here pass 2^24, where float32 begins to round: they are kept, moved, compared, added, multiplied "
             "and divided exactly, but not here (x:float() rounds them)", op->name);
     bind_raise(L, &e);
   }
-  bool where = !strcmp(op->name, "where"), select = !strcmp(op->name, "index_select");
-  for (int i = 0; i < n_in; i++) moves[i] = in[i] && !(where && i == 0) && !(select && i == 1);
   if (!put(slot, moved(op, attr, n_in, in, moves, &e), &e)) bind_raise(L, &e);
   return true;
 }
