@@ -63,18 +63,20 @@ WholeOp whole_op(const char *name) {
   return WHOLE_NONE;
 }
 
-static double greatest(const Tensor *t) {
+double whole_greatest(const Tensor *t) {
   float most = 0;
-  for (int64_t i = 0; t && i < t->count; i++) most = fabsf(t->data[i]) > most ? fabsf(t->data[i]) : most;
+  for (int64_t i = 0; i < t->count; i++) most = fabsf(t->data[i]) > most ? fabsf(t->data[i]) : most;
   return (double)most;
 }
 
 bool whole_matters(WholeOp op, const Tensor *a, const Tensor *b) {
   if (a->whole || (b && b->whole)) return true;
   const double exact = 0x1p24;
-  if (op == WHOLE_ADD || op == WHOLE_SUB) return greatest(a) + greatest(b) > exact;
-  if (op == WHOLE_MUL) return greatest(a) * greatest(b) > exact;
-  return op >= WHOLE_FLOOR && (greatest(a) > exact || greatest(b) > exact);
+  bool adds = op == WHOLE_ADD || op == WHOLE_SUB;
+  if (!adds && op != WHOLE_MUL && op < WHOLE_FLOOR) return false;
+  double m = whole_greatest(a), n = whole_greatest(b);
+  if (adds) return m + n > exact;
+  return op == WHOLE_MUL ? m * n > exact : m > exact || n > exact;
 }
 
 static int64_t divided(int64_t a, int64_t b, bool down) {
@@ -153,6 +155,31 @@ Tensor *whole_compute(WholeOp op, const Tensor *a, const Tensor *b, Err *e) {
   ok = ok && whole_set(t, v, e);
   if (ok && op >= WHOLE_EQ && op <= WHOLE_GE) t->dtype = DTYPE_BOOL;
   free(v);
+  if (ok) return t;
+  tensor_unref(t);
+  return NULL;
+}
+
+Tensor *whole_sum(const Tensor *a, const bool *gone, const Shape *out, Err *e) {
+  Tensor *t = tensor_new(out, e);
+  int64_t *rows = t ? calloc((size_t)(t->count ? t->count : 1), sizeof *rows) : NULL;
+  if (t && !rows) err_memory(e, 8.0 * (double)t->count, "whole numbers beyond 2^24");
+  bool ok = rows != NULL;
+  if (ok) {
+    int64_t own[MAX_RANK], step[MAX_RANK], index[MAX_RANK] = {0}, along[MAX_RANK] = {0}, n = 1;
+    shape_strides(&a->shape, shape_layout(&a->shape), own);
+    for (int d = a->shape.rank - 1; d >= 0; d--) {
+      step[d] = gone[d] ? 0 : n;
+      n *= gone[d] ? 1 : a->shape.dim[d];
+    }
+    for (int64_t i = 0, from = 0, to = 0; i < a->count; i++) {
+      rows[to] = (int64_t)((uint64_t)rows[to] + (uint64_t)whole_at(a, from)); /* wraps around */
+      from = shape_next(&a->shape, own, index, from);
+      to = shape_next(&a->shape, step, along, to);
+    }
+    ok = whole_from_rows(t, rows, e);
+  }
+  free(rows);
   if (ok) return t;
   tensor_unref(t);
   return NULL;

@@ -1,6 +1,6 @@
 /* Whole numbers beyond 2^24, where float32 begins to round. A tensor of DTYPE_I64 whose numbers float32 cannot all hold
  * has them in `whole` too, stored in the order of its data, which then holds the nearest float32. They are read from
- * files and written to them, made, moved, compared, added, subtracted, multiplied and divided exactly; what else would
+ * files and written to them, made, moved, compared, added, summed, multiplied and divided exactly; what else would
  * compute with whole numbers is refused where it would round (lua/bind/whole.c). A change of data that says nothing of
  * them (tensor_touch) lets them go. As PyTorch's int64, sums and products wrap around at 2^63. */
 #ifndef CORE_WHOLE_H
@@ -41,6 +41,11 @@ WholeOp whole_op(const char *name);
 bool whole_matters(WholeOp op, const Tensor *a, const Tensor *b);
 /* op on a and b (NULL: of one), broadcast: a new tensor. NULL with e filled where shapes do not fit, at a division by zero, or where memory is short. */
 Tensor *whole_compute(WholeOp op, const Tensor *a, const Tensor *b, Err *e);
+
+/* The greatest |number|, as float32 has it. */
+double whole_greatest(const Tensor *t);
+/* The sums of t's numbers over the dims that are `gone`, which `out`, the result's shape, leaves out or has as 1. */
+Tensor *whole_sum(const Tensor *t, const bool *gone, const Shape *out, Err *e);
 
 /* v's part 0, 1 or 2, which float32 holds: v = part 0 + part 1 · 2^24 + part 2 · 2^48. */
 enum { WHOLE_PARTS = 3 };

@@ -1,5 +1,6 @@
 /* suture.core.whole: operations whose whole numbers pass 2^24, exactly or not at all (core/whole.h). */
 #include "whole.h"
+#include <string.h>
 #include "tensor.h"
 
 /* Whether inputs are whole numbers or truths whose values are known. */
@@ -63,10 +64,25 @@ static Tensor *moved(const Op *op, const double *attr, int n_in, Node *const *in
   return t;
 }
 
+/* The same for sum, whose result may pass 2^24 where its numbers do not. */
+static bool summed(lua_State *L, Node **slot, const Op *op, const double *attr, const Node *x) {
+  const Tensor *t = x->value;
+  Err e;
+  Shape out;
+  if (!t->whole && whole_greatest(t) * (double)t->count <= 0x1p24) return false;
+  if (!op->shape(&x->shape, 1, attr, &out, &e)) return false; /* which building it says */
+  bool gone[MAX_RANK + 1] = {0}; /* attr: dims, or none for all of them */
+  for (int d = 0; d < x->shape.rank && attr[0] == ATTR_END; d++) gone[d] = true;
+  for (int k = 0; k < MAX_RANK && attr[k] != ATTR_END; k++) gone[(int)(attr[k] < 0 ? attr[k] + x->shape.rank : attr[k])] = true;
+  if (!put(slot, whole_sum(t, gone, &out, &e), &e)) bind_raise(L, &e);
+  return true;
+}
+
 bool bind_whole_call(lua_State *L, Node **slot, const Op *op, const double *attr, int n_in, Node *const *in, DType result) {
   bool any = false, moves[MAX_IN] = {0}, mover = false;
   for (int i = 0; i < n_in; i++) any = any || (in[i] && in[i]->value && in[i]->value->whole);
   WholeOp exact = whole_op(op->name);
+  if (!strcmp(op->name, "sum") && known_whole(in, n_in)) return summed(L, slot, op, attr, in[0]);
   if (!any && (exact == WHOLE_NONE || exact > WHOLE_MUL || !known_whole(in, n_in))) return false;
   if (result == DTYPE_F32) return false; /* float32 numbers are asked for, as in PyTorch */
   Err e;
@@ -87,8 +103,8 @@ bool bind_whole_call(lua_State *L, Node **slot, const Op *op, const double *attr
     mover = mover || moves[i];
   }
   if (!mover) {
-    err_set(&e, "%s: the whole numbers here pass 2^24, where float32 begins to round: they are kept, moved, compared, added, multiplied "
-            "and divided exactly, but not here (x:float() rounds them)", op->name);
+    err_set(&e, "%s: the whole numbers here pass 2^24, where float32 begins to round: they are kept, moved, compared, added, summed, "
+            "multiplied and divided exactly, but not here (x:float() rounds them)", op->name);
     bind_raise(L, &e);
   }
   if (!put(slot, moved(op, attr, n_in, in, moves, &e), &e)) bind_raise(L, &e);

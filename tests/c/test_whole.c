@@ -101,6 +101,12 @@ static void computes_as_int64(void **state) {
   Tensor *c = of(&two, values);
   assert_null(whole_compute(WHOLE_ADD, b, c, &e));
   assert_non_null(strstr(e.text, "do not broadcast"));
+  Tensor *total = whole_sum(b, (bool[]){true}, &(Shape){.rank = 0}, &e);
+  uint64_t want = 0;
+  for (int i = 0; i < N; i++) want += (uint64_t)values[i];
+  assert_non_null(total);
+  assert_true(whole_at(total, 0) == (int64_t)want);
+  tensor_unref(total);
   Tensor *small = of(&two, (int64_t[]){5000, 4});
   assert_true(whole_matters(WHOLE_MUL, small, small));
   assert_false(whole_matters(WHOLE_ADD, small, small));
