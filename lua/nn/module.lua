@@ -2,7 +2,6 @@
 -- order; names are the checkpoint's. Children of Sequential and ModuleList count from 0.
 local core = require "suture.core"
 local class = require "suture.base.class"
-local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local note = require "suture.base.note"
@@ -173,21 +172,17 @@ end
 
 -- ---- fields ----
 
--- A name that m does not have and that is nearly one it has is a slip, and an error; but not where a forward or the
--- library asks, nor where the numbers in both are all that differs (m["layer" .. i] until there are no more): nil.
+-- A name that m does not have and that is nearly one it has is a slip, and an error; but not where a forward asks.
 local function missing(m, key)
-  if type(key) ~= "string" or key:sub(1, 1) == "_" or trace.running() or not rawget(m, "_born") then return nil end
+  if type(key) ~= "string" or trace.running() or not rawget(m, "_born") then return nil end
   local names, declared = {}, getmetatable(m)._declared
   for _, store in ipairs {"_children", "_params", "_buffers", "_fields"} do
     for name in next, rawget(m, store) do names[name] = true end
   end
   for _, name in ipairs(declared and declared.spec.names or {}) do names[name] = true end
   if names[key] then return nil end -- a field that is nil
-  local near = suggest.nearest(key, names)
-  if not near or near:gsub("%d+", "") == key:gsub("%d+", "") then return nil end
-  local asks = debug.getinfo(3, "S")
-  if not asks or asks.what == "C" or embedded.path(asks.source) then return nil end
-  fault("no field '%s' in %s: did you mean %s?", key, getmetatable(m).__name, near)
+  local near = suggest.slip(key, names, 3)
+  if near then fault("no field '%s' in %s: did you mean %s?", key, getmetatable(m).__name, near) end
 end
 
 function Module.__index(m, key)
