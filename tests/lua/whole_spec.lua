@@ -128,6 +128,19 @@ describe("whole numbers beyond 2^24", function()
     assert.same({{{{0, 0}}, {{0, BIG}}}}, y:tolist())
   end)
 
+  it("are in batches, and come back when numbers do", function()
+    local ds = suture.data.tensors(suture.zeros(4, 2), tensor {{BIG}, {2}, {-BIG}, {BIG + 1}})
+    local seen = {}
+    for _, y in ds:batches(3) do for _, row in ipairs(y:tolist()) do seen[#seen + 1] = row[1] end end
+    assert.same({BIG, 2, -BIG, BIG + 1}, seen)
+    local rows = require("suture.core").rows
+    local x = tensor {1, 2}
+    rows.copy({x}, {tensor {BIG, 5}})
+    assert.same({BIG, 5}, x:tolist())
+    rows.copy({x}, {tensor {3, 5}})
+    assert.same({3, 5}, x:tolist())
+  end)
+
   it("are refused where they would be rounded", function()
     local x = tensor {BIG, 2}
     for _, f in ipairs {"max", "prod", "argmax", "square"} do
