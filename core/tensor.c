@@ -304,6 +304,7 @@ void tensor_unref(Tensor *t) {
   if (!t || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
   if (host.memory) host.memory(-(ptrdiff_t)((size_t)t->count * sizeof(float)));
   tensor_forget_forms(t);
+  free(t->whole);
   memory_put(t->data, (size_t)t->count * sizeof(float));
   free(t);
 }

@@ -10,6 +10,7 @@
 #define CORE_TENSOR_H
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include "err.h"
 
 enum { MAX_RANK = 8 };
@@ -21,7 +22,8 @@ typedef struct Shape {
 
 typedef enum Layout { ROW_MAJOR, CHANNELS_LAST } Layout;
 
-/* The type a tensor is shown and saved as. Numbers are computed and stored in float32 whatever it says. */
+/* The type a tensor is shown and saved as. Numbers are computed and stored in float32 whatever it says; whole numbers that
+ * this would round are kept beside (whole.h). */
 typedef enum DType { DTYPE_F32, DTYPE_I64, DTYPE_BOOL } DType;
 
 typedef struct Form Form;
@@ -34,6 +36,7 @@ typedef struct Tensor {
   uint64_t id;      /* unique in this process, never reused */
   uint64_t version; /* goes up with every change in place */
   float *data;      /* 64-byte aligned */
+  int64_t *whole;   /* NULL, or its whole numbers where float32 cannot hold all of them: see whole.h */
   Form *form;       /* see tensor_form */
 } Tensor;
 
@@ -54,6 +57,16 @@ enum { SHAPE_TEXT = 120 };
 #define SHAPE_STR(s) shape_text((s), (char[SHAPE_TEXT]){0}, SHAPE_TEXT)
 /* Steps in elements per logical dimension for dense storage in that layout (CHANNELS_LAST only for rank 4). */
 void shape_strides(const Shape *s, Layout layout, int64_t *stride);
+/* A walk over the elements in row-major order: from the place `at` in storage of those steps to the next, index counting along. */
+static inline int64_t shape_next(const Shape *s, const int64_t *stride, int64_t *index, int64_t at) {
+  for (int d = s->rank - 1; d >= 0; d--) {
+    at += stride[d];
+    if (++index[d] < s->dim[d]) return at;
+    at -= stride[d] * s->dim[d];
+    index[d] = 0;
+  }
+  return at;
+}
 static inline Layout shape_layout(const Shape *s) { return s->rank == 4 ? CHANNELS_LAST : ROW_MAJOR; }
 
 /* A new tensor; its numbers are not set. NULL and e filled when memory or the sizes are out of reach. */
@@ -63,7 +76,11 @@ Tensor *tensor_zeros(const Shape *shape, Err *e);
 Tensor *tensor_ref(Tensor *t);
 void tensor_unref(Tensor *t);
 /* Says that data was changed in place. */
-static inline void tensor_touch(Tensor *t) { t->version++; }
+static inline void tensor_touch(Tensor *t) {
+  t->version++;
+  if (t->whole) free(t->whole);
+  t->whole = NULL;
+}
 
 /* Another form of t's numbers (weights packed or transformed for a kernel), kept with the tensor while its numbers stand,
  * so that what does not train is prepared once. key says which form. Asked for the first time since t changed: NULL, since

@@ -67,8 +67,13 @@ const ArchiveEntry *archive_find(const Archive *a, const char *name);
 const char *archive_meta(const Archive *a, const char *key);
 
 /* Writes the entry's numbers to `out` (shape_count(&entry->shape) floats) as float32, dense, in the layout `to`
- * (CHANNELS_LAST only for rank 4), whatever type, byte order and strides the file has. Integers beyond 2^24 and
- * doubles are rounded to the nearest float32. False when the file's compressed part is damaged or the host wants to
+ * (CHANNELS_LAST only for rank 4), whatever type, byte order and strides the file has. Integers beyond 2^24
+ * (archive_read_whole has them exactly) and doubles are rounded to the nearest float32. False when the file's compressed part is damaged or the host wants to
  * stop. */
 bool archive_read(Archive *a, const ArchiveEntry *entry, Layout to, float *out, Err *e);
+
+/* Whether the entry's type holds whole numbers that float32 rounds; and those numbers as int64, exactly (uint64 beyond
+ * 2^63 wraps around), as above. */
+bool archive_is_whole(const ArchiveEntry *entry);
+bool archive_read_whole(Archive *a, const ArchiveEntry *entry, Layout to, int64_t *out, Err *e);
 #endif

@@ -1,4 +1,4 @@
-/* From any number type, byte order and stride to dense float32.
+/* From any number type, byte order and stride to dense float32, or int64.
  *
  * One row (the innermost output dimension) is converted at a time by a loop made for its type; the outer dimensions
  * are counted through. Half precision after IEEE 754: 1 sign, 5 exponent, 10 fraction bits; bfloat16 is the upper half
@@ -35,7 +35,8 @@ static float from_bfloat(uint16_t b) {
 
 /* dst (n) = src, n numbers `step` bytes apart, not necessarily aligned */
 #define ROW(name, C, SWAP, CONVERT)                                                          \
-  static void row_##name(float *dst, const unsigned char *src, int64_t n, int64_t step) {    \
+  static void row_##name(void *to, const unsigned char *src, int64_t n, int64_t step) {      \
+    float *dst = to;                                                                         \
     for (int64_t i = 0; i < n; i++) {                                                        \
       C x;                                                                                   \
       memcpy(&x, src + i * step, sizeof x);                                                  \
@@ -77,12 +78,37 @@ ROW(u64_swap, uint64_t, SWAP64, SAME)
 ROW(u32_swap, uint32_t, SWAP32, SAME)
 ROW(u16_swap, uint16_t, SWAP16, SAME)
 
-typedef void Row(float *dst, const unsigned char *src, int64_t n, int64_t step);
+typedef void Row(void *dst, const unsigned char *src, int64_t n, int64_t step);
 
 static Row *const rows[2][NUM_TYPES] = {
     {row_f64, row_f32, row_f16, row_bf16, row_i64, row_i32, row_i16, row_i8, row_u64, row_u32, row_u16, row_u8, row_bool},
     {row_f64_swap, row_f32_swap, row_f16_swap, row_bf16_swap, row_i64_swap, row_i32_swap, row_i16_swap, row_i8,
      row_u64_swap, row_u32_swap, row_u16_swap, row_u8, row_bool},
+};
+
+/* The same for integers of 32 and 64 bits, to int64; what is not there is exact in float32. */
+#define WHOLE_ROW(name, C, SWAP)                                                             \
+  static void whole_##name(void *to, const unsigned char *src, int64_t n, int64_t step) {    \
+    int64_t *dst = to;                                                                       \
+    for (int64_t i = 0; i < n; i++) {                                                        \
+      C x;                                                                                   \
+      memcpy(&x, src + i * step, sizeof x);                                                  \
+      SWAP(x);                                                                               \
+      dst[i] = (int64_t)x;                                                                   \
+    }                                                                                        \
+  }
+WHOLE_ROW(i64, int64_t, KEEP)
+WHOLE_ROW(i32, int32_t, KEEP)
+WHOLE_ROW(u64, uint64_t, KEEP)
+WHOLE_ROW(u32, uint32_t, KEEP)
+WHOLE_ROW(i64_swap, int64_t, SWAPI64)
+WHOLE_ROW(i32_swap, int32_t, SWAPI32)
+WHOLE_ROW(u64_swap, uint64_t, SWAP64)
+WHOLE_ROW(u32_swap, uint32_t, SWAP32)
+
+static Row *const whole_rows[2][NUM_TYPES] = {
+    {[NUM_I64] = whole_i64, [NUM_I32] = whole_i32, [NUM_U64] = whole_u64, [NUM_U32] = whole_u32},
+    {[NUM_I64] = whole_i64_swap, [NUM_I32] = whole_i32_swap, [NUM_U64] = whole_u64_swap, [NUM_U32] = whole_u32_swap},
 };
 
 /* Dimensions in the order of the output, outermost first; step: bytes in the file from one index to the next. */
@@ -119,14 +145,14 @@ static int64_t reach(const Walk *w, int from, int64_t first, int64_t size) {
   return bytes;
 }
 
-/* The first n indices of the outermost dimension */
-static float *convert(float *out, const unsigned char *src, const Walk *w, int64_t n, Row *row) {
+/* The first n indices of the outermost dimension, to numbers of `each` bytes */
+static char *convert(char *out, size_t each, const unsigned char *src, const Walk *w, int64_t n, Row *row) {
   int64_t at[MAX_RANK + 1] = {0}, inner = w->rank == 1 ? n : w->dim[w->rank - 1];
   for (;;) {
     const unsigned char *p = src;
     for (int i = 0; i < w->rank - 1; i++) p += at[i] * w->step[i];
     row(out, p, inner, w->step[w->rank - 1]);
-    out += inner;
+    out += (size_t)inner * each;
     int i = w->rank - 2;
     for (; i > 0 && ++at[i] == w->dim[i]; i--) at[i] = 0;
     if (i < 0 || (i == 0 && ++at[0] == n)) return out;
@@ -135,7 +161,7 @@ static float *convert(float *out, const unsigned char *src, const Walk *w, int64
 
 /* Goes along the outermost dimension in steps of at most PIECE bytes. A zip's checksum is worked out on the way where the entry is
  * all of a member, as weights are. */
-static bool read_entry(Archive *a, const ArchiveEntry *t, Layout to, float *out, Err *e) {
+static bool read_entry(Archive *a, const ArchiveEntry *t, Layout to, char *out, bool wholes, Err *e) {
   Storage *s = &a->file->storage[t->storage];
   Walk w = walk_of(t, to);
   int64_t size = (int64_t)numtype_size(t->type), slice = w.rank > 1 ? reach(&w, 0, 1, size) : size;
@@ -144,8 +170,9 @@ static bool read_entry(Archive *a, const ArchiveEntry *t, Layout to, float *out,
   bool whole = s->member >= 0 && s->data && !s->verified && ordered && w.step[0] == slice && !t->offset &&
                (uint64_t)(slice * w.dim[0]) == s->size;
   if (s->member >= 0 && !whole && !torch_zip_load(a, s, e)) return false;
-  Row *row = rows[a->file->big_endian][t->type];
-  bool same = w.rank == 1 && t->type == NUM_F32 && w.step[0] == size && !a->file->big_endian;
+  Row *row = (wholes ? whole_rows : rows)[a->file->big_endian][t->type];
+  size_t width = wholes ? sizeof(int64_t) : sizeof(float);
+  bool same = !wholes && w.rank == 1 && t->type == NUM_F32 && w.step[0] == size && !a->file->big_endian;
   const unsigned char *src = s->data + t->offset;
   uint32_t crc = 0;
   for (int64_t i = 0, n; i < w.dim[0]; i += n) {
@@ -156,15 +183,20 @@ static bool read_entry(Archive *a, const ArchiveEntry *t, Layout to, float *out,
     if (whole) crc = libdeflate_crc32(crc, p, (size_t)bytes);
     if (same) {
       memcpy(out, p, (size_t)bytes);
-      out += n;
-    } else out = convert(out, p, &w, n, row);
+      out += bytes;
+    } else out = convert(out, width, p, &w, n, row);
     if (host_should_stop()) return err_stop(e);
   }
   return !whole || torch_zip_verify(a, s, crc, e);
 }
 
-bool archive_read(Archive *a, const ArchiveEntry *entry, Layout to, float *out, Err *e) {
-  if (!shape_count(&entry->shape) || read_entry(a, entry, to, out, e)) return true;
+static bool read(Archive *a, const ArchiveEntry *entry, Layout to, void *out, bool wholes, Err *e) {
+  if (!shape_count(&entry->shape) || read_entry(a, entry, to, out, wholes, e)) return true;
   if (e->kind == ERR_USER) err_within(e, "%s: tensor '%s'", a->file->path, NAME_STR(entry->name, strlen(entry->name)));
   return false;
 }
+
+bool archive_read(Archive *a, const ArchiveEntry *entry, Layout to, float *out, Err *e) { return read(a, entry, to, out, false, e); }
+
+bool archive_is_whole(const ArchiveEntry *t) { return whole_rows[0][t->type] != NULL; }
+bool archive_read_whole(Archive *a, const ArchiveEntry *entry, Layout to, int64_t *out, Err *e) { return read(a, entry, to, out, true, e); }

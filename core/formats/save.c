@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "build.h"
 #include "host.h"
+#include "whole.h"
 
 bool save_failed(const SaveFile *s, const char *doing, int error, Err *e) {
   const char *hint = error == ENOENT ? " (does the folder exist?)"
@@ -84,10 +85,6 @@ bool save_end(SaveFile *s, bool ok, Err *e) {
 
 uint64_t save_size(const SaveTensor *t) { return (uint64_t)shape_count(&t->shape) * numtype_size(t->type); }
 
-static int64_t to_int(float f) {
-  return isnan(f) ? 0 : f >= 0x1p63f ? INT64_MAX : f <= -0x1p63f ? INT64_MIN : (int64_t)f;
-}
-
 bool save_convert(const SaveTensor *t, void *out, Err *e) {
   int64_t n = shape_count(&t->shape);
   if (!n) return true;
@@ -95,11 +92,17 @@ bool save_convert(const SaveTensor *t, void *out, Err *e) {
     layout_copy(out, ROW_MAJOR, t->data, t->layout, &t->shape);
     return true;
   }
+  if (t->type == NUM_I64 && t->whole) {
+    int64_t step[MAX_RANK], index[MAX_RANK] = {0};
+    shape_strides(&t->shape, t->layout, step);
+    for (int64_t i = 0, at = 0; i < n; i++, at = shape_next(&t->shape, step, index, at)) ((int64_t *)out)[i] = t->whole[at];
+    return true;
+  }
   float *rows = malloc((size_t)n * 4);
   if (!rows) return err_memory(e, 4.0 * (double)n, "saving a tensor");
   layout_copy(rows, ROW_MAJOR, t->data, t->layout, &t->shape);
   for (int64_t i = 0; i < n; i++)
-    if (t->type == NUM_I64) ((int64_t *)out)[i] = to_int(rows[i]);
+    if (t->type == NUM_I64) ((int64_t *)out)[i] = whole_of(rows[i]);
     else ((unsigned char *)out)[i] = rows[i] != 0;
   free(rows);
   return true;

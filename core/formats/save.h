@@ -15,6 +15,7 @@ typedef struct SaveTensor {
   Shape shape;
   Layout layout;
   const float *data;
+  const int64_t *whole; /* NULL, or the numbers exactly, stored as data is: what NUM_I64 takes */
 } SaveTensor;
 
 /* Each writes `count` tensors and the metadata strings to `path`, atomically; names must differ. False with e filled

@@ -28,6 +28,28 @@ void K(max_pool)(float *y, const float *x, const PoolWindow *rows, const PoolWin
         }
 }
 
+void K(max_pool_index)(float *y, const float *x, const PoolWindow *rows, const PoolWindow *cols, const PoolShape *s) {
+#pragma omp parallel for collapse(2) schedule(static) if (big(s))
+  for (int n = 0; n < s->n; n++)
+    for (int oh = 0; oh < s->oh; oh++)
+      for (int ow = 0; ow < s->ow; ow++)
+        for (int chunk = 0; chunk < chunks(s); chunk++) {
+          int count = lanes(s, chunk);
+          float best[LANES], place[LANES];
+          for (int j = 0; j < count; j++) best[j] = -INFINITY, place[j] = (float)(rows[oh].begin * s->w + cols[ow].begin);
+          for (int h = rows[oh].begin; h < rows[oh].end; h += s->step_h)
+            for (int w = cols[ow].begin; w < cols[ow].end; w += s->step_w) {
+              const float *p = x + (((int64_t)n * s->h + h) * s->w + w) * s->c + chunk * LANES;
+              for (int j = 0; j < count; j++) {
+                int better = (p[j] > best[j]) | (p[j] != p[j]);
+                best[j] = better ? p[j] : best[j];
+                place[j] = better ? (float)(h * s->w + w) : place[j];
+              }
+            }
+          memcpy(y + (((int64_t)n * s->oh + oh) * s->ow + ow) * s->c + chunk * LANES, place, (size_t)count * sizeof *y);
+        }
+}
+
 /* Sets channels chunk of image n to zero. */
 static void clear(float *dx, const PoolShape *s, int n, int chunk) {
   for (int64_t i = 0, pixels = (int64_t)s->h * s->w; i < pixels; i++)

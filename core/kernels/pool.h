@@ -18,6 +18,8 @@ typedef struct PoolShape {
 #define POOL_KERNELS(ROW) \
   /* the largest of each window; NaN wins; -inf where a window is empty */ \
   ROW(void, max_pool, (float *y, const float *x, const PoolWindow *rows, const PoolWindow *cols, const PoolShape *s)) \
+  /* where that is, h * W + w of x's map: the first of equals, the last NaN; as a number */ \
+  ROW(void, max_pool_index, (float *y, const float *x, const PoolWindow *rows, const PoolWindow *cols, const PoolShape *s)) \
   /* dy goes to the first element of the window that equals y, in row-major order */ \
   ROW(void, max_pool_dx, (float *dx, const float *dy, const float *x, const float *y, const PoolWindow *rows, \
                           const PoolWindow *cols, const PoolShape *s)) \

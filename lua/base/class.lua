@@ -1,11 +1,12 @@
 --- Classes: class("Name", base) is a table to put methods in, and calling it makes an object and runs its init.
 -- Metamethods are copied down from the base; `Name.super` is the base.
+local stray = require "suture.base.stray"
 local metamethods = {"__index", "__newindex", "__call", "__tostring", "__len", "__pairs", "__gc", "__close", "__eq"}
 
 local function construct(cls, ...)
   local object = setmetatable({}, cls)
   local init = cls.init
-  if init then init(object, ...) end
+  if init then stray.checked(init, cls.__name, true)(object, ...) end
   return object
 end
 

@@ -9,4 +9,4 @@ function engine.threads(n) return core.threads(n) end
 --- suture.clock(): seconds of a clock that only goes forward, to take the difference of two readings.
 function engine.clock() return core.clock() end
 
-return engine
+return require "suture.base.stray".guard(engine)

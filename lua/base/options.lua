@@ -169,9 +169,9 @@ local function show(v)
 end
 options.show = show
 
---- Whether a value is a table of named options (not a list, not a module).
+--- Whether a value is a table of named options (not a list, though it may begin with nil, not a module).
 function options.is_options(v)
-  return type(v) == "table" and getmetatable(v) == nil and v[1] == nil
+  return type(v) == "table" and getmetatable(v) == nil and v[1] == nil and type((next(v))) ~= "number"
 end
 
 --- Reads the names of an options table: an error with the nearest name for any that is not known.

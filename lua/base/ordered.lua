@@ -96,4 +96,6 @@ end
 function ordered.is_dict(x) return getmetatable(x) == Dict end
 function ordered.is_list(x) return getmetatable(x) == List end
 
+require "suture.base.stray".guard(Dict, "", true)
+
 return ordered

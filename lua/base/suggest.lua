@@ -65,6 +65,18 @@ function suggest.nearest(name, candidates)
   return best
 end
 
+--- The name that was meant by one that is not there, where it can only be a slip: nil where the library asks for it (the
+-- function at `level`, as debug.getinfo counts), where no name is near, or all that differs are numbers, as where
+-- m["layer" .. i] is asked until there are no more.
+function suggest.slip(name, candidates, level)
+  if name:sub(1, 1) == "_" then return nil end
+  local near = suggest.nearest(name, candidates)
+  if not near or near:gsub("%d+", "") == name:gsub("%d+", "") then return nil end
+  local asks = debug.getinfo(level + 1, "S")
+  if not asks or asks.what == "C" or embedded.path(asks.source) then return nil end
+  return near
+end
+
 -- What a global that is not there was meant to be: what the library has under that name in one of its tables
 -- ("nn.Linear" for Linear), else the nearest global; nil when nothing is near.
 local function nearest_global(name)

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 #include "tensor.h"
+#include "whole.h"
 
 /* A leaf on top of the stack of the shape of the tensor at 1, whose numbers are `from`; to be filled. */
 static Tensor *push_leaf(lua_State *L, const Tensor *from, DType dtype, const char *what) {
@@ -44,6 +45,8 @@ static int tensor_clone(lua_State *L) {
   Tensor *from = bind_check_value(L, 1);
   Tensor *t = push_leaf(L, from, from->dtype, "clone");
   FOR_PARTS(t->count, lo, hi) memcpy(t->data + lo, from->data + lo, (size_t)(hi - lo) * sizeof(float));
+  Err e;
+  if (!whole_copy(t, from, &e)) return bind_raise(L, &e);
   return 1;
 }
 

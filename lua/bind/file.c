@@ -1,11 +1,13 @@
 /* require "suture.core".file: weights files and arrays. Thin: opening for people (finding the architecture, reporting
  * keys) is in Lua. */
 #include "tensor.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "formats/archive.h"
 #include "formats/npy.h"
 #include "formats/save.h"
+#include "whole.h"
 
 #define FILE_HANDLE "suture.file"
 
@@ -30,6 +32,19 @@ static const char *check_path(lua_State *L, int i) {
   return path;
 }
 
+/* Whole numbers beyond 2^24 are read once more, exactly; those beyond 2^63 stay rounded. */
+static bool read_beyond(Archive *a, const ArchiveEntry *t, Tensor *x, Err *e) {
+  if (!archive_is_whole(t)) return true;
+  float most = 0;
+  for (int64_t i = 0; i < x->count; i++) most = fabsf(x->data[i]) > most ? fabsf(x->data[i]) : most;
+  if (most < 0x1p24f || (t->type == NUM_U64 && most >= 0x1p63f)) return true;
+  size_t bytes = (size_t)x->count * sizeof(int64_t);
+  int64_t *v = memory_get(bytes, "whole numbers of a file", e);
+  bool ok = v && archive_read_whole(a, t, shape_layout(&t->shape), v, e) && whole_set(x, v, e);
+  memory_put(v, bytes);
+  return ok;
+}
+
 /* Pushes entry t as a tensor: rank 4 lands channels-last at once, every integer type shows as int64. */
 static int push_entry(lua_State *L, Archive *a, const ArchiveEntry *t) {
   Err e;
@@ -37,6 +52,10 @@ static int push_entry(lua_State *L, Archive *a, const ArchiveEntry *t) {
   Tensor *x = tensor_new(&t->shape, &e);
   if (!x) return bind_raise(L, &e);
   if (!archive_read(a, t, shape_layout(&t->shape), x->data, &e)) {
+    tensor_unref(x);
+    return bind_raise(L, &e);
+  }
+  if (!read_beyond(a, t, x, &e)) {
     tensor_unref(x);
     return bind_raise(L, &e);
   }
@@ -175,7 +194,7 @@ static SaveTensor *check_tensors(lua_State *L, int *count) {
     if (lua_geti(L, 2, i) != LUA_TSTRING) luaL_error(L, "name %d: expected a string, got %s", i, luaL_typename(L, -1));
     const char *name = lua_tostring(L, -1);
     if (strlen(name) != lua_rawlen(L, -1)) luaL_error(L, "name %d contains a zero byte", i);
-    t[i - 1] = (SaveTensor){name, check_type(L, lua_isnoneornil(L, 4) ? 0 : 4, i, x), x->shape, shape_layout(&x->shape), x->data};
+    t[i - 1] = (SaveTensor){name, check_type(L, lua_isnoneornil(L, 4) ? 0 : 4, i, x), x->shape, shape_layout(&x->shape), x->data, x->whole};
     lua_pop(L, 2);
   }
   *count = (int)n;
@@ -251,7 +270,7 @@ static int f_save_npy(lua_State *L) {
   const char *path = check_path(L, 1);
   Err e;
   const Tensor *x = bind_check_value(L, 2);
-  SaveTensor t = {"tensor", check_type(L, 0, 0, x), x->shape, shape_layout(&x->shape), x->data};
+  SaveTensor t = {"tensor", check_type(L, 0, 0, x), x->shape, shape_layout(&x->shape), x->data, x->whole};
   return npy_save(path, &t, &e) ? 0 : bind_raise(L, &e);
 }
 

@@ -105,19 +105,33 @@ static void read_attrs(lua_State *L, const Fn *f, int i, double *attr) {
   }
 }
 
-/* What a result is shown as: whole numbers stay whole through these operations, as in PyTorch. */
-static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) {
-  static const char *const moves = " reshape permute slice slice_scatter concat expand flip index_select index_copy straight_through layout cast ";
-  static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow matmul ";
-  if (usual != DTYPE_F32) return usual;
+/* Operations whose result is made of numbers of their inputs, as they are. */
+static const char *const moves =
+  " reshape permute slice slice_scatter concat expand flip roll index_select index_copy straight_through layout cast ";
+
+static bool is_among(const char *list, const Op *op) {
   char name[64];
   snprintf(name, sizeof name, " %s ", op->name);
-  bool move = strstr(moves, name);
-  if (!move && !strstr(counts, name)) return usual;
+  return strstr(list, name);
+}
+
+/* Whether input i says which numbers are taken, and is not one of those. */
+static bool chooses(const Op *op, int i) {
+  static const char *const by[] = {"where", "index_select", "index_copy"};
+  return i < 3 && !strcmp(op->name, by[i]);
+}
+
+bool bind_moves(const Op *op, int i) { return (is_among(moves, op) || !strcmp(op->name, "where")) && !chooses(op, i); }
+
+/* What a result is shown as: whole numbers stay whole through these operations, as in PyTorch. */
+static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) {
+  static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow matmul ";
+  if (usual != DTYPE_F32) return usual;
+  bool move = is_among(moves, op);
+  if (!move && !is_among(counts, op)) return usual;
   DType d = DTYPE_BOOL;
   for (int i = 0; i < n_in; i++) {
-    bool chooses = i == 0 ? !strcmp(op->name, "where") : i == 1 ? !strcmp(op->name, "index_select") : !strcmp(op->name, "index_copy");
-    if (!in[i] || chooses) continue;
+    if (!in[i] || chooses(op, i)) continue;
     if (in[i]->dtype == DTYPE_F32) return DTYPE_F32;
     if (in[i]->dtype == DTYPE_I64) d = DTYPE_I64;
   }
@@ -131,10 +145,14 @@ static bool takes(const Op *op, const Node *x, Err *e) {
                                        "dropout_channels stochastic_depth gelu silu hardswish "
                                        "softplus elu leaky_relu binary_cross_entropy binary_cross_entropy_with_logits ";
   if (!x || x->dtype == DTYPE_F32) return true;
-  char name[64];
-  snprintf(name, sizeof name, " %s ", op->name);
-  if (!strstr(fractions, name)) return true;
+  if (!is_among(fractions, op)) return true;
   return err_set(e, "expects float32 numbers, got %s (x:float() makes them so)", x->dtype == DTYPE_I64 ? "int64" : "bool");
+}
+
+static bool any_whole(Node *const *in, int n_in) {
+  for (int i = 0; i < n_in; i++)
+    if (in[i] && in[i]->dtype == DTYPE_I64 && in[i]->value) return true;
+  return false;
 }
 
 /* Calls f with inputs at 1 … n_in (nil: absent) and options at n_in + 1. */
@@ -161,6 +179,10 @@ static int call(lua_State *L, const Fn *f) {
   if (!takes(f->op, in[0], &e)) return raise_build(L, f->op, in[0], &e);
   for (int i = 0; i < n_in; i++) /* a running statistic that a step nobody looked at is still to move */
     if (in[i] && in[i]->waits && !graph_settle(&e)) return bind_raise(L, &e);
+  if (any_whole(in, n_in) && bind_whole_call(L, slot, f->op, attr, n_in, in, result_dtype(f->op, in, n_in, f->op->dtype))) {
+    bind_made_tensor(L);
+    return 1;
+  }
   builder_begin(&b, &e);
   *slot = node_ref(build(&b, f->op, attr, n_in, in));
   builder_end(&b);

@@ -2,6 +2,7 @@
  * users write; here arguments come from it. */
 #include "bind.h"
 #include "tensor.h"
+#include "whole.h"
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -402,12 +403,19 @@ static int l_gather(lua_State *L) {
     lua_Integer k = lua_tointeger(L, -1);
     if (k < 0 || k >= rows) return luaL_error(L, "row %I of %I does not exist", k, (lua_Integer)rows);
   }
+  int64_t *whole = x->whole ? lua_newuserdatauv(L, (size_t)(n * each + 1) * sizeof *whole, 0) : NULL;
   Tensor *t = tensor_new(&s, &e);
   if (!t) return bind_raise(L, &e);
   t->dtype = x->dtype;
   for (lua_Integer i = 0; i < n; i++, lua_pop(L, 1)) {
     lua_rawgeti(L, 2, i + 1);
-    memcpy(t->data + i * each, x->data + lua_tointeger(L, -1) * each, (size_t)each * sizeof(float));
+    int64_t from = lua_tointeger(L, -1) * each;
+    memcpy(t->data + i * each, x->data + from, (size_t)each * sizeof(float));
+    if (whole) memcpy(whole + i * each, x->whole + from, (size_t)each * sizeof *whole);
+  }
+  if (whole && !whole_set(t, whole, &e)) {
+    tensor_unref(t);
+    return bind_raise(L, &e);
   }
   bind_push_leaf(L, t);
   return 1;

@@ -2,6 +2,7 @@
  * weights for going back. Every tensor's first dim is outermost in memory, so a row is one run of bytes. */
 #include <string.h>
 #include "lua/bind/tensor.h"
+#include "whole.h"
 
 static size_t row_size(const Tensor *t) { return t->shape.dim[0] ? (size_t)(t->count / t->shape.dim[0]) : 0; }
 
@@ -75,6 +76,7 @@ static int rows_copy(lua_State *L) {
       } else {
         memcpy(to->data, from->data, (size_t)to->count * sizeof(float));
         tensor_touch(to);
+        if (!whole_copy(to, from, &e)) return bind_raise(L, &e);
       }
       lua_pop(L, 2);
     }

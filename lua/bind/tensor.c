@@ -1,5 +1,6 @@
 /* suture.core.tensor: handles on nodes, their shapes and gradients. The functions of values.c are in the same table. */
 #include "tensor.h"
+#include "whole.h"
 #include "kernels/kernels.h"
 
 typedef struct Handle {
@@ -74,8 +75,11 @@ Node *bind_to_tensor(lua_State *L, int i) {
   Tensor *t = tensor_new(&s, &e);
   if (!t) bind_raise(L, &e);
   t->data[0] = (float)lua_tonumber(L, i);
-  t->dtype = lua_isinteger(L, i) ? DTYPE_I64 : DTYPE_F32; /* whole numbers stay whole beside whole numbers */
-  *slot = node_leaf(t, &e);
+  t->dtype = DTYPE_F32;
+  int64_t whole = lua_isinteger(L, i) ? lua_tointeger(L, i) : 0; /* whole numbers stay whole beside whole numbers */
+  bool kept = !lua_isinteger(L, i) || whole_set(t, &whole, &e);
+  *slot = kept ? node_leaf(t, &e) : NULL;
+  if (!kept) tensor_unref(t);
   if (!*slot) bind_raise(L, &e);
   bind_made_tensor(L);
   lua_replace(L, i);

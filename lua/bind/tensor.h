@@ -55,6 +55,11 @@ int64_t bind_part_end(lua_State *L, int64_t lo, int64_t n);
 
 /* One table for several files: the functions of the one on top of the stack go into the one below. */
 void bind_join(lua_State *L);
+/* Whether op's result is made of input i's numbers as they are. */
+bool bind_moves(const Op *op, int i);
+/* For operations on whole numbers: where float32 would round them, computes op exactly into slot, or raises where op does not
+ * do that; false where it is as good, or result is DTYPE_F32. */
+bool bind_whole_call(lua_State *L, Node **slot, const Op *op, const double *attr, int n_in, Node *const *in, DType result);
 
 /* A shape from the arguments at i: numbers up to the top of the stack, or one table of numbers. */
 Shape bind_check_shape(lua_State *L, int i);

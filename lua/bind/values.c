@@ -1,6 +1,7 @@
 /* suture.core.values, all of it also in suture.core.tensor: leaves made, numbers in and out of Lua, leaves changed in place. */
 #include <math.h>
 #include <string.h>
+#include "whole.h"
 #include "host.h"
 #include "tensor.h"
 
@@ -55,6 +56,28 @@ static Tensor *push_leaf(lua_State *L, const Shape *s, DType dtype, const char *
 
 static DType opt_dtype(lua_State *L, int i) { return (DType)luaL_checkoption(L, i, "float32", bind_dtypes); }
 
+/* A whole number that float32 does not hold, asked for in a tensor of this dtype: it is kept exactly (core/whole.h). */
+static bool is_beyond(lua_State *L, int i, DType dtype) {
+  return dtype == DTYPE_I64 && lua_isinteger(L, i) && !whole_is_float(lua_tointeger(L, i));
+}
+
+/* Room for t's whole numbers, on the stack. */
+static int64_t *whole_buffer(lua_State *L, const Tensor *t) {
+  size_t bytes = (size_t)(t->count ? t->count : 1) * sizeof(int64_t);
+  Err e;
+  if (!memory_fits(bytes, false, "whole numbers", &e)) bind_raise(L, &e);
+  return lua_newuserdatauv(L, bytes, 0);
+}
+
+/* All of t's numbers become the one at i. */
+static void whole_fill(lua_State *L, Tensor *t, int i) {
+  int64_t *v = whole_buffer(L, t);
+  Err e;
+  for (int64_t k = 0; k < t->count; k++) v[k] = lua_tointeger(L, i);
+  if (!whole_set(t, v, &e)) bind_raise(L, &e);
+  lua_pop(L, 1);
+}
+
 /* full(shape, value[, dtype[, what]]). `what`, here and below, is the name that errors begin with. */
 static int tensor_full(lua_State *L) {
   const char *what = luaL_optstring(L, 4, NULL);
@@ -65,6 +88,7 @@ static int tensor_full(lua_State *L) {
   if (!zeros)
     FOR_PARTS(t->count, lo, hi)
       for (int64_t i = lo; i < hi; i++) t->data[i] = v;
+  if (is_beyond(L, 2, t->dtype)) whole_fill(L, t, 2);
   return 1;
 }
 
@@ -102,14 +126,27 @@ static int tensor_from_list(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   Tensor *t = push_leaf(L, &s, opt_dtype(L, 3), NULL);
   float *rows = rows_of(L, t, NULL);
+  bool beyond = false;
   for (int64_t i = 0; i < t->count; i++) {
     int type = lua_rawgeti(L, 2, i + 1);
+    beyond = beyond || is_beyond(L, -1, t->dtype);
     if (type == LUA_TBOOLEAN) rows[i] = (float)lua_toboolean(L, -1);
     else if (type == LUA_TNUMBER) rows[i] = (float)lua_tonumber(L, -1);
     else bind_fail(L, "a tensor is made of numbers, got %s", luaL_typename(L, -1));
     lua_pop(L, 1);
   }
-  return rows_done(L, t, rows);
+  rows_done(L, t, rows);
+  if (!beyond) return 1;
+  int64_t *v = whole_buffer(L, t);
+  for (int64_t i = 0; i < t->count; i++) {
+    lua_rawgeti(L, 2, i + 1);
+    v[i] = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : lua_isboolean(L, -1) ? lua_toboolean(L, -1) : whole_of((float)lua_tonumber(L, -1));
+    lua_pop(L, 1);
+  }
+  Err e;
+  if (!whole_from_rows(t, v, &e)) bind_raise(L, &e);
+  lua_pop(L, 1);
+  return 1;
 }
 
 /* arange(start, step, count[, dtype[, what]]) */
@@ -121,6 +158,14 @@ static int tensor_arange(lua_State *L) {
   Tensor *t = push_leaf(L, &s, opt_dtype(L, 4), what);
   FOR_PARTS(t->count, lo, hi)
     for (int64_t i = lo; i < hi; i++) t->data[i] = (float)(start + step * (double)i);
+  double last = start + step * (count - 1);
+  if (t->dtype != DTYPE_I64 || !lua_isinteger(L, 1) || !lua_isinteger(L, 2) || fmax(fabs(start), fabs(last)) <= 0x1p24) return 1;
+  int64_t *v = whole_buffer(L, t);
+  uint64_t first = (uint64_t)lua_tointeger(L, 1), by = (uint64_t)lua_tointeger(L, 2);
+  for (int64_t i = 0; i < t->count; i++) v[i] = (int64_t)(first + by * (uint64_t)i);
+  Err e;
+  if (!whole_set(t, v, &e)) bind_raise(L, &e);
+  lua_pop(L, 1);
   return 1;
 }
 
@@ -193,9 +238,11 @@ static int tensor_random(lua_State *L) {
 
 /* ---- numbers out ---- */
 
-static void push_number(lua_State *L, float v, DType dtype) {
+/* The number at a place of t's storage, as a value of this dtype. */
+static void push_number(lua_State *L, const Tensor *t, int64_t at, DType dtype) {
+  float v = t->data[at];
   if (dtype == DTYPE_BOOL) lua_pushboolean(L, v != 0);
-  else if (dtype == DTYPE_I64 && fabsf(v) < 9e15f) lua_pushinteger(L, (lua_Integer)v);
+  else if (dtype == DTYPE_I64 && (t->whole || (v >= -0x1p63f && v < 0x1p63f))) lua_pushinteger(L, whole_at(t, at));
   else lua_pushnumber(L, v);
 }
 
@@ -204,7 +251,7 @@ static int tensor_item(lua_State *L) {
   Node *n = bind_check_tensor(L, 1);
   if (shape_count(&n->shape) != 1)
     return bind_fail(L, "item: expects a tensor with one element, got shape %s", SHAPE_STR(&n->shape));
-  push_number(L, bind_check_value(L, 1)->data[0], n->dtype);
+  push_number(L, bind_check_value(L, 1), 0, n->dtype);
   return 1;
 }
 
@@ -220,7 +267,7 @@ static int tensor_flat(lua_State *L) {
   if (t->shape.rank != 4) {
     FOR_PARTS(count, lo, hi)
       for (int64_t i = lo; i < hi; i++) {
-        push_number(L, t->data[from + i], t->dtype);
+        push_number(L, t, from + i, t->dtype);
         lua_rawseti(L, -2, i + 1);
       }
     return 1;
@@ -234,7 +281,7 @@ static int tensor_flat(lua_State *L) {
         at += rest % t->shape.dim[d] * stride[d];
         rest /= t->shape.dim[d];
       }
-      push_number(L, t->data[at], t->dtype);
+      push_number(L, t, at, t->dtype);
       lua_rawseti(L, -2, i + 1);
     }
   return 1;
@@ -266,15 +313,17 @@ static int tensor_stats(lua_State *L) {
   return 5;
 }
 
-/* bytes(t) → its numbers in row-major order as a string of little-endian float32; same bits, same string. */
+/* bytes(t) → its numbers in row-major order as a string of little-endian float32, behind them its whole numbers where it
+ * has them; same bits, same string. */
 static int tensor_bytes_of(lua_State *L) {
   Tensor *t = bind_check_value(L, 1);
   luaL_Buffer b;
-  size_t size = (size_t)t->count * sizeof(float);
+  size_t floats = (size_t)t->count * sizeof(float), size = floats + (t->whole ? (size_t)t->count * sizeof(int64_t) : 0);
   Err e;
   if (!memory_fits(2 * size, false, "a string of the numbers", &e)) bind_raise(L, &e);
   float *rows = (float *)(void *)luaL_buffinitsize(L, &b, size ? size : 1);
   tensor_to_rows(t, rows);
+  if (t->whole) memcpy((char *)rows + floats, t->whole, size - floats);
   luaL_pushresultsize(&b, size);
   return 1;
 }
@@ -300,6 +349,7 @@ static int tensor_fill(lua_State *L) {
   float v = (float)luaL_checknumber(L, 2);
   Tensor *t = writable(L, 1, true, "fill_");
   for (int64_t i = 0; i < t->count; i++) t->data[i] = v;
+  if (is_beyond(L, 2, t->dtype)) whole_fill(L, t, 2);
   lua_settop(L, 1);
   return 1;
 }
@@ -320,6 +370,7 @@ static int tensor_copy(lua_State *L) {
     return bind_fail(L, "%s: expects shape %s, got %s", what, SHAPE_STR(&n->shape), SHAPE_STR(&from->shape));
   Tensor *t = writable(L, 1, true, what);
   memmove(t->data, from->data, (size_t)t->count * sizeof(float));
+  if (from != t && !whole_copy(t, from, &e)) return bind_raise(L, &e);
   n->drawn = n->drawn || bind_check_tensor(L, 2)->drawn;
   lua_settop(L, 1);
   return 1;
@@ -391,6 +442,12 @@ static int tensor_put(lua_State *L) {
     lua_pop(L, 1);
     if (at[k] + low < 0 || at[k] + high >= count) return bind_fail(L, "put: place %d is out of range", (int)at[k]);
   }
+  Tensor *old = bind_check_value(L, 1);
+  int64_t *whole = old->dtype == DTYPE_I64 && (old->whole || from->whole) ? whole_buffer(L, old) : NULL, *wholes = NULL;
+  if (whole) { /* all of t's whole numbers, changed beside the others */
+    for (int64_t i = 0; i < old->count; i++) whole[i] = whole_at(old, i);
+    whole_to_rows(from, wholes = whole_buffer(L, from));
+  }
   Tensor *t = writable(L, 1, false, "x[i] = y");
   for (int64_t i = 0; i < places * each; i++) {
     int64_t flat = at[i / each], rest = i % each;
@@ -398,8 +455,12 @@ static int tensor_put(lua_State *L) {
       flat += rest % box.dim[d] * step.dim[d];
       rest /= box.dim[d];
     }
-    t->data[stored_at(t, flat)] = source[from->count == 1 ? 0 : i];
+    int64_t to = stored_at(t, flat), k = from->count == 1 ? 0 : i;
+    t->data[to] = source[k];
+    if (whole) whole[to] = wholes[k];
   }
+  Err e;
+  if (whole && !whole_set(t, whole, &e)) return bind_raise(L, &e);
   return 0;
 }
 
@@ -407,9 +468,13 @@ static int tensor_put(lua_State *L) {
  * that waits is asked for first. */
 static int tensor_count_up(lua_State *L) {
   Tensor *t = bind_check_value(L, 1);
-  t->data[0] += 1;
+  int64_t seen = whole_at(t, 0) + 1;
+  DType dtype = t->dtype;
+  Err e;
   tensor_touch(t);
-  lua_pushnumber(L, t->data[0]);
+  if (!whole_set(t, &seen, &e)) return bind_raise(L, &e);
+  t->dtype = dtype; /* a file may have kept it as float32 */
+  lua_pushinteger(L, seen);
   return 1;
 }
 

@@ -139,11 +139,31 @@ local function whole_of(where, name, v, least) return options.whole(where, name,
 --- The class index of each sample, an array: `ds:labels()[1]` is that of `ds[0]`.
 function methods.labels(ds) return ds.source.labels(ds.index) end
 
+--- ds:class_name(y): the name of a class by its number, which counts from 0: ds.classes[y + 1], for ds.classes is a
+-- list of Lua's and counts from 1. y: a whole number or a tensor of one; of a tensor of several, as batches give it, a
+-- list of names.
+function methods.class_name(ds, y)
+  if core.tensor.is(y) and y:numel() ~= 1 then
+    local names = {}
+    for i, k in ipairs(y:reshape(-1):tolist()) do names[i] = ds:class_name(k) end
+    return names
+  end
+  local k = core.tensor.is(y) and y:item() or y
+  local n = #ds.classes
+  local at = type(k) == "number" and math.tointeger(k)
+  if not at or at < 0 or at >= n then
+    fault("ds:class_name: expects a class number from 0 to %d, got %s%s", n - 1, options.shown(k),
+      at == n and " (class numbers count from 0, the list ds.classes from 1)" or "")
+  end
+  return ds.classes[at + 1]
+end
+
 --- How many samples each class has, in the order of `ds.classes`.
 function methods.counts(ds)
-  local counts = {}
+  local counts, labels = {}, ds:labels()
+  if not labels then fault("ds:counts: the targets of %s are no class numbers", ds.where) end
   for i = 1, #ds.classes do counts[i] = 0 end
-  for _, k in ipairs(ds:labels() or {}) do counts[k + 1] = (counts[k + 1] or 0) + 1 end
+  for _, k in ipairs(labels) do counts[k + 1] = (counts[k + 1] or 0) + 1 end
   return counts
 end
 
@@ -275,8 +295,7 @@ end
 
 local batch_options = {shuffle = true, seed = true, epoch = true, drop_last = true, threads = true, augment = true}
 
-local function batch_settings(ds, size, opts)
-  local where = "ds:batches"
+local function batch_settings(where, ds, size, opts)
   opts = opts or {}
   options.check(where, opts, batch_options)
   local set = {batch = whole_of(where, "the batch size", size or 1, 1), drop_last = opts.drop_last and true or false}
@@ -296,7 +315,7 @@ end
 --- The order in which `ds:batches` with these options would go over the samples: an array of batches, each an array of
 -- places from 0. For those who have the samples' features already.
 function methods.order(ds, size, opts)
-  local set, shuffle = batch_settings(ds, size, opts)
+  local set, shuffle = batch_settings("ds:order", ds, size, opts)
   local places, batches = {}, {}
   for i = 1, #ds do places[i] = i - 1 end
   if shuffle then places = image.shuffle(places, set.seed, set.epoch) end
@@ -315,7 +334,7 @@ end
 -- depend on them), `augment = false` (once without the dataset's augmentation). Raises, naming the file, when one
 -- cannot be read.
 function methods.batches(ds, size, opts)
-  local set, shuffle = batch_settings(ds, size, opts)
+  local set, shuffle = batch_settings("ds:batches", ds, size, opts)
   local places, order = {}, {}
   for i = 1, #ds do places[i] = i - 1 end
   if shuffle then places = image.shuffle(places, set.seed, set.epoch) end
@@ -345,9 +364,11 @@ function methods.batch(ds, places)
     order[i] = ds.index[k + 1]
   end
   if #order == 0 then fault("ds:batch: no places given") end
-  local set = batch_settings(ds, #order, {augment = false})
+  local set = batch_settings("ds:batch", ds, #order, {augment = false})
   local next_batch, closing <close> = ds.source.loader(ds, order, set)
   return next_batch()
 end
+
+require "suture.base.stray".guard(methods, "ds:", true)
 
 return Dataset

@@ -71,4 +71,4 @@ for name, f in pairs(adjust) do
   if name ~= "blur_of" then image[name] = f end
 end
 
-return image
+return require "suture.base.stray".guard(image, "image.")

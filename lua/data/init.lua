@@ -31,7 +31,7 @@ for _, path in ipairs(embedded.list()) do
   if name then data[name] = require("suture.data.readers." .. name) end
 end
 
-return setmetatable(data, {__index = function(_, name)
+return setmetatable(require "suture.base.stray".guard(data, "data."), {__index = function(_, name)
   if type(name) ~= "string" or name:sub(1, 1) == "_" then return nil end
   local names = {}
   for k in next, data do names[#names + 1] = k end

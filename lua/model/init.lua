@@ -4,7 +4,7 @@ local surgery = require "suture.model.surgery"
 local trace = require "suture.model.trace"
 local undo = require "suture.model.undo"
 
-return {
+return require "suture.base.stray".guard {
   open = checkpoint.open, save = require("suture.model.tables").save, diff = surgery.diff, trace = trace.trace,
   undo = undo.undo, redo = undo.redo, history = undo.history,
 }

@@ -3,6 +3,7 @@ local core = require "suture.core"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local options = require "suture.base.options"
+local signatures = require "suture.nn.signatures"
 local tensor = require "suture.tensor"
 local op, raw = tensor._op, core.tensor
 local is, signature, arguments = raw.is, options.signature, options.arguments
@@ -13,6 +14,17 @@ local docs = require "suture.base.docs"
 local function given(what, name, x)
   if not is(x) then fault("%s: expects a tensor for %s, got %s", what, name, options.show(x)) end
   return x
+end
+
+-- Convolution of the Conv2d layer with these fields, padded with x's own numbers.
+function F._conv2d_padded(x, w, b, f)
+  local pads = {}
+  for i = 1, 2 do
+    local total = f.padding == "same" and f.dilation[i] * (f.kernel_size[i] - 1)
+    local before = total and total // 2 or f.padding[i]
+    pads[5 - 2 * i], pads[6 - 2 * i] = before, total and total - before or before
+  end
+  return F._conv2d(F.pad(x, pads, f.padding_mode), w, b, f.stride, {0, 0}, f.dilation, f.groups)
 end
 
 -- The padding of "same": stride 1, the longer half behind, as PyTorch.
@@ -33,18 +45,18 @@ end
 -- For layers, whose options are checked when they are made.
 function F._conv2d(x, w, b, stride, padding, dilation, groups)
   if padding == "same" then
-    if stride[1] ~= 1 or stride[2] ~= 1 then fault 'conv2d: padding "same" is only for stride 1' end
     x, padding = same_padding(x, {raw.size(w, 2), raw.size(w, 3)}, dilation)
   end
   return op "conv2d"(x, w, b, {stride = stride, padding = padding, dilation = dilation, groups = groups})
 end
 
-local conv_args = signature("conv2d", "bias:tensor=nil stride:pair=1 padding:padding=0 dilation:pair=1 groups:count=1")
+local conv_args = signature("conv2d", "bias:tensor=nil " .. signatures.conv2d)
 
 --- F.conv2d(x, weight[, bias, stride, padding, dilation, groups]): x (N, C, H, W), weight (K, C/groups, R, S).
 -- padding: a number, {h, w}, "same" or "valid".
 function F.conv2d(x, weight, ...)
   local a = conv_args(...)
+  signatures.check_conv2d("conv2d", a)
   return F._conv2d(given("conv2d", "x", x), given("conv2d", "weight", weight), a.bias, a.stride, a.padding, a.dilation,
     a.groups)
 end
@@ -60,26 +72,35 @@ function F.linear(x, weight, bias, ...)
   return op "linear"(x, weight, bias)
 end
 
-local pool_args = signature("max_pool2d",
-  "kernel_size:pair stride:pair=nil padding:pair0=0 dilation:pair=1 ceil_mode:bool=false")
+local function pool_args(what, text)
+  local read = signature(what, text)
+  return function(...)
+    local a = read(...)
+    signatures.check_pool(what, a)
+    return a
+  end
+end
+local max_args = pool_args("max_pool2d",
+  signatures.max_pool2d .. " " .. signatures.ceil_mode .. " " .. signatures.return_indices)
+local avg_args = pool_args("avg_pool2d", signatures.avg_pool2d)
+local PLACES = 1 << 24 -- of a map; more are not told apart in float32
 
 function F._max_pool2d(x, a)
-  return op "max_pool2d"(x, {kernel = a.kernel_size, stride = a.stride or a.kernel_size, padding = a.padding,
-    dilation = a.dilation,
-    ceil_mode = a.ceil_mode})
+  local attrs = {kernel = a.kernel_size, stride = a.stride, padding = a.padding, dilation = a.dilation,
+    ceil_mode = a.ceil_mode}
+  if not a.return_indices then return op "max_pool2d"(x, attrs) end
+  if raw.rank(x) == 4 and raw.size(x, 2) * raw.size(x, 3) > PLACES then
+    fault("max_pool2d: return_indices counts up to %d places of a map, got %s", PLACES, raw.shape(x))
+  end
+  return op "max_pool2d"(x, attrs), op "max_pool2d_index"(x, attrs)
 end
 
---- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode]): the greatest in each
--- window.
-function F.max_pool2d(x, ...) return F._max_pool2d(given("max_pool2d", "x", x), pool_args(...)) end
-
-local avg_args = signature("avg_pool2d",
-  "kernel_size:pair stride:pair=nil padding:pair0=0 ceil_mode:bool=false count_include_pad:bool=true "
-  .. "divisor_override:count=nil")
+--- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode, return_indices (false)]): the
+-- greatest in each window of x (N, C, H, W). return_indices: also where they are, as h · W + w of their map (int64).
+function F.max_pool2d(x, ...) return F._max_pool2d(given("max_pool2d", "x", x), max_args(...)) end
 
 function F._avg_pool2d(x, a)
-  return op "avg_pool2d"(x, {kernel = a.kernel_size, stride = a.stride or a.kernel_size, padding = a.padding,
-    ceil_mode = a.ceil_mode,
+  return op "avg_pool2d"(x, {kernel = a.kernel_size, stride = a.stride, padding = a.padding, ceil_mode = a.ceil_mode,
     count_include_pad = a.count_include_pad, divisor_override = a.divisor_override or 0})
 end
 
@@ -87,7 +108,7 @@ end
 -- window.
 function F.avg_pool2d(x, ...) return F._avg_pool2d(given("avg_pool2d", "x", x), avg_args(...)) end
 
-local adaptive_args = signature("adaptive_avg_pool2d", "output_size:size")
+local adaptive_args = signature("adaptive_avg_pool2d", signatures.adaptive_avg_pool2d)
 
 --- F.adaptive_avg_pool2d(x, size): means over windows chosen so that the output is size × size (or {h, w}).
 function F.adaptive_avg_pool2d(x, ...)
@@ -99,7 +120,7 @@ end
 
 -- Functions of x alone. PyTorch's inplace would change x: here it is refused, as nothing is gained by it.
 local function alone(name, f, doc)
-  local read = arguments(name, "inplace:bool=false")
+  local read = arguments(name, signatures.inplace)
   F[name] = function(x, ...)
     given(name, "x", x)
     if select("#", ...) > 0 and read(...) then
@@ -124,7 +145,7 @@ alone("mish", function(x) return x * F.softplus(x):tanh() end, "x · tanh(softpl
 -- arXiv:1606.08415.
 function F.gelu(x, ...) return given("gelu", "x", x):gelu(...) end
 
-local leaky_args, elu_args = arguments("leaky_relu", "negative_slope:num=0.01"), arguments("elu", "alpha:num=1")
+local leaky_args, elu_args = arguments("leaky_relu", signatures.leaky_relu), arguments("elu", signatures.elu)
 
 --- F.leaky_relu(x[, negative_slope (0.01)]): x where it is positive, negative_slope · x elsewhere.
 function F.leaky_relu(x, ...) return op "leaky_relu"(given("leaky_relu", "x", x), {slope = leaky_args(...)}) end
@@ -141,8 +162,9 @@ function F.softmax(x, ...) return given("softmax", "x", x):softmax(...) end
 --- F.log_softmax(x[, dim (-1)]): the logarithm of softmax.
 function F.log_softmax(x, ...) return given("log_softmax", "x", x):log_softmax(...) end
 
-local dropout_args = signature("dropout", "p:prob=0.5 training:bool=true")
-local dropout2d_args = signature("dropout2d", "p:prob=0.5 training:bool=true")
+local training = " training:bool=true"
+local dropout_args = signature("dropout", signatures.dropout .. training)
+local dropout2d_args = signature("dropout2d", signatures.dropout .. training)
 
 --- F.dropout(x[, p (0.5), training (true)]): each element dropped with probability p, the others divided by 1 - p.
 function F.dropout(x, ...)
@@ -160,14 +182,7 @@ function F.dropout2d(x, ...)
   return op "dropout_channels"(x, {p = a.p})
 end
 
-local depth_args = signature("stochastic_depth", "p:prob mode:row|batch training:bool=true")
-
-function F._stochastic_depth_mode(what, mode)
-  if mode ~= "row" and mode ~= "batch" then
-    fault('%s: mode is "row" (each sample alone) or "batch" (all together), got %s', what, options.show(mode))
-  end
-  return mode
-end
+local depth_args = signature("stochastic_depth", signatures.stochastic_depth .. training)
 
 --- F.stochastic_depth(x, p, mode[, training (true)]): x (N, …) dropped whole with probability p, else divided by 1 - p;
 -- mode "row": each sample alone, "batch": all together. Huang et al. 2016, arXiv:1603.09382; as
@@ -182,19 +197,50 @@ end
 --- F.flatten(x[, start_dim (0), end_dim (-1)]): these dimensions and those between made one.
 function F.flatten(x, ...) return given("flatten", "x", x):flatten(...) end
 
-local pad_args = arguments("pad", "pad:ints mode:str=constant value:num=0")
+local pad_args = arguments("pad", "pad:ints mode:" .. signatures.pads .. "|constant=constant value:num=nil")
+
+-- Where the numbers of a padded dimension of length n come from.
+local sources = {
+  replicate = function(i, n) return math.max(0, math.min(n - 1, i)) end,
+  circular = function(i, n, before, behind) -- of what is left when negative padding has cut
+    local first = math.max(-before, 0)
+    return first + (i - first) % (n - first + math.min(behind, 0))
+  end,
+  reflect = function(i, n)
+    i = math.abs(i)
+    return i < n and i or 2 * (n - 1) - i
+  end,
+}
+
+-- Padding with x's own numbers, a dimension at a time.
+local function own_pad(x, pads, mode)
+  local rank, dims = raw.rank(x), #pads // 2
+  for k = 1, dims do
+    local d, before, behind = rank - k, pads[2 * k - 1], pads[2 * k]
+    local n, index = raw.size(x, d), {}
+    local most = mode == "reflect" and n - 1 or mode == "circular" and n or math.huge
+    if before > most or behind > most or n == 0 or n + before + behind < 1 then
+      fault("pad: {%d, %d} is too much for dimension %d of shape %s in mode %q", before, behind, d, raw.shape(x), mode)
+    end
+    for i = -before, n + behind - 1 do index[#index + 1] = sources[mode](i, n, before, behind) end
+    x = op "index_select"(x, raw.from_list({#index}, index, "int64"), {dim = d})
+  end
+  return x
+end
 
 --- F.pad(x, {left, right, top, bottom, …}[, mode ("constant"), value (0)]): that value around the last dimensions, the
--- last one first; negative numbers cut off.
+-- last one first; negative numbers cut off. mode: "reflect" (x mirrored at its ends), "replicate" (its outermost
+-- numbers) or "circular" (from the other end) take no value.
 function F.pad(x, ...)
   given("pad", "x", x)
   local pads, mode, value = pad_args(...)
-  if mode ~= "constant" then fault('pad: mode "constant" is the one there is, got %q', mode) end
   if #pads % 2 ~= 0 or #pads > 2 * x:dim() then
     fault("pad: expects {left, right, top, bottom, …}, at most a pair per dimension of %s, got %s", x.shape,
       options.show(pads))
   end
-  return op "pad"(x, {pad = pads, value = value})
+  if mode == "constant" then return op "pad"(x, {pad = pads, value = value or 0}) end
+  if value then fault("pad: mode %q takes no value", mode) end
+  return own_pad(x, pads, mode)
 end
 
 -- ---- normalisation ----
@@ -211,7 +257,7 @@ end
 
 local bn_args = signature("batch_norm",
   "running_mean:tensor=nil running_var:tensor=nil weight:tensor=nil bias:tensor=nil training:bool=false "
-  .. "momentum:num=0.1 eps:num=1e-5")
+  .. "momentum:num=0.1 " .. signatures.eps)
 
 --- F.batch_norm(x, running_mean, running_var[, weight, bias, training (false), momentum (0.1), eps (1e-5)]): over all
 -- but dimension 1. In training with the batch's own statistics, which the running ones then follow.
@@ -234,7 +280,8 @@ function F._layer_norm(x, shape, weight, bias, eps)
   return op "layer_norm"(x, weight, bias, {dims = n, eps = eps})
 end
 
-local ln_args = signature("layer_norm", "normalized_shape:sizes weight:tensor=nil bias:tensor=nil eps:num=1e-5")
+local ln_args = signature("layer_norm",
+  signatures.normalized_shape .. " weight:tensor=nil bias:tensor=nil " .. signatures.eps)
 
 --- F.layer_norm(x, normalized_shape[, weight, bias, eps (1e-5)]): over the last dimensions, whose sizes
 -- normalized_shape names (a number: the last one); each row by its own mean and variance. Ba, Kiros & Hinton 2016,
@@ -258,7 +305,8 @@ function F._group_norm(x, groups, weight, bias, eps)
   return bias and y + bias:reshape(table.unpack(place)) or y
 end
 
-local gn_args = signature("group_norm", "num_groups:count weight:tensor=nil bias:tensor=nil eps:num=1e-5")
+local gn_args = signature("group_norm",
+  signatures.num_groups .. " weight:tensor=nil bias:tensor=nil " .. signatures.eps)
 
 --- F.group_norm(x, num_groups[, weight, bias, eps (1e-5)]): x (N, C, …); the channels of each group are normalised
 -- together, by their own mean and variance in each sample. Wu & He 2018, arXiv:1803.08494.
@@ -338,4 +386,4 @@ end
 
 require "suture.nn.losses"(F)
 
-return F
+return require "suture.base.stray".guard(F)

@@ -19,6 +19,8 @@ function Handle:__tostring()
   return ("%s hook of %s%s"):format(self.hook.kind, getmetatable(self.module).__name, there and ": h:remove() takes it away" or " (removed)")
 end
 
+require "suture.base.stray".guard(Handle, "handle:", true)
+
 local function register(m, what, kind, f, ...)
   if select("#", ...) > 0 then fault("%s: takes a function and nothing else", what) end
   if type(f) ~= "function" then fault("%s: expects a function, got %s", what, Module._shown(f)) end

@@ -2,6 +2,7 @@
 local Module = require "suture.nn.module"
 local embedded = require "suture.embedded"
 local layer = require "suture.nn.layer"
+local stray = require "suture.base.stray"
 for _, part in ipairs {"walk", "modes", "state", "hooks", "clone"} do require("suture.nn." .. part) end
 local nn = {Module = Module, class = Module.class, layer = layer.layer, Parameter = Module.Parameter}
 
@@ -12,7 +13,7 @@ for _, path in ipairs(embedded.list()) do
   if name then rooms[#rooms + 1] = "suture.nn.layers." .. name end
 end
 for _, room in ipairs(rooms) do
-  for name, value in pairs(require(room)) do nn[name] = value end
+  for name, value in pairs(require(room)) do nn[name] = stray.guard(value, name .. ":", true) end
 end
 nn.init = require "suture.nn.initialize"
 nn.functional = require "suture.nn.functional"
@@ -22,6 +23,10 @@ nn.is_module = Module.is_module
 --- nn.utils.clip_grad_norm_(parameters, max_norm): scales all gradients so that their norm is at most max_norm; returns
 -- the norm before. nn.utils.parameters_to_number(parameters): how many numbers they hold.
 nn.utils = require "suture.nn.utils"
+
+stray.guard(nn)
+stray.guard(nn.init)
+stray.guard(nn.utils)
 
 package.loaded["suture.nn"] = nn
 require("suture.base.upper").nn()

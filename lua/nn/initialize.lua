@@ -1,8 +1,11 @@
 --- nn.init: the ways to fill a parameter before training. Each changes the tensor in place and returns it.
+local docs = require "suture.base.docs"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local options = require "suture.base.options"
 local raw = require("suture.core").tensor
+local suggest = require "suture.base.suggest"
+local arguments = options.arguments
 
 local init = {}
 local trace = require "suture.nn.trace"
@@ -33,67 +36,87 @@ local function fans(what, t)
 end
 init.fans = fans
 
---- nn.init.calculate_gain(nonlinearity[, param]): the factor recommended for "relu", "leaky_relu", "tanh", "linear" …
-function init.calculate_gain(nonlinearity, param)
-  local gains = {linear = 1, conv2d = 1, sigmoid = 1, tanh = 5 / 3, relu = math.sqrt(2), selu = 3 / 4}
+local gains = {linear = 1, conv2d = 1, sigmoid = 1, tanh = 5 / 3, relu = math.sqrt(2), selu = 3 / 4}
+local gain_args = arguments("calculate_gain", "nonlinearity:str param:num=nil")
+
+--- nn.init.calculate_gain(nonlinearity[, param]): the factor recommended for "relu", "leaky_relu" (param: its slope,
+-- 0.01), "tanh", "linear" …
+function init.calculate_gain(...)
+  local nonlinearity, param = gain_args(...)
   if nonlinearity == "leaky_relu" then return math.sqrt(2 / (1 + (param or 0.01) ^ 2)) end
-  return gains[nonlinearity] or fault("calculate_gain: no nonlinearity '%s'", tostring(nonlinearity))
+  if param then fault("calculate_gain: param is the slope of leaky_relu, %s has none", nonlinearity) end
+  return gains[nonlinearity] or fault("calculate_gain: no nonlinearity '%s'%s", nonlinearity,
+    suggest.hint(nonlinearity, gains))
 end
 
-local function kaiming_std(what, t, opts)
-  want(what, t)
-  opts = opts or {}
-  options.check(what, opts, {a = true, mode = true, nonlinearity = true})
+-- f(t, …) whose arguments behind the tensor have this signature.
+local function filler(what, signature, f)
+  local read = arguments(what, signature)
+  local function fills(t, ...)
+    want(what, t)
+    return f(t, read(...))
+  end
+  docs[fills] = f -- whose comment is its help
+  return fills
+end
+
+local KAIMING = "a:num=0 mode:fan_in|fan_out=fan_in nonlinearity:str=leaky_relu"
+
+local function kaiming_std(what, t, a, mode, nonlinearity)
   local fan_in, fan_out = fans(what, t)
-  local mode = opts.mode or "fan_in"
-  if mode ~= "fan_in" and mode ~= "fan_out" then fault('%s: mode is "fan_in" or "fan_out", got %s', what, tostring(mode)) end
-  return init.calculate_gain(opts.nonlinearity or "leaky_relu", opts.a or 0) / math.sqrt(mode == "fan_in" and fan_in or fan_out)
+  local slope = nonlinearity == "leaky_relu" and a or nil
+  return init.calculate_gain(nonlinearity, slope) / math.sqrt(mode == "fan_in" and fan_in or fan_out)
 end
 
---- nn.init.kaiming_normal_(t[, {a = 0, mode = "fan_in", nonlinearity = "leaky_relu"}]): He et al. 2015,
--- arXiv:1502.01852.
-function init.kaiming_normal_(t, opts) return redraw(t, "normal", 0, kaiming_std("kaiming_normal_", t, opts)) end
+--- nn.init.kaiming_normal_(t[, a (0), mode ("fan_in"), nonlinearity ("leaky_relu")]): normal numbers of the standard
+-- deviation that keeps the size of what flows; a: the slope of leaky_relu. He et al. 2015, arXiv:1502.01852.
+init.kaiming_normal_ = filler("kaiming_normal_", KAIMING, function(t, ...)
+  return redraw(t, "normal", 0, kaiming_std("kaiming_normal_", t, ...))
+end)
 
---- nn.init.kaiming_uniform_(t[, {a, mode, nonlinearity}]): the same standard deviation, uniform.
-function init.kaiming_uniform_(t, opts)
-  local bound = math.sqrt(3) * kaiming_std("kaiming_uniform_", t, opts)
+--- nn.init.kaiming_uniform_(t[, a (0), mode ("fan_in"), nonlinearity ("leaky_relu")]): the same standard deviation,
+-- uniform.
+init.kaiming_uniform_ = filler("kaiming_uniform_", KAIMING, function(t, ...)
+  local bound = math.sqrt(3) * kaiming_std("kaiming_uniform_", t, ...)
   return redraw(t, "uniform", -bound, bound)
-end
+end)
 
 --- nn.init.xavier_uniform_(t[, gain (1)]), nn.init.xavier_normal_(t[, gain]): Glorot and Bengio 2010.
-function init.xavier_uniform_(t, gain)
-  want("xavier_uniform_", t)
+init.xavier_uniform_ = filler("xavier_uniform_", "gain:rate=1", function(t, gain)
   local i, o = fans("xavier_uniform_", t)
-  local bound = (gain or 1) * math.sqrt(6 / (i + o))
+  local bound = gain * math.sqrt(6 / (i + o))
   return redraw(t, "uniform", -bound, bound)
-end
+end)
 
 --- nn.init.xavier_normal_(t[, gain (1)]): see xavier_uniform_.
-function init.xavier_normal_(t, gain)
-  want("xavier_normal_", t)
+init.xavier_normal_ = filler("xavier_normal_", "gain:rate=1", function(t, gain)
   local i, o = fans("xavier_normal_", t)
-  return redraw(t, "normal", 0, (gain or 1) * math.sqrt(2 / (i + o)))
-end
+  return redraw(t, "normal", 0, gain * math.sqrt(2 / (i + o)))
+end)
 
 --- nn.init.normal_(t[, mean (0), std (1)]): the normal distribution.
-function init.normal_(t, mean, std) want("normal_", t) return redraw(t, "normal", mean or 0, std or 1) end
+init.normal_ = filler("normal_", "mean:finite=0 std:rate=1", function(t, ...) return redraw(t, "normal", ...) end)
 
 --- nn.init.uniform_(t[, a (0), b (1)]): spread evenly over [a, b).
-function init.uniform_(t, a, b) want("uniform_", t) return redraw(t, "uniform", a or 0, b or 1) end
+init.uniform_ = filler("uniform_", "a:finite=0 b:finite=1", function(t, a, b)
+  if a > b then fault("uniform_: expects a ≤ b, got %s and %s", a, b) end
+  return redraw(t, "uniform", a, b)
+end)
 
 --- nn.init.constant_(t, value): all elements equal.
-function init.constant_(t, value) want("constant_", t) return fill(t, value) end
+init.constant_ = filler("constant_", "val:num", function(t, v) return fill(t, v) end)
 
 --- nn.init.zeros_(t): all elements 0.
-function init.zeros_(t) want("zeros_", t) return fill(t, 0) end
+init.zeros_ = filler("zeros_", "", function(t) return fill(t, 0) end)
 
 --- nn.init.ones_(t): all elements 1.
-function init.ones_(t) want("ones_", t) return fill(t, 1) end
+init.ones_ = filler("ones_", "", function(t) return fill(t, 1) end)
+
+local TRUNCATED = "mean:finite=0 std:rate=1 a:finite=-2 b:finite=2"
 
 --- nn.init.trunc_normal_(t[, mean (0), std (1), a (-2), b (2)]): normal, drawn again outside [a, b].
-function init.trunc_normal_(t, mean, std, a, b)
-  want("trunc_normal_", t)
-  mean, std, a, b = mean or 0, std or 1, a or -2, b or 2
+init.trunc_normal_ = filler("trunc_normal_", TRUNCATED, function(t, mean, std, a, b)
+  if a > b then fault("trunc_normal_: expects a ≤ b, got %s and %s", a, b) end
   if trace.is_skipping() then return t end
   redraw(t, "normal", mean, std)
   if #raw.shape(t) == 0 or t:detach():min():item() >= a and t:detach():max():item() <= b then return t end
@@ -103,6 +126,6 @@ function init.trunc_normal_(t, mean, std, a, b)
     flat[i] = v
   end
   return raw.copy(t, raw.from_list(raw.shape(t), flat))
-end
+end)
 
 return init

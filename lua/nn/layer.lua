@@ -21,6 +21,7 @@
 --   build       f(self, fields): makes children; fields not in `live` then cannot be assigned, they have been used
 --   live        {field = true}: those of a built layer that act when assigned
 --   reset       f(self): fills the parameters, as when the layer was made; m:reset_parameters()
+--   onnx        what ONNX calls the operation; nil where it has none that does the same; help says it
 --   forward     f(self, x …); by raw access: self._params, self._buffers, self._fields
 --   extra       f(self) → the constructor's values in words, for trees and changes: "512 → 1000"
 --   torch       f(self) → the same as PyTorch prints them; default: extra
@@ -37,7 +38,8 @@ local suggest = require "suture.base.suggest"
 local tuple = require "suture.base.tuple"
 
 local keys = {fields = true, doc = true, check = true, parameters = true, buffers = true, told = true, computed = true,
-  build = true, live = true, together = true, reset = true, forward = true, extra = true, torch = true, short = true, methods = true}
+  build = true, live = true, together = true, reset = true, forward = true, extra = true, torch = true, short = true, methods = true,
+  onnx = true}
 
 local function same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then return a == b end
@@ -220,6 +222,7 @@ local function declare(name, given)
   if given.reset then cls.reset_parameters = given.reset end
   cls._declared = {
     spec = spec,
+    onnx = given.onnx,
     shown = tuple.of,
     assign = function(m, key, v) return assign(spec, m, key, v) end,
     assign_all = function(m, fields) return assign_all(spec, m, fields) end,
@@ -231,7 +234,7 @@ local function declare(name, given)
     --- The fields as options of the constructor, which make such a layer anew.
     fields = function(m) return fields_of(m, spec) end,
   }
-  docs[cls] = given.doc
+  docs[cls] = given.doc and given.onnx and ("%s\nIn ONNX: %s."):format(given.doc, given.onnx) or given.doc
   return cls
 end
 

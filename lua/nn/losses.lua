@@ -2,6 +2,7 @@
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
+local signatures = require "suture.nn.signatures"
 local tensor = require "suture.tensor"
 local op, raw = tensor._op, core.tensor
 local is, arguments = raw.is, options.arguments
@@ -13,18 +14,21 @@ local function given(what, name, x)
   return x
 end
 
-local REDUCTION = "reduction:mean|sum|none=mean"
+-- Names of signatures as one.
+local function joined(...)
+  local out = {}
+  for i, name in ipairs {...} do out[i] = signatures[name] end
+  return table.concat(out, " ")
+end
+
+local REDUCTION = signatures.reduction
 
 local function reduced(x, reduction)
   if reduction == "mean" then return x:mean() end
   return reduction == "sum" and x:sum() or x
 end
 
--- What the core's losses call it. Layers may have been given any word.
-local reductions = {none = 0, mean = 1, sum = 2}
-local function reduction_of(what, name)
-  return reductions[name] or fault('%s: reduction expects "mean", "sum" or "none", got %s', what, options.show(name))
-end
+local reductions = {none = 0, mean = 1, sum = 2} -- what the core's losses call it
 
 -- Class numbers as a tensor or a list; of one sample a number.
 local function class_target(what, target)
@@ -76,7 +80,6 @@ end
 function F._cross_entropy(logits, target, a)
   given("cross_entropy", "the logits", logits)
   target = class_target("cross_entropy", target)
-  local reduction = reduction_of("cross_entropy", a.reduction)
   if raw.shape(target) == raw.shape(logits) then return soft_cross_entropy(logits, target, a) end
   if raw.rank(target) == raw.rank(logits) then
     local wanted = {table.unpack(raw.shape(logits))}
@@ -89,11 +92,10 @@ function F._cross_entropy(logits, target, a)
   local back
   logits, target, back = few_dims(logits, target)
   return back(op "cross_entropy"(logits, target, a.weight,
-    {label_smoothing = a.label_smoothing, ignore_index = a.ignore_index, reduction = reduction}))
+    {label_smoothing = a.label_smoothing, ignore_index = a.ignore_index, reduction = reductions[a.reduction]}))
 end
 
-local ce_args = options.signature("cross_entropy", "weight:tensor=nil ignore_index:int=-100 " .. REDUCTION
-  .. " label_smoothing:prob=0")
+local ce_args = options.signature("cross_entropy", joined("weight", "ignore_index", "reduction", "label_smoothing"))
 
 --- F.cross_entropy(logits, target[, options]): logits (N, classes) or (N, classes, …), target class numbers (int64) of
 -- shape (N) or (N, …), from 0; or probabilities (float32) of logits' shape.
@@ -101,7 +103,7 @@ local ce_args = options.signature("cross_entropy", "weight:tensor=nil ignore_ind
 -- (0).
 function F.cross_entropy(logits, target, ...) return F._cross_entropy(logits, target, ce_args(...)) end
 
-local nll_args = arguments("nll_loss", "weight:tensor=nil ignore_index:int=-100 " .. REDUCTION)
+local nll_args = arguments("nll_loss", joined("weight", "ignore_index", "reduction"))
 
 --- F.nll_loss(log_probabilities, target[, options]): as cross_entropy of class numbers, without the softmax.
 -- Options: weight (a tensor, one per class), ignore_index (-100), reduction ("mean", "sum", "none").
@@ -136,7 +138,7 @@ function F.l1_loss(x, target, ...)
   return reduced((x - target):abs(), l1_args(...))
 end
 
-local smooth_args = arguments("smooth_l1_loss", REDUCTION .. " beta:rate=1.0")
+local smooth_args = arguments("smooth_l1_loss", joined("reduction", "beta"))
 
 --- F.smooth_l1_loss(x, target[, reduction, beta (1)]): d²/2β where |d| < β, |d| - β/2 beyond.
 function F.smooth_l1_loss(x, target, ...)
@@ -148,8 +150,7 @@ function F.smooth_l1_loss(x, target, ...)
   return reduced(near * near * (0.5 / beta) + (d - near), reduction)
 end
 
-local bce_logits_args = arguments("binary_cross_entropy_with_logits", "weight:tensor=nil pos_weight:tensor=nil "
-  .. REDUCTION)
+local bce_logits_args = arguments("binary_cross_entropy_with_logits", joined("weight", "pos_weight", "reduction"))
 
 --- F.binary_cross_entropy_with_logits(x, target[, weight, pos_weight, reduction ("mean")]): targets from 0 to 1.
 function F.binary_cross_entropy_with_logits(x, target, ...)
@@ -160,7 +161,7 @@ function F.binary_cross_entropy_with_logits(x, target, ...)
   return op(what)(x, target, weight, pos_weight, {reduction = reductions[reduction]})
 end
 
-local bce_args = arguments("binary_cross_entropy", "weight:tensor=nil pos_weight:tensor=nil " .. REDUCTION)
+local bce_args = arguments("binary_cross_entropy", joined("weight", "pos_weight", "reduction"))
 
 --- F.binary_cross_entropy(p, target[, {weight, reduction ("mean")}]): of probabilities; logarithms are cut off at -100,
 -- as in PyTorch.

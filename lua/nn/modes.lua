@@ -4,6 +4,8 @@ local glob = require "suture.base.glob"
 local journal = require "suture.base.journal"
 local Module = require "suture.nn.module"
 local note = require "suture.base.note"
+local options = require "suture.base.options"
+local stray = require "suture.base.stray"
 local trace = require "suture.nn.trace"
 local core = require "suture.core"
 local raw = core.tensor
@@ -20,8 +22,17 @@ local function globs(...)
   return {...}
 end
 
+-- Each of several globs names something: one that does not is a slip, which the others would hide.
+local function each_hits(m, what, pattern, hits)
+  if type(pattern) ~= "table" then return end
+  for _, one in ipairs(pattern) do
+    if not hits(one) then m:_no_match(what, one) end
+  end
+end
+
 local function set_training(m, what, pattern, on)
   local list = chosen(m, what, pattern)
+  each_hits(m, what, pattern, function(one) return #chosen(m, what, one) > 0 end)
   if #list == 0 then m:_no_match(what, pattern) end
   journal.change(nil, function() for _, sub in ipairs(list) do set(sub, "_training", on) end end)
   return m
@@ -30,7 +41,10 @@ end
 --- m:train([glob]): training mode (BatchNorm uses and moves batch statistics, dropout drops); with a glob only for the
 -- modules it names and all beneath. train(false) is eval(). Frozen modules stay as they are: see freeze.
 function Module.train(m, ...)
-  if type((...)) == "boolean" then return set_training(m, "train", nil, (...)) end
+  if type((...)) == "boolean" then
+    stray.refuse("train", 1, ...)
+    return set_training(m, "train", nil, (...))
+  end
   return set_training(m, "train", globs(...), true)
 end
 
@@ -77,14 +91,21 @@ end
 --- Module._mode(m, on): all of m in training or not, for the inside of _held.
 function Module._mode(m, on) for sub in m:modules() do rawset(sub, "_training", on) end end
 
---- m:zero_grad(): forgets all gradients.
-function Module.zero_grad(m)
+local zero_args = options.arguments("zero_grad", "set_to_none:bool=true")
+
+--- m:zero_grad([set_to_none (true)]): forgets all gradients: p.grad is nil until the next backward. They are not kept as
+-- zeros, so set_to_none = false is refused.
+function Module.zero_grad(m, ...)
+  if not zero_args(...) then
+    fault "zero_grad: gradients are forgotten (p.grad is nil), set_to_none = false would keep zeros: p.grad:zero_() does"
+  end
   for p in m:parameters() do raw.grad(p, nil) end
 end
 
 --- m:requires_grad_([on]): sets requires_grad of all parameters (default true); statistics of BatchNorm go on moving.
 function Module.requires_grad_(m, ...)
   local on = ...
+  stray.refuse("requires_grad_", 1, ...)
   if select("#", ...) > 0 and on == nil then fault "requires_grad_: expects true or false, got nil (Lua writes true and false)" end
   if on ~= nil and type(on) ~= "boolean" then fault("requires_grad_: expects true or false, got %s", shown(on)) end
   journal.change(nil, function() for p in m:parameters() do p.requires_grad = on ~= false end end)
@@ -126,6 +147,13 @@ local function freeze(m, what, pattern, on)
   local list = chosen(m, what, pattern)
   local hit = #list > 0
   local match = pattern ~= nil and glob(pattern, what)
+  each_hits(m, what, pattern, function(one)
+    local named, found = glob(one, what), #chosen(m, what, one) > 0
+    if not found then
+      Module._walk_tensors(m, "_pnames", "_params", function(_, name) found = found or named(name) end)
+    end
+    return found
+  end)
   journal.change(nil, function()
     for _, sub in ipairs(list) do
       set(sub, "_frozen", on)

@@ -6,6 +6,8 @@ local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
+local stray = require "suture.base.stray"
+local suggest = require "suture.base.suggest"
 local trace = require "suture.nn.trace"
 local raw = core.tensor
 local is = raw.is
@@ -115,11 +117,13 @@ end
 
 -- ---- making ----
 
---- nn.Parameter(tensor[, requires_grad]): a tensor that a module registers as its parameter when it is assigned.
-function Module.Parameter(t, requires_grad)
-  if not is(t) then fault("Parameter: expects a tensor, got %s", shown(t)) end
+local parameter_args = options.arguments("Parameter", "data:tensor requires_grad:bool=true")
+
+--- nn.Parameter(tensor[, requires_grad (true)]): a tensor that a module registers as its parameter when it is assigned.
+function Module.Parameter(...)
+  local t, requires_grad = parameter_args(...)
   if not raw.is_leaf(t) then t = t:detach() end
-  t.requires_grad = requires_grad ~= false
+  t.requires_grad = requires_grad
   parameters[t] = true
   return t
 end
@@ -139,6 +143,8 @@ local function new(cls, ...)
   local m = setmetatable({_training = true, _frozen = false, _args = table.pack(...)}, cls)
   for _, store in ipairs(stores) do rawset(m, store, {}) end
   local init = cls.init
+  local most = not init and 1 or stray.most(init)
+  if most and select("#", ...) >= most then stray.refuse(cls.__name, most - 1, ...) end
   if init then
     if making then init(m, ...) else outermost(init, m, ...) end
   end
@@ -166,6 +172,19 @@ end
 
 -- ---- fields ----
 
+-- A name that m does not have and that is nearly one it has is a slip, and an error; but not where a forward asks.
+local function missing(m, key)
+  if type(key) ~= "string" or trace.running() or not rawget(m, "_born") then return nil end
+  local names, declared = {}, getmetatable(m)._declared
+  for _, store in ipairs {"_children", "_params", "_buffers", "_fields"} do
+    for name in next, rawget(m, store) do names[name] = true end
+  end
+  for _, name in ipairs(declared and declared.spec.names or {}) do names[name] = true end
+  if names[key] then return nil end -- a field that is nil
+  local near = suggest.slip(key, names, 3)
+  if near then fault("no field '%s' in %s: did you mean %s?", key, getmetatable(m).__name, near) end
+end
+
 function Module.__index(m, key)
   local v = rawget(m, "_children")[key]
   if v ~= nil then return v end
@@ -183,7 +202,9 @@ function Module.__index(m, key)
   v = cls[key]
   if v ~= nil then return v end
   if type(key) == "number" then return cls._child_at(m, key) end
-  return cls._declared and cls._declared.told(m, key)
+  v = cls._declared and cls._declared.told(m, key)
+  if v == nil then v = missing(m, key) end
+  return v
 end
 
 local function drop(names, name)
@@ -324,6 +345,14 @@ local function put_field(m, key, v)
   if rawget(m, "_born") then m._edited[key] = true end
 end
 
+-- The gradient of what a value was computed from ends at a parameter, as PyTorch says too.
+local function want_no_history(m, key, v)
+  if is(v) and raw.requires_grad(v) and not raw.is_leaf(v) then
+    fault("%s.%s: a parameter has no history, and the gradient of what this value was computed from would be lost: "
+      .. "compute it in a forward, or m.%s = nn.Parameter(value)", getmetatable(m).__name, key, key)
+  end
+end
+
 local function assign(m, key, v)
   local cls = getmetatable(m)
   if type(key) == "number" then return at_place(m, key, v) end
@@ -338,7 +367,10 @@ local function assign(m, key, v)
   if is(v) then
     if parameters[v] and type(Module[key]) == "function" then want_name("a parameter", key) end
     if parameters[v] then return put(m, "_pnames", "_params", key, v) end
-    if m._params[key] then return put(m, "_pnames", "_params", key, Module.Parameter(v, m._params[key].requires_grad)) end
+    if m._params[key] then
+      want_no_history(m, key, v)
+      return put(m, "_pnames", "_params", key, Module.Parameter(v, m._params[key].requires_grad))
+    end
     if m._buffers[key] then return put(m, "_bnames", "_buffers", key, v) end
   end
   local was = m._children[key] and "module" or m._params[key] and "parameter" or m._buffers[key] and "buffer"
@@ -395,6 +427,7 @@ end
 -- A buffer is saved with the module and moved by no optimizer; persistent = false leaves it out of checkpoints.
 function Module.register_parameter(m, name, t)
   want_name("register_parameter", name)
+  want_no_history(m, name, t)
   return changing(m, function()
     if t == nil then return forget(m, name) end
     put(m, "_pnames", "_params", name, parameters[t] and t or Module.Parameter(t))
@@ -429,7 +462,8 @@ function Module._relist(m, names, children)
   end)
 end
 
-function Module.forward(m)
+function Module.forward(m, ...)
+  local _ = ...
   fault("%s has no forward: write `function %s:forward(x) … end`", getmetatable(m).__name, getmetatable(m).__name)
 end
 

@@ -2,6 +2,7 @@
 local core = require "suture.core"
 local gradients = require "suture.tensor.gradients"
 local journal = require "suture.base.journal"
+local stray = require "suture.base.stray"
 local graph, raw = core.graph, core.tensor
 local is = raw.is
 local enter, leave = graph.enter, graph.leave
@@ -175,8 +176,11 @@ local function until_cut(m, ...)
 end
 
 local function plain(m, ...)
+  local forward = forward_of(m)
+  local most = stray.most(forward)
+  if most and select("#", ...) >= most then stray.refuse(class_name(m) .. ":forward", most - 1, ...) end
   if rawget(m, "_cut") then return until_cut(m, ...) end
-  return forward_of(m)(m, ...)
+  return forward(m, ...)
 end
 
 -- The values after a hook has seen them: nil from it leaves them, a list or one value takes their place. A hook that never

@@ -6,6 +6,7 @@ local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local optimizer = require "suture.optim.common.optimizer"
 local options = require "suture.base.options"
+local stray = require "suture.base.stray"
 local suggest = require "suture.base.suggest"
 
 local optim = {}
@@ -14,8 +15,8 @@ local optim = {}
 optim._kinds = {}
 
 local function register(kind)
-  optim[kind.name], optim._kinds[kind.name:lower()] = kind.make, kind
-  return kind.make
+  optim[kind.name], optim._kinds[kind.name:lower()] = stray.checked(kind.make, kind.where), kind
+  return optim[kind.name]
 end
 
 for _, path in ipairs(embedded.list()) do
@@ -46,7 +47,7 @@ function optim.clip_grad_norm_(params, max_norm)
   return core.optim.clip(core.optim.group(optimizer.tensors("clip_grad_norm_", params)), max_norm)
 end
 
-return setmetatable(optim, {__index = function(_, name)
+return setmetatable(stray.guard(optim, "optim."), {__index = function(_, name)
   if type(name) ~= "string" or name:sub(1, 1) == "_" then return nil end
   local names = {}
   for k in next, optim do if k:sub(1, 1) ~= "_" then names[#names + 1] = k end end

@@ -239,7 +239,9 @@ To open   zoo.resnet18{pretrained = true}   open("file.pth")   zoo.list()
 To look   m   m:graph()   m:summary()   m:audit()   m:cost()   m:profile()
 To cut    m:freeze()   m.fc = nn.Linear(512, 2)   m:replace(path, new)   undo()
 To train  data.folder("train", {transform = m})   fit(m, train, {val = val})   evaluate(m, val)
-To keep   m:save("m.safetensors")   :save session.lua]]
+To keep   m:save("m.safetensors")   :save session.lua
+To count  from 0: classes, dimensions, places, samples, m.layer4[1], as in PyTorch; from 1: Lua's lists (ds.classes,
+          x.shape, x:tolist()); ds:class_name(y) names a class]]
 
 -- "no global 'fitt': did you mean fit?"
 local function unknown(text)
@@ -290,4 +292,4 @@ end
 -- The text is the `---` comment above its definition; your own functions are read too.
 function help.help(x) print((help.text(x))) end
 
-return help
+return require "suture.base.stray".guard(help)

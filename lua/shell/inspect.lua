@@ -1,4 +1,5 @@
 --- Values as the prompt shows them: tables one level deep, everything else as tostring gives it.
+local options = require "suture.base.options"
 local term = require "suture.base.term"
 
 local function own_text(v)
@@ -106,10 +107,11 @@ end
 --- inspect(value, {width=}) → text. Tables without a __tostring are opened one level; names starting with _ stay
 -- hidden.
 local function inspect(value, opts)
+  if opts ~= nil then options.check("inspect", opts, {width = true}) end
   if type(value) == "table" and not own_text(value) then
     return table_text(value, opts and opts.width or math.min(term.width(), 120))
   end
   return tostring(value)
 end
 
-return inspect
+return require "suture.base.stray".checked(inspect, "inspect")

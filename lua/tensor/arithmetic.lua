@@ -61,6 +61,7 @@ local function floor(x) return op "floor"(x) end
 local function ceil(x) return -op "floor"(-x) end
 
 T.__div = binary "div"
+local divided = require("suture.core").whole.divide -- whole numbers too great for float32; nil of others
 local div_args = arguments("div", "other:operand * rounding_mode:trunc|floor=nil")
 
 --- x:div(y[, {rounding_mode = "trunc"|"floor"}]): x / y; with a rounding_mode cut towards 0, or rounded down (whole
@@ -68,6 +69,8 @@ local div_args = arguments("div", "other:operand * rounding_mode:trunc|floor=nil
 function T.div(x, y, ...)
   local mode
   if select("#", ...) > 0 or not is_operand(y) then y, mode = div_args(y, ...) end
+  local whole = mode and divided(x, y, mode)
+  if whole then return whole end
   local q = T.__div(x, y)
   if not mode then return q end
   q = mode == "floor" and floor(q) or tensor.where(q:lt(0), ceil(q), floor(q))
@@ -76,10 +79,16 @@ end
 
 --- a // b: the quotient rounded down. a % b: what is left, with b's sign.
 function T.__idiv(a, b)
+  local whole = divided(a, b, "floor")
+  if whole then return whole end
   local q = floor(T.__div(a, b))
   return is_whole(a) and is_whole(b) and q:long() or q
 end
-function T.__mod(a, b) return T.__sub(a, T.__idiv(a, b) * b) end
+function T.__mod(a, b)
+  local whole = divided(a, b, "rest")
+  if whole then return whole end
+  return T.__sub(a, T.__idiv(a, b) * b)
+end
 
 function T.__unm(x) return op "neg"(x) end
 

@@ -4,6 +4,7 @@
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local options = require "suture.base.options"
+local suggest = require "suture.base.suggest"
 local base = require "suture.tensor.base"
 local views = require "suture.tensor.views"
 local tensor, T, raw, graph, is, op = base.tensor, base.T, base.raw, base.graph, base.is, base.op
@@ -339,6 +340,13 @@ end
 
 -- ---- the metatable ----
 
+-- What may stand behind a tensor's dot.
+local function names()
+  local all = {}
+  for _, list in ipairs {T, base.get} do for name in next, list do all[name] = true end end
+  return all
+end
+
 function T.__index(x, key)
   local method = rawget(T, key)
   if method ~= nil then return method end
@@ -346,6 +354,10 @@ function T.__index(x, key)
   if property then return property(x) end
   local kind = type(key)
   if kind == "number" or kind == "table" or is(key) or kind == "string" and is_slice(key) then return read(x, key) end
+  if kind == "string" then
+    local near = suggest.slip(key, names(), 2)
+    if near then fault("a tensor has no '%s': did you mean %s?", key, near) end
+  end
 end
 
 function T.__newindex(x, key, value)

@@ -18,5 +18,7 @@ for name, f in pairs(tensor) do
   if type(f) == "function" and docs[T[name] or false] == f then tensor[name] = T[name] end
 end
 
+require "suture.base.stray".guard(tensor)
+
 tensor.tensor = tensor
 return setmetatable(tensor, {__call = function(_, ...) return tensor.new(...) end, __name = "tensor module"})

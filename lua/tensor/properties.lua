@@ -40,7 +40,7 @@ function T.item(x, ...)
   return raw.item(x)
 end
 
---- x:tolist(): its numbers as nested Lua tables (a number for a scalar).
+--- x:tolist(): its numbers as nested Lua tables (a number for a scalar), which count from 1: x:tolist()[1] is x[0].
 function T.tolist(x, ...)
   tolist_alone(...)
   local shape, flat, at = raw.shape(x), raw.flat(x), 0
@@ -101,7 +101,9 @@ T.float, T.long, T.int, T.bool = of_dtype("float", "float32"), of_dtype("long", 
   of_dtype("bool", "bool")
 local docs = require "suture.base.docs"
 docs[T.float] = "x:float(): x as float32; x itself where it is."
-docs[T.long] = "x:long(): x as int64, cut towards 0; x itself where it is. No gradient flows through it."
+docs[T.long] = "x:long(): x as int64, cut towards 0; x itself where it is. No gradient flows through it.\n"
+  .. "int64 is exact beyond 2^24 too where it is read, written, moved, compared, added, summed, multiplied and divided (// and %);\n"
+  .. "other functions would round there, and refuse."
 docs[T.int] = "x:int(): as x:long(): whole numbers are int64."
 docs[T.bool] = "x:bool(): true where x is not 0. No gradient flows through it."
 

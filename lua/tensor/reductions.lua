@@ -1,6 +1,7 @@
 --- Many numbers made fewer: sums, extremes, norms, and whether all or any of them are so.
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
+local stray = require "suture.base.stray"
 local base = require "suture.tensor.base"
 local tensor, T, raw, is, op, axis, axes = base.tensor, base.T, base.raw, base.is, base.op, base.axis, base.axes
 local arguments = options.arguments
@@ -136,6 +137,7 @@ local norm_args = arguments("norm", "p:any=2 dim:dims=nil keepdim:bool=false dty
 function T.norm(x, ...)
   local p, dims, keepdim = norm_args(...)
   if p == "fro" then p = 2 end
+  if math.type(p) == "integer" then p = p + 0.0 end
   if type(p) ~= "number" or p ~= p then
     fault('norm: p expects a number, math.huge or "fro", got %s', options.show(p))
   end
@@ -146,7 +148,11 @@ function T.norm(x, ...)
   if p == 1 then return op "sum"(size, attrs) end
   if p == math.huge then return op "max"(size, attrs) end
   if p == -math.huge then return op "min"(size, attrs) end
-  if p < 0 then return op "sum"(size ^ p, attrs) ^ (1 / p) end
+  if p < 0 then -- 0 where any of them is, without a gradient
+    local some, all = size:ne(0), op "min"(size, attrs):ne(0)
+    local sum = op "sum"(tensor.where(some, size, 1) ^ p, attrs)
+    return tensor.where(all, sum, 1) ^ (1 / p) * all:float()
+  end
   local some = size:ne(0)
   local sum = op "sum"(tensor.where(some, size, 1) ^ p * some:float(), attrs)
   local any = sum:ne(0)
@@ -181,7 +187,8 @@ local equal_args = arguments("equal", "other:tensor")
 --- x:equal(y): the same shape and the same numbers. What stands behind y, as in a:equal(b:max(0)), is another value of
 -- that call.
 function T.equal(x, ...)
-  local y = equal_args((...))
+  local y, behind = ...
+  if is(y) and is(behind) then stray.refuse("equal", 1, y, select(3, ...)) else y = equal_args(...) end
   return raw.shape(x) == raw.shape(y) and (raw.numel(x) == 0 or x:eq(y):all())
 end
 

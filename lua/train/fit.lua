@@ -33,6 +33,6 @@ local Trainer = require "suture.train.trainer"
 -- Returns {history = {{epoch, steps, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, seconds, seed,
 -- interrupted, converged}; acc and val_acc are missing where the targets are no classes. A loss that is not finite is
 -- an error that says where; the model then has the last good weights.
-local function fit(m, train, opts) return Trainer(m, train, opts, "fit"):run() end
+local function fit(m, train, opts) return Trainer._of("fit", m, train, opts):run() end
 
 return fit

@@ -1,5 +1,5 @@
 --- Training and measuring: the functions a user calls, each in its own file.
-return {
+return require "suture.base.stray".guard {
   fit = require("suture.train.fit"),
   trainer = require("suture.train.trainer"),
   evaluate = require("suture.train.evaluate").evaluate,

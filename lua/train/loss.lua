@@ -36,11 +36,13 @@ end
 
 -- ---- targets ----
 
---- What the targets y are, in words: "float32 of shape (N, 1)".
+--- What the targets y are, in words: "float32 of shape (N, 1)"; and what to write where they would be class numbers.
 function loss.targets_text(y)
   local dims = {"N"}
   for i = 2, #y.shape do dims[i] = tostring(y.shape[i]) end
+  local column = y.dtype == "int64" and #y.shape == 2 and y.shape[2] == 1
   return ("%s of shape (%s)"):format(y.dtype, table.concat(dims, ", "))
+    .. (column and " (y:squeeze(1) are class numbers)" or "")
 end
 
 -- Whether y holds the probabilities of the classes of logits.

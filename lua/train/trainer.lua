@@ -68,8 +68,7 @@ local function watched(what, o)
 end
 
 -- Checks all arguments; what: the function that errors name.
-function Trainer:init(m, train, opts, what)
-  what = what or "trainer"
+local function begin(self, what, m, train, opts)
   measure.check_model(what, m)
   measure.check_dataset(what, train)
   local o = options.named(what, known .. chosen.signature())(opts)
@@ -95,6 +94,15 @@ function Trainer:init(m, train, opts, what)
   self.seed = o.seed or core.engine.draw()
   self.epoch, self.steps, self.seconds, self.history, self.best = 0, 0, 0, {}, {value = math.huge, since = 0}
   if stray and not o.quiet then note(what .. ": " .. stray) end
+end
+
+function Trainer:init(m, train, opts) begin(self, "trainer", m, train, opts) end
+
+-- The same for another function, which errors and notes name.
+function Trainer._of(what, m, train, opts)
+  local self = setmetatable({}, Trainer)
+  begin(self, what, m, train, opts)
+  return self
 end
 
 -- The loss as the options have it now.
@@ -481,5 +489,7 @@ function Trainer:__tostring()
     last and (" · loss %.4g acc %s"):format(last.loss, progress.accuracy_text(last.acc)) or "",
       tostring(self.optimizer))
 end
+
+require "suture.base.stray".guard(Trainer, "trainer:", true)
 
 return Trainer

@@ -113,6 +113,7 @@ end
 --- g:text([width]): the graph as lines of text for a terminal of so many columns (default: this one).
 function Graph.text(g, width)
   width = width or text.width()
+  if type(width) ~= "number" then fault("text: width expects a number of columns, got %s", options.show(width)) end
   local frozen, functional = false, false
   local by = {}
   for i, n in ipairs(g.drawn) do
@@ -182,5 +183,7 @@ function Graph.__len(g) return #g.nodes end
 
 --- g:save(PATH): writes the graph as the ending says: .json (for scripts), .dot (Graphviz), .svg, .html or .txt.
 function Graph.save(g, path) return require("suture.view.export")(g, path) end
+
+require "suture.base.stray".guard(Graph, "graph:", true)
 
 return graph

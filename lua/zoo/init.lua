@@ -36,10 +36,12 @@
 --     and falls (0.95), what is left of the loss after an epoch; also = {architectures tested besides the smallest};
 --     parity = {…}: see tests/parity/zoo.py.
 local catalogue = require "suture.zoo.common.catalogue"
+local fault = require "suture.base.fault"
 local glob = require "suture.base.glob"
 local journal = require "suture.base.journal"
 local make = require "suture.zoo.common.make"
 local ordered = require "suture.base.ordered"
+local stray = require "suture.base.stray"
 local text = require "suture.base.text"
 
 local zoo = {}
@@ -57,7 +59,7 @@ The model knows m.preprocess, m.input_shape, m.classes where published.
 
 local function offer(name)
   local function model(opts) return journal.aside(make.model, name, opts) end
-  zoo[name], docs[model] = model, DOC:format(name) .. (catalogue.about(name) or "")
+  zoo[name], docs[model] = stray.checked(model, "zoo." .. name), DOC:format(name) .. (catalogue.about(name) or "")
 end
 
 -- Registers a family of models that is not a file of this folder, as described at the head of this file.
@@ -142,6 +144,11 @@ end
 --- zoo.recognise(shapes): from the names and shapes of a checkpoint's tensors, the architecture's name and the options
 -- that they tell, or nil. Files that lack a few tensors, or have a few more or in other shapes, are recognised too.
 function zoo.recognise(shapes)
+  for name, shape in pairs(type(shapes) == "table" and shapes or {false}) do
+    if type(name) ~= "string" or type(shape) ~= "table" then
+      fault("zoo.recognise: expects a table of names and shapes, as {[\"fc.weight\"] = {10, 512}}")
+    end
+  end
   local plan, told = require "suture.zoo.common.recognise"(shapes)
   if plan then return plan.name, told end
 end
@@ -164,6 +171,7 @@ end
 -- belongs to, nil for other classes; and the class back from both names, nil when there is none.
 zoo.has, zoo._family_of, zoo._part = catalogue.has, catalogue.owner, catalogue.part
 
+stray.guard(zoo, "zoo.")
 for _, name in ipairs(catalogue.names()) do offer(name) end
 
 return setmetatable(zoo, {__index = function(_, name) catalogue.missing(name) end})

@@ -64,9 +64,9 @@ static const float sample_bias[3] = {-1, .5f, 2}, sample_tracked[1] = {7};
 static inline const SaveTensor *sample_tensors(void) {
   static float conv[24]; /* channels-last, as tensors have it */
   static SaveTensor t[SAMPLE_COUNT] = {
-      {"conv.weight", NUM_F32, {4, {2, 3, 2, 2}}, CHANNELS_LAST, conv},
-      {"bn.bias", NUM_F32, {1, {3}}, ROW_MAJOR, sample_bias},
-      {"bn.num_batches_tracked", NUM_I64, {0, {0}}, ROW_MAJOR, sample_tracked},
+      {"conv.weight", NUM_F32, {4, {2, 3, 2, 2}}, CHANNELS_LAST, conv, NULL},
+      {"bn.bias", NUM_F32, {1, {3}}, ROW_MAJOR, sample_bias, NULL},
+      {"bn.num_batches_tracked", NUM_I64, {0, {0}}, ROW_MAJOR, sample_tracked, NULL},
   };
   for (int k = 0; k < 2; k++)
     for (int c = 0; c < 3; c++)

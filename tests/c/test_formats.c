@@ -374,7 +374,7 @@ static void test_save_fails_clean(void **state) {
 
   /* no room: the file may not grow beyond 64 kB; the old one stays as it was */
   float *big = calloc(100000, sizeof *big);
-  SaveTensor t = {"x", NUM_F32, {1, {100000}}, ROW_MAJOR, big};
+  SaveTensor t = {"x", NUM_F32, {1, {100000}}, ROW_MAJOR, big, NULL};
   assert_true(npy_save("old.npy", sample_tensors(), &e));
   struct stat was, is;
   stat("old.npy", &was);
@@ -460,7 +460,7 @@ static void test_open_is_quick(void **state) {
   (void)state;
   int64_t n = 11700000;
   float *big = calloc((size_t)n, sizeof *big);
-  SaveTensor t = {"x", NUM_F32, {1, {n}}, ROW_MAJOR, big};
+  SaveTensor t = {"x", NUM_F32, {1, {n}}, ROW_MAJOR, big, NULL};
   assert_true(safetensors_save("big.safetensors", &t, 1, NULL, 0, &e) && torch_save("big.pth", &t, 1, NULL, 0, &e));
   for (int k = 0; k < 2; k++) {
     struct timespec t0, t1;
@@ -489,7 +489,7 @@ static void test_pieces(void **state) {
     int64_t n = shape_count(shapes[k]);
     float *x = malloc((size_t)n * sizeof *x), *y = malloc((size_t)n * sizeof *y), *want = malloc((size_t)n * sizeof *want);
     for (int64_t i = 0; i < n; i++) x[i] = (float)i;
-    SaveTensor t = {"x", NUM_F32, *shapes[k], ROW_MAJOR, x};
+    SaveTensor t = {"x", NUM_F32, *shapes[k], ROW_MAJOR, x, NULL};
     assert_true(safetensors_save("pieces.safetensors", &t, 1, NULL, 0, &e) && torch_save("pieces.pth", &t, 1, NULL, 0, &e));
     for (int zip = 0; zip < 2; zip++)
       for (int last = 0; last < 2; last++) {

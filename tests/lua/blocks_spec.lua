@@ -68,7 +68,7 @@ describe("stochastic depth", function()
       assert.equal(x, m(x))
     end
     assert.is_true(nn.StochasticDepth(1, "row")(x):abs():max():item() == 0)
-    fails('mode is "row"', nn.StochasticDepth, 0.1, "sample")
+    fails('mode expects "row"', nn.StochasticDepth, 0.1, "sample")
     fails("p expects a number from 0 to 1", nn.StochasticDepth, 1.5, "row")
   end)
 end)

@@ -1,6 +1,6 @@
 -- Declared layers: what is printed, saved, undone and run is one state.
 local suture = require "suture"
-local nn, zoo = suture.nn, suture.zoo
+local nn, zoo, F = suture.nn, suture.zoo, suture.F
 local undo = require "suture.model.undo"
 
 local function fails(what, f, ...)
@@ -293,5 +293,108 @@ describe("what is added to a layer or taken from it", function()
     m[0].offset = 3
     assert.matches("Sc%(factor = 2, offset = 3%)", tostring(m))
     assert.matches("count_include_pad=False", tostring(nn.AvgPool2d(3, 2, 1, {count_include_pad = false})))
+  end)
+end)
+
+-- What ONNX has (opset 18 and below, Gelu 20), of what layers may be.
+local onnx_operators = {}
+for name in ([[AveragePool BatchNormalization Clip Conv Dropout Elu Flatten Gelu Gemm GroupNormalization HardSigmoid
+HardSwish Identity LayerNormalization LeakyRelu LogSoftmax MaxPool Mish PRelu Relu Sigmoid Softmax
+SoftmaxCrossEntropyLoss Tanh Transpose]]):gmatch "%S+" do onnx_operators[name] = true end
+
+-- Layers that are several operators there, or none.
+local several = {}
+for name in ([[AdaptiveAvgPool2d BCELoss BCEWithLogitsLoss Dropout2d GAP L1Loss LayerNorm2d MSELoss MultiheadAttention
+PatchEmbed ResidualBlock SiLU SmoothL1Loss SqueezeExcitation StochasticDepth TransformerEncoderLayer]]):gmatch "%S+" do
+  several[name] = true
+end
+
+describe("a layer's declaration", function()
+  it("says what ONNX calls it, and so does its help", function()
+    local help, seen = require "suture.shell.help".text, {}
+    for name, cls in pairs(nn) do
+      local declared = type(cls) == "table" and rawget(cls, "_declared")
+      if declared then
+        local onnx = declared.onnx
+        assert.equal(several[name] or false, onnx == nil, name)
+        if onnx then
+          assert.is_true(onnx_operators[onnx], onnx)
+          seen[onnx] = true
+          assert.is_truthy(help(cls):find("In ONNX: " .. onnx .. ".", 1, true), name)
+        end
+      end
+    end
+    for name in pairs(onnx_operators) do assert.is_true(seen[name], name) end
+    assert.equal("Conv", nn.Conv2d._declared.onnx)
+    assert.equal("Gemm", nn.Linear._declared.onnx)
+    assert.equal("BatchNormalization", nn.BatchNorm1d._declared.onnx)
+  end)
+
+  it("and its function check the same", function()
+    local x, picture = suture.randn(2, 3), suture.randn(1, 2, 4, 4)
+    local function message(f, ...)
+      local ok, text = pcall(f, ...)
+      assert.is_false(ok)
+      return (tostring(text):gsub("^%S-:%d+: ", ""):gsub("^[%w_.]+: ", ""))
+    end
+    local w = suture.randn(2, 2, 3, 3)
+    for _, options in ipairs {{stride = 0}, {dilation = "a"}, {padding = "sam"}, {groups = 0.5}, {padding = "same", stride = 2}} do
+      assert.equal(message(nn.Conv2d, 2, 2, 3, options), message(F.conv2d, picture, w, options))
+    end
+    for _, options in ipairs {{padding = 2}, {stride = -1}, {ceil_mode = 1}} do
+      assert.equal(message(nn.MaxPool2d, 2, options), message(F.max_pool2d, picture, 2, options))
+      assert.equal(message(nn.AvgPool2d, 2, options), message(F.avg_pool2d, picture, 2, options))
+    end
+    assert.equal(message(nn.LayerNorm, 0), message(F.layer_norm, x, 0))
+    assert.equal(message(nn.LayerNorm, 3, {eps = -1}), message(F.layer_norm, x, 3, {eps = -1}))
+    assert.equal(message(nn.GroupNorm, 0, 2), message(F.group_norm, picture, 0))
+    assert.equal(message(nn.ELU, "a"), message(F.elu, x, "a"))
+    assert.equal(message(nn.StochasticDepth, 0.5, "sample"), message(F.stochastic_depth, x, 0.5, "sample"))
+    assert.equal(message(nn.MSELoss, "men"), message(F.mse_loss, x, x, "men"))
+    assert.equal(message(nn.CrossEntropyLoss, {label_smoothing = 2}),
+      message(F.cross_entropy, x, suture.tensor {0, 1}, {label_smoothing = 2}))
+  end)
+
+  it("refuses a value that a gradient flows to as a parameter, and a name that is nearly one it has", function()
+    local l, a = nn.Linear(3, 2), suture.randn(2, 3)
+    a.requires_grad = true
+    local function fails(text, f)
+      local ok, message = pcall(f)
+      assert.is_false(ok)
+      assert.is_truthy(tostring(message):find(text, 1, true), tostring(message))
+    end
+    fails("a parameter has no history", function() l.weight = a * 2 end)
+    l.weight = suture.zeros(2, 3)
+    l.weight = nn.Parameter(a * 2)
+    assert.is_true(l.weight.requires_grad and l.weight.is_leaf)
+    fails("no field 'wieght' in Linear: did you mean weight?", function() return l.wieght end)
+    local m = nn.class "Two"()
+    m.layer1, m.layer2 = nn.ReLU(), nn.ReLU()
+    fails("did you mean layer1?", function() return m.layr1 end)
+    assert.is_nil(m.layer3)
+    local x = suture.zeros(2)
+    fails("a tensor has no 'shpe': did you mean shape?", function() return x.shpe end)
+    fails("a tensor has no 'requires_gard': did you mean requires_grad?", function() return x.requires_gard end)
+    assert.is_nil(x.anything)
+    assert.is_nil(m.something)
+    assert.is_nil(nn.Linear(2, 2, false).bias)
+  end)
+
+  it("pads with x's own numbers, as F.pad", function()
+    local x = suture.arange(4):float():reshape(1, 1, 1, 4)
+    assert.same({{{{2, 1, 0, 1, 2, 3, 2}}}}, F.pad(x, {2, 1}, "reflect"):tolist())
+    assert.same({{{{0, 0, 0, 1, 2, 3, 3}}}}, F.pad(x, {2, 1}, "replicate"):tolist())
+    assert.same({{{{2, 3, 0, 1, 2, 3, 0}}}}, F.pad(x, {2, 1}, "circular"):tolist())
+    for _, c in ipairs {{{4, 0}, "reflect"}, {{5, 0}, "circular"}, {{-4, 0}, "replicate"}} do
+      local ok, message = pcall(F.pad, x, c[1], c[2])
+      assert.is_false(ok)
+      assert.is_truthy(message:find("is too much for dimension 3", 1, true))
+    end
+    assert.is_false(pcall(F.pad, x, {1, 1}, "reflect", 5))
+    local conv = nn.Conv2d(1, 1, {1, 3}, {padding = {0, 1}, padding_mode = "circular", bias = false})
+    conv.weight:fill_(1)
+    assert.same({{{{4, 3, 6, 5}}}}, conv(x):tolist())
+    assert.equal("Conv2d(1, 1, kernel_size=(1, 3), stride=(1, 1), padding=(0, 1), bias=False, padding_mode=circular)",
+      (tostring(conv):match "^%S.-%)  " or tostring(conv)):match "^(.-%))%s*%d*$" or tostring(conv))
   end)
 end)

@@ -28,7 +28,7 @@ state = OrderedDict((k, v.detach()) for k, v in net.state_dict().items())
 base = torch.randn(4, 6)
 tensors = OrderedDict(
     f64=torch.randn(3, 2, dtype=torch.float64), f16=torch.randn(5, 3).half(), bf16=torch.randn(2, 3, 4).bfloat16(),
-    i64=torch.tensor([[1, -2], [3, 1 << 40]]), i32=torch.arange(5, dtype=torch.int32), i16=torch.arange(-3, 5, dtype=torch.int16),
+    i64=torch.tensor([[1, -2], [3, (1 << 40) + 1]]), i64_4d=torch.arange(16).view(2, 2, 2, 2).transpose(1, 3) + (1 << 53), i32=torch.arange(5, dtype=torch.int32) * 500000003, i16=torch.arange(-3, 5, dtype=torch.int16),
     i8=torch.arange(-3, 5, dtype=torch.int8), u8=torch.arange(7, dtype=torch.uint8), b=torch.tensor([True, False, True]),
     transposed=torch.randn(3, 5).t(), part=base[1:3, ::2], shared=base, permuted=torch.randn(2, 3, 4, 5).permute(0, 3, 1, 2),
     channels_last=torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last), scalar=torch.tensor(3.5),
@@ -57,6 +57,8 @@ cases = {
 arrays = {"f4": np.random.randn(3, 4).astype("f4"), "f8": np.random.randn(3, 4), "fortran": np.asfortranarray(np.random.randn(3, 4, 2)),
           "big_i2": np.arange(5, dtype=">i2"), "big_f8": np.arange(5, dtype=">f8"), "u4": np.arange(6, dtype="u4").reshape(2, 3),
           "bool": np.array([True, False]), "scalar": np.float32(3.5), "f2": np.arange(3, dtype="f2"),
+          "i8": np.array([(1 << 62) + 1, -(1 << 40) - 1, 7]), "big_i8": np.array([[(1 << 40) + 1], [-3]], ">i8"),
+          "u8": np.array([(1 << 53) + 1, 2], "u8"), "big_i4": np.array([2 ** 31 - 1, -5], ">i4"), "u4_large": np.array([2 ** 32 - 1], "u4"),
           "rank4": np.random.randn(2, 3, 4, 5).astype(">f4")}
 
 
@@ -75,7 +77,12 @@ def read_safetensors(path):
 
 
 def numbers(v):
-    return v.detach().float().numpy() if isinstance(v, torch.Tensor) else np.asarray(v, dtype="f4")
+    """As Suture has them: whole numbers exactly, others as float32."""
+    if isinstance(v, torch.Tensor):
+        v = v.detach()
+        return v.to(torch.int64).numpy() if v.dtype in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8) else v.float().numpy()
+    v = np.asarray(v)
+    return v.astype("i8" if v.dtype.kind in "iu" else "f4")
 
 
 def differs(got, want):

@@ -26,6 +26,8 @@ local function num(k, ...)
 end
 a, b, img, w = num(1, 2, 3, 4), num(2, 3, 4), num(3, 2, 4, 9, 7), num(4, 6, 4, 3, 3)
 wg, v, t, s3, h = num(5, 8, 2, 3, 3), num(6, 5, 3), tensor {0, 2, 1, 1, 0}, num(7, 4, 3, 5), num(8, 2, 3, 5, 4)
+local ties = tensor {{1.0, 3.0, 3.0}, {2.0, 2.0, 2.0}, {0.0, 0.0, 0.0}, {3.0, 0.0, -4.0}}
+local corners = tensor {-200.0, -50.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0, 20.0, 50.0, 200.0}
 local function moved(m, x)
   local y = m(x)
   m(x * 2)
@@ -55,6 +57,9 @@ end
 """
 a, b, img, w = num(1, 2, 3, 4), num(2, 3, 4), num(3, 2, 4, 9, 7), num(4, 6, 4, 3, 3)
 wg, v, t, s3, h = num(5, 8, 2, 3, 3), num(6, 5, 3), torch.tensor([0, 2, 1, 1, 0]), num(7, 4, 3, 5), num(8, 2, 3, 5, 4)
+
+ties = torch.tensor([[1., 3, 3], [2, 2, 2], [0, 0, 0], [3, 0, -4]])
+corners = torch.tensor([-200., -50, -3, -1, 0, 1, 3, 6, 20, 50, 200])
 
 
 def moved(m, x):
@@ -158,6 +163,10 @@ CASES = [
     ("F.conv2d(img,num(4,6,4,2,4),{padding='same'})", "F.conv2d(img,num(4,6,4,2,4),padding='same')"),
     ('F.max_pool2d(img,3)', 'F.max_pool2d(img,3)'),
     ('F.max_pool2d(img,3,2,1,{ceil_mode=true})', 'F.max_pool2d(img,3,2,1,ceil_mode=True)'),
+    ('{F.max_pool2d(img,3,2,1,{ceil_mode=true,return_indices=true})}', 'list(F.max_pool2d(img,3,2,1,ceil_mode=True,return_indices=True))'),
+    ('{F.max_pool2d(num(3,1,70,6,7):round(),{3,2},{1,2},1,1,false,true)}',
+     'list(F.max_pool2d(num(3,1,70,6,7).round(),(3,2),(1,2),1,1,False,True))'),
+    ('{nn.MaxPool2d(3,2,0,2,true,true)(img)}', 'list(nn.MaxPool2d(3,2,0,2,True,True)(img))'),
     ('F.max_pool2d(img,2,{dilation=2,stride=1})', 'F.max_pool2d(img,2,1,0,2)'),
     ('F.avg_pool2d(img,3,2,1)', 'F.avg_pool2d(img,3,2,1)'),
     ('F.avg_pool2d(img,3,2,1,true,false)', 'F.avg_pool2d(img,3,2,1,True,False)'),
@@ -229,6 +238,39 @@ CASES = [
     ('a:roll({1,-5},{0,-1})', 'a.roll((1,-5),(0,-1))'),
     ('a:roll(-7)', 'a.roll(-7)'),
     ('grads(function(x) return x:roll({2,1},{1,2}) end, a)', 'grads(lambda x: x.roll((2,1),(1,2)), a)'),
+    ("F.pad(img,{2,1,1,0},'reflect')", "F.pad(img,(2,1,1,0),'reflect')"),
+    ("F.pad(a,{2,1},'replicate')", "F.pad(a,(2,1),'replicate')"),
+    ("F.pad(img,{2,-2,-3,1},'reflect')", "F.pad(img,(2,-2,-3,1),'reflect')"),
+    ("F.pad(img,{2,1,-1,3},'circular')", "F.pad(img,(2,1,-1,3),'circular')"),
+    ("grads(function(x) return F.pad(x,{2,1,1,0},'reflect') end, img)", "grads(lambda x: F.pad(x,(2,1,1,0),'reflect'), img)"),
+    ("filled(nn.Conv2d(4,2,{3,4},{padding='same',padding_mode='circular',dilation=2}))(img)",
+     "filled(nn.Conv2d(4,2,(3,4),padding='same',padding_mode='circular',dilation=2))(img)"),
+    ("filled(nn.Conv2d(4,2,3,2,1,{padding_mode='replicate'}))(img)", "filled(nn.Conv2d(4,2,3,2,1,padding_mode='replicate'))(img)"),
+    ('grads(function(x) return (x:max(1)) end, ties)', 'grads(lambda x: x.max(1)[0], ties)'),
+    ('grads(function(x) return (x:min(0)) end, ties)', 'grads(lambda x: x.min(0)[0], ties)'),
+    ('grads(function(x) return x:max():reshape(1) end, ties)', 'grads(lambda x: x.max().reshape(1), ties)'),
+    ('grads(function(x) return x:amax(1) end, ties)', 'grads(lambda x: x.amax(1), ties)'),
+    ('grads(function(x) return tensor.maximum(x, ties:flip(1)) end, ties)', 'grads(lambda x: torch.maximum(x, ties.flip(1)), ties)'),
+    ('grads(F.relu, corners)', 'grads(F.relu, corners)'),
+    ('grads(F.relu6, corners)', 'grads(F.relu6, corners)'),
+    ('grads(F.hardsigmoid, corners)', 'grads(F.hardsigmoid, corners)'),
+    ("grads(function(x) return F.gelu(x,'tanh') end, corners)", "grads(lambda x: F.gelu(x,approximate='tanh'), corners)"),
+    ('grads(F.gelu, corners)', 'grads(F.gelu, corners)'),
+    ('grads(F.elu, corners)', 'grads(F.elu, corners)'),
+    ('grads(F.leaky_relu, corners)', 'grads(F.leaky_relu, corners)'),
+    ('grads(F.silu, corners)', 'grads(F.silu, corners)'),
+    ('grads(F.mish, corners)', 'grads(F.mish, corners)'),
+    ('grads(F.softplus, corners)', 'grads(F.softplus, corners)'),
+    ('grads(function(x) return x:clamp(0,6) end, corners)', 'grads(lambda x: x.clamp(0,6), corners)'),
+    ('grads(function(x) return x:abs() end, corners)', 'grads(lambda x: x.abs(), corners)'),
+    ('grads(function(x) return x:norm():reshape(1) end, zeros(3))', 'grads(lambda x: x.norm().reshape(1), torch.zeros(3))'),
+    *[(f'grads(function(x) return x:norm({p},1) end, ties)', f'grads(lambda x: x.norm({q},1), ties)')
+      for p, q in [('1', '1'), ('2', '2'), ('3', '3'), ('math.huge', 'math.inf'), ('-1', '-1')]],
+    *[(f'ties:norm({p},0)', f'ties.norm({q},0)') for p, q in [('0', '0'), ('-1', '-1'), ('-math.huge', '-math.inf'), ('0.5', '0.5')]],
+    ('grads(function(x) return F.normalize(x) * 1e-9 end, ties)', 'grads(lambda x: F.normalize(x) * 1e-9, ties)'),
+    ('grads(function(x) return x:std(1) end, ties)', 'grads(lambda x: x.std(1), ties)'),
+    ('grads(function(x) return x:std():reshape(1) end, ones(4))', 'grads(lambda x: x.std().reshape(1), torch.ones(4))'),
+    ('grads(function(x) return x:prod():reshape(1) end, tensor{0.0,2.0,3.0})', 'grads(lambda x: x.prod().reshape(1), torch.tensor([0.,2.,3.]))'),
     ('a:unbind(1)', 'a.unbind(1)'),
     ('nn.Flatten(1,2)(a)', 'nn.Flatten(1,2)(a)'),
     ('a:flatten()', 'a.flatten()'),

@@ -4,7 +4,7 @@ local options = require "suture.data.options"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
 
---- A dataset of tensors: x with one row for each sample, y with one class index (or target) for each.
+--- A dataset of tensors: x with one row for each sample, y with one class index, from 0 (or target), for each.
 -- Option `classes`: names; without, classes are "0", "1", … when y holds class indices. Where x holds pictures (N, 1 or
 -- 3, H, W) of values from 0 to 1, the options of `data` are taken too, augment among them; the pictures then go through
 -- 8 bits.

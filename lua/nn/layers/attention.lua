@@ -31,7 +31,9 @@ local function mask_of(self, o, n)
   return mask
 end
 
-local call_options = {attn_mask = true, key_padding_mask = true, need_weights = true, average_attn_weights = true}
+local call_options = options.named("MultiheadAttention", "attn_mask:tensor=nil key_padding_mask:tensor=nil "
+  .. "need_weights:bool=true average_attn_weights:bool=true")
+local masks = options.named("TransformerEncoderLayer", "src_mask:tensor=nil src_key_padding_mask:tensor=nil")
 
 declare "MultiheadAttention" {
   doc = [[nn.MultiheadAttention(embed_dim, num_heads[, {dropout (0), bias (true), batch_first (false)}]): called with
@@ -68,7 +70,7 @@ Vaswani et al. 2017, arXiv:1706.03762.]],
     local e, heads, batch_first = fields.embed_dim, fields.num_heads, fields.batch_first
     if options.is_options(key) then key, opts = nil, key end
     if options.is_options(value) then value, opts = nil, value end
-    opts = options.check(what, opts or {}, call_options)
+    opts = call_options(opts)
     key = key or query
     value = value or key
     local own = rawequal(query, key) and rawequal(key, value)
@@ -92,7 +94,7 @@ Vaswani et al. 2017, arXiv:1706.03762.]],
       local y = F.linear(rows(x), w, b)
       return y:reshape(n, raw.size(y, 1), heads, e // heads):permute(0, 2, 1, 3)
     end
-    local need = opts.need_weights ~= false
+    local need = opts.need_weights
     -- What is dropped of the probabilities is dropped of those that are returned.
     local packed = own and not (need and drop > 0)
     local weights, y
@@ -112,7 +114,7 @@ Vaswani et al. 2017, arXiv:1706.03762.]],
         y = y:permute(0, 2, 1, 3):reshape(n, -1, e)
       end
     end
-    if weights and opts.average_attn_weights ~= false then weights = weights:mean(1) end
+    if weights and opts.average_attn_weights then weights = weights:mean(1) end
     y = self.out_proj(y)
     return batch_first and y or y:transpose(0, 1), weights
   end,
@@ -152,7 +154,8 @@ arXiv:2002.04745.]],
     local activation = self._fields.activation
     if type(activation) == "string" then activation = F[activation] end
     if options.is_options(src_mask) then
-      src_mask, src_key_padding_mask = src_mask.src_mask, src_mask.src_key_padding_mask
+      local given = masks(src_mask)
+      src_mask, src_key_padding_mask = given.src_mask, given.src_key_padding_mask
     end
     local function attend(y)
       return self.dropout1((self.self_attn(y,

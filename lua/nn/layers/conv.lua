@@ -2,6 +2,7 @@
 local F = require "suture.nn.functional"
 local fault = require "suture.base.fault"
 local layer = require "suture.nn.layer"
+local signatures = require "suture.nn.signatures"
 local pair, reset = layer.pair, layer.reset_uniform
 
 local layers = {}
@@ -13,20 +14,16 @@ local function tuple(p) return type(p) == "string" and ("'%s'"):format(p) or ("(
 declare "Conv2d" {
   doc = [[nn.Conv2d(in_channels, out_channels, kernel_size[, stride, padding, dilation, groups, bias, padding_mode]).
 kernel_size, stride, padding, dilation: a number or {h, w}; padding also "same" or "valid"; groups = in_channels is
-depthwise.]],
-  fields = "in_channels:count out_channels:count kernel_size:pair stride:pair=1 padding:padding=0 dilation:pair=1 "
-    .. "groups:count=1 bias:bool=true padding_mode:str=zeros",
+depthwise; padding_mode: "zeros", "reflect", "replicate" or "circular", as F.pad has them.]],
+  onnx = "Conv",
+  fields = "in_channels:count out_channels:count kernel_size:pair " .. signatures.conv2d
+    .. " bias:bool=true padding_mode:" .. signatures.pads .. "|zeros=zeros",
   told = {bias = "bias"},
   check = function(f)
     if f.in_channels % f.groups ~= 0 or f.out_channels % f.groups ~= 0 then
       fault("Conv2d: %d and %d channels do not divide into %d groups", f.in_channels, f.out_channels, f.groups)
     end
-    if f.padding_mode ~= "zeros" then
-      fault('Conv2d: padding_mode "zeros" is the one there is, got %q (F.pad before it does others)', f.padding_mode)
-    end
-    if f.padding == "same" and (f.stride[1] ~= 1 or f.stride[2] ~= 1) then
-      fault 'Conv2d: padding "same" is only for stride 1'
-    end
+    signatures.check_conv2d("Conv2d", f)
   end,
   parameters = function(f)
     return {{"weight", {f.out_channels, f.in_channels // f.groups, f.kernel_size[1], f.kernel_size[2]}},
@@ -35,6 +32,7 @@ depthwise.]],
   reset = reset,
   forward = function(self, x)
     local p, f = self._params, self._fields
+    if f.padding_mode ~= "zeros" then return F._conv2d_padded(x, p.weight, p.bias, f) end
     return F._conv2d(x, p.weight, p.bias, f.stride, f.padding, f.dilation, f.groups)
   end,
   extra = function(self)
@@ -44,6 +42,7 @@ depthwise.]],
       local v = pair(self[k])
       if v ~= defaults[k] then s = ("%s, %s %s"):format(s, k, v) end
     end
+    if self.padding_mode ~= "zeros" then s = s .. ", " .. self.padding_mode end
     return s .. (self.bias and "" or ", no bias")
   end,
   torch = function(self)
@@ -53,7 +52,8 @@ depthwise.]],
     if f.padding == "same" or f.padding[1] ~= 0 or f.padding[2] ~= 0 then s = s .. ", padding=" .. tuple(f.padding) end
     if f.dilation[1] ~= 1 or f.dilation[2] ~= 1 then s = s .. ", dilation=" .. tuple(f.dilation) end
     if f.groups ~= 1 then s = s .. ", groups=" .. f.groups end
-    return s .. (self.bias == nil and ", bias=False" or "")
+    if self.bias == nil then s = s .. ", bias=False" end
+    return s .. (f.padding_mode ~= "zeros" and ", padding_mode=" .. f.padding_mode or "")
   end,
   short = function(self, window)
     local parts = window({tostring(self.in_channels), tostring(self.out_channels)})
@@ -66,6 +66,7 @@ depthwise.]],
 
 declare "Linear" {
   doc = "nn.Linear(in_features, out_features[, bias]): y = x wᵀ + b, over the last dimension.",
+  onnx = "Gemm",
   fields = "in_features:count out_features:count bias:bool=true",
   told = {bias = "bias"},
   parameters = function(f)

@@ -5,6 +5,7 @@ local fault = require "suture.base.fault"
 local init = require "suture.nn.initialize"
 local layer = require "suture.nn.layer"
 local Module = require "suture.nn.module"
+local signatures = require "suture.nn.signatures"
 local trace = require "suture.nn.trace"
 local graph, raw = core.graph, core.tensor
 local reset_affine = layer.reset_affine
@@ -25,7 +26,9 @@ In training each channel is normalised with the batch's mean and variance, which
 new = (1 - momentum) old + momentum batch; momentum = false keeps the plain mean of all batches. In eval, in frozen
 modules and after m:bn_eval() the running ones are used and stand still. Ioffe & Szegedy 2015,
 arXiv:1502.03167.]]):format(name, wanted),
-    fields = "num_features:count eps:num=1e-5 momentum:any=0.1 affine:bool=true track_running_stats:bool=true",
+    onnx = "BatchNormalization",
+    fields = "num_features:count " .. signatures.eps
+      .. " momentum:any=0.1 affine:bool=true track_running_stats:bool=true",
     told = {affine = "weight", track_running_stats = "running_mean"},
     together = {"running_mean", "running_var", "num_batches_tracked"},
     check = function(f)
@@ -115,10 +118,11 @@ batch_norm("BatchNorm2d", {[4] = true}, "(N, C, H, W)")
 
 -- ---- layer and group norm ----
 
-local function layer_norm(name, f, doc)
+local function layer_norm(name, onnx, f, doc)
   declare(name) {
     doc = doc,
-    fields = "normalized_shape:sizes eps:num=1e-5 elementwise_affine:bool=true",
+    onnx = onnx,
+    fields = signatures.normalized_shape .. " " .. signatures.eps .. " elementwise_affine:bool=true",
     told = {elementwise_affine = "weight"},
     parameters = function(a)
       return a.elementwise_affine and {{"weight", a.normalized_shape}, {"bias", a.normalized_shape}} or {}
@@ -137,11 +141,11 @@ local function layer_norm(name, f, doc)
   }
 end
 
-layer_norm("LayerNorm", F._layer_norm,
+layer_norm("LayerNorm", "LayerNormalization", F._layer_norm,
   [[nn.LayerNorm(normalized_shape[, eps (1e-5), elementwise_affine (true)]): over the last dimensions, whose sizes
 normalized_shape names (a number: the last one). Each row is normalised by its own mean and variance, then scaled by
 weight and moved by bias. Ba, Kiros & Hinton 2016, arXiv:1607.06450.]])
-layer_norm("LayerNorm2d", function(x, ...)
+layer_norm("LayerNorm2d", nil, function(x, ...)
   if raw.rank(x) ~= 4 then fault("LayerNorm2d expects (N, C, H, W), got %s", raw.shape(x)) end
   return F._layer_norm(x:permute(0, 2, 3, 1), ...):permute(0, 3, 1, 2)
 end,
@@ -152,7 +156,8 @@ declare "GroupNorm" {
   doc = [[nn.GroupNorm(num_groups, num_channels[, eps (1e-5), affine (true)]): over (N, C, …). The channels of each
 group are normalised together, by their own mean and variance in each sample, in training as in eval: it needs no batch.
 Then each channel is scaled by weight and moved by bias. Wu & He 2018, arXiv:1803.08494.]],
-  fields = "num_groups:count num_channels:count eps:num=1e-5 affine:bool=true",
+  onnx = "GroupNormalization",
+  fields = signatures.num_groups .. " num_channels:count " .. signatures.eps .. " affine:bool=true",
   told = {affine = "weight"},
   check = function(f)
     if f.num_channels % f.num_groups ~= 0 then

@@ -9,6 +9,7 @@ local declare = layer.into(layers)
 
 declare "Flatten" {
   doc = "nn.Flatten([start_dim (1), end_dim (-1)]): dimensions made one.",
+  onnx = "Flatten",
   fields = "start_dim:int=1 end_dim:int=-1",
   forward = function(self, x) return F.flatten(x, self._fields.start_dim, self._fields.end_dim) end,
   extra = function(self)
@@ -19,6 +20,7 @@ declare "Flatten" {
 
 declare "Permute" {
   doc = "nn.Permute(dims): the dimensions in another order: nn.Permute{0, 2, 3, 1} makes (N, H, W, C) of (N, C, H, W).",
+  onnx = "Transpose",
   fields = "dims:table",
   forward = function(self, x)
     if not raw.is(x) then fault("Permute expects a tensor, got %s", type(x)) end
@@ -28,9 +30,11 @@ declare "Permute" {
 }
 
 local Identity = declare "Identity" {
-  doc = "nn.Identity(): gives back what it gets; takes and ignores any arguments.",
+  doc = "nn.Identity(): gives back what it gets; takes and ignores any arguments, as PyTorch's, to stand where another "
+    .. "layer stood.",
+  onnx = "Identity",
   forward = function(_, x) return x end,
 }
-function Identity:init() end
+function Identity.init(...) return ... end
 
 return layers

@@ -224,8 +224,14 @@ function Optimizer:step()
   end
 end
 
---- Drops the gradients of all parameters.
-function Optimizer:zero_grad()
+local zero_args = options.arguments("zero_grad", "set_to_none:bool=true")
+
+--- opt:zero_grad([set_to_none (true)]): drops the gradients of all parameters: nil until the next backward. They are
+-- not kept as zeros, so set_to_none = false is refused.
+function Optimizer:zero_grad(...)
+  if not zero_args(...) then
+    fault "zero_grad: gradients are dropped (p.grad is nil), set_to_none = false would keep zeros: p.grad:zero_() does"
+  end
   for i = 1, #self.param_groups do
     for _, p in ipairs(inner(self, i).params) do p.grad = nil end
   end

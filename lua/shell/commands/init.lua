@@ -68,4 +68,6 @@ function command.add(given)
   added[name] = {args = given.args or "", text = given.text, run = given.run, takes = takes}
 end
 
+require "suture.base.stray".guard(command, "command.")
+
 return command
