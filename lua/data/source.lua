@@ -1,8 +1,9 @@
 --- What readers share: options, paths, and the sources that datasets draw from.
 -- A source has: key (one string for what it holds), in_memory, noun ("image", "sample"); labels(index) → an array of
 -- class indices or nil; one(ds, sample) → x, y; name(sample); loader(ds, order, set) → a function that gives the next
--- batch x, y, and a value to be closed; random, true where x may differ from time to time; pictures, true where options
--- of pictures may be given later.
+-- batch x, y, and a value to be closed; random, true where x may differ from time to time; augments, where it draws at
+-- random by itself when set.augment says so; opaque, where a function of the user's stands between the pictures and x;
+-- pictures, true where options of pictures may be given later.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
@@ -68,8 +69,8 @@ function source.samples(samples, key, in_memory)
   return self
 end
 
--- Calls make(rows of the batch) for one batch of `order` after another.
-local function in_batches(order, set, make)
+--- A loader: calls make(rows of the batch) for one batch of `order` after another.
+function source.in_batches(order, set, make)
   local from = 1
   return function()
     local to = math.min(from + set.batch - 1, #order)
@@ -115,15 +116,15 @@ function source.tensors(x, y, key)
   function self.name(sample) return "row " .. sample end
   function self.one(_, sample) return x[sample], labels and labels[sample + 1] or y[sample] end
   function self.loader(_, order, set)
-    return in_batches(order, set, function(rows) return image.gather(x, rows), image.gather(y, rows) end)
+    return source.in_batches(order, set, function(rows) return image.gather(x, rows), image.gather(y, rows) end)
   end
   return self
 end
 
 local function shape_text(t) return "(" .. table.concat(t.shape, ", ") .. ")" end
 
--- One batch of the tensors that items gave, `name(i)` each; they must have one shape.
-local function stacked(where, what, list, name)
+--- One batch of the tensors that items gave, `name(i)` each; they must have one shape. where, what: for messages.
+function source.stacked(where, what, list, name)
   for i, t in ipairs(list) do
     if t.shape ~= list[1].shape then
       fault("%s: %s of %s has shape %s, that of %s %s; those of a batch must have the same", where, what, name(i),
@@ -136,8 +137,8 @@ local function stacked(where, what, list, name)
   return batch:detach()
 end
 
--- Targets of a batch: class indices, numbers, or tensors.
-local function targets(where, list, name)
+--- Targets of a batch: class indices, numbers, or tensors.
+function source.targets(where, list, name)
   if type(list[1]) ~= "userdata" then
     for i, v in ipairs(list) do
       if type(v) ~= "number" then fault("%s: the target of %s is %s, that of %s a number", where, name(i),
@@ -149,7 +150,7 @@ local function targets(where, list, name)
     if type(v) ~= "userdata" then fault("%s: the target of %s is %s, that of %s a tensor", where, name(i),
       options.shown(v), name(1)) end
   end
-  return stacked(where, "the target", list, name)
+  return source.stacked(where, "the target", list, name)
 end
 
 --- A source of what functions of the user give. items: n; get(i) → x, y; target(i) → y or nil; labels (an array) or
@@ -197,14 +198,14 @@ function source.items(where, items, key)
   function self.name(i) return items.name and tostring(items.name(i)) or "sample " .. i end
   function self.one(ds, i) return sample(ds.view, i) end
   function self.loader(ds, order, set)
-    return in_batches(order, set, function(rows)
+    return source.in_batches(order, set, function(rows)
       local xs, ys = {}, {}
       for k, i in ipairs(rows) do
         local x, y = sample(ds.view, i, set.augment and set.seed or nil, set.epoch)
         xs[k], ys[k] = x:detach(), core.tensor.is(y) and y:detach() or y
       end
       local function name(k) return self.name(rows[k]) end
-      return stacked(where, "x", xs, name), targets(where, ys, name)
+      return source.stacked(where, "x", xs, name), source.targets(where, ys, name)
     end)
   end
   return self
