@@ -115,7 +115,9 @@ function Dataset.new(where, source, index, classes, view, usual)
   ds.augments = source.augments or view ~= nil and options.random(view.core) or false
   ds.random = source.random or ds.augments
   source.whole = source.whole or index
-  if view then ds.preprocess = options.preprocessing(view)
+  if view then
+    ds.preprocess = options.preprocessing(view)
+    ds.preprocess.channels = ds.preprocess.channels or source.channels
   elseif source.parts then -- where all parts go one way
     ds.preprocess = source.parts[1].preprocess
     for _, other in ipairs(source.parts) do

@@ -3,7 +3,7 @@
 -- class indices or nil; one(ds, sample) → x, y; name(sample); loader(ds, order, set) → a function that gives the next
 -- batch x, y, and a value to be closed; random, true where x may differ from time to time; augments, where it draws at
 -- random by itself when set.augment says so; opaque, where a function of the user's stands between the pictures and x;
--- pictures, true where options of pictures may be given later.
+-- pictures, true where options of pictures may be given later; channels, 1 where its pictures are grey.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"

@@ -31,6 +31,7 @@ local function tensors(x, y, opts)
     local viewed = from.loader
     function from.loader(ds, ...) return (ds.view and viewed or plain.loader)(ds, ...) end
     from.in_memory = true
+    from.channels = x.shape[2] == 1 and 1 or nil
   elseif view then
     fault("%s: options of pictures need x of shape (N, 1 or 3, H, W), got %s", where, tostring(x.shape))
   end
