@@ -168,8 +168,8 @@ function options.read(where, given, usual)
     for name, v in pairs {mean = t.mean, std = t.std} do
       for i = #v + 1, n do v[i] = v[1] end
       if math.max(table.unpack(v)) > 1 then
-        note.once(where .. name, ("%s: %s is %g, but the values are in 0 … 1 before · divide it by 255 if it is of bytes")
-          :format(where, name, math.max(table.unpack(v))))
+        note.once(where .. name, ("%s: %s is %g, but the values are in 0 … 1 before · divide it by 255 if it is of " ..
+          "bytes"):format(where, name, math.max(table.unpack(v))))
       end
     end
   end

@@ -90,8 +90,8 @@ end
 
 -- ---- the last batch ----
 
---- Whether a training step of m fails on one sample of ds alone, as BatchNorm does on one value per channel. train: as an
--- objective's.
+--- Whether a training step of m fails on one sample of ds alone, as BatchNorm does on one value per channel. train:
+-- as an objective's.
 function beforehand.needs_two(m, ds, train)
   local x, y = ds:batch {0}
   local ok, err = unseen(function()
@@ -100,15 +100,16 @@ function beforehand.needs_two(m, ds, train)
   return not ok and tostring(err):find("more than 1 value per channel", 1, true) ~= nil
 end
 
---- Whether the last batch of #ds samples in batches of `size` is to be left out: it is one sample, which BatchNorm cannot
--- normalise. given: the option drop_last (nil: left out if it must be). An error where no batch would be left. → true or
--- false, and a line to say before the first epoch, or nil.
+--- Whether the last batch of #ds samples in batches of `size` is to be left out: it is one sample, which BatchNorm
+-- cannot normalise. given: the option drop_last (nil: left out if it must be). An error where no batch would be left. →
+-- true or false, and a line to say before the first epoch, or nil.
 function beforehand.drop_last(what, m, ds, size, given, train)
   local n = #ds
   if given and n < size then
     fault("%s: drop_last leaves nothing: there are %d samples, a batch takes %d", what, n, size)
   end
-  if given or n % size ~= (size == 1 and 0 or 1) or not beforehand.needs_two(m, ds, train) then return given or false end
+  local alone = size == 1 or n % size == 1
+  if given or not alone or not beforehand.needs_two(m, ds, train) then return given or false end
   if size == 1 or n == 1 or given == false then
     fault("%s: %s is one sample, and BatchNorm in training needs more than one value per channel · %s", what,
       size == 1 and "every batch" or "the last batch",

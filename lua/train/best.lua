@@ -33,8 +33,8 @@ function best.new(what, given, measured, labelled)
       return v
     end
   else
-    fault('%s: best is true or "loss" (the lowest), "acc" (the highest), false, or function(row, trainer) → a number, ' ..
-      'the highest of which is best; got %s', what, options.show(given))
+    fault('%s: best is true or "loss" (the lowest), "acc" (the highest), false, or function(row, trainer) → a ' ..
+      'number, the highest of which is best; got %s', what, options.show(given))
   end
   return self
 end

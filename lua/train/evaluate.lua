@@ -29,7 +29,8 @@ local function check_model(what, m)
 end
 evaluate.check_model = check_model
 
---- Calls, for the function `what`, each(x, y, places) for every batch of ds with m in eval and nothing recorded for gradients.
+--- Calls, for the function `what`, each(x, y, places) for every batch of ds with m in eval and nothing recorded for
+-- gradients.
 function evaluate.each(what, m, ds, opts, each)
   mode.eval(m, function()
     for x, y, places in ds:batches(opts.batch, {augment = false, threads = opts.threads}) do
@@ -145,7 +146,8 @@ function evaluate.confusion(m, ds, opts)
   opts = read_confusion(opts)
   if not ds:labels() then
     local _, y = ds:batch {0}
-    fault("confusion: the targets are %s, not classes", losses.targets_text(y))
+    fault("confusion: the targets are %s, not classes%s", losses.targets_text(y),
+      y.dtype == "int64" and #y.shape == 2 and y.shape[2] == 1 and ": class numbers have shape (N): y:squeeze(1)" or "")
   end
   ds = beforehand.measured("confusion", m, ds)
   local counts, right, count, n = {}, 0, 0, nil

@@ -3,8 +3,8 @@ local note = require "suture.base.note"
 local pictures = require "suture.data.options"
 local marks = {}
 
---- Writes into the model of a trainer what it has been trained with, m.classes and m.preprocess, and tells of the latter
--- once, where it changes.
+--- Writes into the model of a trainer what it has been trained with, m.classes and m.preprocess, and tells of the
+-- latter where it changes.
 function marks.put(trainer)
   local m, ds, quiet = trainer.model, trainer.data, trainer.options.quiet
   if #ds.classes > 0 and m.classes ~= ds.classes then m.classes = ds.classes end
@@ -15,7 +15,8 @@ function marks.put(trainer)
   if now == was then return end
   m.preprocess = p
   if quiet then return end
-  note(("%s: m.preprocess is what it trains with: %s%s"):format(trainer.what, now, was and " (was " .. was .. ")" or ""))
+  note(("%s: m.preprocess is what it trains with: %s%s"):format(trainer.what, now,
+    was and " (was " .. was .. ")" or ""))
   if ds.source.opaque then
     note(trainer.what .. ": what ds:map does is not in m.preprocess: predict(m, path) goes without it")
   end

@@ -18,7 +18,7 @@ local function tensors(x, y, opts)
   check("y", y)
   local n, m = x.shape[1], y.shape[1]
   if not n or not m then fault(where .. ": x and y need a first dimension that counts the samples") end
-  if n ~= m then fault("%s: x has %d rows but y has %d", where, n, m) end
+  if n ~= m then fault("%s: x has %d rows but y has %d (it is of shape %s)", where, n, m, tostring(y.shape)) end
   if n == 0 then fault(where .. ": x has no rows") end
   x, y = x:detach(), y:detach()
   local from = source.tensors(x, y, source.unique "tensors")
