@@ -3,8 +3,8 @@
 -- Lua's, so that class index k is `ds.classes[k + 1]`), `ds:batches(16)` goes over all.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
-local note = require "suture.base.note"
 local options = require "suture.data.options"
+local source = require "suture.data.source"
 local wrapped = require "suture.data.wrapped"
 local image = core.image
 
@@ -16,11 +16,6 @@ local Dataset = {}
 -- Sources: suture.data.source.
 
 local methods = {}
-
--- Tells, once for a source, what was strange about a picture: remarks of the loader.
-local function remark(ds, remarks)
-  for _, r in ipairs(remarks or {}) do note.once(ds.source.key .. r.kind, r.text) end
-end
 
 -- The fields computed when asked for.
 local computed = {}
@@ -83,7 +78,7 @@ function meta.__index(ds, k)
     end
     local sample = ds.index[i + 1]
     local x, y, remarks = ds.source.one(ds, sample)
-    remark(ds, remarks)
+    source.tell(ds.source.key, remarks)
     if type(y) == "userdata" and y.dtype == "int64" and #y.shape == 0 then y = math.tointeger(y:item()) end
     local class = math.type(y) == "integer" and ds.classes[y + 1] or nil
     return setmetatable({x, y, class = class, name = ds.source.name(sample)}, sample_meta)
@@ -427,7 +422,7 @@ function methods._go(ds, pass)
   local function step()
     local x, y, remarks = next_batch()
     if not x then return nil end
-    remark(ds, remarks)
+    source.tell(ds.source.key, remarks)
     k = k + 1
     return x, y, pass.batches[k]
   end
@@ -461,7 +456,7 @@ function methods.batch(ds, places)
   local set = batch_settings(ds, #order, {augment = false})
   local next_batch, closing <close> = ds.source.loader(ds, order, set)
   local x, y, remarks = next_batch()
-  remark(ds, remarks)
+  source.tell(ds.source.key, remarks)
   return x, y
 end
 

@@ -3,6 +3,7 @@ require "suture.tensor"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
+local source = require "suture.data.source"
 
 local image = {}
 
@@ -13,7 +14,9 @@ function image.load(path, opts)
   if type(path) ~= "string" then fault("image.load expects a path, got %s", options.shown(path)) end
   opts = opts or {}
   options.check("image.load", opts, {exif = true})
-  return core.image.read(path, opts.exif == false)
+  local x, remarks = core.image.read(path, opts.exif == false)
+  source.tell(path, remarks)
+  return x
 end
 
 --- Writes a tensor (H, W), (1, H, W), (3, H, W) or (1, 3, H, W) as a PNG file, or as JPEG when the name ends in .jpg.
@@ -35,6 +38,13 @@ local function check_picture(where, x)
   end
 end
 
+-- A picture through a transform; what is odd about its file is told.
+local function through(x, view, rank)
+  local out, remarks = core.image.preprocess(x, view.core, rank)
+  source.tell(type(x) == "string" and x or "", remarks)
+  return out
+end
+
 local function rank_of(x)
   return type(x) == "userdata" and #x.shape == 4 and 4 or 3
 end
@@ -48,7 +58,7 @@ function image.resize(x, size, opts)
   check_picture("image.resize", x)
   if size == nil then fault("image.resize expects a size: a number (the shorter side) or {h, w}") end
   local o = options.read("image.resize", {resize = size, interpolation = opts.interpolation})
-  return core.image.preprocess(x, o.core, rank_of(x))
+  return through(x, o, rank_of(x))
 end
 
 --- A picture (a tensor, or the path of a file) as the model's weights want it: resized, cropped, normalised, (1, C, H,
@@ -63,7 +73,7 @@ function image.preprocess(x, m)
   else
     o = options.read("image.preprocess", {transform = m})
   end
-  return core.image.preprocess(x, o.core, 4)
+  return through(x, o, 4)
 end
 
 return image

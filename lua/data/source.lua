@@ -1,11 +1,13 @@
 --- What readers share: options, paths, and the sources that datasets draw from.
 -- A source has: key (one string for what it holds), in_memory, noun ("image", "sample"); labels(index) → an array of
--- class indices or nil; one(ds, sample) → x, y; name(sample); loader(ds, order, set) → a function that gives the next
--- batch x, y, and a value to be closed; random, true where x may differ from time to time; augments, where it draws at
+-- class indices or nil; one(ds, sample) → x, y, remarks (below); name(sample); loader(ds, order, set) → a function that gives the next
+-- batch x, y, remarks, and a value to be closed; random, true where x may differ from time to time; augments, where it draws at
 -- random by itself when set.augment says so; opaque, where a function of the user's stands between the pictures and x;
--- pictures, true where options of pictures may be given later; channels, 1 where its pictures are grey.
+-- pictures, true where options of pictures may be given later; channels, 1 where its pictures are grey. Remarks about what
+-- was odd in files are an array of {kind =, text =}, or nil.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local note = require "suture.base.note"
 local options = require "suture.data.options"
 local tensor = require "suture.tensor"
 local image = core.image
@@ -27,6 +29,11 @@ function source.all(n)
   local index = {}
   for i = 1, n do index[i] = i - 1 end
   return index
+end
+
+--- Tells what was odd in files, each kind once for a key.
+function source.tell(key, remarks)
+  for _, r in ipairs(remarks or {}) do note.once(("%s odd %d"):format(key, r.kind), r.text) end
 end
 
 --- "path" in quotes.
@@ -60,11 +67,12 @@ function source.samples(samples, key, in_memory)
   function self.labels(index) return image.labels(samples, index) end
   function self.name(sample) return image.name(samples, sample) end
   function self.one(ds, sample)
-    return image.get(samples, sample, ds.view.core), image.labels(samples, {sample})[1]
+    local x, remarks = image.get(samples, sample, ds.view.core)
+    return x, image.labels(samples, {sample})[1], remarks
   end
   function self.loader(ds, order, set)
     local loader = image.loader(samples, order, ds.view.core, set)
-    return function() return image.next(loader) end, loader
+    return function() return image.next(loader, samples) end, loader
   end
   return self
 end
@@ -177,8 +185,9 @@ function source.items(where, items, key)
       fault("%s: the target of sample %d is %s; a class index, a number or a tensor is expected", where, i,
         options.shown(y))
     end
-    if path or view then x = image.preprocess(x, view and view.core or {}, 3, seed, epoch, i) end
-    return x, y
+    local remarks
+    if path or view then x, remarks = image.preprocess(x, view and view.core or {}, 3, seed, epoch, i) end
+    return x, y, remarks
   end
 
   function self.labels(index)
@@ -199,13 +208,14 @@ function source.items(where, items, key)
   function self.one(ds, i) return sample(ds.view, i) end
   function self.loader(ds, order, set)
     return source.in_batches(order, set, function(rows)
-      local xs, ys = {}, {}
+      local xs, ys, remarks = {}, {}, nil
       for k, i in ipairs(rows) do
-        local x, y = sample(ds.view, i, set.augment and set.seed or nil, set.epoch)
+        local x, y, more = sample(ds.view, i, set.augment and set.seed or nil, set.epoch)
         xs[k], ys[k] = x:detach(), core.tensor.is(y) and y:detach() or y
+        remarks = remarks or more
       end
       local function name(k) return self.name(rows[k]) end
-      return source.stacked(where, "x", xs, name), source.targets(where, ys, name)
+      return source.stacked(where, "x", xs, name), source.targets(where, ys, name), remarks
     end)
   end
   return self

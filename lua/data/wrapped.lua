@@ -36,8 +36,8 @@ function wrapped.relabelled(from, map, key)
   end
   function self.labels(index) return renumbered(from.labels(index)) end
   function self.one(ds, sample)
-    local x, y = from.one(ds, sample)
-    return x, map[class_index(y)]
+    local x, y, remarks = from.one(ds, sample)
+    return x, map[class_index(y)], remarks
   end
   function self.loader(ds, order, set)
     local next_batch, closing = from.loader(ds, order, set)
@@ -81,8 +81,9 @@ function wrapped.mapped(from, f, g, random, key)
     end
   end
   function self.one(ds, k)
-    local x, y = from.one(ds, k)
-    return sample(x, class_index(y) or y, self.name(k))
+    local x, y, remarks = from.one(ds, k)
+    x, y = sample(x, class_index(y) or y, self.name(k))
+    return x, y, remarks
   end
   function self.loader(ds, order, set)
     local next_batch, closing = from.loader(ds, order, set)
