@@ -21,19 +21,21 @@ typedef struct Rows {
   uint32_t h, w;
   size_t stride;
   int channels, depth; /* after libpng's conversions: 1 or 3 channels; depth 8, or 16 for grey only */
-  int orientation, last_pass;
+  int last_pass;
   int remarks;
   bool whole, ended; /* the last row has come; IEND has come */
 } Rows;
 
-static void orientation_of(png_structp png, png_infop info, Rows *r) {
-#ifdef PNG_eXIf_SUPPORTED
-  png_uint_32 size = 0;
-  png_bytep block = NULL;
-  if (png_get_eXIf_1(png, info, &size, &block) && block) r->orientation = exif_orientation(block, size);
-#else
-  (void)png, (void)info, (void)r;
-#endif
+/* The orientation that an eXIf chunk tells, or 1. (libpng's progressive reader passes such chunks over.) */
+static int orientation_of(const uint8_t *bytes, size_t size) {
+  for (size_t at = 8; size - at >= 12;) { /* length, name, data, check */
+    const uint8_t *p = bytes + at;
+    size_t n = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+    if (n > size - at - 12) break;
+    if (!memcmp(p + 4, "eXIf", 4)) return exif_orientation(p + 8, n);
+    at += 12 + n;
+  }
+  return 1;
 }
 
 /* What Image.convert("RGB") does: palettes looked up, grey of few bits spread over 0..255, alpha and transparency
@@ -85,12 +87,11 @@ static bool read_rows(png_structp png, png_infop info, Rows *r, const uint8_t *b
   png_process_data(png, info, (png_bytep)(uintptr_t)bytes, size); /* libpng only reads them */
   if (!r->whole) png_error(png, "the image is cut off");
   if (!r->ended) r->remarks |= IMAGE_CUT;
-  orientation_of(png, info, r);
   return true;
 }
 
 bool png_decode(Image *out, const uint8_t *bytes, size_t size, int *orientation, Err *e) {
-  Rows r = {.orientation = 1};
+  Rows r = {0};
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, e, fail, ignore);
   png_infop info = png ? png_create_info_struct(png) : NULL;
   if (!info) {
@@ -111,7 +112,7 @@ bool png_decode(Image *out, const uint8_t *bytes, size_t size, int *orientation,
       else /* PIL reads sixteen-bit grey as mode "I" and clips it at 255, high byte or not */
         for (uint32_t x = 0; x < r.w; x++) memset(to + 3 * (size_t)x, from[2 * x] ? 255 : from[2 * x + 1], 3);
     }
-    *orientation = r.orientation;
+    *orientation = orientation_of(bytes, size);
     im.remarks = r.remarks;
     *out = im;
   }

@@ -1,10 +1,10 @@
 --- What readers share: options, paths, and the sources that datasets draw from.
 -- A source has: key (one string for what it holds), in_memory, noun ("image", "sample"); labels(index) → an array of
--- class indices or nil; one(ds, sample) → x, y, remarks (below); name(sample); loader(ds, order, set) → a function that gives the next
--- batch x, y, remarks, and a value to be closed; random, true where x may differ from time to time; augments, where it draws at
--- random by itself when set.augment says so; opaque, where a function of the user's stands between the pictures and x;
--- pictures, true where options of pictures may be given later; channels, 1 where its pictures are grey. Remarks about what
--- was odd in files are an array of {kind =, text =}, or nil.
+-- class indices or nil; one(ds, sample) → x, y, remarks; name(sample); loader(ds, order, set) → a function that gives
+-- the next batch x, y, remarks, and a value to be closed; random, true where x may differ from time to time; augments,
+-- where it draws at random by itself when set.augment says so; opaque, where a function of the user's stands between
+-- the pictures and x; pictures, true where options of pictures may be given later; channels, 1 where its pictures are
+-- grey; parts, the data sets it joins. Remarks about what was odd in files are an array of {kind =, text =}, or nil.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local note = require "suture.base.note"
