@@ -33,6 +33,14 @@ void image_free(Image *im) {
 
 /* ---- reading ---- */
 
+const char *image_remark(int bit) {
+  switch (bit) {
+  case IMAGE_CUT: return "the file lacks its end, but no pixel: it is read as it is";
+  case IMAGE_GREY16: return "sixteen-bit grey is read as PIL's convert(\"RGB\") does: values from 0 to 255, what is above is white";
+  default: return "sixteen-bit colour is read with eight bits";
+  }
+}
+
 bool image_decode(Image *out, const uint8_t *bytes, size_t size, const Reading *how, Err *e) {
   static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
   int orientation = 1;
@@ -56,6 +64,7 @@ bool image_decode(Image *out, const uint8_t *bytes, size_t size, const Reading *
     return true;
   }
   bool ok = image_orient(out, &im, orientation, e);
+  if (ok) out->remarks = im.remarks;
   image_free(&im);
   return ok;
 }

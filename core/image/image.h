@@ -19,7 +19,13 @@ typedef struct Image {
   int shrink;   /* 2, 4, 8: decoded at that fraction of full_h by full_w, which its size stands for; 0: as it is */
   int full_h, full_w;
   struct { int top, left, h, w; } erased; /* a part whose values are another number, h 0: none; see transform_values */
+  int remarks;  /* what was odd about the file it was read from: bits of IMAGE_CUT … */
 } Image;
+
+/* A file may be read all the same: it lacks its end behind the last pixel, or has sixteen bits where eight are kept. */
+enum { IMAGE_CUT = 1, IMAGE_GREY16 = 2, IMAGE_COLOUR16 = 4, IMAGE_REMARKS = 3 };
+/* The remark of one bit in words. */
+const char *image_remark(int bit);
 
 /* Pillow's limit (twice MAX_IMAGE_PIXELS): a file that claims more is a decompression bomb, not a photograph. */
 enum { IMAGE_MAX_PIXELS = 178956970 };

@@ -12,6 +12,7 @@
 typedef struct Slot {
   bool done, ok;
   Image im;
+  int remarks; /* Image.remarks of what was read */
   Err err;
 } Slot;
 
@@ -44,6 +45,7 @@ static bool fill(Loader *l, int64_t p, Slot *s) {
   Reading how = transform_reading(&l->transform, l->set.augment);
   image_free(&s->im);
   if (!samples_get(l->samples, i, &how, &s->im, &s->err)) return false;
+  s->remarks = s->im.remarks;
   if (transform_image(&s->im, &l->transform, l->set.augment ? &r : NULL, &s->err)) return true;
   return l->samples->path ? err_within(&s->err, "%s", l->samples->path[i]) : err_within(&s->err, "image %lld", (long long)i);
 }
@@ -185,7 +187,12 @@ bool loader_next(Loader *l, Batch *batch, Err *e) {
   l->held = from + n;
   if (!n) return true;
   const Image *first = l->x[0];
-  *batch = (Batch){n, first->h, first->w, first->c, l->x, l->label, l->order + from};
+  *batch = (Batch){n, first->h, first->w, first->c, l->x, l->label, l->order + from, {0}};
+  for (int bit = 0; bit < IMAGE_REMARKS; bit++) {
+    batch->remarked[bit] = -1;
+    for (int i = n - 1; i >= 0; i--)
+      if (l->slot[(from + i) % l->slots].remarks >> bit & 1) batch->remarked[bit] = l->order[from + i];
+  }
   return true;
 }
 

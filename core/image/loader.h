@@ -22,6 +22,7 @@ typedef struct Batch {
   const Image *const *x;      /* n pictures of h by w by c, still in bytes */
   const int32_t *label;
   const int64_t *sample;      /* their numbers among the samples */
+  int64_t remarked[IMAGE_REMARKS]; /* for each remark (bit 0, 1, …) the first sample it is made of; -1: none */
 } Batch;
 
 /* Over order[0 … n-1], numbers of samples. Copies order and transform and keeps a reference to samples. */

@@ -1,13 +1,12 @@
 /* PNG through libpng (PNG specification, W3C 2003). libpng reports errors by longjmp; every jump starts and ends in
- * this file, in functions whose locals are not changed between setjmp and the jump. */
+ * this file, in functions whose locals are not changed between setjmp and the jump.
+ *
+ * Reading goes by libpng's progressive reader, which is fed with what there is: a file that ends behind its last pixel,
+ * without the final checks or IEND, is then a picture, as it is for PIL. */
 #include "image.h"
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct Source {
-  const uint8_t *at, *end;
-} Source;
 
 static void fail(png_structp png, png_const_charp text) {
   Err *e = png_get_error_ptr(png);
@@ -16,52 +15,48 @@ static void fail(png_structp png, png_const_charp text) {
 }
 static void ignore(png_structp png, png_const_charp text) { (void)png, (void)text; }
 
-static void pull(png_structp png, png_bytep to, size_t n) {
-  Source *s = png_get_io_ptr(png);
-  if ((size_t)(s->end - s->at) < n) png_error(png, "the image is cut off");
-  memcpy(to, s->at, n);
-  s->at += n;
-}
-
 /* Decoded rows and what they mean; lives outside the jump. */
 typedef struct Rows {
   uint8_t *px;
   uint32_t h, w;
   size_t stride;
   int channels, depth; /* after libpng's conversions: 1 or 3 channels; depth 8, or 16 for grey only */
-  int orientation;
+  int last_pass;
+  int remarks;
+  bool whole, ended; /* the last row has come; IEND has come */
 } Rows;
 
-static void orientation_of(png_structp png, png_infop info, Rows *r) {
-#ifdef PNG_eXIf_SUPPORTED
-  png_uint_32 size = 0;
-  png_bytep block = NULL;
-  if (png_get_eXIf_1(png, info, &size, &block) && block) r->orientation = exif_orientation(block, size);
-#else
-  (void)png, (void)info, (void)r;
-#endif
+/* The orientation that an eXIf chunk tells, or 1. (libpng's progressive reader passes such chunks over.) */
+static int orientation_of(const uint8_t *bytes, size_t size) {
+  for (size_t at = 8; size - at >= 12;) { /* length, name, data, check */
+    const uint8_t *p = bytes + at;
+    size_t n = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+    if (n > size - at - 12) break;
+    if (!memcmp(p + 4, "eXIf", 4)) return exif_orientation(p + 8, n);
+    at += 12 + n;
+  }
+  return 1;
 }
 
 /* What Image.convert("RGB") does: palettes looked up, grey of few bits spread over 0..255, alpha and transparency
- * dropped (not blended), sixteen-bit colour cut to its high byte. Sixteen-bit grey stays, see decode. */
-static bool read_rows(png_structp png, png_infop info, Rows *r) {
-  if (setjmp(png_jmpbuf(png))) return false;
-  png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
-  png_set_chunk_malloc_max(png, 64u << 20);
-  png_read_info(png, info);
+ * dropped (not blended), sixteen-bit colour cut to its high byte. Sixteen-bit grey stays, see png_decode. */
+static void on_info(png_structp png, png_infop info) {
+  Rows *r = png_get_progressive_ptr(png);
   r->w = png_get_image_width(png, info);
   r->h = png_get_image_height(png, info);
   if ((uint64_t)r->w * r->h > IMAGE_MAX_PIXELS) {
     Err *e = png_get_error_ptr(png);
-    return err_set(e, "claims %u×%u pixels, over the limit of %d million (a decompression bomb?)", r->h, r->w,
-                   IMAGE_MAX_PIXELS / 1000000);
+    err_set(e, "claims %u×%u pixels, over the limit of %d million (a decompression bomb?)", r->h, r->w,
+            IMAGE_MAX_PIXELS / 1000000);
+    png_longjmp(png, 1);
   }
   int color = png_get_color_type(png, info), depth = png_get_bit_depth(png, info);
   if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
   else if (depth < 8) png_set_expand_gray_1_2_4_to_8(png);
+  if (depth == 16) r->remarks |= color == PNG_COLOR_TYPE_GRAY ? IMAGE_GREY16 : IMAGE_COLOUR16;
   if (depth == 16 && color != PNG_COLOR_TYPE_GRAY) png_set_strip_16(png);
   if (color & PNG_COLOR_MASK_ALPHA || png_get_valid(png, info, PNG_INFO_tRNS)) png_set_strip_alpha(png);
-  int passes = png_set_interlace_handling(png);
+  r->last_pass = png_set_interlace_handling(png) - 1;
   png_read_update_info(png, info);
   r->channels = png_get_channels(png, info);
   r->depth = png_get_bit_depth(png, info);
@@ -70,24 +65,40 @@ static bool read_rows(png_structp png, png_infop info, Rows *r) {
     png_error(png, "unexpected pixel layout");
   r->px = calloc(r->h, r->stride);
   if (!r->px) png_error(png, "out of memory");
-  for (int pass = 0; pass < passes; pass++)
-    for (uint32_t y = 0; y < r->h; y++) png_read_row(png, r->px + y * r->stride, NULL);
-  png_read_end(png, info);
-  orientation_of(png, info, r);
+}
+
+static void on_row(png_structp png, png_bytep row, png_uint_32 y, int pass) {
+  Rows *r = png_get_progressive_ptr(png);
+  if (row && y < r->h) png_progressive_combine_row(png, r->px + y * r->stride, row);
+  if (y + 1 == r->h && pass == r->last_pass) r->whole = true;
+}
+
+static void on_end(png_structp png, png_infop info) {
+  (void)info;
+  Rows *r = png_get_progressive_ptr(png);
+  r->whole = r->ended = true;
+}
+
+static bool read_rows(png_structp png, png_infop info, Rows *r, const uint8_t *bytes, size_t size) {
+  if (setjmp(png_jmpbuf(png))) return false;
+  png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
+  png_set_chunk_malloc_max(png, 64u << 20);
+  png_set_progressive_read_fn(png, r, on_info, on_row, on_end);
+  png_process_data(png, info, (png_bytep)(uintptr_t)bytes, size); /* libpng only reads them */
+  if (!r->whole) png_error(png, "the image is cut off");
+  if (!r->ended) r->remarks |= IMAGE_CUT;
   return true;
 }
 
 bool png_decode(Image *out, const uint8_t *bytes, size_t size, int *orientation, Err *e) {
-  Source source = {bytes, bytes + size};
-  Rows r = {.orientation = 1};
+  Rows r = {0};
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, e, fail, ignore);
   png_infop info = png ? png_create_info_struct(png) : NULL;
   if (!info) {
     png_destroy_read_struct(&png, NULL, NULL);
     return err_memory(e, (double)size, "reading a PNG");
   }
-  png_set_read_fn(png, &source, pull);
-  bool ok = read_rows(png, info, &r);
+  bool ok = read_rows(png, info, &r, bytes, size);
   png_destroy_read_struct(&png, &info, NULL);
   Image im = {0};
   if (ok) ok = image_new(&im, (int)r.h, (int)r.w, 3, e);
@@ -101,7 +112,8 @@ bool png_decode(Image *out, const uint8_t *bytes, size_t size, int *orientation,
       else /* PIL reads sixteen-bit grey as mode "I" and clips it at 255, high byte or not */
         for (uint32_t x = 0; x < r.w; x++) memset(to + 3 * (size_t)x, from[2 * x] ? 255 : from[2 * x + 1], 3);
     }
-    *orientation = r.orientation;
+    *orientation = orientation_of(bytes, size);
+    im.remarks = r.remarks;
     *out = im;
   }
   free(r.px);

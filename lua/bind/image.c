@@ -58,6 +58,29 @@ static int push_picture(lua_State *L, const Image *im, const Transform *t, int r
   return 1;
 }
 
+/* Adds {kind =, text =} for a remark (a bit) about the picture called `name` to the array on top of the stack; an array
+ * takes the place of nil there. */
+static void add_remark(lua_State *L, int bit, const char *name) {
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+  }
+  lua_createtable(L, 0, 2);
+  lua_pushinteger(L, bit);
+  lua_setfield(L, -2, "kind");
+  lua_pushfstring(L, "%s: %s", name, image_remark(bit));
+  lua_setfield(L, -2, "text");
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+/* Pushes the remarks about one picture, or nil. */
+static int push_remarks(lua_State *L, int remarks, const char *name) {
+  lua_pushnil(L);
+  for (int bit = 0; bit < IMAGE_REMARKS; bit++)
+    if (remarks >> bit & 1) add_remark(L, 1 << bit, name);
+  return 1;
+}
+
 /* Fills im from the tensor at i: (H, W), (C, H, W) or (1, C, H, W) with 1 or 3 channels, 0 … 1, clipped. */
 static void check_picture(lua_State *L, int i, Image *im) {
   const Tensor *x = bind_check_value(L, i);
@@ -155,13 +178,15 @@ static Transform check_transform(lua_State *L, int i) {
 
 /* ---- pictures ---- */
 
-/* read(path, as_stored) → (3, H, W) in 0 … 1 */
+/* read(path, as_stored) → (3, H, W) in 0 … 1, remarks */
 static int l_read(lua_State *L) {
   Err e;
   const char *path = luaL_checkstring(L, 1);
   Image *im = new_picture(L);
   if (!image_read(im, path, &(Reading){.as_stored = lua_toboolean(L, 2)}, &e)) return bind_raise(L, &e);
-  return push_picture(L, im, &(Transform){0}, 3);
+  int remarks = im->remarks;
+  push_picture(L, im, &(Transform){0}, 3);
+  return 1 + push_remarks(L, remarks, path);
 }
 
 /* write(tensor, path, quality) */
@@ -175,8 +200,8 @@ static int l_write(lua_State *L) {
   return 0;
 }
 
-/* preprocess(path or tensor, transform, rank[, seed, epoch, sample]) → (C, H, W), or (1, C, H, W) for rank 4; seed: with the
- * transform's random part, as the loader draws it for that sample */
+/* preprocess(path or tensor, transform, rank[, seed, epoch, sample]) → (C, H, W), or (1, C, H, W) for rank 4, and remarks;
+ * seed: with the transform's random part, as the loader draws it for that sample */
 static int l_preprocess(lua_State *L) {
   Err e;
   Transform t = check_transform(L, 2);
@@ -191,8 +216,10 @@ static int l_preprocess(lua_State *L) {
   } else {
     check_picture(L, 1, im);
   }
+  int remarks = im->remarks;
   if (!transform_image(im, &t, random ? &r : NULL, &e)) return bind_raise(L, &e);
-  return push_picture(L, im, &t, rank);
+  push_picture(L, im, &t, rank);
+  return 1 + push_remarks(L, remarks, remarks ? lua_tostring(L, 1) : "");
 }
 
 /* The picture at 1, a tensor or the path of a file, as bytes. */
@@ -349,7 +376,7 @@ static int l_name(lua_State *L) {
   return 1;
 }
 
-/* get(samples, i, transform) → (C, H, W) */
+/* get(samples, i, transform) → (C, H, W), remarks */
 static int l_get(lua_State *L) {
   Err e;
   Samples *s = check_samples(L, 1);
@@ -358,8 +385,11 @@ static int l_get(lua_State *L) {
   Transform t = check_transform(L, 3);
   Reading how = transform_reading(&t, false);
   Image *im = new_picture(L);
-  if (!samples_get(s, i, &how, im, &e) || !transform_image(im, &t, NULL, &e)) return bind_raise(L, &e);
-  return push_picture(L, im, &t, 3);
+  if (!samples_get(s, i, &how, im, &e)) return bind_raise(L, &e);
+  int remarks = im->remarks;
+  if (!transform_image(im, &t, NULL, &e)) return bind_raise(L, &e);
+  push_picture(L, im, &t, 3);
+  return 1 + push_remarks(L, remarks, remarks ? s->path[i] : "");
 }
 
 /* ---- order ---- */
@@ -455,7 +485,7 @@ static int l_loader(lua_State *L) {
   return 1;
 }
 
-/* next(loader) → x (N, C, H, W), y (N) of class indices; nothing after the last */
+/* next(loader, samples) → x (N, C, H, W), y (N) of class indices, remarks; nothing after the last */
 static int l_next(lua_State *L) {
   Err e;
   Loader **l = luaL_checkudata(L, 1, LOADER);
@@ -477,7 +507,10 @@ static int l_next(lua_State *L) {
   y->dtype = DTYPE_I64;
   bind_push_leaf(L, x);
   bind_push_leaf(L, y);
-  return 2;
+  lua_pushnil(L);
+  for (int bit = 0; bit < IMAGE_REMARKS; bit++)
+    if (b.remarked[bit] >= 0) add_remark(L, 1 << bit, check_samples(L, 2)->path[b.remarked[bit]]);
+  return 3;
 }
 
 /* ---- folders ---- */

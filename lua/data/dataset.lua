@@ -4,12 +4,15 @@
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
+local source = require "suture.data.source"
+local wrapped = require "suture.data.wrapped"
 local image = core.image
 
 local Dataset = {}
 
 -- A dataset holds: `where` (its name in messages), `source` (below), `index` (array of the source's sample numbers),
--- `classes`, `view` (options.read; nil for tensors), `usual` (what augment = true means), `random`, `preprocess`.
+-- `classes`, `view` (options.read; nil for tensors), `usual` (what augment = true means), `random`, `augments`,
+-- `preprocess` (the way of a picture to the network, as options).
 -- Sources: suture.data.source.
 
 local methods = {}
@@ -74,13 +77,14 @@ function meta.__index(ds, k)
       fault("%s has %d samples, numbered 0 to %d; there is no [%s]", ds.where, #ds.index, #ds.index - 1, tostring(k))
     end
     local sample = ds.index[i + 1]
-    local x, y = ds.source.one(ds, sample)
+    local x, y, remarks = ds.source.one(ds, sample)
+    source.tell(ds.source.key, remarks)
     if type(y) == "userdata" and y.dtype == "int64" and #y.shape == 0 then y = math.tointeger(y:item()) end
     local class = math.type(y) == "integer" and ds.classes[y + 1] or nil
     return setmetatable({x, y, class = class, name = ds.source.name(sample)}, sample_meta)
   end
   if type(k) == "string" and k:sub(1, 1) ~= "_" and k ~= "view" and k ~= "usual" and k ~= "preprocess" and
-    k ~= "random" then
+    k ~= "random" and k ~= "augments" then
     local names = {"classes", "random", "key"}
     for name in pairs(methods) do names[#names + 1] = name end
     fault("a dataset has no '%s'%s", k, options.meant(k, names))
@@ -103,12 +107,19 @@ end
 --- Makes a dataset. For the constructors in data.lua.
 function Dataset.new(where, source, index, classes, view, usual)
   local ds = {where = where, source = source, index = index, classes = classes, view = view, usual = usual}
-  ds.random = source.random or view ~= nil and options.random(view.core) or false
+  ds.augments = source.augments or view ~= nil and options.random(view.core) or false
+  ds.random = source.random or ds.augments
   source.whole = source.whole or index
   if view then
-    local say = view.say
-    ds.preprocess = {resize = say.resize, crop = say.crop, mean = say.mean, std = say.std,
-      interpolation = say.interpolation}
+    ds.preprocess = options.preprocessing(view)
+    ds.preprocess.channels = ds.preprocess.channels or source.channels
+  elseif source.parts then -- where all parts go one way
+    ds.preprocess = source.parts[1].preprocess
+    for _, other in ipairs(source.parts) do
+      if not ds.preprocess or not other.preprocess or options.way(other.preprocess) ~= options.way(ds.preprocess) then
+        ds.preprocess = nil
+      end
+    end
   end
   return setmetatable(ds, meta)
 end
@@ -121,6 +132,14 @@ function Dataset.is(x) return getmetatable(x) == meta end
 function methods.get(ds, i)
   local sample = ds[i]
   return sample[1], sample[2]
+end
+
+local maps = 0
+
+--- Names for a message: "ants, bees, … (12 of them)".
+function Dataset.some(names)
+  local n = #names
+  return table.concat(names, ", ", 1, math.min(n, 6)) .. (n > 6 and (", … (%d of them)"):format(n) or "")
 end
 
 -- The same samples in another order, or fewer.
@@ -197,6 +216,87 @@ local function chosen(ds, places)
   local index = {}
   for i, place in ipairs(places) do index[i] = ds.index[place] end
   return part(ds, index)
+end
+
+--- The samples at these places (an array of places from 0, or a tensor of them), in that order: `ds:subset{0, 2, 4}`.
+-- A place may come twice.
+function methods.subset(ds, places)
+  if core.tensor.is(places) and #places.shape == 1 then places = places:tolist() end
+  if type(places) ~= "table" or #places == 0 then
+    fault("ds:subset expects an array of places from 0, got %s", options.shown(places))
+  end
+  local index = {}
+  for i, place in ipairs(places) do
+    local k = math.tointeger(place)
+    if not k or k < 0 or k >= #ds then
+      fault("ds:subset: places are from 0 to %d, got %s", #ds - 1, options.shown(place))
+    end
+    index[i] = ds.index[k + 1]
+  end
+  return part(ds, index)
+end
+
+--- The samples for which f(s) is true: `ds:filter(function(s) return s.class ~= "ant" end)`.
+-- s is as ds[i]: s[1] is x, s[2] y, s.class, s.name; a picture is read only where f looks at s[1].
+function methods.filter(ds, f)
+  if type(f) ~= "function" then fault("ds:filter expects a function(sample) → true or false, got %s",
+    options.shown(f)) end
+  local labels, index = ds:labels(), {}
+  for place = 1, #ds do
+    local y = labels and labels[place]
+    local s = setmetatable({[2] = y, class = y and ds.classes[y + 1], name = ds:name(place - 1)},
+      {__index = function(_, k) if k == 1 or k == 2 then return ds[place - 1][k] end end})
+    if f(s) then index[#index + 1] = ds.index[place] end
+  end
+  if #index == 0 then fault("ds:filter: the function is true for none of the %d samples", #ds) end
+  return part(ds, index)
+end
+
+--- The same samples, each x as f(x, y) gives it whenever it is read: `ds:map(function(x) return x * 2 - 1 end)`. The
+-- results of a batch must have one shape. Options: `target` = function(y) → y, a class index, a number or a tensor;
+-- `classes`: their names, where target gives classes; `random` (false): f gives another x each time, so that nothing
+-- frozen is kept between epochs. What f does is no part of m.preprocess.
+function methods.map(ds, f, opts)
+  if type(f) ~= "function" then fault("ds:map expects a function(x, y) → x, got %s", options.shown(f)) end
+  opts = opts or {}
+  options.check("ds:map", opts, {target = true, classes = true, random = true})
+  local target = opts.target
+  if target ~= nil and type(target) ~= "function" then
+    fault("ds:map: target is a function(y) → y, got %s", options.shown(target))
+  end
+  maps = maps + 1
+  local from = wrapped.mapped(ds.source, f, target, opts.random and true or false,
+    ("%s mapped %d"):format(ds.source.key, maps))
+  local classes = ds.classes
+  if target or opts.classes then
+    classes = Dataset.names("ds:map", opts.classes, from.labels(ds.index))
+  end
+  return Dataset.new(ds.where, from, ds.index, classes, ds.view, ds.usual)
+end
+
+--- The same samples with their classes numbered as in `names`, an array of names which has all that occur in ds:
+-- `val:align(train.classes)`. fit, evaluate and confusion do so by themselves.
+function methods.align(ds, names)
+  Dataset.names("ds:align", names == nil and false or names)
+  local labels = ds:labels()
+  if not labels then fault("ds:align: these samples have no classes") end
+  local place, twice, map, same, counts = {}, {}, {}, #names == #ds.classes, ds:counts()
+  for i, name in ipairs(names) do
+    if place[name] then twice[name] = true else place[name] = i - 1 end
+  end
+  for i, name in ipairs(ds.classes) do
+    same = same and names[i] == name
+    map[i - 1] = place[name]
+  end
+  if same then return ds end
+  for i, name in ipairs(ds.classes) do
+    if counts[i] > 0 and not place[name] then
+      fault("ds:align: class '%s' is none of %s", name, Dataset.some(names))
+    end
+    if twice[name] then fault("ds:align: two classes are called '%s': they cannot be told apart by name", name) end
+  end
+  local from = wrapped.relabelled(ds.source, map, ds.source.key .. " as " .. table.concat(names, "/"))
+  return Dataset.new(ds.where, from, ds.index, names, ds.view, ds.usual)
 end
 
 --- Fewer samples: the first n, or n of each class with `ds:take{per_class = n}`.
@@ -280,6 +380,11 @@ end
 
 --- The same samples with other options: `val = ds:with{augment = false}`. What is not named stays.
 function methods.with(ds, opts)
+  if ds.source.parts then
+    local parts = {}
+    for i, one in ipairs(ds.source.parts) do parts[i] = one:with(opts) end
+    return Dataset.new(ds.where, wrapped.joined(ds.where, parts), ds.index, ds.classes)
+  end
   if not ds.view and not ds.source.pictures then fault(ds.where ..
     ": these samples are no pictures: they have no options") end
   options.check("ds:with", opts, options.picture)
@@ -299,9 +404,8 @@ local function batch_settings(where, ds, size, opts)
   opts = opts or {}
   options.check(where, opts, batch_options)
   local set = {batch = whole_of(where, "the batch size", size or 1, 1), drop_last = opts.drop_last and true or false}
-  local augments = ds.view ~= nil and options.random(ds.view.core)
-  set.augment = augments and opts.augment ~= false
-  if opts.augment and not augments then fault(where ..
+  set.augment = ds.augments and opts.augment ~= false
+  if opts.augment and not ds.augments then fault(where ..
     ": this dataset has no augmentation · give augment when making it") end
   set.epoch = opts.epoch and whole_of(where, "epoch", opts.epoch, 0) or 0
   set.seed = seed_of(where, opts)
@@ -312,20 +416,41 @@ local function batch_settings(where, ds, size, opts)
   return set, opts.shuffle
 end
 
---- The order in which `ds:batches` with these options would go over the samples: an array of batches, each an array of
--- places from 0. For those who have the samples' features already.
-function methods.order(ds, size, opts)
-  local set, shuffle = batch_settings("ds:order", ds, size, opts)
+-- How ds:batches(size, opts) goes over the samples: {set =, batches = arrays of places from 0}.
+function methods._pass(ds, size, opts, where)
+  local set, shuffle = batch_settings(where or "ds:batches", ds, size, opts)
   local places, batches = {}, {}
   for i = 1, #ds do places[i] = i - 1 end
   if shuffle then places = image.shuffle(places, set.seed, set.epoch) end
   for from = 1, #places, set.batch do
     local to = math.min(from + set.batch - 1, #places)
-    if to - from + 1 == set.batch or not set.drop_last then batches[#batches + 1] = table.move(places, from, to, 1,
-      {}) end
+    if to - from + 1 == set.batch or not set.drop_last then
+      batches[#batches + 1] = table.move(places, from, to, 1, {})
+    end
   end
-  return batches
+  return {set = set, batches = batches}
 end
+
+-- Goes over the samples as _pass says.
+function methods._go(ds, pass)
+  local order, k = {}, 0
+  for _, places in ipairs(pass.batches) do
+    for _, place in ipairs(places) do order[#order + 1] = ds.index[place + 1] end
+  end
+  local next_batch, closing = ds.source.loader(ds, order, pass.set)
+  local function step()
+    local x, y, remarks = next_batch()
+    if not x then return nil end
+    source.tell(ds.source.key, remarks)
+    k = k + 1
+    return x, y, pass.batches[k]
+  end
+  return step, nil, nil, closing
+end
+
+--- The order in which `ds:batches` with these options would go over the samples: an array of batches, each an array of
+-- places from 0. For those who have the samples' features already.
+function methods.order(ds, size, opts) return ds:_pass(size, opts, "ds:order").batches end
 
 --- Goes over all samples: `for x, y in ds:batches(16) do … end`; x is (N, C, H, W), y holds N class indices.
 -- A third value is the array of the samples' places (from 0). Options: `shuffle` (default false, as in PyTorch), `seed`
@@ -333,24 +458,7 @@ end
 -- the bit), `drop_last` (leave a smaller last batch out), `threads` (workers that decode ahead; the result does not
 -- depend on them), `augment = false` (once without the dataset's augmentation). Raises, naming the file, when one
 -- cannot be read.
-function methods.batches(ds, size, opts)
-  local set, shuffle = batch_settings("ds:batches", ds, size, opts)
-  local places, order = {}, {}
-  for i = 1, #ds do places[i] = i - 1 end
-  if shuffle then places = image.shuffle(places, set.seed, set.epoch) end
-  for i, place in ipairs(places) do order[i] = ds.index[place + 1] end
-  local next_batch, closing = ds.source.loader(ds, order, set)
-  local from = 1
-  local function step()
-    local x, y = next_batch()
-    if not x then return nil end
-    local to = math.min(from + set.batch - 1, #places)
-    local which = table.move(places, from, to, 1, {})
-    from = to + 1
-    return x, y, which
-  end
-  return step, nil, nil, closing
-end
+function methods.batches(ds, size, opts) return ds:_go(ds:_pass(size, opts)) end
 
 --- The samples at these places (an array, from 0), as one batch x, y, without augmentation.
 function methods.batch(ds, places)
@@ -366,7 +474,9 @@ function methods.batch(ds, places)
   if #order == 0 then fault("ds:batch: no places given") end
   local set = batch_settings("ds:batch", ds, #order, {augment = false})
   local next_batch, closing <close> = ds.source.loader(ds, order, set)
-  return next_batch()
+  local x, y, remarks = next_batch()
+  source.tell(ds.source.key, remarks)
+  return x, y
 end
 
 require "suture.base.stray".guard(methods, "ds:", true)

@@ -4,6 +4,7 @@ local adjust = require "suture.data.adjust"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
+local source = require "suture.data.source"
 
 local image = {}
 
@@ -14,7 +15,9 @@ function image.load(path, opts)
   if type(path) ~= "string" then fault("image.load expects a path, got %s", options.shown(path)) end
   opts = opts or {}
   options.check("image.load", opts, {exif = true})
-  return core.image.read(path, opts.exif == false)
+  local x, remarks = core.image.read(path, opts.exif == false)
+  source.tell(path, remarks)
+  return x
 end
 
 --- Writes a tensor (H, W), (1, H, W), (3, H, W) or (1, 3, H, W) as a PNG file, or as JPEG when the name ends in .jpg.
@@ -36,6 +39,13 @@ local function check_picture(where, x)
   end
 end
 
+-- A picture through a transform; what is odd about its file is told.
+local function through(x, view, rank)
+  local out, remarks = core.image.preprocess(x, view.core, rank)
+  source.tell(type(x) == "string" and x or "", remarks)
+  return out
+end
+
 local function rank_of(x)
   return type(x) == "userdata" and #x.shape == 4 and 4 or 3
 end
@@ -49,7 +59,7 @@ function image.resize(x, size, opts)
   check_picture("image.resize", x)
   if size == nil then fault("image.resize expects a size: a number (the shorter side) or {h, w}") end
   local o = options.read("image.resize", {resize = size, interpolation = opts.interpolation})
-  return core.image.preprocess(x, o.core, rank_of(x))
+  return through(x, o, rank_of(x))
 end
 
 --- A picture (a tensor, or the path of a file) as the model's weights want it: resized, cropped, normalised, (1, C, H,
@@ -64,7 +74,7 @@ function image.preprocess(x, m)
   else
     o = options.read("image.preprocess", {transform = m})
   end
-  return core.image.preprocess(x, o.core, 4)
+  return through(x, o, 4)
 end
 
 for name, f in pairs(adjust) do

@@ -4,6 +4,7 @@ local base = require "suture.base.options"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local numbers = require "suture.data.numbers"
+local note = require "suture.base.note"
 local suggest = require "suture.base.suggest"
 
 local options = {}
@@ -44,7 +45,7 @@ local function per_channel(where, name, v)
 end
 
 local filters = {nearest = true, box = true, bilinear = true, bicubic = true, lanczos = true}
-local preprocessing = {"resize", "crop", "mean", "std", "interpolation"}
+local preprocessing = {"resize", "crop", "mean", "std", "interpolation", "channels", "exif"}
 
 --- The names that every picture dataset takes.
 options.picture = {
@@ -64,8 +65,9 @@ local function belonging(where, m)
   if ok and type(p) == "function" then p = p(m) end
   if ok and type(p) == "table" then return p end
   if kind == "table" and not getmetatable(m) then
-    options.check(where .. ", transform", m, {resize = true, crop = true, mean = true, std = true, interpolation = true,
-      channels = true})
+    local names = {}
+    for _, name in ipairs(preprocessing) do names[name] = true end
+    options.check(where .. ", transform", m, names)
     return m
   end
   fault("%s: this model carries no preprocessing (its weights came without) · give resize, crop, mean, std yourself",
@@ -79,7 +81,6 @@ function options.read(where, given, usual)
   if given.transform ~= nil then
     local p = belonging(where, given.transform)
     for _, name in ipairs(preprocessing) do say[name] = p[name] end
-    if p.channels then say.channels = p.channels end
   end
   for name in pairs(options.picture) do
     if name ~= "transform" and given[name] ~= nil then say[name] = given[name] end
@@ -109,8 +110,12 @@ function options.read(where, given, usual)
   if say.mean or say.std then
     t.mean, t.std = per_channel(where, "mean", say.mean or 0), per_channel(where, "std", say.std or 1)
     local n = math.max(#t.mean, #t.std)
-    for _, v in ipairs {t.mean, t.std} do
+    for name, v in pairs {mean = t.mean, std = t.std} do
       for i = #v + 1, n do v[i] = v[1] end
+      if math.max(table.unpack(v)) > 1 then
+        note.once(where .. name, ("%s: %s is %g, but the values are in 0 … 1 before · divide it by 255 if it is of " ..
+          "bytes"):format(where, name, math.max(table.unpack(v))))
+      end
     end
   end
   if say.channels then
@@ -122,6 +127,17 @@ function options.read(where, given, usual)
   if say.draft then t.draft = true end
   augment.read(where, say.augment, t, usual)
   return {say = say, core = t}
+end
+
+--- What options.read gave without the random part, as a table of options: what belongs to a model trained with it.
+function options.preprocessing(view)
+  local out = {}
+  for _, name in ipairs(preprocessing) do
+    local v = view.say[name]
+    out[name] = type(v) == "table" and table.move(v, 1, #v, 1, {}) or v
+  end
+  out.channels = view.core.channels
+  return out
 end
 
 local function text(v)
@@ -144,6 +160,18 @@ function options.words(o)
   local random = augment.words(t)
   if #random > 0 then parts[#parts + 1] = "random " .. table.concat(random, ", ") end
   return #parts > 0 and table.concat(parts, " · ") or "as they are"
+end
+
+--- A table of preprocessing options in words, with the numbers: equal for equal ways.
+function options.way(p)
+  local parts = {}
+  for _, name in ipairs(preprocessing) do
+    local v = p[name]
+    if name == "interpolation" and v == "bilinear" then v = nil end
+    if (name == "mean" or name == "std") and type(v) == "table" and v[1] == v[2] and v[1] == v[3] then v = v[1] end
+    if v ~= nil then parts[#parts + 1] = ("%s %s"):format(name, text(v)) end
+  end
+  return #parts > 0 and table.concat(parts, " · ") or "pictures as they are"
 end
 
 --- True when two passes over the same picture may differ.

@@ -1,10 +1,13 @@
 --- What readers share: options, paths, and the sources that datasets draw from.
 -- A source has: key (one string for what it holds), in_memory, noun ("image", "sample"); labels(index) → an array of
--- class indices or nil; one(ds, sample) → x, y; name(sample); loader(ds, order, set) → a function that gives the next
--- batch x, y, and a value to be closed; random, true where x may differ from time to time; pictures, true where options
--- of pictures may be given later.
+-- class indices or nil; one(ds, sample) → x, y, remarks; name(sample); loader(ds, order, set) → a function that gives
+-- the next batch x, y, remarks, and a value to be closed; random, true where x may differ from time to time; augments,
+-- where it draws at random by itself when set.augment says so; opaque, where a function of the user's stands between
+-- the pictures and x; pictures, true where options of pictures may be given later; channels, 1 where its pictures are
+-- grey; parts, the data sets it joins. Remarks about what was odd in files are an array of {kind =, text =}, or nil.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
+local note = require "suture.base.note"
 local options = require "suture.data.options"
 local tensor = require "suture.tensor"
 local image = core.image
@@ -26,6 +29,11 @@ function source.all(n)
   local index = {}
   for i = 1, n do index[i] = i - 1 end
   return index
+end
+
+--- Tells what was odd in files, each kind once for a key.
+function source.tell(key, remarks)
+  for _, r in ipairs(remarks or {}) do note.once(("%s odd %d"):format(key, r.kind), r.text) end
 end
 
 --- "path" in quotes.
@@ -59,17 +67,18 @@ function source.samples(samples, key, in_memory)
   function self.labels(index) return image.labels(samples, index) end
   function self.name(sample) return image.name(samples, sample) end
   function self.one(ds, sample)
-    return image.get(samples, sample, ds.view.core), image.labels(samples, {sample})[1]
+    local x, remarks = image.get(samples, sample, ds.view.core)
+    return x, image.labels(samples, {sample})[1], remarks
   end
   function self.loader(ds, order, set)
     local loader = image.loader(samples, order, ds.view.core, set)
-    return function() return image.next(loader) end, loader
+    return function() return image.next(loader, samples) end, loader
   end
   return self
 end
 
--- Calls make(rows of the batch) for one batch of `order` after another.
-local function in_batches(order, set, make)
+--- A loader: calls make(rows of the batch) for one batch of `order` after another.
+function source.in_batches(order, set, make)
   local from = 1
   return function()
     local to = math.min(from + set.batch - 1, #order)
@@ -115,15 +124,15 @@ function source.tensors(x, y, key)
   function self.name(sample) return "row " .. sample end
   function self.one(_, sample) return x[sample], labels and labels[sample + 1] or y[sample] end
   function self.loader(_, order, set)
-    return in_batches(order, set, function(rows) return image.gather(x, rows), image.gather(y, rows) end)
+    return source.in_batches(order, set, function(rows) return image.gather(x, rows), image.gather(y, rows) end)
   end
   return self
 end
 
 local function shape_text(t) return "(" .. table.concat(t.shape, ", ") .. ")" end
 
--- One batch of the tensors that items gave, `name(i)` each; they must have one shape.
-local function stacked(where, what, list, name)
+--- One batch of the tensors that items gave, `name(i)` each; they must have one shape. where, what: for messages.
+function source.stacked(where, what, list, name)
   for i, t in ipairs(list) do
     if t.shape ~= list[1].shape then
       fault("%s: %s of %s has shape %s, that of %s %s; those of a batch must have the same", where, what, name(i),
@@ -136,8 +145,8 @@ local function stacked(where, what, list, name)
   return batch:detach()
 end
 
--- Targets of a batch: class indices, numbers, or tensors.
-local function targets(where, list, name)
+--- Targets of a batch: class indices, numbers, or tensors.
+function source.targets(where, list, name)
   if type(list[1]) ~= "userdata" then
     for i, v in ipairs(list) do
       if type(v) ~= "number" then fault("%s: the target of %s is %s, that of %s a number", where, name(i),
@@ -149,7 +158,7 @@ local function targets(where, list, name)
     if type(v) ~= "userdata" then fault("%s: the target of %s is %s, that of %s a tensor", where, name(i),
       options.shown(v), name(1)) end
   end
-  return stacked(where, "the target", list, name)
+  return source.stacked(where, "the target", list, name)
 end
 
 --- A source of what functions of the user give. items: n; get(i) → x, y; target(i) → y or nil; labels (an array) or
@@ -176,8 +185,9 @@ function source.items(where, items, key)
       fault("%s: the target of sample %d is %s; a class index, a number or a tensor is expected", where, i,
         options.shown(y))
     end
-    if path or view then x = image.preprocess(x, view and view.core or {}, 3, seed, epoch, i) end
-    return x, y
+    local remarks
+    if path or view then x, remarks = image.preprocess(x, view and view.core or {}, 3, seed, epoch, i) end
+    return x, y, remarks
   end
 
   function self.labels(index)
@@ -197,14 +207,15 @@ function source.items(where, items, key)
   function self.name(i) return items.name and tostring(items.name(i)) or "sample " .. i end
   function self.one(ds, i) return sample(ds.view, i) end
   function self.loader(ds, order, set)
-    return in_batches(order, set, function(rows)
-      local xs, ys = {}, {}
+    return source.in_batches(order, set, function(rows)
+      local xs, ys, remarks = {}, {}, nil
       for k, i in ipairs(rows) do
-        local x, y = sample(ds.view, i, set.augment and set.seed or nil, set.epoch)
+        local x, y, more = sample(ds.view, i, set.augment and set.seed or nil, set.epoch)
         xs[k], ys[k] = x:detach(), core.tensor.is(y) and y:detach() or y
+        remarks = remarks or more
       end
       local function name(k) return self.name(rows[k]) end
-      return stacked(where, "x", xs, name), targets(where, ys, name)
+      return source.stacked(where, "x", xs, name), source.targets(where, ys, name), remarks
     end)
   end
   return self

@@ -4,15 +4,23 @@ local tensor = require "suture.tensor"
 local F = require "suture.nn.functional"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
+local beforehand = require "suture.train.beforehand"
 local losses = require "suture.train.loss"
 local mode = require "suture.train.mode"
+local Dataset = require "suture.data.dataset"
+local custom = require "suture.data.custom"
+local dataset = require "suture.data.readers.dataset"
 local evaluate = {}
 
+-- The data set that was given: one of data's, or an object of the user's with len and get, which data.dataset takes.
 local function check_dataset(what, ds)
-  if not require("suture.data.dataset").is(ds) then
-    fault("%s: expects a dataset (data.folder, data.shapes, data.tensors …), got %s", what, options.show(ds))
+  if not Dataset.is(ds) and custom.fits(ds) then ds = dataset(ds) end
+  if not Dataset.is(ds) then
+    fault("%s: expects a dataset (data.folder, data.shapes, data.tensors, data.dataset …), got %s", what,
+      options.show(ds))
   end
   if #ds == 0 then fault("%s: the dataset is empty", what) end
+  return ds
 end
 evaluate.check_dataset = check_dataset
 
@@ -21,10 +29,12 @@ local function check_model(what, m)
 end
 evaluate.check_model = check_model
 
---- Calls each(x, y, places) for every batch of ds with m in eval and nothing recorded for gradients.
-function evaluate.each(m, ds, opts, each)
+--- Calls, for the function `what`, each(x, y, places) for every batch of ds with m in eval and nothing recorded for
+-- gradients.
+function evaluate.each(what, m, ds, opts, each)
   mode.eval(m, function()
     for x, y, places in ds:batches(opts.batch, {augment = false, threads = opts.threads}) do
+      if not ds.view then beforehand.check_numbers(what, ds, x, y, places) end
       tensor.no_grad(function() each(x, y, places) end)
     end
   end)
@@ -40,16 +50,22 @@ end}
 local read = options.named("evaluate", "batch:count=64 threads:natural=nil label_smoothing:prob=0 loss:any=nil")
 
 --- Accuracy and loss of m on ds, in eval mode; m's own mode is put back after.
+-- Where m has classes (fit and the zoo give them), those of ds are matched by name; one that m has not is an error.
 -- Options: `batch` (64), `threads` (of the loader), `loss` (as fit's; default: the cross entropy, with
 -- `label_smoothing` (0)). Returns a table with `loss` (the mean over samples), `count`, and where the targets are
 -- classes and the loss tells logits `acc` (0 to 1) and `correct`; it prints itself, a missing accuracy as "-".
 function evaluate.evaluate(m, ds, opts)
   check_model("evaluate", m)
-  check_dataset("evaluate", ds)
+  ds = check_dataset("evaluate", ds)
+  return evaluate.numbered(m, beforehand.measured("evaluate", m, ds), opts)
+end
+
+--- The same for a data set whose classes are numbered as m's outputs are.
+function evaluate.numbered(m, ds, opts)
   opts = read(opts)
   local objective = losses.objective("evaluate", opts.loss, opts.label_smoothing)
   local loss, correct, count, classes = 0, 0, 0, ds:labels() ~= nil
-  evaluate.each(m, ds, opts, function(x, y)
+  evaluate.each("evaluate", m, ds, opts, function(x, y)
     local sum, logits = objective.total(m, x, y, count == 0 and ds, opts.label_smoothing)
     local right = losses.right(logits, classes, y)
     core.graph.eval {sum, right}
@@ -126,14 +142,16 @@ local read_confusion = options.named("confusion", "batch:count=64 threads:natura
 -- each class's recall. Options: `batch` (64), `threads`.
 function evaluate.confusion(m, ds, opts)
   check_model("confusion", m)
-  check_dataset("confusion", ds)
+  ds = check_dataset("confusion", ds)
   opts = read_confusion(opts)
   if not ds:labels() then
     local _, y = ds:batch {0}
-    fault("confusion: the targets are %s, not classes", losses.targets_text(y))
+    fault("confusion: the targets are %s, not classes%s", losses.targets_text(y),
+      y.dtype == "int64" and #y.shape == 2 and y.shape[2] == 1 and ": class numbers have shape (N): y:squeeze(1)" or "")
   end
+  ds = beforehand.measured("confusion", m, ds)
   local counts, right, count, n = {}, 0, 0, nil
-  evaluate.each(m, ds, opts, function(x, y)
+  evaluate.each("confusion", m, ds, opts, function(x, y)
     local logits = m(x)
     if not n then
       losses.check_classes("confusion", {logits}, ds, y)

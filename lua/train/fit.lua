@@ -21,7 +21,11 @@ local Trainer = require "suture.train.trainer"
 --   schedule         "cosine", "step" (step_size, gamma 0.1) or function(epoch, epochs) → factor, per epoch
 --   label_smoothing  0        clip   largest norm of all gradients together
 --   reduce           function(trainer): called between backward and the optimizer's step; it may change every p.grad
---   best             keep the weights of the best epoch on val (default: with "converge" only)
+--   best             keep the weights of the best epoch (default: with "converge" only): true or "loss": the one of
+--                    the lowest loss, on val where there is one; "acc": of the highest accuracy; function(row, trainer)
+--                    → a number: of the highest. "converge" waits for the same figure
+--   drop_last        true: leave a smaller last batch out (default: only where it is one sample and BatchNorm cannot
+--                    train on that, which is said before the first epoch)
 --   cache            true; false: the frozen part is computed every time; K: where augmentation is random, K views of
 --   each
 --                    sample are kept: epochs 1 to K draw them, and those after take them again in turn
@@ -30,7 +34,10 @@ local Trainer = require "suture.train.trainer"
 --   threads          of the loader      quiet   nothing is printed
 --   on_step          function({epoch, step, steps, loss, correct, lr}, trainer) after each step
 --   on_epoch         function(row, trainer) after each epoch, with its figures
--- Returns {history = {{epoch, steps, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, seconds, seed,
+-- Classes are matched by name, those of val with those of train, and train's with m.classes where m has all of them;
+-- val may lack some, another is an error. Afterwards m.classes and m.preprocess are what it was trained with: predict
+-- and m:save go by them, a line says what changed, undo() takes it back.
+-- Returns {history = {{epoch, steps, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, best_by, seconds, seed,
 -- interrupted, converged}; acc and val_acc are missing where the targets are no classes. A loss that is not finite is
 -- an error that says where; the model then has the last good weights.
 local function fit(m, train, opts) return Trainer._of("fit", m, train, opts):run() end

@@ -58,6 +58,10 @@ function loss.check_classes(what, heads, ds, y)
   for _, k in ipairs(labels or {}) do if k > most then most = k end end
   for i, logits in ipairs(heads) do
     local shape = logits.shape
+    if not labels and y.dtype == "int64" and #y.shape == 2 and y.shape[2] == 1 and #shape == 2 and shape[2] > 1 then
+      fault("%s: the targets are %s; class numbers have shape (N): y:squeeze(1) makes them so", what,
+        loss.targets_text(y))
+    end
     if not labels and not probabilities(y, logits) then
       fault("%s: the targets are %s, not classes nor probabilities of them (the model gives %s): say the loss, as " ..
         "loss = F.mse_loss, F.smooth_l1_loss, F.binary_cross_entropy_with_logits, or loss = function(m, x, y) … end",

@@ -1,5 +1,6 @@
 --- plan: what training would take, before it is spent.
 local core = require "suture.core"
+local beforehand = require "suture.train.beforehand"
 local journal = require "suture.base.journal"
 local losses = require "suture.train.loss"
 local measure = require "suture.train.evaluate"
@@ -17,17 +18,19 @@ local Plan = {__name = "training plan", __tostring = function(r)
   line("backward", "%s", r.first and "stops at " .. r.first .. (r.frozen_modules > 0 and
     (": nothing before it is differentiated") or "") or "nothing to do")
   line("cache", "%s", r.cache)
+  if r.drop_last then line("batches", "%s", r.drop_last) end
   line("memory", "%.0f MB a step of %d (%.0f MB of it kept for backward)", r.memory / 1e6, r.batch, r.saved / 1e6)
   line("time", "%s an epoch of %d steps%s", progress.seconds_text(r.seconds), r.steps,
     r.cached_seconds and ("; %s from epoch %d on"):format(progress.seconds_text(r.cached_seconds), r.cached_from) or "")
   return table.concat(lines, "\n")
 end}
 
-local read = options.named("plan", "batch:count=32 cache:any=true cache_mb:rate=2048 threads:natural=nil loss:any=nil")
+local read = options.named("plan", "batch:count=32 cache:any=true cache_mb:rate=2048 threads:natural=nil " ..
+  "loss:any=nil drop_last:bool=nil")
 
 local function planned(m, ds, opts)
   measure.check_model("plan", m)
-  measure.check_dataset("plan", ds)
+  ds = measure.check_dataset("plan", ds)
   opts = read(opts)
   trunk.check("plan", opts.cache)
   local objective = losses.objective("plan", opts.loss, 0)
@@ -44,6 +47,8 @@ local function planned(m, ds, opts)
     r.cache, r.memory, r.saved, r.seconds = "nothing trains: m:unfreeze(path) or a new head", 0, 0, 0
     return r
   end
+  local drop, said = beforehand.drop_last("plan", m, ds, batch, opts.drop_last, objective.train)
+  if drop then r.steps, r.drop_last = #ds // batch, said end
   local back <close> = mode.kept(m)
   local places = {}
   for i = 1, batch do places[i] = i - 1 end

@@ -1,4 +1,6 @@
 --- A trainer: a model, its data and its optimizer, and how far training is. fit is a trainer that runs.
+local beforehand = require "suture.train.beforehand"
+local best = require "suture.train.best"
 local chosen = require "suture.train.chosen"
 local class = require "suture.base.class"
 local core = require "suture.core"
@@ -7,33 +9,22 @@ local guard = require "suture.train.guard"
 local interrupt = require "suture.base.interrupt"
 local journal = require "suture.base.journal"
 local losses = require "suture.train.loss"
+local marks = require "suture.train.marks"
 local measure = require "suture.train.evaluate"
 local mode = require "suture.train.mode"
 local note = require "suture.base.note"
 local optim = require "suture.optim"
 local options = require "suture.base.options"
 local progress = require "suture.train.progress"
+local Result = require "suture.train.result"
 local schedules = require "suture.train.schedule"
 local trunk = require "suture.train.trunk"
 local graph = core.graph
 
 local known = [[val:any=nil epochs:any=10 batch:count=32 optimizer:any=sgd loss:any=nil reduce:fn=nil
   schedule:any=constant step_size:count=nil gamma:rate=0.1 label_smoothing:prob=0 clip:positive=nil
-  patience:count=5 min_delta:rate=0 max_epochs:count=200 best:bool=nil
+  patience:count=5 min_delta:rate=0 max_epochs:count=200 best:any=nil drop_last:bool=nil
   cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil ]]
-
-local Result = {__name = "training", __tostring = function(r)
-  local last = r.history[#r.history]
-  if not last then return "no epoch finished" .. (r.interrupted and " (interrupted)" or "") end
-  local text = ("%d epoch%s, %s"):format(#r.history, #r.history == 1 and "" or "s", progress.seconds_text(r.seconds))
-  local best = r.history[r.best_epoch or #r.history]
-  text = text .. (" · loss %.4g acc %s"):format(best.loss, progress.accuracy_text(best.acc))
-  if best.val_loss then
-    text = text .. (" · val %.4g %s (epoch %d)"):format(best.val_loss, progress.accuracy_text(best.val_acc),
-      r.best_epoch or #r.history)
-  end
-  return text .. (r.interrupted and " · interrupted" or r.converged and " · converged" or "")
-end}
 
 local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge end
 
@@ -43,7 +34,7 @@ local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge en
 --   optimizer, schedule   the optimizer; the factor on its rates for an epoch: a function of the epoch, from 0
 --   epoch, steps          how many epochs and steps are behind it        history   the figures of each epoch
 --   seed                  of order and augmentation
---   best                  {epoch =, value =}: the lowest loss so far, on val where there is one
+--   best                  {epoch =, value =}: the best epoch so far, and the figure it was chosen by
 --   options               opts with all defaults; loss, reduce, clip, on_step, on_epoch are read from it at every step
 -- Methods: t:step(x, y), t:train_epoch(), t:validate(), t:run(), t:state_dict(), t:load_state_dict(sd).
 local Trainer = class "Trainer"
@@ -70,9 +61,9 @@ end
 -- Checks all arguments; what: the function that errors name.
 local function begin(self, what, m, train, opts)
   measure.check_model(what, m)
-  measure.check_dataset(what, train)
+  train = measure.check_dataset(what, train)
   local o = options.named(what, known .. chosen.signature())(opts)
-  if o.val ~= nil then measure.check_dataset(what .. ": val", o.val) end
+  if o.val ~= nil then o.val = measure.check_dataset(what .. ": val", o.val) end
   trunk.check(what, o.cache)
   local converge = o.epochs == "converge"
   if not converge and not (math.type(o.epochs) == "integer" and o.epochs >= 0) then
@@ -80,20 +71,32 @@ local function begin(self, what, m, train, opts)
   end
   if converge then o.epochs = o.max_epochs end
   if o.best == nil then o.best = converge end
+  local val = o.val
   local _, trained = guard.movable(m)
   if trained == 0 then
     fault("%s: nothing to train: no parameter requires a gradient · m:unfreeze(\"fc\") or a new head " ..
       "(m:reset_head(n)) would", what)
   end
-  self.what, self._converge, self.model, self.data, self.val, self.options = what, converge, m, train, o.val,
+  local renamed
+  train, renamed = beforehand.trained(m, train)
+  if val and train:labels() and val:labels() then
+    val = beforehand.aligned(what .. ": val", val, train.classes, "those it trains on",
+      "val:filter(f) leaves samples out, data.folder(path, {classes = …}) reads some classes")
+  end
+  self._best_by = best.new(what, o.best, val ~= nil, (val or train):labels() ~= nil)
+  self.what, self._converge, self.model, self.data, self.val, self.options = what, converge, m, train, val,
     watched(what, o)
   losses.objective(what, o.loss, o.label_smoothing)
   local stray
   self.optimizer, stray = chosen.new(what, m, o)
   self.schedule = schedules(o)
   self.seed = o.seed or core.engine.draw()
-  self.epoch, self.steps, self.seconds, self.history, self.best = 0, 0, 0, {}, {value = math.huge, since = 0}
-  if stray and not o.quiet then note(what .. ": " .. stray) end
+  self.epoch, self.steps, self.seconds, self.history = 0, 0, 0, {}
+  self.best = {value = self._best_by.worst, since = 0}
+  local absent = val and val:labels() and #train.classes > 0 and beforehand.absent(val, train.classes)
+  for _, line in ipairs {stray or false, renamed or false, absent and "val has no sample of " .. absent or false} do
+    if line and not o.quiet then note(what .. ": " .. line) end
+  end
 end
 
 function Trainer:init(m, train, opts) begin(self, "trainer", m, train, opts) end
@@ -141,6 +144,10 @@ end
 -- from_cache}.
 function Trainer:_step(x, y, at)
   local m, o, optimizer, g = self.model, self.options, self.optimizer, self._guard
+  if not (at and at.from_cache) and not self.data.view then
+    beforehand.check_numbers(self.what, self.data, x, y, at and at.places,
+      at and (" at epoch %d step %d"):format(at.epoch, at.k))
+  end
   local done = false
   local undone <close> = setmetatable({}, {__close = function()
     if done then return end
@@ -243,6 +250,10 @@ function Trainer:_begin()
     self._guard = guard.new(m)
     if o.best then session.best = self._best_weights or guard.copy(self._guard.moving) end
     session.kept = trunk.new(self.data, o, self.data.random)
+    local said
+    session.drop_last, said = beforehand.drop_last(self.what, m, self.data, o.batch, o.drop_last,
+      self:_objective().train)
+    if said and not o.quiet and self.steps == 0 then note(self.what .. ": " .. said) end
     session.kept_val = self.val and trunk.new(self.val, o, false)
   end)
   if not ok then
@@ -300,7 +311,10 @@ function Trainer:_measure()
     end
     if not from_cache then
       loss, correct, count = 0, 0, 0
-      for x, y, places in val:batches(o.batch, {augment = false, threads = o.threads}) do one(x, y, places, false) end
+      for x, y, places in val:batches(o.batch, {augment = false, threads = o.threads}) do
+        if not val.view then beforehand.check_numbers(self.what .. ": val", val, x, y, places) end
+        one(x, y, places, false)
+      end
     end
   end)
   return loss / count, correct and correct / count
@@ -310,7 +324,7 @@ end
 function Trainer:validate()
   if not self.val then fault("t:validate: there is nothing to measure on · trainer(m, train, {val = ds})") end
   if self._session then return self:_measure() end
-  local r = measure.evaluate(self.model, self.val, {batch = self.options.batch, threads = self.options.threads,
+  local r = measure.numbered(self.model, self.val, {batch = self.options.batch, threads = self.options.threads,
     loss = self.options.loss})
   return r.loss, r.acc
 end
@@ -328,11 +342,11 @@ function Trainer:train_epoch()
     base[i] = base[i] or group.lr -- a group that was added on the way
     group.lr = base[i] * f
   end
-  local order = {shuffle = true, seed = self.seed, epoch = epoch, threads = o.threads}
+  local pass = train:_pass(o.batch, {shuffle = true, seed = self.seed, epoch = epoch, threads = o.threads,
+    drop_last = self._session.drop_last})
   local view = kept:view(epoch)
   local from_cache = kept:full(view)
-  local plan = train:order(o.batch, {shuffle = true, seed = self.seed, epoch = epoch})
-  local line = progress.new(epoch, #plan, o.quiet)
+  local line = progress.new(epoch, #pass.batches, o.quiet)
   local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
   local loss, correct, count, k = 0, 0, 0, 0
   local function step(x, y, places, cached)
@@ -348,7 +362,7 @@ function Trainer:train_epoch()
   end
   self:_interruptible(function()
     if from_cache then
-      for _, places in ipairs(plan) do
+      for _, places in ipairs(pass.batches) do
         local value, right = step(kept:stand_in(#places), kept:targets(view, places), places, true)
         if not value then -- on_epoch froze or thawed something: that pass is forgotten, this epoch computes all again
           from_cache = false
@@ -358,7 +372,7 @@ function Trainer:train_epoch()
       end
     end
     if not from_cache then
-      for x, y, places in train:batches(o.batch, order) do
+      for x, y, places in train:_go(pass) do
         local value, right = step(x, y, places, false)
         if after(value, right, #places) then break end
       end
@@ -368,6 +382,7 @@ function Trainer:train_epoch()
     self:_interruptible(function() row.val_loss, row.val_acc = self:_measure() end)
   end
   if k == 0 then return row end
+  marks.put(self)
   if from_cache then row.note = "(frozen trunk kept)" end
   row.seconds = line:seconds()
   line:finish(k, row)
@@ -379,18 +394,18 @@ end
 
 -- Takes note of an epoch's figures; true when the loss has not fallen for long enough.
 function Trainer:_judge(row)
-  local o, best, session = self.options, self.best, self._session
-  local now = row.val_loss or row.loss
-  if now < best.value - o.min_delta then
-    best.value, best.since, best.epoch = now, 0, row.epoch
+  local o, by, top, session = self.options, self._best_by, self.best, self._session
+  local now = by.of(row, self)
+  if by:better(now, top.value, o.min_delta) then
+    top.value, top.since, top.epoch = now, 0, row.epoch
     if session.best then
       local whole <close> = interrupt.defer()
       session.best.save()
       self._best_weights = session.best
     end
   else
-    best.since = best.since + 1
-    return self._converge and best.since >= o.patience
+    top.since = top.since + 1
+    return self._converge and top.since >= o.patience
   end
 end
 
@@ -416,8 +431,8 @@ function Trainer:run()
   if self._session.best and self.best.epoch then self._session.best.restore() end
   self.seconds = self.seconds + core.engine.clock() - began
   r.best_epoch = o.best and self.best.epoch or nil
+  r.best_by = r.best_epoch and self._best_by.name
   r.seconds, r.interrupted, r.converged = self.seconds, self.interrupted, self.converged
-  if #self.data.classes > 0 then m.classes = self.data.classes end
   return r
 end
 

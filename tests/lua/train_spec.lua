@@ -121,10 +121,10 @@ describe("fit", function()
     m.linear = nn.Linear(64, 8)
     local passes = {0, 0}
     for i, ds in ipairs {train, val} do
-      local batches = ds.batches
-      rawset(ds, "batches", function(...)
+      local go = ds._go -- what ds:batches does, too
+      rawset(ds, "_go", function(...)
         passes[i] = passes[i] + 1
-        return batches(...)
+        return go(...)
       end)
     end
     local r = suture.fit(m, train, {val = val, epochs = opts.epochs, cache = opts.cache, lr = opts.lr or 0.05, batch = 8, seed = 1, quiet = true})
@@ -264,6 +264,7 @@ describe("fit", function()
     local finish = progress.finish
     progress.finish = function() end
     local m = zoo.cifar_resnet20 {num_classes = 8}
+    m.preprocess = {} -- pictures as they are, as the shapes come
     suture.fit(m, shapes("source", 1), {epochs = 1})
     assert.same({}, said)
     m:freeze()

@@ -1,6 +1,7 @@
 --- data.dataset: a reader of one's own.
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
+local custom = require "suture.data.custom"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
 
@@ -8,6 +9,9 @@ local fields = {n = true, get = true, target = true, labels = true, classes = tr
   random = true, where = true}
 
 --- A dataset of what a function gives: `data.dataset{n = 100, get = function(i) return x, y end}`, i from 0 to n - 1.
+-- Or of an object with methods, as PyTorch's Dataset: `data.dataset(object[, options])` calls object:len() (or
+-- #object) and object:get(i), object:target(i) and object:name(i) where it has them, and reads object.classes,
+-- object.labels, object.random; fit, evaluate, confusion and plan take such an object as it is.
 -- x is a tensor, or the path of a picture; y a class index (a whole number), a number, or a tensor. Those of a batch
 -- must have one shape. It has all that other datasets have: batches, split, take, shuffle, and fit, evaluate, plan.
 --   n, get      how many samples there are; gives one
@@ -21,10 +25,18 @@ local fields = {n = true, get = true, target = true, labels = true, classes = tr
 -- Where x is a picture, a path or a tensor (1 or 3, H, W) of values from 0 to 1, the options of `data` are taken too
 -- (resize, mean, transform, augment …), and tensors then go through 8 bits. A reader of one's own is a function that
 -- returns data.dataset{…}.
-local function dataset(opts)
+local function dataset(opts, more)
+  if custom.fits(opts) then
+    local given = custom.table_of(opts)
+    if more ~= nil and type(more) ~= "table" then fault("data.dataset expects options in a table, got %s",
+      options.shown(more)) end
+    for name, v in pairs(more or {}) do given[name] = v end
+    opts = given
+  end
   local where = type(opts) == "table" and type(opts.where) == "string" and opts.where or "data.dataset"
   if type(opts) ~= "table" or getmetatable(opts) then
-    fault("%s expects {n = how many, get = function(i) return x, y end}, got %s", where, options.shown(opts))
+    fault("%s expects {n = how many, get = function(i) return x, y end} or an object with methods len and get, got %s",
+      where, options.shown(opts))
   end
   local view, given = source.read(where, opts, {flip = true}, fields)
   local n = options.whole(where, "n", given.n, 1)

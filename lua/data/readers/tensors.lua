@@ -18,7 +18,7 @@ local function tensors(x, y, opts)
   check("y", y)
   local n, m = x.shape[1], y.shape[1]
   if not n or not m then fault(where .. ": x and y need a first dimension that counts the samples") end
-  if n ~= m then fault("%s: x has %d rows but y has %d", where, n, m) end
+  if n ~= m then fault("%s: x has %d rows but y has %d (it is of shape %s)", where, n, m, tostring(y.shape)) end
   if n == 0 then fault(where .. ": x has no rows") end
   x, y = x:detach(), y:detach()
   local from = source.tensors(x, y, source.unique "tensors")
@@ -31,6 +31,7 @@ local function tensors(x, y, opts)
     local viewed = from.loader
     function from.loader(ds, ...) return (ds.view and viewed or plain.loader)(ds, ...) end
     from.in_memory = true
+    from.channels = x.shape[2] == 1 and 1 or nil
   elseif view then
     fault("%s: options of pictures need x of shape (N, 1 or 3, H, W), got %s", where, tostring(x.shape))
   end

@@ -1,0 +1,17 @@
+--- What training returns; it prints itself.
+local progress = require "suture.train.progress"
+
+--- A metatable for {history, seconds, best_epoch, best_by, interrupted, converged, …}.
+return {__name = "training", __tostring = function(r)
+  local last = r.history[#r.history]
+  if not last then return "no epoch finished" .. (r.interrupted and " (interrupted)" or "") end
+  local text = ("%d epoch%s, %s"):format(#r.history, #r.history == 1 and "" or "s", progress.seconds_text(r.seconds))
+  local best = r.history[r.best_epoch or #r.history]
+  text = text .. (" · loss %.4g acc %s"):format(best.loss, progress.accuracy_text(best.acc))
+  if best.val_loss then
+    text = text .. (" · val %.4g %s (epoch %d)"):format(best.val_loss, progress.accuracy_text(best.val_acc),
+      r.best_epoch or #r.history)
+  end
+  if r.best_epoch then text = text .. (" · weights of epoch %d: %s"):format(r.best_epoch, r.best_by) end
+  return text .. (r.interrupted and " · interrupted" or r.converged and " · converged" or "")
+end}
