@@ -66,4 +66,4 @@ function image.preprocess(x, m)
   return core.image.preprocess(x, o.core, 4)
 end
 
-return image
+return require("suture.base.absent").table(image, "image")

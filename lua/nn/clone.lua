@@ -5,7 +5,7 @@ local raw = require("suture.core").tensor
 local is, is_module = raw.is, Module.is_module
 
 local stores = {"_names", "_children", "_pnames", "_params", "_bnames", "_buffers", "_transient", "_fields", "_edited",
-  "_args", "_before", "_after", "_hooks", "_zoo"}
+  "_args", "_once", "_before", "_after", "_hooks", "_zoo"}
 
 local copy -- f(value, seen) → its copy; seen: those made so far, so that what is shared stays shared
 

@@ -1,4 +1,5 @@
 --- nn: modules, layers, containers, initialisation. nn.class "Name" makes a kind of module of one's own.
+local absent = require "suture.base.absent"
 local Module = require "suture.nn.module"
 local embedded = require "suture.embedded"
 local layer = require "suture.nn.layer"
@@ -23,7 +24,10 @@ nn.is_module = Module.is_module
 -- the norm before. nn.utils.parameters_to_number(parameters): how many numbers they hold.
 nn.utils = require "suture.nn.utils"
 
-package.loaded["suture.nn"] = nn
+package.loaded["suture.nn"] = absent.table(nn, "nn")
+absent.table(nn.init, "nn.init")
+absent.table(nn.utils, "nn.utils")
+absent.table(nn.functional, "F")
 require("suture.base.upper").nn()
 
 return nn

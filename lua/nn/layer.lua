@@ -208,6 +208,8 @@ local function declare(name, given)
     arg.is_kept = not (arg.is_tensor or arg.is_module or spec.told[arg.name])
     spec.known[arg.name], spec.names[i] = arg, arg.name
   end
+  local told_by = {}
+  for _, by in pairs(spec.told) do if type(by) == "string" then told_by[by] = true end end
   spec.read = options.signature(name, given.fields or "")
   local cls = class(name, Module, Module._new)
   for method, f in pairs(given.methods or {}) do cls[method] = f end
@@ -224,9 +226,10 @@ local function declare(name, given)
     assign = function(m, key, v) return assign(spec, m, key, v) end,
     assign_all = function(m, fields) return assign_all(spec, m, fields) end,
     told = function(m, key)
-      if spec.told[key] and spec.told[key] ~= key then return fields_of(m, spec)[key] end
+      if spec.told[key] and spec.told[key] ~= key then return fields_of(m, spec)[key], true end
       local f = spec.computed[key]
-      if f then return tuple.of(f(rawget(m, "_fields"))) end
+      if f then return tuple.of(f(rawget(m, "_fields"))), true end
+      return nil, (spec.known[key] or spec.together[key] or told_by[key]) ~= nil
     end,
     --- The fields as options of the constructor, which make such a layer anew.
     fields = function(m) return fields_of(m, spec) end,

@@ -1,6 +1,7 @@
 --- nn.Module: what every layer and network is. Assigning a module, a parameter or a buffer to a field registers it, in
 -- order; names are the checkpoint's. Children of Sequential and ModuleList count from 0.
 local core = require "suture.core"
+local absent = require "suture.base.absent"
 local class = require "suture.base.class"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
@@ -15,14 +16,15 @@ local rawset, rawget, type, getmetatable = rawset, rawget, type, getmetatable
 -- _bnames and _buffers (_transient[name]: not saved), _fields (everything else that was assigned), _edited[name] (a
 -- field assigned after the module was made), _args (what it was made with: n, values), _training, _frozen, _bn_eval,
 -- _before and _after (what was sewn in around it: {name =, module =} each), _cut (where a call stops), _hooks, _born
--- (when its making ended), _zoo, _last_input. All but the last three are its state, which the journal keeps.
+-- (when its making ended), _zoo, _last_input, _once[name] (a name that stood for something, or was set to nil, before).
+-- All but the last four are its state, which the journal keeps.
 local Module = class "Module"
 Module._is_module = true
 
 local stores = {"_names", "_children", "_pnames", "_params", "_bnames", "_buffers", "_transient", "_fields", "_edited"}
 local lists = {"_before", "_after", "_hooks"} -- tables or nil
 local flags = {"_training", "_frozen", "_bn_eval", "_cut"}
-local reserved = {_args = true, _born = true, _zoo = true, _last_input = true}
+local reserved = {_once = true, _args = true, _born = true, _zoo = true, _last_input = true}
 for _, names in ipairs {stores, lists, flags} do for _, name in ipairs(names) do reserved[name] = true end end
 
 local parameters = setmetatable({}, {__mode = "k"}) -- tensors that are parameters
@@ -136,7 +138,7 @@ local function outermost(init, m, ...)
 end
 
 local function new(cls, ...)
-  local m = setmetatable({_training = true, _frozen = false, _args = table.pack(...)}, cls)
+  local m = setmetatable({_training = true, _frozen = false, _once = {}, _args = table.pack(...)}, cls)
   for _, store in ipairs(stores) do rawset(m, store, {}) end
   local init = cls.init
   if init then
@@ -166,6 +168,12 @@ end
 
 -- ---- fields ----
 
+-- What a module may lack without a slip: what loops over all modules ask each of them for, and what belongs to a whole
+-- model. Fields of the user's own may be read before they have a value when they were once set, to nil too:
+-- `self.cache = nil` in init.
+local optional = {weight = true, bias = true, running_mean = true, running_var = true, num_batches_tracked = true,
+  classes = true, preprocess = true, input_shape = true, extra = true, reset_parameters = true}
+
 function Module.__index(m, key)
   local v = rawget(m, "_children")[key]
   if v ~= nil then return v end
@@ -183,7 +191,11 @@ function Module.__index(m, key)
   v = cls[key]
   if v ~= nil then return v end
   if type(key) == "number" then return cls._child_at(m, key) end
-  return cls._declared and cls._declared.told(m, key)
+  if cls._declared then
+    local value, known = cls._declared.told(m, key)
+    if known then return value end
+  end
+  if not optional[key] and not rawget(m, "_once")[key] then absent.field(m, key, cls.__name, 2) end
 end
 
 local function drop(names, name)
@@ -227,6 +239,7 @@ local function forget(m, key)
   end
   m._fields[key] = nil
   m._edited[key] = rawget(m, "_born") and had or nil
+  rawget(m, "_once")[key] = true
 end
 
 Module._forget = forget

@@ -216,7 +216,7 @@ function shell.eval(text)
   local input = {text = text, code = code or text, kind = kind, cut = cut, muted = muted(text), ok = false}
   if not f then
     shell.inputs[n] = input
-    complain(without_position(kind))
+    complain(without_position(require("suture.base.syntax").explain(kind)))
     return false
   end
   state.running = input
@@ -259,7 +259,7 @@ end
 --- Does this text need more lines to be complete?
 function shell.needs_more(text)
   local f, message = compile(text, #shell.inputs + 1)
-  return not f and incomplete(message)
+  return not f and incomplete(message) and not require("suture.base.syntax").foreign(text)
 end
 
 -- Lines that make no sense as one chunk are run one after the other, as if typed. → the unfinished rest, or nil

@@ -1,6 +1,7 @@
 --- x[…] read and assigned: x[2], x["1:4"], x[{0, ":", "::2", "...", "None", mask, tensor}], as x[0, :, ::2, …] in
 -- PyTorch: numbers, slices, all the dimensions between, a new dimension, and advanced indices: tensors of places and
 -- masks.
+local absent = require "suture.base.absent"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
@@ -313,6 +314,7 @@ function T.__index(x, key)
   if property then return property(x) end
   local kind = type(key)
   if kind == "number" or kind == "table" or is(key) or kind == "string" and is_slice(key) then return read(x, key) end
+  absent.field(x, key, "a tensor", 2)
 end
 
 function T.__newindex(x, key, value)
