@@ -257,7 +257,9 @@ function layer.layer(name, ...)
   if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then fault('layer: expects a name, as nn.layer "Scale" {…}') end
   return function(given)
     if type(given) ~= "table" then fault('layer %s: expects its declaration in a table, as nn.layer "%s" {fields = …, forward = …}', name, name) end
-    return declare(name, given)
+    local cls = declare(name, given)
+    cls._own = true
+    return cls
   end
 end
 
@@ -266,7 +268,7 @@ function layer.into(list)
   return function(name)
     return function(given)
       local cls = declare(name, given)
-      cls._builtin = true
+      cls._builtin, cls._own = true, false
       list[name] = cls
       return cls
     end

@@ -162,7 +162,7 @@ function Module.class(name, base)
     fault("class %s: expects a class of modules as the base, got %s", name, shown(base))
   end
   local cls = class(name, base or Module, new)
-  cls._builtin = false
+  cls._builtin, cls._own = false, absent.by_user(2)
   return cls
 end
 
@@ -309,10 +309,28 @@ local function put_child(m, key, v)
 end
 
 -- Fields that mean something elsewhere and would do nothing here.
+local freezing = "m:freeze() stops everything in it, m:unfreeze() lets it train"
 local elsewhere = {
-  requires_grad = "requires_grad is of tensors: m:requires_grad_(%s) sets that of all parameters, m:freeze() stops everything",
-  trainable = "trainable is Keras' word: m:freeze() stops everything, m:unfreeze() lets it train",
+  requires_grad = "requires_grad is of tensors: m:requires_grad_(%s) sets that of all parameters, " .. freezing,
+  trainable = "trainable is Keras' word: " .. freezing,
 }
+-- The same of the library's own layers and models; a user's class may have fields of these names.
+local options_of = "options of the optimizer: {{params = m.fc:parameters(), lr = 0.01}, …} gives parts of a model their own"
+local by_others = {
+  frozen = freezing, freezed = freezing, is_training = "m:train(), m:eval()", device = "everything runs on the CPU",
+  dtype = "everything is computed in float32", lr = options_of, learning_rate = options_of, weight_decay = options_of,
+  num_classes = "m:reset_head(n) makes a new head", out_classes = "m:reset_head(n) makes a new head",
+  activation = "an activation is a module behind this one: m:insert_after(path, nn.ReLU())",
+  kernel_regularizer = options_of, grad = "gradients are the parameters': p.grad", data = "numbers are the parameters': p.data",
+  weights = "m.weight, or m:load_state_dict(sd)", gamma = "m.weight", beta = "m.bias", moving_mean = "m.running_mean",
+  moving_variance = "m.running_var", epsilon = "m.eps", units = "m.out_features", filters = "m.out_channels",
+  rate = "m.p", strides = "m.stride",
+}
+
+-- Whether a class is the library's, and none of its fields is called so.
+local function refuses(cls, m, key)
+  return by_others[key] and rawget(m, "_born") and m._fields[key] == nil and not cls._own
+end
 
 local function at_place(m, key, v)
   local at, names = math.tointeger(key), m._names
@@ -326,6 +344,7 @@ end
 local function put_field(m, key, v)
   changes(m, trace.running()) -- what a forward keeps in its module is no change worth an entry
   m._fields[key] = v
+  rawget(m, "_once")[key] = true
   if rawget(m, "_born") then m._edited[key] = true end
 end
 
@@ -351,6 +370,7 @@ local function assign(m, key, v)
     fault("%s is a %s of %s: expects %s, got %s (nil takes it away)", key, was, cls.__name, was == "module" and "a module" or "a tensor", shown(v))
   end
   if elsewhere[key] then fault(elsewhere[key], tostring(v)) end
+  if refuses(cls, m, key) then fault("%s has no field '%s': %s", cls.__name, key, by_others[key]) end
   if type(v) ~= "function" and type(Module[key]) == "function" then
     fault("%s: m:%s(…) is a method of every module, %s would hide it: choose another name", key, key, shown(v))
   end
