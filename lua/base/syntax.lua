@@ -13,17 +13,40 @@ local function part(line, near)
   return line:sub(math.max(1, at - WIDTH // 2), at + WIDTH // 2)
 end
 
--- The name in front of the bracket and the named arguments in it, of "f(dim=1)" and "f(x, dim=1)".
-local function named_arguments(line)
-  local name, inside = line:match "([%a_][%w_.:]*)%s*%(([^()]*[%a_][%w_]*%s*=[^=][^()]*)"
-  if not name or inside:find "[~=<>]=" then return nil end
-  local first = inside:match "^%s*([^=]-),%s*[%a_][%w_]*%s*="
-  local options = inside:match "([%a_][%w_]*%s*=.*)$"
-  options = options:gsub("%s*=%s*", " = "):gsub("%f[%w_]True%f[^%w_]", "true"):gsub("%f[%w_]False%f[^%w_]", "false")
-    :gsub("%f[%w_]None%f[^%w_]", "nil"):gsub("%s+$", "")
-  if name == "print" then return "io.write(…) writes without an end of line" end
-  if first and first ~= "" then return ("names go into braces: %s(%s, {%s})"):format(name, first, options) end
-  return ("names go into braces: %s{%s}"):format(name, options)
+-- What is in brackets, as so many dots.
+local function masked(text)
+  for _, brackets in ipairs {"%b()", "%b{}", "%b[]"} do
+    text = text:gsub(brackets, function(inside) return ("."):rep(#inside) end)
+  end
+  return text
+end
+
+-- Python's values in Lua's words, and spaces around =.
+local function in_lua(text)
+  text = text:gsub("%s*=%s*", " = ")
+  for word, ours in pairs {True = "true", False = "false", None = "nil"} do
+    text = text:gsub("%f[%w_]" .. word .. "%f[^%w_]", ours)
+  end
+  return (text:gsub("%s+$", ""))
+end
+
+-- Named arguments in round brackets: "f(dim=1)" and "f(x, dim=1)", also inside others.
+local function named_arguments(line, near)
+  for name, brackets in line:gmatch "([%a_][%w_.:]*)%s*(%b())" do
+    local inside = brackets:sub(2, -2)
+    local mask = masked(inside)
+    local at = mask:match "^()%s*[%a_][%w_]*%s*=[^=]" or mask:match ",%s*()[%a_][%w_]*%s*=[^=]"
+    if at then
+      local first, options = inside:sub(1, at - 1):gsub("[%s,]+$", ""), in_lua(inside:sub(at))
+      if name == "print" then return "io.write(…) writes without an end of line" end
+      if first ~= "" then return ("names go into braces: %s(%s, {%s})"):format(name, first, options) end
+      return ("names go into braces: %s{%s}"):format(name, (options:gsub("^%s+", "")))
+    end
+    local deeper = inside:find("(", 1, true) and named_arguments(inside)
+    if deeper then return deeper end
+  end
+  local option = near == "=" and line:match "([%a_][%w_]*%s*=%s*[^=,(){}%s]+)%s*%f[,)%z]" -- of a call of several lines
+  if option then return ("names go into braces: f(x, {%s})"):format(in_lua(option)) end
 end
 
 -- What is looked for, in this order: a pattern of the line (a function of it), and what is said.
@@ -114,7 +137,7 @@ function syntax.meant(line, near)
   for _, m in ipairs(meant) do
     local pattern, words, only = m[1], m[2], m[3]
     if type(pattern) == "function" then
-      local text = pattern(code)
+      local text = pattern(code, near)
       if text then return text end
     elseif not only or near and (only == near or only == "'" .. near .. "'") then
       local a, b = code:match(pattern)

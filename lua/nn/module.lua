@@ -151,6 +151,17 @@ end
 getmetatable(Module).__call = new
 Module._new = new
 
+-- Methods that nobody would call.
+local pythons = {__init__ = "init", __init = "init", __call__ = "forward", __forward__ = "forward", __repr__ = "extra",
+  __str__ = "extra"}
+
+local function define(cls, name, value)
+  if pythons[name] then
+    fault("%s: nobody calls %s here: function %s:%s(…)", cls.__name, name, cls.__name, pythons[name])
+  end
+  rawset(cls, name, value)
+end
+
 --- nn.class("Name"[, base]): a new kind of module. Give it init (makes the parts) and forward (what calling it does):
 --     Block = nn.class "Block"
 --     function Block:init(c) self.conv = nn.Conv2d(c, c, 3, {padding = 1}) end
@@ -163,6 +174,7 @@ function Module.class(name, base)
   end
   local cls = class(name, base or Module, new)
   cls._builtin, cls._own = false, absent.by_user(2)
+  getmetatable(cls).__newindex = define
   return cls
 end
 
