@@ -14,10 +14,10 @@ end
 
 --- For the end of an __index: an error where a user's code reads `owner`[name], and nothing has that name. Names that
 -- begin with "_" are the writer's own, and nil. called: what owner is called where the line does not tell; level: of the
--- function that reads, as the caller counts (2 in an __index).
-function absent.field(owner, name, called, level)
+-- function that reads, as the caller counts (2 in an __index); more: a table of further names that owner has.
+function absent.field(owner, name, called, level, more)
   if type(name) == "string" and sub(name, 1, 1) ~= "_" and absent.by_user(level + 1) then
-    fault("%s", suggest.missing(owner, name, called))
+    fault("%s", suggest.missing(owner, name, called, more))
   end
 end
 

@@ -195,8 +195,8 @@ function suggest.line()
 end
 
 --- "no field 'layr1' in m: did you mean layer1?": what is said of a name that `owner` does not have, where the user's code
--- asks for it. called: what owner is called where the line does not tell.
-function suggest.missing(owner, name, called)
+-- asks for it. called: what owner is called where the line does not tell; more: a table of names that owner has too.
+function suggest.missing(owner, name, called, more)
   local line, at = suggest.line()
   local kind, expr = "field", nil
   if line then
@@ -209,7 +209,9 @@ function suggest.missing(owner, name, called)
     end
   end
   local said = require("suture.base.guesses").member(name)
-  local hint = said and ": " .. said or suggest.hint(name, fields.of(owner))
+  local names = fields.of(owner)
+  for k in next, more or {} do names[k] = true end
+  local hint = said and ": " .. said or suggest.hint(name, names)
   if hint == "" then hint = parts_of(owner) or "" end
   if not expr then return ("%s has no '%s'%s"):format(called, name, hint) end
   return ("no %s '%s' in %s%s"):format(kind, name, expr, hint)

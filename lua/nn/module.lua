@@ -207,7 +207,8 @@ function Module.__index(m, key)
     local value, known = cls._declared.told(m, key)
     if known then return value end
   end
-  if not optional[key] and not rawget(m, "_once")[key] then absent.field(m, key, cls.__name, 2) end
+  local once = rawget(m, "_once")
+  if not optional[key] and not once[key] then absent.field(m, key, cls.__name, 2, once) end
 end
 
 local function drop(names, name)

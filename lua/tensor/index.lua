@@ -314,7 +314,7 @@ function T.__index(x, key)
   if property then return property(x) end
   local kind = type(key)
   if kind == "number" or kind == "table" or is(key) or kind == "string" and is_slice(key) then return read(x, key) end
-  absent.field(x, key, "a tensor", 2)
+  absent.field(x, key, "a tensor", 2, base.get)
 end
 
 function T.__newindex(x, key, value)
