@@ -219,7 +219,9 @@ end
 
 -- Python's % and + of texts are arithmetic here.
 local function joined(message)
-  if not message:find("attempt to perform arithmetic on a ", 1, true) then return message end
+  if not message:find("attempt to perform arithmetic on a ", 1, true) and not message:find "attempt to %a+ a 'string' with" then
+    return message
+  end
   local line = suggest.line()
   if not line or #line > WIDTH then return message end
   if line:find "[\"']%s*%%%s*[%w_({]" then return message .. '\nvalues go into a text with ("loss %.3f"):format(x)' end

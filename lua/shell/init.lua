@@ -158,6 +158,9 @@ local function hint_name(code, value)
     local words = name:find "%." and "-- ?%s explains it" or "-- %s() calls it, ?%s explains it"
     say(term.paint("dim", words:format(name, name)))
   elseif value == nil then
+    local fields = require "suture.base.fields"
+    local owner = fields.resolve(name:match "^(.*)%." or name, fields.global)
+    if type(owner) == "table" and rawget(owner, "_children") then return end -- modules say themselves what is missing
     local ok, text, unknown = pcall(require("suture.shell.help").text, name)
     if ok and unknown and text:find "did you mean" then say(term.paint("dim", "-- " .. text)) end
   end

@@ -182,7 +182,7 @@ describe("Python's words", function()
       ["x is None"] = "== nil", ["x = y = 0"] = "a, b = 0, 0", ["y = a @ b"] = "a:matmul(b)", ["try:"] = "pcall",
       ["while True:"] = "while … do", ["if x:"] = "then", ["print('a', end='')"] = "io.write", ["i++"] = "i = i + 1",
       ["def forward(self, x):"] = "function Name:forward(x)", ["def __init__(self):"] = "function Name:init(",
-      ["s = 'x %d' % 3"] = ":format(", ["1_000"] = "1000000",
+      ["print 'x %d' % 3"] = ":format(", ["1_000"] = "1000000",
     } do
       local got = said(code)
       assert(got:find(words, 1, true), ("%s: expected %q in %q"):format(code, words, got))
