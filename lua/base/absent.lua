@@ -13,8 +13,8 @@ function absent.by_user(level)
 end
 
 --- For the end of an __index: an error where a user's code reads `owner`[name], and nothing has that name. Names that
--- begin with "_" are the writer's own, and nil. called: what owner is called where the line does not tell; level: of the
--- function that reads, as the caller counts (2 in an __index); more: a table of further names that owner has.
+-- begin with "_" are the writer's own, and nil. called: what owner is called where the line does not tell; level: of
+-- the function that reads, as the caller counts (2 in an __index); more: a table of further names that owner has.
 function absent.field(owner, name, called, level, more)
   if type(name) == "string" and sub(name, 1, 1) ~= "_" and absent.by_user(level + 1) then
     fault("%s", suggest.missing(owner, name, called, more))
@@ -26,6 +26,13 @@ function absent.table(t, called)
   local mt = getmetatable(t) or {}
   function mt.__index(owner, name) absent.field(owner, name, called, 2) end
   return setmetatable(t, mt)
+end
+
+--- The __index of a kind of result: an error for what is neither there nor among `optional`, names in a row.
+function absent.index(called, optional)
+  local may = {}
+  for name in optional:gmatch "%S+" do may[name] = true end
+  return function(owner, name) if not may[name] then absent.field(owner, name, called, 2, may) end end
 end
 
 return absent

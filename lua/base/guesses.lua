@@ -16,7 +16,8 @@ local globals = {
   NULL = "Lua writes nil", undefined = "Lua writes nil", inf = "math.huge", nan = "0/0", pi = "math.pi",
   np = arrays, numpy = arrays, plt = plots, matplotlib = plots, pd = 'data.csv "table.csv" reads a table',
   tf = "nn, optim, data, zoo and fit are here", keras = "nn, optim, data, zoo and fit are here",
-  torchvision = "zoo.resnet18{pretrained = true}, data.folder(path, {size = 224})", timm = "zoo.list() names the models",
+  torchvision = "zoo.resnet18{pretrained = true}, data.folder(path, {size = 224})",
+  timm = "zoo.list() names the models",
   torchsummary = "m:summary()", models = "zoo.resnet18{pretrained = true}, zoo.list()", cv2 = "image.load(path)",
   datasets = "data.folder(path), data.cifar10(path), data.mnist(path)", PIL = "image.load(path)",
   Image = "image.load(path)", transforms = "options of the data: data.folder(path, {size = 224, augment = true})",
@@ -50,7 +51,8 @@ local torch = {
   ["torch.float32"] = '"float32"', ["torch.long"] = '"int64"', ["torch.int64"] = '"int64"', ["torch.bool"] = '"bool"',
   ["torch.set_num_threads"] = "suture.threads(n)", ["torch.utils.data.DataLoader"] = globals.DataLoader,
   ["torch.utils.data.TensorDataset"] = globals.TensorDataset, ["torch.utils.data.Dataset"] = globals.Dataset,
-  ["torch.compile"] = "m itself: graphs are planned when they run", ["torch.hub.load"] = "zoo.resnet18{pretrained = true}",
+  ["torch.compile"] = "m itself: graphs are planned when they run",
+  ["torch.hub.load"] = "zoo.resnet18{pretrained = true}",
 }
 
 -- Fields and methods of tensors and modules.
@@ -72,7 +74,8 @@ local function moved(path)
     return value and name:find "^[%a]%w*" and fields.of(value)[name] ~= nil
   end
   for _, way in ipairs {
-    {"^torch%.nn%.functional%.([%w_]+)$", "F"}, {"^torch%.nn%.init%.([%w_]+)$", "nn.init"}, {"^torch%.nn%.([%w_]+)$", "nn"},
+    {"^torch%.nn%.functional%.([%w_]+)$", "F"}, {"^torch%.nn%.init%.([%w_]+)$", "nn.init"}, 
+    {"^torch%.nn%.([%w_]+)$", "nn"},
     {"^torch%.optim%.([%w_]+)$", "optim"}, {"^torchvision%.models%.([%w_]+)$", "zoo"}, {"^torch%.([%w_]+)$", "tensor"},
   } do
     local name = path:match(way[1])
@@ -91,7 +94,9 @@ function guesses.global(name, line)
     if own then return ("here it is %s"):format(own) end
     if path and path:find "^torch%.cuda" then return cpu end
   end
-  if name == "torch" then return "tensor, nn, F, optim, data, zoo stand for themselves: randn(2, 3), nn.Linear(2, 3)" end
+  if name == "torch" then
+    return "tensor, nn, F, optim, data, zoo stand for themselves: randn(2, 3), nn.Linear(2, 3)"
+  end
   if line and (name == "f" or name == "r") and line:find("%f[%w_]" .. name .. "[\"']") then
     return name == "f" and 'values go into a text with ("loss %.3f"):format(x)' or "a text as it stands is [[…]]"
   end

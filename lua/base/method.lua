@@ -7,7 +7,8 @@ local made = setmetatable({}, {__mode = "k"})
 
 return function(class, kind)
   for name, f in pairs(class) do
-    if type(f) == "function" and type(name) == "string" and name:sub(1, 1) ~= "_" and not made[f] and not (kind.skip and kind.skip[name]) then
+    if type(f) == "function" and type(name) == "string" and name:sub(1, 1) ~= "_" and not made[f]
+      and not (kind.skip and kind.skip[name]) then
       local function checked(object, ...)
         if not kind.is(object) then
           fault("%s: expects %s in front, got %s: a method is called with a colon, %s:%s(…)", name, kind.what,

@@ -1,9 +1,10 @@
 --- Global names that nobody set. Lua reads them as nil: `{pretrained = True}` would be an empty table. In the program
--- `suture` reading one is an error, at the prompt, with -e and in scripts; in stock Lua where suture.strict() was called.
+-- `suture` reading one is an error, at the prompt, with -e and in scripts; in stock Lua where suture.strict() was
+-- called.
 --
 -- As Lua's own strict.lua has it: a name is known once something was assigned to it, nil too (`x = nil` declares x);
--- `_G.x` asks as x does, rawget(_G, "x") asks without an error. Assigning is free everywhere. What C asks, and what code
--- asks that `require` loaded from a file, is nil as ever.
+-- `_G.x` asks as x does, rawget(_G, "x") asks without an error. Assigning is free everywhere. What C asks, and what
+-- code asks that `require` loaded from a file, is nil as ever.
 local fault = require "suture.base.fault"
 local suggest = require "suture.base.suggest"
 local getinfo, sub, type, rawset, compile = debug.getinfo, string.sub, type, rawset, load

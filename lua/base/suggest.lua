@@ -194,8 +194,9 @@ function suggest.line()
   end
 end
 
---- "no field 'layr1' in m: did you mean layer1?": what is said of a name that `owner` does not have, where the user's code
--- asks for it. called: what owner is called where the line does not tell; more: a table of names that owner has too.
+--- "no field 'layr1' in m: did you mean layer1?": what is said of a name that `owner` does not have, where the user's
+-- code asks for it. called: what owner is called where the line does not tell; more: a table of names that owner has
+-- too.
 function suggest.missing(owner, name, called, more)
   local line, at = suggest.line()
   local kind, expr = "field", nil
@@ -219,7 +220,8 @@ end
 
 -- Python's % and + of texts are arithmetic here.
 local function joined(message)
-  if not message:find("attempt to perform arithmetic on a ", 1, true) and not message:find "attempt to %a+ a 'string' with" then
+  if not message:find("attempt to perform arithmetic on a ", 1, true)
+    and not message:find "attempt to %a+ a 'string' with" then
     return message
   end
   local line = suggest.line()

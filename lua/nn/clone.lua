@@ -52,9 +52,9 @@ function copy(v, seen)
   return copy_table(v, seen)
 end
 
---- m:clone(): a module like m in every way, with numbers, marks, fields and hooks of its own: what is done to one leaves
--- the other alone. What is shared within m (tied parameters, a module under two names) is shared within the copy.
--- Functions and other values of fields are the same ones. As copy.deepcopy(m) in PyTorch.
+--- m:clone(): a module like m in every way, with numbers, marks, fields and hooks of its own: what is done to one
+-- leaves the other alone. What is shared within m (tied parameters, a module under two names) is shared within the
+-- copy. Functions and other values of fields are the same ones. As copy.deepcopy(m) in PyTorch.
 function Module.clone(m)
   return journal.aside(copy, m, {})
 end

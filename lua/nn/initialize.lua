@@ -46,8 +46,11 @@ local function kaiming_std(what, t, opts)
   options.check(what, opts, {a = true, mode = true, nonlinearity = true})
   local fan_in, fan_out = fans(what, t)
   local mode = opts.mode or "fan_in"
-  if mode ~= "fan_in" and mode ~= "fan_out" then fault('%s: mode is "fan_in" or "fan_out", got %s', what, tostring(mode)) end
-  return init.calculate_gain(opts.nonlinearity or "leaky_relu", opts.a or 0) / math.sqrt(mode == "fan_in" and fan_in or fan_out)
+  if mode ~= "fan_in" and mode ~= "fan_out" then
+    fault('%s: mode is "fan_in" or "fan_out", got %s', what, tostring(mode))
+  end
+  local fan = mode == "fan_in" and fan_in or fan_out
+  return init.calculate_gain(opts.nonlinearity or "leaky_relu", opts.a or 0) / math.sqrt(fan)
 end
 
 --- nn.init.kaiming_normal_(t[, {a = 0, mode = "fan_in", nonlinearity = "leaky_relu"}]): He et al. 2015,

@@ -167,6 +167,8 @@ end
 --     function Block:init(c) self.conv = nn.Conv2d(c, c, 3, {padding = 1}) end
 --     function Block:forward(x) return F.relu(self.conv(x)) + x end
 -- base: a class to build on (default nn.Module); its methods are inherited, `Block.super.init(self, …)` calls its init.
+-- Reading a field that was never set is an error: one that may be empty is set to nil in init (self.cache = nil), or
+-- has a name that begins with _ (self._cache).
 function Module.class(name, base)
   if type(name) ~= "string" then fault('class: expects a name, as in nn.class "Block"') end
   if base ~= nil and not (type(base) == "table" and base._is_module and not is_module(base)) then
@@ -293,7 +295,9 @@ Module._contains = contains
 
 -- A name under which a part is registered.
 local function want_name(what, name)
-  if type(name) ~= "string" or name == "" or name:find "[.%s]" then fault("%s: a name is a word without dots, got %s", what, shown(name)) end
+  if type(name) ~= "string" or name == "" or name:find "[.%s]" then
+    fault("%s: a name is a word without dots, got %s", what, shown(name))
+  end
   if reserved[name] then fault("%s: %s is kept by nn.Module itself: choose another name", what, name) end
   if what ~= "a module" and type(Module[name]) == "function" then
     fault("%s: m:%s(…) is a method of every module, which it would hide: choose another name", what, name)
@@ -328,13 +332,14 @@ local elsewhere = {
   trainable = "trainable is Keras' word: " .. freezing,
 }
 -- The same of the library's own layers and models; a user's class may have fields of these names.
-local options_of = "options of the optimizer: {{params = m.fc:parameters(), lr = 0.01}, …} gives parts of a model their own"
+local options_of = "options of the optimizer; groups {{params = m.fc:parameters(), lr = 0.01}, …} give parts their own"
 local by_others = {
   frozen = freezing, freezed = freezing, is_training = "m:train(), m:eval()", device = "everything runs on the CPU",
   dtype = "everything is computed in float32", lr = options_of, learning_rate = options_of, weight_decay = options_of,
   num_classes = "m:reset_head(n) makes a new head", out_classes = "m:reset_head(n) makes a new head",
   activation = "an activation is a module behind this one: m:insert_after(path, nn.ReLU())",
-  kernel_regularizer = options_of, grad = "gradients are the parameters': p.grad", data = "numbers are the parameters': p.data",
+  kernel_regularizer = options_of,
+  grad = "gradients are the parameters': p.grad", data = "numbers are the parameters': p.data",
   weights = "m.weight, or m:load_state_dict(sd)", gamma = "m.weight", beta = "m.bias", moving_mean = "m.running_mean",
   moving_variance = "m.running_var", epsilon = "m.eps", units = "m.out_features", filters = "m.out_channels",
   rate = "m.p", strides = "m.stride",
@@ -349,7 +354,9 @@ local function at_place(m, key, v)
   local at, names = math.tointeger(key), m._names
   if at and at < 0 then at = at + #names end
   local name = at and names[at + 1]
-  if not name then fault("%s has no child %s to replace (0 to %d; m:append adds one)", getmetatable(m).__name, key, #names - 1) end
+  if not name then
+    fault("%s has no child %s to replace (0 to %d; m:append adds one)", getmetatable(m).__name, key, #names - 1)
+  end
   if not is_module(v) then fault("%s[%d]: expects a module, got %s", getmetatable(m).__name, at, shown(v)) end
   return put_child(m, name, v)
 end
@@ -375,12 +382,15 @@ local function assign(m, key, v)
   if is(v) then
     if parameters[v] and type(Module[key]) == "function" then want_name("a parameter", key) end
     if parameters[v] then return put(m, "_pnames", "_params", key, v) end
-    if m._params[key] then return put(m, "_pnames", "_params", key, Module.Parameter(v, m._params[key].requires_grad)) end
+    if m._params[key] then
+      return put(m, "_pnames", "_params", key, Module.Parameter(v, m._params[key].requires_grad))
+    end
     if m._buffers[key] then return put(m, "_bnames", "_buffers", key, v) end
   end
   local was = m._children[key] and "module" or m._params[key] and "parameter" or m._buffers[key] and "buffer"
   if was then
-    fault("%s is a %s of %s: expects %s, got %s (nil takes it away)", key, was, cls.__name, was == "module" and "a module" or "a tensor", shown(v))
+    fault("%s is a %s of %s: expects %s, got %s (nil takes it away)", key, was, cls.__name, 
+      was == "module" and "a module" or "a tensor", shown(v))
   end
   if elsewhere[key] then fault(elsewhere[key], tostring(v)) end
   if refuses(cls, m, key) then fault("%s has no field '%s': %s", cls.__name, key, by_others[key]) end
@@ -405,6 +415,9 @@ end
 --- Called as f(m) → what m is printed as; nil: its class and the names of its children. See view/tree.lua.
 Module._tree = nil
 
+--- for name, child in pairs(m): as m:named_children().
+function Module.__pairs(m) return pairs(m:named_children()) end
+
 function Module.__len(m) return #m._names end
 function Module.__call(m, ...) return trace.call(m, ...) end
 function Module.__tostring(m)
@@ -412,8 +425,9 @@ function Module.__tostring(m)
   return getmetatable(m).__name .. "(" .. table.concat(m._names, ", ") .. ")"
 end
 
---- m:register_parameter(name, tensor), m:register_buffer(name, tensor[, {persistent = true}]), m:add_module(name, module).
--- A buffer is saved with the module and moved by no optimizer; persistent = false leaves it out of checkpoints.
+--- m:register_parameter(name, tensor), m:register_buffer(name, tensor[, {persistent = true}]), m:add_module(name,
+-- module). A buffer is saved with the module and moved by no optimizer; persistent = false leaves it out of
+-- checkpoints.
 function Module.register_parameter(m, name, t)
   want_name("register_parameter", name)
   return changing(m, function()

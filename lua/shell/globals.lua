@@ -1,4 +1,5 @@
--- In the program `suture` every name of the library is a global, loaded when first used, and no other name is read unset.
+-- In the program `suture` every name of the library is a global, loaded when first used, and no other name is read
+-- unset.
 local suture = require "suture"
 
 local names = suture._names

@@ -1,4 +1,5 @@
 --- A trainer: a model, its data and its optimizer, and how far training is. fit is a trainer that runs.
+local absent = require "suture.base.absent"
 local chosen = require "suture.train.chosen"
 local class = require "suture.base.class"
 local core = require "suture.core"
@@ -22,7 +23,8 @@ local known = [[val:any=nil epochs:any=10 batch:count=32 optimizer:any=sgd loss:
   patience:count=5 min_delta:rate=0 max_epochs:count=200 best:bool=nil
   cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil ]]
 
-local Result = {__name = "training", __tostring = function(r)
+local optional = "best_epoch best interrupted converged run"
+local Result = {__name = "training", __index = absent.index("the result of fit", optional), __tostring = function(r)
   local last = r.history[#r.history]
   if not last then return "no epoch finished" .. (r.interrupted and " (interrupted)" or "") end
   local text = ("%d epoch%s, %s"):format(#r.history, #r.history == 1 and "" or "s", progress.seconds_text(r.seconds))

