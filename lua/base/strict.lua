@@ -72,7 +72,12 @@ function strict.on(part)
     end
     if value ~= nil or known[name] or type(name) ~= "string" or not asked(2) then return value end
     local hint = suggest.hint(name, nil, (suggest.line()))
-    fault("no global '%s'%s", name, hint ~= "" and hint or " (nothing was assigned to it)")
+    if hint == "" then
+      local shell = package.loaded["suture.shell"]
+      hint = shell and shell.was_local(name) and " (it was local to an earlier line: leave out `local`)"
+        or " (nothing was assigned to it)"
+    end
+    fault("no global '%s'%s", name, hint)
   end
   function mt.__newindex(globals, name, value)
     known[name] = true

@@ -119,7 +119,10 @@ end
 -- What a module has, for a name that is near nothing.
 local function parts_of(owner)
   local names = type(owner) == "table" and type(rawget(owner, "_children")) == "table" and rawget(owner, "_names")
-  if type(names) ~= "table" or #names == 0 then return nil end
+  if type(names) ~= "table" then return nil end
+  local declared = getmetatable(owner)._declared
+  if #names == 0 and declared then names = declared.spec.names end
+  if #names == 0 then return nil end
   local shown = table.concat(names, ", ", 1, math.min(#names, SHOWN))
   return (" (it has %s%s)"):format(shown, #names > SHOWN and ", …" or "")
 end
@@ -213,7 +216,12 @@ function suggest.missing(owner, name, called, more)
   local names = fields.of(owner)
   for k in next, more or {} do names[k] = true end
   local hint = said and ": " .. said or suggest.hint(name, names)
-  if hint == "" then hint = parts_of(owner) or "" end
+  if hint == "" then
+    hint = parts_of(owner) or ""
+    if type(owner) == "table" and getmetatable(owner)._own then
+      hint = ("%s · self.%s = nil in init lets it be empty"):format(hint, name)
+    end
+  end
   if not expr then return ("%s has no '%s'%s"):format(called, name, hint) end
   return ("no %s '%s' in %s%s"):format(kind, name, expr, hint)
 end

@@ -134,7 +134,8 @@ local function child_at(m, i)
   if at and at < 0 then at = at + #names end
   local name = at and names[at + 1]
   if not name then
-    fault("%s[%s]: there is no such place (0 to %d)", getmetatable(m).__name, tostring(i), #names - 1)
+    fault("%s[%s]: there is no such place (0 to %d)%s", getmetatable(m).__name, tostring(i), #names - 1,
+      i == #names and " · for name, child in pairs(m) goes over all, ipairs begins at 1" or "")
   end
   return m._children[name]
 end

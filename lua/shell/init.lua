@@ -25,6 +25,19 @@ function shell.source(name)
   return input and input.code
 end
 
+local REMEMBERED = 100 -- inputs that are looked through for a name
+
+--- Whether one of the last inputs made a local variable of this name at its own level.
+function shell.was_local(name)
+  for n = #shell.inputs, math.max(1, #shell.inputs - REMEMBERED), -1 do
+    local input = shell.inputs[n]
+    for _, names in ("\n" .. input.text:sub(1, 4096)):gmatch "([\n;])%s*local%s+([%w_,%s<>]+)" do
+      if input.ok and names:find("%f[%w_]" .. name .. "%f[^%w_]") then return true end
+    end
+  end
+  return false
+end
+
 -- ---- messages ----
 
 local function say(...) io.stdout:write(...) io.stdout:write "\n" end

@@ -20,4 +20,5 @@ for name, f in pairs(tensor) do
 end
 
 tensor.tensor = tensor
-return absent.table(setmetatable(tensor, {__call = function(_, ...) return tensor.new(...) end, __name = "tensor module"}), "tensor")
+setmetatable(tensor, {__call = function(_, ...) return tensor.new(...) end, __name = "tensor module"})
+return absent.table(tensor, "tensor")

@@ -66,7 +66,8 @@ local function in_place(name)
   T[what] = function(x, ...)
     local y = graph.grad_mode() and ...
     if is(y) and raw.requires_grad(y) then
-      fault("%s: a gradient flows to what comes in, and in place it would be lost (x = x:%s(y), or y:detach(), or no_grad)",
+      fault("%s: a gradient flows to what comes in, and in place it would be lost "
+        .. "(x = x:%s(y), or y:detach(), or no_grad)",
         what, name)
     end
     y = tensor.no_grad(f, x, ...)

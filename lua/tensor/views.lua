@@ -180,7 +180,9 @@ function raw.fill(x, value)
 end
 function raw.copy(x, y, what)
   if not raw.made(x) then return copy(x, y, what) end
-  if raw.shape(x) ~= raw.shape(y) then fault("%s: expects shape %s, got %s", what or "copy_", raw.shape(x), raw.shape(y)) end
+  if raw.shape(x) ~= raw.shape(y) then
+    fault("%s: expects shape %s, got %s", what or "copy_", raw.shape(x), raw.shape(y))
+  end
   return put(what or "copy_", x, y, writable(what or "copy_", x))
 end
 function raw.take(x, y)

@@ -47,7 +47,8 @@ describe("reading a field that is not there", function()
     assert.is_nil(suture.evaluate(m, suture.data.tensors(suture.randn(4, 2), suture.randn(4, 2)), {loss = F.mse_loss}).acc)
   end)
 
-  it("is not what pairs gives: the children", function()
+  it("is not what pairs and ipairs go over: the children", function()
+    fails("for name, child in pairs(m)", function() for _ in ipairs(m) do end end)
     local names = {}
     for name, child in pairs(m) do names[#names + 1] = name .. getmetatable(child).__name end
     assert.same({"0Linear", "1ReLU"}, names)
@@ -88,6 +89,8 @@ describe("reading a field that is not there", function()
     fails("no field 'cach' in b: did you mean cache?", function() return b.cach end)
     function Block:forward() return self.sead end
     fails("no field 'sead' in self", b, suture.ones(1, 2))
+    function Block:forward() return self.optional end
+    fails("self.optional = nil in init lets it be empty", b, suture.ones(1, 2))
     local journal = require "suture.base.journal"
     journal.change("note", function() b.note = 3 end)
     journal.undo()

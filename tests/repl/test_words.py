@@ -96,6 +96,8 @@ class Words(unittest.TestCase):
             ("[1, 2]", "unexpected symbol near '['\na list is {1, 2}, a tensor tensor{1, 2}"),
             ("m = nn.Linear(2, 2)", ""), ("m.wight", "no field 'wight' in m: did you mean weight?"), ("m.classes", "nil"),
             ("torch.randn(2)", "no global 'torch': here it is randn"), ("x = 3", ""), ("x", "3"),
+            ("local q, r = 3, 4; q + r", "7"), ("r", "no global 'r' (it was local to an earlier line: leave out `local`)"),
+            ("m.out_channels", "no field 'out_channels' in m (it has in_features, out_features, bias)"),
         ]:
             self.assertEqual(t.line(line), shown, line)
         t.send("\x04")
