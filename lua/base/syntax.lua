@@ -150,6 +150,7 @@ end
 --- Whether a text that Lua takes for unfinished is Python's: "for i in range(10):" waits for no more lines.
 function syntax.foreign(text)
   local line = text:match "[^\n]*$"
+  if #line <= WIDTH and line:find "%f[%w_]lambda%s+[%a_][%w_,%s]*:" then return true end
   local word = #line <= WIDTH and line:match "^%s*(%a+)%f[^%w_].-:%s*$"
   return word ~= nil and (({["for"] = true, ["while"] = true, ["if"] = true})[word]
     and not line:find "%f[%w_]do%f[^%w_]" and not line:find "%f[%w_]then%f[^%w_]"

@@ -138,6 +138,15 @@ describe("fields that would do nothing", function()
     fails("m:freeze()", function() own.trainable = true end)
   end)
 
+  it("are so for a dataset's", function()
+    local ds = suture.data.shapes {n = 2}
+    fails("ds:with{augment = …}", function() ds.augment = true end)
+    fails("ds:batches(16, {shuffle = true})", function() ds.batch_size = 4 end)
+    ds.classes = {"a", "b", "c", "d", "e", "f", "g", "h"}
+    ds.mine = 1
+    assert.same({"a", 1}, {ds.classes[1], ds.mine})
+  end)
+
   it("are so for methods that nobody calls", function()
     local Net = nn.class "WordsNet"
     fails("function WordsNet:init(", function() function Net:__init__() end end)
@@ -227,7 +236,7 @@ describe("Python's words", function()
   end)
 
   it("wait for no more lines", function()
-    for _, text in ipairs {"for i in range(10):", "if x:", "while True:", "try:", "else:", "with a as b:"} do
+    for _, text in ipairs {"for i in range(10):", "if x:", "while True:", "try:", "else:", "with a as b:", "f = lambda x: x"} do
       assert.is_true(syntax.foreign(text), text)
     end
     for _, text in ipairs {"for i = 1, 2 do", "if x then", "x = f(", "x:", "forward:", "while x do y:"} do
