@@ -89,7 +89,8 @@ static bool parse(char **argv, Options *o, int *status) {
   return true;
 }
 
-/* explain(message) → the message with "did you mean" where a name was missing */
+/* explain(message) → the message with "did you mean" where a name was missing, with a second line of what was meant where
+ * a line is no Lua */
 static int explain(lua_State *L) {
   lua_getglobal(L, "require");
   lua_pushliteral(L, "suture.base.suggest");
@@ -127,6 +128,12 @@ static int fail(lua_State *L) {
 /* Calls the chunk under its nargs arguments; what luaL_load… returned is `status`. */
 static int run(lua_State *L, int status, int nargs) {
   int base = lua_gettop(L) - nargs;
+  if (status == LUA_ERRSYNTAX) {
+    lua_pushcfunction(L, explain);
+    lua_pushvalue(L, base);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_isstring(L, -1)) lua_pushvalue(L, -1);
+    else lua_pushvalue(L, base);
+  }
   if (status == LUA_OK) {
     lua_pushcfunction(L, traceback);
     lua_insert(L, base);

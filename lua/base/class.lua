@@ -10,7 +10,18 @@ local function construct(cls, ...)
   return object
 end
 
-local class = {made = setmetatable({}, {__mode = "v"})} -- the last class of each name, while it is in use
+local class = {}
+
+local made, count = setmetatable({}, {__mode = "k"}), 0 -- the classes in use: which was made when
+
+--- class.last(name, fits): the last class made under a name for which fits(class) is true, while it is in use; or nil.
+function class.last(name, fits)
+  local last, when = nil, 0
+  for cls, n in next, made do
+    if n > when and cls.__name == name and fits(cls) then last, when = cls, n end
+  end
+  return last
+end
 
 --- class(name[, base[, make]]): a new class; make(cls, …) builds objects (default: an empty table, then init).
 local function new(name, base, make)
@@ -21,7 +32,8 @@ local function new(name, base, make)
     cls.__index = cls
   end
   if base and rawget(base, "__index") == base then cls.__index = cls end
-  class.made[name] = cls
+  count = count + 1
+  made[cls] = count
   return setmetatable(cls, {
     __index = base,
     __call = make or base and getmetatable(base) and getmetatable(base).__call or construct,

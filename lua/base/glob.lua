@@ -24,7 +24,8 @@ local function glob(text, what)
   local patterns = {}
   for _, t in ipairs(list) do
     if type(t) ~= "string" then
-      fault("%s: expects a name or a pattern like \"layer1.*\", got %s", what, t and require("suture.base.options").show(t) or "none")
+      fault("%s: expects a name or a pattern like \"layer1.*\", got %s", what,
+        t and require("suture.base.options").show(t) or "none")
     end
     for _, plain in ipairs(braces(t, {})) do
       local p = pattern_of(plain)

@@ -26,7 +26,8 @@ journal.most = 200
 local entries, at = {}, 0
 
 local clock = 0    -- moments: the beginnings of changes
-local current      -- the innermost change that is open: {label, up, [kind] = {thing → record}, order = records, started}
+-- The innermost change that is open: {label, up, [kind] = {thing → record}, order = records, started}
+local current
 local pushed       -- whether the line that ran last became an entry, or more
 local running = false -- a model runs: what is written then is as a rule its own bookkeeping
 local silent = 0   -- above 0: what happens is no change of a model (something is being made, or put back)
@@ -121,8 +122,8 @@ local function push(entry)
     if bytes > 0 then forgot = forgot + 1 end
   end
   if forgot > 0 then
-    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB (require('suture.base.journal').limit, in bytes)")
-      :format(journal.limit // 1000000))
+    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB "
+      .. "(require('suture.base.journal').limit, in bytes)"):format(journal.limit // 1000000))
   end
   at = #entries
 end
@@ -158,7 +159,9 @@ local function tell(line, structural, changes)
   if not line or not line.told then return end
   table.move(structural, 1, #structural, #line.told + 1, line.told)
   for _, r in ipairs(changes) do
-    if r.kind.reshapes and r.kind.reshapes(r.thing, r.before) then line.changed[r.thing] = line.changed[r.thing] or r.before end
+    if r.kind.reshapes and r.kind.reshapes(r.thing, r.before) then
+      line.changed[r.thing] = line.changed[r.thing] or r.before
+    end
   end
 end
 
@@ -204,7 +207,8 @@ function journal.begin(what)
   close_abandoned()
   local outermost = current and not current.up
   if outermost and not what.maker and (current.script or what.apart) then flush(current) end
-  return setmetatable(open {label = what.label, thread = coroutine.running(), apart = outermost and what.apart, keeps = what.keeps, maker = what.maker}, Change)
+  return setmetatable(open {label = what.label, thread = coroutine.running(), apart = outermost and what.apart,
+    keeps = what.keeps, maker = what.maker}, Change)
 end
 
 --- journal.close(change, err): what closing a change does, for those that last longer than a block.
@@ -216,7 +220,8 @@ function journal.change(label, f, ...)
   return f(...)
 end
 
---- journal.rehearse(f, …): calls f(…), and takes back whatever it changed in any model: it only wanted to see what would run.
+--- journal.rehearse(f, …): calls f(…), and takes back whatever it changed in any model: it only wanted to see what
+-- would run.
 function journal.rehearse(f, ...)
   if silent > 0 then return f(...) end
   core.graph.settle() -- what is due already; of what f would write later nothing is
@@ -230,8 +235,8 @@ function journal.rehearse(f, ...)
   return f(...)
 end
 
---- journal.running(on): a model begins to run, or ends. What is written while it does is weak: statistics of a hand-written
--- layer, a count of calls.
+--- journal.running(on): a model begins to run, or ends. What is written while it does is weak: statistics of a
+-- hand-written layer, a count of calls.
 function journal.running(on) running = on end
 
 -- ---- tensors ----

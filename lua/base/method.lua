@@ -9,7 +9,8 @@ local made = setmetatable({}, {__mode = "k"})
 
 return function(class, kind)
   for name, f in pairs(class) do
-    if type(f) == "function" and type(name) == "string" and name:sub(1, 1) ~= "_" and not made[f] and not (kind.skip and kind.skip[name]) then
+    if type(f) == "function" and type(name) == "string" and name:sub(1, 1) ~= "_" and not made[f]
+      and not (kind.skip and kind.skip[name]) then
       local most = stray.most(f)
       most = most and most - 1
       local function checked(object, ...)

@@ -154,7 +154,8 @@ end
 local function show(v)
   if type(v) == "string" then return ("%q"):format(v) end
   if v ~= v then return "nan" end
-  if type(v) == "table" and next(v) ~= nil and (not getmetatable(v) or getmetatable(v).__name == "shape" or getmetatable(v).__name == "tuple") then
+  if type(v) == "table" and next(v) ~= nil 
+    and (not getmetatable(v) or getmetatable(v).__name == "shape" or getmetatable(v).__name == "tuple") then
     local out, names = {}, {}
     for i, x in ipairs(v) do out[i] = i < 9 and show(x) or i == 9 and "…" or nil end
     for k in next, v do if type(k) == "string" then names[#names + 1] = k end end
@@ -217,7 +218,8 @@ function options.arguments_of(text, what)
       local names = {}
       for name in pairs(kinds) do names[#names + 1] = name end
       table.sort(names)
-      fault("%s: there is no kind %q%s (kinds: %s, or words to choose from: a|b)", what, kind, suggest.hint(kind, names),
+      fault("%s: there is no kind %q%s (kinds: %s, or words to choose from: a|b)", what, kind,
+        suggest.hint(kind, names),
         table.concat(names, " "))
     end
   end

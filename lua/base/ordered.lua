@@ -55,7 +55,8 @@ end
 function Dict.__tostring(d)
   local lines = {}
   for name, v in d do
-    local shape = type(v) == "userdata" and tostring(v.shape) .. (v.dtype ~= "float32" and " " .. v.dtype or "") or tostring(v)
+    local shape = type(v) == "userdata" and tostring(v.shape) .. (v.dtype ~= "float32" and " " .. v.dtype or "")
+      or tostring(v)
     lines[#lines + 1] = ("%s  %s"):format(name, shape)
   end
   return table.concat(lines, "\n")
@@ -88,7 +89,8 @@ function List.__tostring(list)
   if show then return show(list) end
   local lines = {}
   for i, x in ipairs(list) do
-    lines[i] = type(x) == "userdata" and ("tensor %s%s"):format(x.shape, x.requires_grad and "" or "  no gradient") or tostring(x)
+    lines[i] = type(x) == "userdata" and ("tensor %s%s"):format(x.shape, x.requires_grad and "" or "  no gradient")
+      or tostring(x)
   end
   return table.concat(lines, "\n")
 end

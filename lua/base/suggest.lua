@@ -1,4 +1,5 @@
 --- "Did you mean": the nearest name, and errors about missing names made better.
+local chunks = require "suture.base.chunks"
 local embedded = require "suture.embedded"
 local fields = require "suture.base.fields"
 local suggest = {}
@@ -91,34 +92,14 @@ local function nearest_global(name)
   return suggest.nearest(name, names)
 end
 
---- ": did you mean X?" or "" when nothing is near. Without candidates `name` is a global that is not there.
-function suggest.hint(name, candidates)
+--- ": did you mean X?", or what Python's word is here, or "" when nothing is near. Without candidates `name` is a
+-- global that is not there; line: the one it stands in, where that is known.
+function suggest.hint(name, candidates, line)
+  local said = not candidates and require("suture.base.guesses").global(name, line)
+  if said then return ": " .. said end
   local near
   if candidates then near = suggest.nearest(name, candidates) else near = nearest_global(name) end
   return near and (": did you mean %s?"):format(near) or ""
-end
-
--- The text of the line that runs at `level`.
-local function line_at(info)
-  local text
-  local own = embedded.path(info.source)
-  if own then text = embedded.source(own)
-  elseif info.source:sub(1, 1) == "@" then
-    local f = io.open(info.source:sub(2))
-    text = f and f:read "a"
-    if f then f:close() end
-  elseif info.source == "=(-e)" then
-    text = package.loaded["suture.face"].chunk
-  else
-    local shell = package.loaded["suture.shell"]
-    text = shell and shell.source(info.source) or (info.source:sub(1, 1) ~= "=" and info.source)
-  end
-  if not text then return nil end
-  local n = 0
-  for line in (text .. "\n"):gmatch "(.-)\n" do
-    n = n + 1
-    if n == info.currentline then return line end
-  end
 end
 
 -- The variables that code at `level` (of the caller) sees: locals, then upvalues.
@@ -138,17 +119,35 @@ local function variables(level)
   return seen
 end
 
+-- What code at `level` (of the caller) sees under a name.
+local function seen_from(level)
+  local seen = variables(level + 1)
+  return function(n)
+    if seen[n] ~= nil then return seen[n] end
+    return fields.global(n)
+  end
+end
+
 -- What a module has, for a name that is near nothing.
 local function parts_of(owner)
   local names = type(owner) == "table" and type(rawget(owner, "_children")) == "table" and rawget(owner, "_names")
-  if type(names) ~= "table" or #names == 0 then return nil end
+  if type(names) ~= "table" then return nil end
+  local declared = getmetatable(owner)._declared
+  if #names == 0 and declared then names = declared.spec.names end
+  if #names == 0 then return nil end
   local shown = table.concat(names, ", ", 1, math.min(#names, SHOWN))
   return (" (it has %s%s)"):format(shown, #names > SHOWN and ", …" or "")
 end
 
+local WIDTH = 400 -- of the part of a long line that is looked at: around the name
+
 -- The line's expressions in front of the missing name, as `a.b` in `a.b.name`, `a.b["name"]`, `a.b:name`: an iterator.
 local function owners(line, kind, name)
   local list = {}
+  if #line > WIDTH then
+    local at = line:find(name, 1, true) or 1
+    line = line:sub(math.max(1, at - WIDTH // 2), at + WIDTH // 2)
+  end
   if kind == "method" then
     for expr, after in line:gmatch("([%a_][%w_%.%[%]\"']*)%s*:%s*" .. name .. "(.?)") do
       if not after:find "[%w_]" then list[#list + 1] = expr end
@@ -166,6 +165,7 @@ end
 
 -- "nothing at a.b[3]", for an index that is no name.
 local function missing_place(line, lookup)
+  if #line > WIDTH then return nil end
   for expr, n in line:gmatch "([%a_][%w_%.]*)%s*%[%s*(%-?%d+)%s*%]" do
     local owner = fields.resolve(expr, lookup)
     if type(owner) == "table" and fields.step(owner, tonumber(n)) == nil then
@@ -181,13 +181,9 @@ local function missing_field(kind, name, was, level)
     local info = debug.getinfo(l, "Sl")
     if not info then return nil end
     if info.what ~= "C" then
-      local line = line_at(info)
+      local line = chunks.running(info)
       if not line then return nil end
-      local seen = variables(l)
-      local function lookup(n)
-        if seen[n] ~= nil then return seen[n] end
-        return fields.global(n)
-      end
+      local lookup = seen_from(l)
       if name == "?" or name == "integer index" then return missing_place(line, lookup) end
       for _, expr in owners(line, kind, name) do
         local owner = fields.resolve(expr, lookup)
@@ -203,12 +199,65 @@ local function missing_field(kind, name, was, level)
   end
 end
 
---- An error message about a missing name, with the nearest name that exists; other messages as they are.
+--- The line of the user's code that runs, and the level of its function as the caller counts; nil where it is not
+-- known.
+function suggest.line()
+  for l = 2, 12 do
+    local info = debug.getinfo(l, "Sl")
+    if not info then return nil end
+    if info.what ~= "C" and not embedded.path(info.source) then return chunks.running(info), l - 1 end
+  end
+end
+
+--- "no field 'layr1' in m: did you mean layer1?": what is said of a name that `owner` does not have, where the user's
+-- code asks for it. called: what owner is called where the line does not tell; more: a table of names that owner has
+-- too.
+function suggest.missing(owner, name, called, more)
+  local line, at = suggest.line()
+  local kind, expr = "field", nil
+  if line then
+    local lookup = seen_from(at)
+    for _, k in ipairs {"method", "field"} do
+      for _, e in owners(line, k, name) do
+        local ok, value = pcall(fields.resolve, e, lookup)
+        if not expr and ok and rawequal(value, owner) then kind, expr = k, e end
+      end
+    end
+  end
+  local said = require("suture.base.guesses").member(name)
+  local names = fields.of(owner)
+  for k in next, more or {} do names[k] = true end
+  local hint = said and ": " .. said or suggest.hint(name, names)
+  if hint == "" then
+    hint = parts_of(owner) or ""
+    if type(owner) == "table" and getmetatable(owner)._own then
+      hint = ("%s · self.%s = nil in init lets it be empty"):format(hint, name)
+    end
+  end
+  if not expr then return ("%s has no '%s'%s"):format(called, name, hint) end
+  return ("no %s '%s' in %s%s"):format(kind, name, expr, hint)
+end
+
+-- Python's % and + of texts are arithmetic here.
+local function joined(message)
+  if not message:find("attempt to perform arithmetic on a ", 1, true)
+    and not message:find "attempt to %a+ a 'string' with" then
+    return message
+  end
+  local line = suggest.line()
+  if not line or #line > WIDTH then return message end
+  if line:find "[\"']%s*%%%s*[%w_({]" then return message .. '\nvalues go into a text with ("loss %.3f"):format(x)' end
+  if line:find "[\"']%s*%+" or line:find "%+%s*[\"']" then return message .. "\ntexts are joined with .." end
+  return message
+end
+
+--- An error message about a missing name, with the nearest name that exists, or about a line that is no Lua, with what
+-- was meant; other messages as they are.
 -- `level`: that of the function which failed, as for debug.getinfo (default 2, as from a message handler).
 function suggest.explain(message, level)
   if type(message) ~= "string" then return message end
   local where, was, kind, name = message:match "^(.-)(attempt to .- a nil value) %((%a+) '([^']+)'%)$"
-  if not kind then return message end
+  if not kind then return require("suture.base.syntax").explain(joined(message)) end
   if kind == "global" then
     local hint = suggest.hint(name)
     if hint ~= "" then return ("%sno global '%s'"):format(where, name) .. hint end

@@ -21,7 +21,8 @@ function text.unicode_set() return forced end
 
 local signs = {
   frozen = {"❄", "[frozen]"}, times = {"×", "x"}, arrow = {"→", "->"}, dots = {"…", "..."}, sep = {" · ", ", "},
-  delta = {"Δ", "d"}, line = {"─", "-"}, heavy = {"━", "="}, tee = {"├─", "|-"}, corner = {"└─", "`-"}, bar = {"│", "|"},
+  delta = {"Δ", "d"}, line = {"─", "-"}, heavy = {"━", "="}, tee = {"├─", "|-"}, corner = {"└─", "`-"},
+  bar = {"│", "|"},
 }
 
 --- A sign by name: frozen times arrow dots sep delta line heavy tee corner bar.

@@ -91,6 +91,17 @@ function meta.__index(ds, k)
   end
 end
 
+-- Options are read when a dataset is made; assigned later they would do nothing.
+local made_with = {transform = true, augment = true, size = true, resize = true, crop = true, mean = true, std = true,
+  interpolation = true, channels = true}
+local of_batches = {batch_size = true, drop_last = true, threads = true, num_workers = true}
+
+function meta.__newindex(ds, k, v)
+  if made_with[k] then fault("a dataset keeps its %s: ds:with{%s = …} is one with another", k, k) end
+  if of_batches[k] then fault("a dataset has no %s: it belongs to ds:batches(16, {shuffle = true}), or to fit", k) end
+  rawset(ds, k, v)
+end
+
 local function plural(n, one, many) return ("%d %s"):format(n, n == 1 and one or many or one .. "s") end
 
 function meta.__tostring(ds)

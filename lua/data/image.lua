@@ -81,4 +81,4 @@ for name, f in pairs(adjust) do
   if name ~= "blur_of" then image[name] = f end
 end
 
-return require "suture.base.stray".guard(image, "image.")
+return require("suture.base.absent").table(require("suture.base.stray").guard(image, "image."), "image")

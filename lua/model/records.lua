@@ -20,7 +20,7 @@ end
 records.zoo = zoo
 
 -- A class of the library by its name, or nil.
-local function builtin(name) return require("suture.nn")[name] end
+local function builtin(name) return rawget(require "suture.nn", name) end
 
 local function join(a, b) return a == "" and b or a .. "." .. b end
 
@@ -217,14 +217,15 @@ end
 -- "PATH: layer1.0", for messages.
 local function at(c, where) return where == "" and c.path or c.path .. ": " .. where end
 
+-- A class of modules that somebody made of their own, whatever the library calls so too.
+local function is_own(cls) return cls._is_module and cls._own and not zoo()._family_of(cls) end
+
 local function class_of(spec, where, c)
   local cls
   if spec.family then cls = zoo()._part(spec.family, spec.class)
   else
-    cls = not spec.own and builtin(spec.class) or class.made[spec.class]
-    -- The user's own of that name is not made yet.
-    if spec.own and type(cls) == "table" and cls._builtin then cls = nil end
-    if type(cls) ~= "table" or not cls._is_module or zoo()._family_of(cls) then cls = nil end
+    if not spec.own then cls = builtin(spec.class) end
+    if type(cls) ~= "table" or not cls._is_module then cls = class.last(spec.class, is_own) end
   end
   if not cls then
     fault("%s: a module of class %s is needed, which is not defined here: define it (nn.class %q) and open the file "

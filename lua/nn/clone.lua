@@ -5,7 +5,7 @@ local raw = require("suture.core").tensor
 local is, is_module = raw.is, Module.is_module
 
 local stores = {"_names", "_children", "_pnames", "_params", "_bnames", "_buffers", "_transient", "_fields", "_edited",
-  "_args", "_before", "_after", "_hooks", "_zoo"}
+  "_args", "_once", "_before", "_after", "_hooks", "_zoo"}
 
 local copy -- f(value, seen) → its copy; seen: those made so far, so that what is shared stays shared
 
@@ -52,9 +52,9 @@ function copy(v, seen)
   return copy_table(v, seen)
 end
 
---- m:clone(): a module like m in every way, with numbers, marks, fields and hooks of its own: what is done to one leaves
--- the other alone. What is shared within m (tied parameters, a module under two names) is shared within the copy.
--- Functions and other values of fields are the same ones. As copy.deepcopy(m) in PyTorch.
+--- m:clone(): a module like m in every way, with numbers, marks, fields and hooks of its own: what is done to one
+-- leaves the other alone. What is shared within m (tied parameters, a module under two names) is shared within the
+-- copy. Functions and other values of fields are the same ones. As copy.deepcopy(m) in PyTorch.
 function Module.clone(m)
   return journal.aside(copy, m, {})
 end

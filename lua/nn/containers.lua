@@ -8,7 +8,8 @@ local is_module = Module.is_module
 local containers = {}
 
 local docs = {
-  Sequential = [[nn.Sequential(a, b, …): runs modules one after another; also nn.Sequential{a, b} and nn.Sequential{{"conv", a}, {"act", b}}.
+  Sequential = [[nn.Sequential(a, b, …): runs modules one after another; also nn.Sequential{a, b}
+and nn.Sequential{{"conv", a}, {"act", b}}.
 m[0] is the first, m[-1] the last, #m how many; m:append, m:insert, m:remove, m:slice and m[1] = … change it.]],
   ModuleList = "nn.ModuleList(a, b, …) or nn.ModuleList{a, b}: holds modules under the names 0, 1, …; has no forward.",
   ModuleDict = "nn.ModuleDict{{\"name\", module}, …}: holds modules by name, in order; has no forward.",
@@ -31,7 +32,9 @@ end
 local function fill(self, what, ...)
   local n = select("#", ...)
   local list = {...}
-  if n == 1 and type(list[1]) == "table" and not is_module(list[1]) and getmetatable(list[1]) == nil then list, n = list[1], #list[1] end
+  if n == 1 and type(list[1]) == "table" and not is_module(list[1]) and getmetatable(list[1]) == nil then
+    list, n = list[1], #list[1]
+  end
   for i = 1, n do
     local m = list[i]
     if type(m) == "table" and not is_module(m) and type(m[1]) == "string" then self:add_module(m[1], want(what, m[2]))
@@ -130,7 +133,10 @@ local function child_at(m, i)
   local at = math.tointeger(i)
   if at and at < 0 then at = at + #names end
   local name = at and names[at + 1]
-  if not name then fault("%s[%s]: there is no such place (0 to %d)", getmetatable(m).__name, tostring(i), #names - 1) end
+  if not name then
+    fault("%s[%s]: there is no such place (0 to %d)%s", getmetatable(m).__name, tostring(i), #names - 1,
+      i == #names and " · for name, child in pairs(m) goes over all, ipairs begins at 1" or "")
+  end
   return m._children[name]
 end
 containers.Sequential._child_at, containers.ModuleList._child_at = child_at, child_at

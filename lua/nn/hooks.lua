@@ -16,7 +16,8 @@ end
 function Handle:__tostring()
   local there = false
   for _, h in ipairs(rawget(self.module, "_hooks") or {}) do there = there or h == self.hook end
-  return ("%s hook of %s%s"):format(self.hook.kind, getmetatable(self.module).__name, there and ": h:remove() takes it away" or " (removed)")
+  return ("%s hook of %s%s"):format(self.hook.kind, getmetatable(self.module).__name,
+    there and ": h:remove() takes it away" or " (removed)")
 end
 
 require "suture.base.stray".guard(Handle, "handle:", true)
@@ -31,9 +32,9 @@ local function register(m, what, kind, f, ...)
   return setmetatable({module = m, hook = hook}, Handle)
 end
 
---- m:register_forward_pre_hook(f): f(module, inputs) before each call of the module; inputs is a list. What it returns, one value
--- or a list, takes the inputs' place; nil leaves them. Returns a handle with handle:remove(). undo() takes hooks away
--- too.
+--- m:register_forward_pre_hook(f): f(module, inputs) before each call of the module; inputs is a list. What it returns,
+-- one value or a list, takes the inputs' place; nil leaves them. Returns a handle with handle:remove(). undo() takes
+-- hooks away too.
 function Module.register_forward_pre_hook(m, ...) return register(m, "register_forward_pre_hook", "pre", ...) end
 
 --- m:register_forward_hook(f): f(module, inputs, output) after each call of the module; inputs is a list, output what
@@ -42,10 +43,12 @@ function Module.register_forward_pre_hook(m, ...) return register(m, "register_f
 -- computed, not when a graph is drawn. Returns a handle with handle:remove(). No file keeps hooks.
 function Module.register_forward_hook(m, ...) return register(m, "register_forward_hook", "forward", ...) end
 
---- m:register_full_backward_hook(f): f(module, grad_inputs, grad_outputs) when backward() has the gradients with respect to the
--- module's inputs and outputs: lists, false where none flows. What f returns, one value or a list, takes grad_inputs'
--- place. Returns a handle with handle:remove().
-function Module.register_full_backward_hook(m, ...) return register(m, "register_full_backward_hook", "backward", ...) end
+--- m:register_full_backward_hook(f): f(module, grad_inputs, grad_outputs) when backward() has the gradients with
+-- respect to the module's inputs and outputs: lists, false where none flows. What f returns, one value or a list, takes
+-- grad_inputs' place. Returns a handle with handle:remove().
+function Module.register_full_backward_hook(m, ...)
+  return register(m, "register_full_backward_hook", "backward", ...)
+end
 
 Module._methods()
 

@@ -1,4 +1,5 @@
 --- nn: modules, layers, containers, initialisation. nn.class "Name" makes a kind of module of one's own.
+local absent = require "suture.base.absent"
 local Module = require "suture.nn.module"
 local embedded = require "suture.embedded"
 local layer = require "suture.nn.layer"
@@ -28,7 +29,10 @@ stray.guard(nn)
 stray.guard(nn.init)
 stray.guard(nn.utils)
 
-package.loaded["suture.nn"] = nn
+package.loaded["suture.nn"] = absent.table(nn, "nn")
+absent.table(nn.init, "nn.init")
+absent.table(nn.utils, "nn.utils")
+absent.table(nn.functional, "F")
 require("suture.base.upper").nn()
 
 return nn

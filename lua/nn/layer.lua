@@ -14,8 +14,8 @@
 --   parameters  f(fields) → {{name, shape[, fill (0)]} …}; a field that decides on shapes cannot be assigned another
 --   value
 --   buffers     f(fields) → {{name, shape, fill[, dtype]} …}
---   told        {field = name of the parameter or buffer whose presence tells it (bias = "bias"), or f(m)}: such a field
---               is not kept
+--   told        {field = name of the parameter or buffer whose presence tells it (bias = "bias"), or f(m)}: such a
+--               field is not kept
 --   together    names of parameters or buffers that go together: nil for one takes all away
 --   computed    {field = f(fields)}: what can be read but follows from others
 --   build       f(self, fields): makes children; fields not in `live` then cannot be assigned, they have been used
@@ -38,8 +38,8 @@ local suggest = require "suture.base.suggest"
 local tuple = require "suture.base.tuple"
 
 local keys = {fields = true, doc = true, check = true, parameters = true, buffers = true, told = true, computed = true,
-  build = true, live = true, together = true, reset = true, forward = true, extra = true, torch = true, short = true, methods = true,
-  onnx = true}
+  build = true, live = true, together = true, reset = true, forward = true, extra = true, torch = true, short = true,
+  methods = true, onnx = true}
 
 local function same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then return a == b end
@@ -76,8 +76,9 @@ local function want_shapes(m, spec, name, f)
   for _, p in ipairs(asked(spec, f)) do
     local have = m._params[p[1]] or m._buffers[p[1]]
     if not have or not same(raw.shape(have), p[2]) then
-      fault("%s: with %s = %s its %s would be %s, and is %s: make another layer (nn.%s) and put it here", spec.name, name,
-        options.show(f[name]), p[1], "(" .. table.concat(p[2], ", ") .. ")", have and tostring(raw.shape(have)) or "not there", spec.name)
+      fault("%s: with %s = %s its %s would be %s, and is %s: make another layer (nn.%s) and put it here",
+        spec.name, name, options.show(f[name]), p[1], "(" .. table.concat(p[2], ", ") .. ")",
+        have and tostring(raw.shape(have)) or "not there", spec.name)
     end
   end
 end
@@ -86,7 +87,8 @@ end
 local function want_shape(spec, m, key, v)
   for _, p in ipairs(asked(spec, fields_of(m, spec))) do
     if p[1] == key and not same(raw.shape(v), p[2]) then
-      fault("%s: its %s has shape (%s) by its fields, got %s: make another layer (nn.%s) and put it here", spec.name, key,
+      fault("%s: its %s has shape (%s) by its fields, got %s: make another layer (nn.%s) and put it here",
+        spec.name, key,
         table.concat(p[2], ", "), raw.shape(v), spec.name)
     end
   end
@@ -113,7 +115,8 @@ local function assign(spec, m, key, v)
   if by and by ~= key then
     local now = fields_of(m, spec)[key]
     if v == now then return true end
-    fault("%s: %s is told by its %s: %s", spec.name, key, by, now and ("m.%s = nil takes it away"):format(by) or ("make another layer with %s = %s"):format(key, tostring(v)))
+    fault("%s: %s is told by its %s: %s", spec.name, key, by, now and ("m.%s = nil takes it away"):format(by)
+      or ("make another layer with %s = %s"):format(key, tostring(v)))
   end
   if not arg or by or arg.is_tensor then
     if not arg and not by and v ~= nil and not raw.is(v) and not Module.is_module(v) and type(v) ~= "function"
@@ -133,7 +136,8 @@ local function assign(spec, m, key, v)
   local f = fields_of(m, spec)
   if same(f[key], checked) then return true end
   if spec.build and not spec.live[key] then
-    fault("%s: %s was used when it was made and changes nothing now: make another (nn.%s) and put it here", spec.name, key, spec.name)
+    fault("%s: %s was used when it was made and changes nothing now: make another (nn.%s) and put it here", spec.name,
+      key, spec.name)
   end
   f[key] = checked
   if spec.check then spec.check(f) end
@@ -182,8 +186,12 @@ local function make(spec, self, ...)
     if arg.is_tensor then if v ~= nil then self:register_buffer(arg.name, v) end
     elseif arg.is_module then self[arg.name] = v end
   end
-  for _, p in ipairs(spec.parameters and spec.parameters(a) or {}) do self[p[1]] = Module.Parameter(raw.full(p[2], p[3] or 0)) end
-  for _, b in ipairs(spec.buffers and spec.buffers(a) or {}) do self:register_buffer(b[1], raw.full(b[2], b[3], b[4])) end
+  for _, p in ipairs(spec.parameters and spec.parameters(a) or {}) do
+    self[p[1]] = Module.Parameter(raw.full(p[2], p[3] or 0))
+  end
+  for _, b in ipairs(spec.buffers and spec.buffers(a) or {}) do
+    self:register_buffer(b[1], raw.full(b[2], b[3], b[4]))
+  end
   if spec.build then spec.build(self, a) end
   keep(spec, self, a) -- behind the children, which may have the same names
   if spec.reset then self:reset_parameters() end
@@ -193,7 +201,8 @@ local function declare(name, given)
   options.check("layer " .. name, given, keys)
   if type(given.forward) ~= "function" then fault("layer %s: forward is missing, a function of (self, x)", name) end
   if given.fields ~= nil and type(given.fields) ~= "string" then
-    fault('layer %s: fields expects a text of names and kinds, as "factor:num offset:num=0", got %s', name, options.show(given.fields))
+    fault('layer %s: fields expects a text of names and kinds, as "factor:num offset:num=0", got %s', name,
+      options.show(given.fields))
   end
   local args = options.arguments_of(given.fields or "", "layer " .. name .. ": fields")
   for _, arg in ipairs(args) do
@@ -201,7 +210,8 @@ local function declare(name, given)
       fault("layer %s: a field cannot be called %s: m:%s(…) is a method of every module", name, arg.name, arg.name)
     end
   end
-  local spec = {name = name, args = args, known = {}, names = {}, told = given.told or {}, computed = given.computed or {},
+  local spec = {name = name, args = args, known = {}, names = {}, told = given.told or {},
+    computed = given.computed or {},
     live = given.live or {}, together = {}}
   for _, part in ipairs(given.together or {}) do spec.together[part] = true end
   for _, key in ipairs {"check", "parameters", "buffers", "build", "reset"} do spec[key] = given[key] end
@@ -210,6 +220,8 @@ local function declare(name, given)
     arg.is_kept = not (arg.is_tensor or arg.is_module or spec.told[arg.name])
     spec.known[arg.name], spec.names[i] = arg, arg.name
   end
+  local told_by = {}
+  for _, by in pairs(spec.told) do if type(by) == "string" then told_by[by] = true end end
   spec.read = options.signature(name, given.fields or "")
   local cls = class(name, Module, Module._new)
   for method, f in pairs(given.methods or {}) do cls[method] = f end
@@ -227,9 +239,10 @@ local function declare(name, given)
     assign = function(m, key, v) return assign(spec, m, key, v) end,
     assign_all = function(m, fields) return assign_all(spec, m, fields) end,
     told = function(m, key)
-      if spec.told[key] and spec.told[key] ~= key then return fields_of(m, spec)[key] end
+      if spec.told[key] and spec.told[key] ~= key then return fields_of(m, spec)[key], true end
       local f = spec.computed[key]
-      if f then return tuple.of(f(rawget(m, "_fields"))) end
+      if f then return tuple.of(f(rawget(m, "_fields"))), true end
+      return nil, (spec.known[key] or spec.together[key] or told_by[key]) ~= nil
     end,
     --- The fields as options of the constructor, which make such a layer anew.
     fields = function(m) return fields_of(m, spec) end,
@@ -253,11 +266,19 @@ local layer = {}
 -- undone, and what an assignment to a field does follow from them. Further keys: check, parameters, buffers, reset,
 -- extra, methods (lua/nn/layer.lua says all). A class with parts of its own is made with nn.class.
 function layer.layer(name, ...)
-  if select("#", ...) > 0 then fault('layer: the declaration follows the name: nn.layer %q {fields = …, forward = …}', tostring(name)) end
-  if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then fault('layer: expects a name, as nn.layer "Scale" {…}') end
+  if select("#", ...) > 0 then
+    fault('layer: the declaration follows the name: nn.layer %q {fields = …, forward = …}', tostring(name))
+  end
+  if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
+    fault('layer: expects a name, as nn.layer "Scale" {…}')
+  end
   return function(given)
-    if type(given) ~= "table" then fault('layer %s: expects its declaration in a table, as nn.layer "%s" {fields = …, forward = …}', name, name) end
-    return declare(name, given)
+    if type(given) ~= "table" then
+      fault('layer %s: expects its declaration in a table, as nn.layer "%s" {fields = …, forward = …}', name, name)
+    end
+    local cls = declare(name, given)
+    cls._own = true
+    return cls
   end
 end
 
@@ -266,7 +287,7 @@ function layer.into(list)
   return function(name)
     return function(given)
       local cls = declare(name, given)
-      cls._builtin = true
+      cls._builtin, cls._own = true, false
       list[name] = cls
       return cls
     end

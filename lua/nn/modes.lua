@@ -106,7 +106,9 @@ end
 function Module.requires_grad_(m, ...)
   local on = ...
   stray.refuse("requires_grad_", 1, ...)
-  if select("#", ...) > 0 and on == nil then fault "requires_grad_: expects true or false, got nil (Lua writes true and false)" end
+  if select("#", ...) > 0 and on == nil then
+    fault "requires_grad_: expects true or false, got nil (Lua writes true and false)"
+  end
   if on ~= nil and type(on) ~= "boolean" then fault("requires_grad_: expects true or false, got %s", shown(on)) end
   journal.change(nil, function() for p in m:parameters() do p.requires_grad = on ~= false end end)
   return m
@@ -136,7 +138,8 @@ local function say_tied(m, list, on)
           for n, p in pairs(other._params) do
             if rawequal(p, sub._params[name]) then as = Module._join(paths[other] or getmetatable(other).__name, n) end
           end
-          note(("%s is %s too: it is %s there as well"):format(Module._join(paths[sub] or "", name), as, on and "frozen" or "unfrozen"))
+          note(("%s is %s too: it is %s there as well"):format(Module._join(paths[sub] or "", name), as,
+            on and "frozen" or "unfrozen"))
         end
       end
     end
@@ -175,23 +178,25 @@ local function freeze(m, what, pattern, on)
   return m
 end
 
---- m:freeze([glob, …]): nothing in m (or in what the globs name and all beneath) changes any more: no gradient is computed
--- or kept, no optimizer moves it, BatchNorm statistics stand still, dropout is off; m:train() does not undo it,
--- unfreeze does. A glob that names parameters ("*.bias") freezes those alone. A parameter that another module shares
--- is frozen there too, and a line says so. Returns m.
+--- m:freeze([glob, …]): nothing in m (or in what the globs name and all beneath) changes any more: no gradient is
+-- computed or kept, no optimizer moves it, BatchNorm statistics stand still, dropout is off; m:train() does not undo
+-- it, unfreeze does. A glob that names parameters ("*.bias") freezes those alone. A parameter that another module
+-- shares is frozen there too, and a line says so. Returns m.
 function Module.freeze(m, ...) return freeze(m, "freeze", globs(...), true) end
 
 --- m:unfreeze([glob, …]): the opposite of freeze; all parameters there require gradients again. Returns m.
 function Module.unfreeze(m, ...) return freeze(m, "unfreeze", globs(...), false) end
 
---- m:freeze_to(path[, input]): freezes every module that runs before `path` in the real graph, that of training. input: a tensor
--- or a shape to run with (default m.input_shape). Returns m.
+--- m:freeze_to(path[, input]): freezes every module that runs before `path` in the real graph, that of training. input:
+-- a tensor or a shape to run with (default m.input_shape). Returns m.
 function Module.freeze_to(m, path, input)
   local target = m:_at("freeze_to", path)
   if not Module.is_module(target) then fault("freeze_to: '%s' is no module", path) end
   m:_single("freeze_to", path, target)
   input = input or m.input_shape
-  if not input then fault("freeze_to: needs an input to run with: m:freeze_to(%q, {1, 3, 224, 224}), or set m.input_shape", path) end
+  if not input then
+    fault("freeze_to: needs an input to run with: m:freeze_to(%q, {1, 3, 224, 224}), or set m.input_shape", path)
+  end
   local x = is(input) and input or raw.full(input, 0)
   local seed = core.engine.seed()
   local records = journal.rehearse(Module._held, m, function()
@@ -228,12 +233,13 @@ end
 
 -- Said once: requires_grad = false does not stop statistics.
 function Module._statistics_move(m, path)
-  note.once("statistics", ("%s: its weight requires no gradient, but in train mode its running statistics go on moving; m:freeze() stops both, m:eval() or m:bn_eval() the statistics")
-    :format(path ~= "" and path or getmetatable(m).__name))
+  note.once("statistics", ("%s: its weight requires no gradient, but in train mode its running statistics go on "
+    .. "moving; m:freeze() stops both, m:eval() or m:bn_eval() the statistics"):format(
+      path ~= "" and path or getmetatable(m).__name))
 end
 
---- m:float(), m:cpu(), m:to("cpu"), m:to("float32"): as in PyTorch; everything here is float32 on the CPU, so they return m, and
--- other devices and types are refused.
+--- m:float(), m:cpu(), m:to("cpu"), m:to("float32"): as in PyTorch; everything here is float32 on the CPU, so they
+-- return m, and other devices and types are refused.
 function Module.float(m) return m end
 
 --- m:cpu(): see float.

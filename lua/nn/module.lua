@@ -1,6 +1,7 @@
 --- nn.Module: what every layer and network is. Assigning a module, a parameter or a buffer to a field registers it, in
 -- order; names are the checkpoint's. Children of Sequential and ModuleList count from 0.
 local core = require "suture.core"
+local absent = require "suture.base.absent"
 local class = require "suture.base.class"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
@@ -17,14 +18,15 @@ local rawset, rawget, type, getmetatable = rawset, rawget, type, getmetatable
 -- _bnames and _buffers (_transient[name]: not saved), _fields (everything else that was assigned), _edited[name] (a
 -- field assigned after the module was made), _args (what it was made with: n, values), _training, _frozen, _bn_eval,
 -- _before and _after (what was sewn in around it: {name =, module =} each), _cut (where a call stops), _hooks, _born
--- (when its making ended), _zoo, _last_input. All but the last three are its state, which the journal keeps.
+-- (when its making ended), _zoo, _last_input, _once[name] (a name that stood for something, or was set to nil, before).
+-- All but the last four are its state, which the journal keeps.
 local Module = class "Module"
 Module._is_module = true
 
 local stores = {"_names", "_children", "_pnames", "_params", "_bnames", "_buffers", "_transient", "_fields", "_edited"}
 local lists = {"_before", "_after", "_hooks"} -- tables or nil
 local flags = {"_training", "_frozen", "_bn_eval", "_cut"}
-local reserved = {_args = true, _born = true, _zoo = true, _last_input = true}
+local reserved = {_once = true, _args = true, _born = true, _zoo = true, _last_input = true}
 for _, names in ipairs {stores, lists, flags} do for _, name in ipairs(names) do reserved[name] = true end end
 
 local parameters = setmetatable({}, {__mode = "k"}) -- tensors that are parameters
@@ -140,7 +142,7 @@ local function outermost(init, m, ...)
 end
 
 local function new(cls, ...)
-  local m = setmetatable({_training = true, _frozen = false, _args = table.pack(...)}, cls)
+  local m = setmetatable({_training = true, _frozen = false, _once = {}, _args = table.pack(...)}, cls)
   for _, store in ipairs(stores) do rawset(m, store, {}) end
   local init = cls.init
   local most = not init and 1 or stray.most(init)
@@ -155,35 +157,42 @@ end
 getmetatable(Module).__call = new
 Module._new = new
 
+-- Methods that nobody would call.
+local pythons = {__init__ = "init", __init = "init", __call__ = "forward", __forward__ = "forward", __repr__ = "extra",
+  __str__ = "extra"}
+
+local function define(cls, name, value)
+  if pythons[name] then
+    fault("%s: nobody calls %s here: function %s:%s(…)", cls.__name, name, cls.__name, pythons[name])
+  end
+  rawset(cls, name, value)
+end
+
 --- nn.class("Name"[, base]): a new kind of module. Give it init (makes the parts) and forward (what calling it does):
 --     Block = nn.class "Block"
 --     function Block:init(c) self.conv = nn.Conv2d(c, c, 3, {padding = 1}) end
 --     function Block:forward(x) return F.relu(self.conv(x)) + x end
 -- base: a class to build on (default nn.Module); its methods are inherited, `Block.super.init(self, …)` calls its init.
+-- Reading a field that was never set is an error: one that may be empty is set to nil in init (self.cache = nil), or
+-- has a name that begins with _ (self._cache).
 function Module.class(name, base)
   if type(name) ~= "string" then fault('class: expects a name, as in nn.class "Block"') end
   if base ~= nil and not (type(base) == "table" and base._is_module and not is_module(base)) then
     fault("class %s: expects a class of modules as the base, got %s", name, shown(base))
   end
   local cls = class(name, base or Module, new)
-  cls._builtin = false
+  cls._builtin, cls._own = false, absent.by_user(2)
+  getmetatable(cls).__newindex = define
   return cls
 end
 
 -- ---- fields ----
 
--- A name that m does not have and that is nearly one it has is a slip, and an error; but not where a forward asks.
-local function missing(m, key)
-  if type(key) ~= "string" or trace.running() or not rawget(m, "_born") then return nil end
-  local names, declared = {}, getmetatable(m)._declared
-  for _, store in ipairs {"_children", "_params", "_buffers", "_fields"} do
-    for name in next, rawget(m, store) do names[name] = true end
-  end
-  for _, name in ipairs(declared and declared.spec.names or {}) do names[name] = true end
-  if names[key] then return nil end -- a field that is nil
-  local near = suggest.slip(key, names, 3)
-  if near then fault("no field '%s' in %s: did you mean %s?", key, getmetatable(m).__name, near) end
-end
+-- What a module may lack without a slip: what loops over all modules ask each of them for, and what belongs to a whole
+-- model. Fields of the user's own may be read before they have a value when they were once set, to nil too:
+-- `self.cache = nil` in init.
+local optional = {weight = true, bias = true, running_mean = true, running_var = true, num_batches_tracked = true,
+  classes = true, preprocess = true, input_shape = true, extra = true, reset_parameters = true}
 
 function Module.__index(m, key)
   local v = rawget(m, "_children")[key]
@@ -202,9 +211,12 @@ function Module.__index(m, key)
   v = cls[key]
   if v ~= nil then return v end
   if type(key) == "number" then return cls._child_at(m, key) end
-  v = cls._declared and cls._declared.told(m, key)
-  if v == nil then v = missing(m, key) end
-  return v
+  if cls._declared then
+    local value, known = cls._declared.told(m, key)
+    if known then return value end
+  end
+  local once = rawget(m, "_once")
+  if not optional[key] and not once[key] then absent.field(m, key, cls.__name, 2, once) end
 end
 
 local function drop(names, name)
@@ -248,6 +260,7 @@ local function forget(m, key)
   end
   m._fields[key] = nil
   m._edited[key] = rawget(m, "_born") and had or nil
+  rawget(m, "_once")[key] = true
 end
 
 Module._forget = forget
@@ -295,7 +308,9 @@ Module._contains = contains
 
 -- A name under which a part is registered.
 local function want_name(what, name)
-  if type(name) ~= "string" or name == "" or name:find "[.%s]" then fault("%s: a name is a word without dots, got %s", what, shown(name)) end
+  if type(name) ~= "string" or name == "" or name:find "[.%s]" then
+    fault("%s: a name is a word without dots, got %s", what, shown(name))
+  end
   if reserved[name] then fault("%s: %s is kept by nn.Module itself: choose another name", what, name) end
   if what ~= "a module" and type(Module[name]) == "function" then
     fault("%s: m:%s(…) is a method of every module, which it would hide: choose another name", what, name)
@@ -324,16 +339,37 @@ local function put_child(m, key, v)
 end
 
 -- Fields that mean something elsewhere and would do nothing here.
+local freezing = "m:freeze() stops everything in it, m:unfreeze() lets it train"
 local elsewhere = {
-  requires_grad = "requires_grad is of tensors: m:requires_grad_(%s) sets that of all parameters, m:freeze() stops everything",
-  trainable = "trainable is Keras' word: m:freeze() stops everything, m:unfreeze() lets it train",
+  requires_grad = "requires_grad is of tensors: m:requires_grad_(%s) sets that of all parameters, " .. freezing,
+  trainable = "trainable is Keras' word: " .. freezing,
 }
+-- The same of the library's own layers and models; a user's class may have fields of these names.
+local options_of = "options of the optimizer; groups {{params = m.fc:parameters(), lr = 0.01}, …} give parts their own"
+local by_others = {
+  frozen = freezing, freezed = freezing, is_training = "m:train(), m:eval()", device = "everything runs on the CPU",
+  dtype = "everything is computed in float32", lr = options_of, learning_rate = options_of, weight_decay = options_of,
+  num_classes = "m:reset_head(n) makes a new head", out_classes = "m:reset_head(n) makes a new head",
+  activation = "an activation is a module behind this one: m:insert_after(path, nn.ReLU())",
+  kernel_regularizer = options_of,
+  grad = "gradients are the parameters': p.grad", data = "numbers are the parameters': p.data",
+  weights = "m.weight, or m:load_state_dict(sd)", gamma = "m.weight", beta = "m.bias", moving_mean = "m.running_mean",
+  moving_variance = "m.running_var", epsilon = "m.eps", units = "m.out_features", filters = "m.out_channels",
+  rate = "m.p", strides = "m.stride",
+}
+
+-- Whether a class is the library's, and none of its fields is called so.
+local function refuses(cls, m, key)
+  return by_others[key] and rawget(m, "_born") and m._fields[key] == nil and not cls._own
+end
 
 local function at_place(m, key, v)
   local at, names = math.tointeger(key), m._names
   if at and at < 0 then at = at + #names end
   local name = at and names[at + 1]
-  if not name then fault("%s has no child %s to replace (0 to %d; m:append adds one)", getmetatable(m).__name, key, #names - 1) end
+  if not name then
+    fault("%s has no child %s to replace (0 to %d; m:append adds one)", getmetatable(m).__name, key, #names - 1)
+  end
   if not is_module(v) then fault("%s[%d]: expects a module, got %s", getmetatable(m).__name, at, shown(v)) end
   return put_child(m, name, v)
 end
@@ -342,6 +378,7 @@ local function put_field(m, key, v)
   if type(v) ~= "function" then trace.see(v) end
   changes(m, trace.running()) -- what a forward keeps in its module is no change worth an entry
   m._fields[key] = v
+  rawget(m, "_once")[key] = true
   if rawget(m, "_born") then m._edited[key] = true end
 end
 
@@ -375,9 +412,11 @@ local function assign(m, key, v)
   end
   local was = m._children[key] and "module" or m._params[key] and "parameter" or m._buffers[key] and "buffer"
   if was then
-    fault("%s is a %s of %s: expects %s, got %s (nil takes it away)", key, was, cls.__name, was == "module" and "a module" or "a tensor", shown(v))
+    fault("%s is a %s of %s: expects %s, got %s (nil takes it away)", key, was, cls.__name, 
+      was == "module" and "a module" or "a tensor", shown(v))
   end
   if elsewhere[key] then fault(elsewhere[key], tostring(v)) end
+  if refuses(cls, m, key) then fault("%s has no field '%s': %s", cls.__name, key, by_others[key]) end
   if type(v) ~= "function" and type(Module[key]) == "function" then
     fault("%s: m:%s(…) is a method of every module, %s would hide it: choose another name", key, key, shown(v))
   end
@@ -423,8 +462,9 @@ function Module.__tostring(m)
   return getmetatable(m).__name .. "(" .. table.concat(m._names, ", ") .. ")"
 end
 
---- m:register_parameter(name, tensor), m:register_buffer(name, tensor[, {persistent = true}]), m:add_module(name, module).
--- A buffer is saved with the module and moved by no optimizer; persistent = false leaves it out of checkpoints.
+--- m:register_parameter(name, tensor), m:register_buffer(name, tensor[, {persistent = true}]), m:add_module(name,
+-- module). A buffer is saved with the module and moved by no optimizer; persistent = false leaves it out of
+-- checkpoints.
 function Module.register_parameter(m, name, t)
   want_name("register_parameter", name)
   want_no_history(m, name, t)

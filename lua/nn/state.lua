@@ -8,8 +8,8 @@ local ordered = require "suture.base.ordered"
 local raw = require("suture.core").tensor
 local is, join = raw.is, Module._join
 
---- m:state_dict(): names and tensors of all parameters and buffers, in PyTorch's order: a dictionary. The tensors are the
--- module's own (x:clone() keeps a copy).
+--- m:state_dict(): names and tensors of all parameters and buffers, in PyTorch's order: a dictionary. The tensors are
+-- the module's own (x:clone() keeps a copy).
 function Module.state_dict(m)
   local out = ordered.dict()
   local function visit(sub, path) -- a module registered twice is saved under both names
@@ -41,7 +41,8 @@ local function prefix_hint(missing, unexpected)
       if k:sub(1, #first) == first then with, fit = with + 1, fit + (lacks[k:sub(#first + 1)] and 1 or 0) end
     end
     if fit * 2 >= #missing then -- not two names that happen to fit a model of another kind
-      return ("%s names begin with '%s': take it off"):format(with == #unexpected and "the file's" or "some of the file's", first)
+      return ("%s names begin with '%s': take it off"):format(
+        with == #unexpected and "the file's" or "some of the file's", first)
     end
   end
   local k = unexpected[1]
@@ -91,21 +92,24 @@ local function complain(m, mine, sd, strict, missing, unexpected, misshapen, hin
       end
     end
   end
-  local lines = {("load_state_dict: %s%s"):format(nothing or "the names and shapes do not fit " .. getmetatable(m).__name,
+  local none_fits = nothing ~= nil
+  nothing = nothing or "the names and shapes do not fit " .. getmetatable(m).__name
+  local lines = {("load_state_dict: %s%s"):format(nothing,
     whole and "; " .. whole or "")}
   listed(lines, "missing in the file", missing, hints)
   listed(lines, "unexpected in the file", unexpected)
   listed(lines, "of another shape", misshapen, hints)
   if #misshapen > 0 then
-    lines[#lines + 1] = ("  {%sskip = %s} takes all but these"):format(#missing + #unexpected > 0 and "strict = false, " or "", pattern_of(misshapen))
-  elseif strict and not nothing then lines[#lines + 1] = "  {strict = false} loads what fits" end
+    lines[#lines + 1] = ("  {%sskip = %s} takes all but these"):format(
+      #missing + #unexpected > 0 and "strict = false, " or "", pattern_of(misshapen))
+  elseif strict and not none_fits then lines[#lines + 1] = "  {strict = false} loads what fits" end
   fault("%s", table.concat(lines, "\n"))
 end
 
---- m:load_state_dict(sd[, {strict = true, skip =}]): copies the tensors of sd (names and tensors) into m's. Names that are
--- missing, unexpected or of another shape are reported together, with the likely rename, and nothing is changed then.
--- strict = false: loads what fits; a tensor of the wrong shape is an error even so, and where no name fits at all. A name
--- of a tensor that m has under another one too (tied weights) may be left out. skip: a pattern or a list of
+--- m:load_state_dict(sd[, {strict = true, skip =}]): copies the tensors of sd (names and tensors) into m's. Names that
+-- are missing, unexpected or of another shape are reported together, with the likely rename, and nothing is changed
+-- then. strict = false: loads what fits; a tensor of the wrong shape is an error even so, and where no name fits at
+-- all. A name of a tensor that m has under another one too (tied weights) may be left out. skip: a pattern or a list of
 -- them, as "fc.*": names that are left as they are, in sd or in m. Returns {missing =, unexpected =}.
 function Module.load_state_dict(m, sd, opts)
   local change <close> = journal.begin {label = "load_state_dict", apart = true}
@@ -130,7 +134,8 @@ function Module._load(m, sd, opts, put)
     local given = sd[name]
     if skipped(name) or given == nil and there[t] then -- as it is, or as its other name says
     elseif given == nil then
-      if not name:find "num_batches_tracked$" then missing[#missing + 1] = name end -- absent from files before PyTorch 0.4.1
+      -- absent from files before PyTorch 0.4.1
+      if not name:find "num_batches_tracked$" then missing[#missing + 1] = name end
     elseif not is(given) then fault("load_state_dict: %s is a %s, not a tensor", name, type(given))
     elseif raw.shape(given) ~= raw.shape(t) and not (raw.numel(given) == 1 and raw.numel(t) == 1) then
       misshapen[#misshapen + 1] = name

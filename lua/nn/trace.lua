@@ -164,7 +164,9 @@ local function forward_of(m) return rawget(m, "_fields").forward or getmetatable
 local function until_cut(m, ...)
   local path, target = rawget(m, "_cut"), m
   for name in path:gmatch "[^.]+" do target = target and target._children[name] end
-  if not target then error(("cut: %s has no module '%s' any more (m:cut(nil) lets it run to its end)"):format(class_name(m), path), 0) end
+  if not target then
+    error(("cut: %s has no module '%s' any more (m:cut(nil) lets it run to its end)"):format(class_name(m), path), 0)
+  end
   local mine, outer = {target = target}, context.cut
   context.cut = mine
   local ok, err = pcall(forward_of(m), m, ...)
@@ -183,8 +185,8 @@ local function plain(m, ...)
   return forward(m, ...)
 end
 
--- The values after a hook has seen them: nil from it leaves them, a list or one value takes their place. A hook that never
--- replaced anything only looks, and nobody looks at numbers while a graph is drawn: then it is not called.
+-- The values after a hook has seen them: nil from it leaves them, a list or one value takes their place. A hook that
+-- never replaced anything only looks, and nobody looks at numbers while a graph is drawn: then it is not called.
 local function asked(hook, values, m, ...)
   if context.dry and not hook.replaces then return values end
   for i = 1, select("#", ...) do trace.see((select(i, ...))) end
@@ -192,7 +194,10 @@ local function asked(hook, values, m, ...)
   hook.replaces = given ~= nil or hook.replaces or false
   if given == nil then return values end
   if type(given) ~= "table" or getmetatable(given) ~= nil then return {n = 1, given} end
-  if #given == 0 then error(("a %s hook of %s returns an empty list: values, or nothing to leave them"):format(hook.kind, class_name(m)), 0) end
+  if #given == 0 then
+    local words = "a %s hook of %s returns an empty list: values, or nothing to leave them"
+    error(words:format(hook.kind, class_name(m)), 0)
+  end
   return {n = #given, table.unpack(given)}
 end
 

@@ -140,7 +140,8 @@ function Module.apply(m, f)
   return m
 end
 
---- m:at("layer4.1.conv1"): the module (or the parameter or buffer) of that name; an error with the nearest name otherwise.
+--- m:at("layer4.1.conv1"): the module (or the parameter or buffer) of that name; an error with the nearest name
+-- otherwise.
 function Module.at(m, path)
   return m:_at("at", path)
 end
@@ -158,7 +159,9 @@ end
 
 -- `what`: who asks, for errors.
 function Module._at(m, what, path)
-  if type(path) ~= "string" then fault('%s: expects a path like "layer4.1.conv1", got %s', what, Module._shown(path)) end
+  if type(path) ~= "string" then
+    fault('%s: expects a path like "layer4.1.conv1", got %s', what, Module._shown(path))
+  end
   if path == "" then return m end
   local found = m
   for name in path:gmatch "[^.]+" do

@@ -26,7 +26,8 @@ local function module_of(code)
 end
 
 -- Methods that are about how the model stands; of others (insert_after, append …) the lines behind tell what they did.
-local marks = {freeze = true, unfreeze = true, freeze_to = true, train = true, eval = true, requires_grad_ = true, bn_eval = true,
+local marks = {freeze = true, unfreeze = true, freeze_to = true, train = true, eval = true, requires_grad_ = true,
+  bn_eval = true,
   cut = true, apply = true}
 
 -- "resnet18: 11,689,512 of 11,689,512 parameters frozen, eval mode"; a model of the zoo has a name of its own.

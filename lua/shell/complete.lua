@@ -84,7 +84,8 @@ local function module_path(module, written)
   local owner, word = written:match "^(.*)%.([^.]*)$"
   local at = module
   for part in (owner or ""):gmatch "[^.]+" do
-    at = is_module(at) and (rawget(rawget(at, "_children"), part) or rawget(rawget(at, "_children"), tonumber(part))) or nil
+    at = is_module(at) and (rawget(rawget(at, "_children"), part) or rawget(rawget(at, "_children"), tonumber(part)))
+      or nil
   end
   if not is_module(at) then return {}, "", "" end
   word = word or written
@@ -128,7 +129,8 @@ local function in_string(text, quote, start)
   end
   local asks = call:match "%f[%w_]zoo%.(%a+)$"
   if (asks == "list" or asks == "weights" or asks == "get") and fields.global "zoo" then
-    return start, matching(fields.of(fields.global "zoo"), written, function(v) return callable(v) or v == false end), quote
+    return start, matching(fields.of(fields.global "zoo"), written, function(v) return callable(v) or v == false end),
+      quote
   end
   local list, word = file_names(written)
   local only = #list == 1 and list[1]

@@ -1,16 +1,18 @@
--- In the program `suture` every name of the library is a global, loaded when first used.
+-- In the program `suture` every name of the library is a global, loaded when first used, and no other name is read
+-- unset.
 local suture = require "suture"
 
 local names = suture._names
-setmetatable(_G, {
-  __index = function(globals, name)
-    if names[name] or name == "suture" then
-      local value = name == "suture" and suture or suture[name]
-      if value ~= nil then rawset(globals, name, value) end
-      return value
-    end
-  end,
-})
+
+-- What a global name that was never set stands for: a part of the library, or nil.
+local function part(name)
+  local value
+  if name == "suture" then value = suture elseif names[name] then value = suture[name] end
+  if value ~= nil then rawset(_G, name, value) end
+  return value
+end
+
+require("suture.base.strict").on(part)
 
 -- Ctrl-C stops code that runs in a coroutine too: the face is told which thread runs.
 local face = package.loaded["suture.face"]

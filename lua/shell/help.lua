@@ -42,7 +42,8 @@ end
 
 -- LDoc's tags as plain text.
 local function plain(doc)
-  return (doc:gsub("@t?param%s+", "  "):gsub("@return%s+", "returns "):gsub("@usage%s*", "example: "):gsub("@%a+%s*", ""))
+  return (doc:gsub("@t?param%s+", "  "):gsub("@return%s+", "returns "):gsub("@usage%s*", "example: ")
+    :gsub("@%a+%s*", ""))
 end
 
 -- "(a, b, ...)" of a Lua function; the first parameter is left out for methods.
@@ -118,7 +119,8 @@ local function summary(doc, name, room)
   local line = doc and doc:match "^[^\n]*" or ""
   local head, rest = line:match "^([%w_.:]+)(.*)$"
   if head and (head:match "[%w_]+:?$" or ""):gsub(":$", "") == name then
-    local after = rest:match "^%b():%s*(.+)$" or (head:sub(-1) == ":" and rest:match "^%s*(.+)$") or rest:match "^:%s*(.+)$"
+    local after = rest:match "^%b():%s*(.+)$" or (head:sub(-1) == ":" and rest:match "^%s*(.+)$")
+      or rest:match "^:%s*(.+)$"
     line = after or rest:match "^%b()%.?$" or rest:match "^%([^()]*{.*$" or line
   end
   local columns = utf8.len(line)
@@ -137,7 +139,10 @@ local function contents(t)
   local list = {}
   local children = type(t) == "table" and rawget(t, "_children") or {}
   for k, v in next, names do
-    if k:sub(1, 1) ~= "_" and k ~= "init" and not children[k] and (type(v) == "function" or v == false or class_of(v)) then list[#list + 1] = k end
+    if k:sub(1, 1) ~= "_" and k ~= "init" and not children[k] 
+      and (type(v) == "function" or v == false or class_of(v)) then
+      list[#list + 1] = k
+    end
   end
   table.sort(list)
   for _, k in ipairs(list) do width = math.max(width, math.min(#k, 24)) end
@@ -283,7 +288,9 @@ function help.text(x)
     end
   end
   for k, v in next, _G do
-    if v == x and type(k) == "string" and k ~= "_" and (type(x) == "function" or class_of(x)) then return describe(x, k) end
+    if v == x and type(k) == "string" and k ~= "_" and (type(x) == "function" or class_of(x)) then
+      return describe(x, k)
+    end
   end
   return describe(x)
 end

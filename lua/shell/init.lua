@@ -25,6 +25,19 @@ function shell.source(name)
   return input and input.code
 end
 
+local REMEMBERED = 100 -- inputs that are looked through for a name
+
+--- Whether one of the last inputs made a local variable of this name at its own level.
+function shell.was_local(name)
+  for n = #shell.inputs, math.max(1, #shell.inputs - REMEMBERED), -1 do
+    local input = shell.inputs[n]
+    for _, names in ("\n" .. input.text:sub(1, 4096)):gmatch "([\n;])%s*local%s+([%w_,%s<>]+)" do
+      if input.ok and names:find("%f[%w_]" .. name .. "%f[^%w_]") then return true end
+    end
+  end
+  return false
+end
+
 -- ---- messages ----
 
 local function say(...) io.stdout:write(...) io.stdout:write "\n" end
@@ -158,6 +171,9 @@ local function hint_name(code, value)
     local words = name:find "%." and "-- ?%s explains it" or "-- %s() calls it, ?%s explains it"
     say(term.paint("dim", words:format(name, name)))
   elseif value == nil then
+    local fields = require "suture.base.fields"
+    local owner = fields.resolve(name:match "^(.*)%." or name, fields.global)
+    if type(owner) == "table" and rawget(owner, "_children") then return end -- modules say themselves what is missing
     local ok, text, unknown = pcall(require("suture.shell.help").text, name)
     if ok and unknown and text:find "did you mean" then say(term.paint("dim", "-- " .. text)) end
   end
@@ -216,7 +232,7 @@ function shell.eval(text)
   local input = {text = text, code = code or text, kind = kind, cut = cut, muted = muted(text), ok = false}
   if not f then
     shell.inputs[n] = input
-    complain(without_position(kind))
+    complain(without_position(require("suture.base.syntax").explain(kind)))
     return false
   end
   state.running = input
@@ -259,7 +275,7 @@ end
 --- Does this text need more lines to be complete?
 function shell.needs_more(text)
   local f, message = compile(text, #shell.inputs + 1)
-  return not f and incomplete(message)
+  return not f and incomplete(message) and not require("suture.base.syntax").foreign(text)
 end
 
 -- Lines that make no sense as one chunk are run one after the other, as if typed. → the unfinished rest, or nil

@@ -99,7 +99,9 @@ local function ask(loss, dy, changed)
     local given = w.f(side(w.inputs, w.n_in, at, grads), side(w.outputs, w.n_out, at, grads))
     if given ~= nil then
       if raw.is(given) then given = {given} end
-      if type(given) ~= "table" then fault("a backward hook returns the gradients of the inputs, or nothing, got %s", type(given)) end
+      if type(given) ~= "table" then
+        fault("a backward hook returns the gradients of the inputs, or nothing, got %s", type(given))
+      end
       if #given ~= w.n_in then
         fault("a backward hook returns as many gradients as its module has inputs, %d, got %d", w.n_in, #given)
       end
@@ -121,7 +123,9 @@ function gradients.backward(loss, dy, retain)
   if count == 0 then return graph.backward(loss, dy, retain) end
   prune()
   local changed = {}
-  local back <close> = setmetatable({}, {__close = function() for _, x in ipairs(changed) do graph.instead(x, nil) end end})
+  local back <close> = setmetatable({}, {__close = function()
+    for _, x in ipairs(changed) do graph.instead(x, nil) end
+  end})
   local shown = ask(loss, dy, changed)
   graph.backward(loss, dy, retain, #shown > 0 and shown or nil)
 end
@@ -137,7 +141,8 @@ end
 --- gradients.retain(x): backward() keeps the gradient of x, which was computed, in x.grad.
 function gradients.retain(x)
   if not raw.requires_grad(x) then
-    fault("retain_grad: no gradient flows through this tensor: neither it nor what it was made of requires one (trace(m, x) gives gradients all the same)")
+    fault("retain_grad: no gradient flows through this tensor: neither it nor what it was made of requires one "
+      .. "(trace(m, x) gives gradients all the same)")
   end
   if raw.is_leaf(x) then return x end -- a leaf's is kept as it is
   raw.name(x)

@@ -1,6 +1,7 @@
 --- x[…] read and assigned: x[2], x["1:4"], x[{0, ":", "::2", "...", "None", mask, tensor}], as x[0, :, ::2, …] in
 -- PyTorch: numbers, slices, all the dimensions between, a new dimension, and advanced indices: tensors of places and
 -- masks.
+local absent = require "suture.base.absent"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local options = require "suture.base.options"
@@ -354,10 +355,7 @@ function T.__index(x, key)
   if property then return property(x) end
   local kind = type(key)
   if kind == "number" or kind == "table" or is(key) or kind == "string" and is_slice(key) then return read(x, key) end
-  if kind == "string" then
-    local near = suggest.slip(key, names(), 2)
-    if near then fault("a tensor has no '%s': did you mean %s?", key, near) end
-  end
+  absent.field(x, key, "a tensor", 2, base.get)
 end
 
 function T.__newindex(x, key, value)

@@ -1,5 +1,6 @@
 --- Tensors: making them, arithmetic, shapes, reductions, gradients. Names, argument order and defaults are PyTorch's;
 -- dims and indices count from 0, shapes read N, C, H, W. The face of this room: what is here is what others use.
+local absent = require "suture.base.absent"
 local base = require "suture.tensor.base"
 local tensor, T = base.tensor, base.T
 
@@ -21,4 +22,5 @@ end
 require "suture.base.stray".guard(tensor)
 
 tensor.tensor = tensor
-return setmetatable(tensor, {__call = function(_, ...) return tensor.new(...) end, __name = "tensor module"})
+setmetatable(tensor, {__call = function(_, ...) return tensor.new(...) end, __name = "tensor module"})
+return absent.table(tensor, "tensor")

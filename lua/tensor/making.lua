@@ -93,7 +93,9 @@ end
 local zeros_args, ones_args = listed("zeros", "size:shape" .. leaf), listed("ones", "size:shape" .. leaf)
 
 -- what: who asks, for errors.
-local function filled(what, value, size, dtype, requires_grad) return finish(raw.full(size, value, dtype, what), requires_grad) end
+local function filled(what, value, size, dtype, requires_grad)
+  return finish(raw.full(size, value, dtype, what), requires_grad)
+end
 
 --- zeros(2, 3) or zeros({2, 3}): a tensor of zeros. Options: dtype ("float32"), requires_grad.
 function tensor.zeros(...) return filled("zeros", 0, zeros_args(...)) end

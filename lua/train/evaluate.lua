@@ -1,4 +1,5 @@
 --- Measuring a model: accuracy and loss, predictions, the confusion matrix.
+local absent = require "suture.base.absent"
 local core = require "suture.core"
 local tensor = require "suture.tensor"
 local F = require "suture.nn.functional"
@@ -40,7 +41,7 @@ function evaluate.each(what, m, ds, opts, each)
   end)
 end
 
-local Result = {__name = "evaluation", __tostring = function(r)
+local Result = {__name = "evaluation", __index = absent.index("the evaluation", "acc correct"), __tostring = function(r)
   local acc = r.acc and ("acc %.4f (%d of %d)"):format(r.acc, r.correct, r.count) or
     ("acc - (%d samples)"):format(r.count)
   return ("%s · loss %.4f%s"):format(acc, r.loss, r.loss_name ~= "cross_entropy" and (" (%s)"):format(r.loss_name) or
@@ -118,7 +119,7 @@ function evaluate.predict(m, x, k)
   return setmetatable(out, Predictions)
 end
 
-local Confusion = {__name = "confusion", __tostring = function(r)
+local Confusion = {__name = "confusion", __index = absent.index("the confusion", ""), __tostring = function(r)
   local n, width = #r.counts, 5
   for _, c in ipairs(r.classes) do width = math.max(width, math.min(12, utf8.len(c) or #c)) end
   local function cell(s) s = tostring(s):sub(1, width) return (" "):rep(width - (utf8.len(s) or #s)) .. s end

@@ -1,8 +1,11 @@
 --- What training returns; it prints itself.
+local absent = require "suture.base.absent"
 local progress = require "suture.train.progress"
 
 --- A metatable for {history, seconds, best_epoch, best_by, interrupted, converged, …}.
-return {__name = "training", __tostring = function(r)
+local optional = "best best_by best_epoch interrupted converged run"
+
+return {__name = "training", __index = absent.index("the result of fit", optional), __tostring = function(r)
   local last = r.history[#r.history]
   if not last then return "no epoch finished" .. (r.interrupted and " (interrupted)" or "") end
   local text = ("%d epoch%s, %s"):format(#r.history, #r.history == 1 and "" or "s", progress.seconds_text(r.seconds))

@@ -23,7 +23,7 @@ function BasicBlock:init(inplanes, planes, stride)
   self.bn1 = nn.BatchNorm2d(planes)
   self.conv2 = nn.Conv2d(planes, planes, 3, {padding = 1, bias = false})
   self.bn2 = nn.BatchNorm2d(planes)
-  if stride ~= 1 or inplanes ~= planes then self.shortcut = Shortcut(inplanes, planes) end
+  self.shortcut = (stride ~= 1 or inplanes ~= planes) and Shortcut(inplanes, planes) or nil
 end
 
 function BasicBlock:forward(x)

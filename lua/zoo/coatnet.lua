@@ -18,7 +18,7 @@ local HEAD = 32 -- channels of one attention head
 local Downsample2d = nn.class "Downsample2d"
 function Downsample2d:init(i, o, pool, bias)
   self.pool = pool == "max" and nn.MaxPool2d(2) or nn.AvgPool2d(2)
-  if i ~= o then self.expand = nn.Conv2d(i, o, 1, {bias = bias}) end
+  self.expand = i ~= o and nn.Conv2d(i, o, 1, {bias = bias}) or nil
 end
 function Downsample2d:forward(x)
   x = self.pool(x)
@@ -42,15 +42,15 @@ local MbConvBlock = nn.class "MbConvBlock"
 function MbConvBlock:init(i, o, stride, c)
   local mid = 4 * (c.expand_output and o or i)
   local at = {pool = 1, ["1x1"] = 1, dw = 1, [c.stride] = stride}
-  if stride == 2 then self.shortcut = Downsample2d(i, o, c.pool, c.conv_bias) end
+  self.shortcut = stride == 2 and Downsample2d(i, o, c.pool, c.conv_bias) or nil
   self.pre_norm = nn.BatchNorm2d(i)
-  if at.pool == 2 then self.down = Downsample2d(i, i, c.pool) end
+  self.down = at.pool == 2 and Downsample2d(i, i, c.pool) or nil
   self.conv1_1x1 = nn.Conv2d(i, mid, 1, {stride = at["1x1"], bias = false})
   self.norm1 = nn.BatchNorm2d(mid)
   self.conv2_kxk = nn.Conv2d(mid, mid, 3, {stride = at.dw, padding = 1, groups = mid, bias = false})
-  if c.se_early then self.se_early = SEModule(mid, mid // 4, c.se_act) end
+  self.se_early = c.se_early and SEModule(mid, mid // 4, c.se_act) or nil
   self.norm2 = nn.BatchNorm2d(mid)
-  if not c.se_early then self.se = SEModule(mid, (c.expand_output and o or mid) // 4, c.se_act) end
+  self.se = not c.se_early and SEModule(mid, (c.expand_output and o or mid) // 4, c.se_act) or nil
   self.conv3_1x1 = nn.Conv2d(mid, o, 1, {bias = c.conv_bias})
   self.act, self.pre_norm_act = c.act(), c.pre_norm_act
   self.drop_path = nn.StochasticDepth(c.drop_path, "row")
@@ -112,7 +112,7 @@ function TransformerBlock2d:init(i, o, stride, size, c)
     self.shortcut = Downsample2d(i, o, c.pool, c.transformer_shortcut_bias)
     self.norm1 = nn.Sequential {{"norm", nn.LayerNorm2d(i, 1e-6)}, {"down", Downsample2d(i, i, c.pool)}}
   else
-    self.norm1 = nn.LayerNorm2d(i, 1e-6)
+    self.shortcut, self.norm1 = nil, nn.LayerNorm2d(i, 1e-6)
   end
   self.attn = Attention2d(i, o, size, c.expand_output)
   self.drop_path1 = nn.StochasticDepth(c.drop_path, "row")
@@ -145,10 +145,8 @@ local ClassifierHead = nn.class "ClassifierHead"
 -- map and tanh between.
 function ClassifierHead:init(i, classes, hidden)
   self.global_pool = nn.AdaptiveAvgPool2d(1)
-  if hidden then
-    self.norm = nn.LayerNorm2d(i, 1e-6)
-    self.pre_logits = nn.Sequential {{"fc", nn.Linear(i, i)}, {"act", nn.Tanh()}}
-  end
+  self.norm = hidden and nn.LayerNorm2d(i, 1e-6) or nil
+  self.pre_logits = hidden and nn.Sequential {{"fc", nn.Linear(i, i)}, {"act", nn.Tanh()}} or nil
   self.fc = nn.Linear(i, classes)
 end
 
@@ -180,7 +178,7 @@ function CoAtNet:init(spec, o)
     stages[s] = Stage(list)
   end
   self.stages = nn.Sequential(stages)
-  if not spec.hidden then self.norm = nn.LayerNorm2d(i, 1e-6) end
+  self.norm = not spec.hidden and nn.LayerNorm2d(i, 1e-6) or nil
   self.head = ClassifierHead(i, o.num_classes, spec.hidden)
 end
 

@@ -64,10 +64,8 @@ function GoogLeNet:init(o)
   self.maxpool4 = nn.MaxPool2d(2, 2, {ceil_mode = true})
   self.inception5a = Inception(832, 256, {160, 320}, {32, 128}, 128)
   self.inception5b = Inception(832, 384, {192, 384}, {48, 128}, 128)
-  if o.aux_logits then
-    self.aux1 = InceptionAux(512, o.num_classes, o.dropout_aux)
-    self.aux2 = InceptionAux(528, o.num_classes, o.dropout_aux)
-  end
+  self.aux1 = o.aux_logits and InceptionAux(512, o.num_classes, o.dropout_aux) or nil
+  self.aux2 = o.aux_logits and InceptionAux(528, o.num_classes, o.dropout_aux) or nil
   self.avgpool = nn.AdaptiveAvgPool2d(1)
   self.dropout = nn.Dropout(o.dropout)
   self.fc = nn.Linear(1024, o.num_classes)

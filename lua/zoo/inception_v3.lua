@@ -145,7 +145,7 @@ function Inception3:init(o)
   self.Mixed_6c = InceptionC(768, 160)
   self.Mixed_6d = InceptionC(768, 160)
   self.Mixed_6e = InceptionC(768, 192)
-  if o.aux_logits then self.AuxLogits = InceptionAux(768, o.num_classes) end
+  self.AuxLogits = o.aux_logits and InceptionAux(768, o.num_classes) or nil
   self.Mixed_7a = InceptionD(768)
   self.Mixed_7b = InceptionE(1280)
   self.Mixed_7c = InceptionE(2048)

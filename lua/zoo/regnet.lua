@@ -15,7 +15,7 @@ local ResBottleneckBlock = nn.class "ResBottleneckBlock"
 function ResBottleneckBlock:init(i, o, opts)
   opts = opts or {}
   local stride = opts.stride or 1
-  if i ~= o or stride ~= 1 then self.proj = blocks.conv_norm_act(i, o, 1, {stride = stride, act = false}) end
+  self.proj = (i ~= o or stride ~= 1) and blocks.conv_norm_act(i, o, 1, {stride = stride, act = false}) or nil
   local groups = o // (opts.group_width or o)
   local f = {
     {"a", blocks.conv_norm_act(i, o, 1)}, {"b", blocks.conv_norm_act(o, o, 3, {stride = stride, groups = groups})},

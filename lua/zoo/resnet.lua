@@ -12,7 +12,7 @@ local function conv1x1(i, o, stride) return nn.Conv2d(i, o, 1, {stride = stride,
 
 -- The shortcut of a block whose output has another shape: a 1 × 1 convolution and BatchNorm.
 local function shortcut(self, i, o, stride)
-  if stride ~= 1 or i ~= o then self.downsample = nn.Sequential(conv1x1(i, o, stride), nn.BatchNorm2d(o)) end
+  self.downsample = (stride ~= 1 or i ~= o) and nn.Sequential(conv1x1(i, o, stride), nn.BatchNorm2d(o)) or nil
 end
 
 local BasicBlock = nn.class "BasicBlock"

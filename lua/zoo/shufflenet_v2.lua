@@ -21,10 +21,8 @@ local InvertedResidual = nn.class "InvertedResidual"
 -- are shuffled.
 function InvertedResidual:init(inplanes, planes, stride)
   local half = planes // 2
-  if stride > 1 then
-    self.branch1 = nn.Sequential(depthwise(inplanes, stride), nn.BatchNorm2d(inplanes),
-      conv1x1(inplanes, half), nn.BatchNorm2d(half), nn.ReLU())
-  end
+  self.branch1 = stride > 1 and nn.Sequential(depthwise(inplanes, stride), nn.BatchNorm2d(inplanes),
+    conv1x1(inplanes, half), nn.BatchNorm2d(half), nn.ReLU()) or nil
   self.branch2 = nn.Sequential(conv1x1(stride > 1 and inplanes or half, half), nn.BatchNorm2d(half), nn.ReLU(),
     depthwise(half, stride), nn.BatchNorm2d(half), conv1x1(half, half), nn.BatchNorm2d(half), nn.ReLU())
 end

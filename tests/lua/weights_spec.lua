@@ -93,7 +93,7 @@ function Toy:init(o)
   self.features = nn.Sequential(nn.Sequential(nn.Conv2d(o.in_chans, 4, 3, {padding = 1}), nn.ReLU()))
   self.position = nn.Parameter(suture.zeros(1, o.image_size, o.image_size, 1))
   self.classifier = nn.Sequential(nn.Dropout(), nn.Conv2d(4, o.num_classes, 1), nn.AdaptiveAvgPool2d(1))
-  if o.aux then self.side = nn.Sequential(nn.Linear(4, o.num_classes)) end
+  self.side = o.aux and nn.Sequential(nn.Linear(4, o.num_classes)) or nil
 end
 Toy.aux_heads = {"side.0"}
 function Toy:forward(x) return nn.functional.flatten(self.classifier(self.features(x) + self.position:permute(0, 3, 1, 2)), 1) end

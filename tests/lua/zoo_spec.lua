@@ -97,7 +97,7 @@ describe("zoo", function()
       end
       for path, sub in m:named_modules() do -- or a file could not say what it is made of
         local class = getmetatable(sub)
-        local known = nn[class.__name] == class or catalogue.owner(class) or path == ""
+        local known = rawget(nn, class.__name) == class or catalogue.owner(class) or path == ""
         assert.is_truthy(known, name .. ": " .. class.__name .. " is not among its family's parts")
       end
       local y = require("suture.nn.trace").dry(m, suture.zeros(m.input_shape))

@@ -10,12 +10,14 @@
 --   check     optional: check(group, say): what options must hold together; say(message, …) raises
 --   fit       optional: the options that fit's optimizer = "name" has where they are not given
 --   about     formula and source, for help
+local absent = require "suture.base.absent"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local method = require "suture.base.method"
 local Module = require "suture.nn.module"
 local options = require "suture.base.options"
+local suggest = require "suture.base.suggest"
 local tensor = require "suture.tensor"
 local docs = require "suture.base.docs"
 local raw = core.optim
@@ -110,18 +112,58 @@ end
 -- ---- an optimizer ----
 
 local Optimizer = {__name = "optimizer"}
-Optimizer.__index = Optimizer
 
 -- The kind of each optimizer: its declaration.
 local kind_of = setmetatable({}, {__mode = "k"})
 
--- Options belong to groups: set on the optimizer itself they would be lost.
+local elsewhere = {learning_rate = "lr", learn_rate = "lr", rate = "lr", decay = "weight_decay"} -- others' words
+
+-- The option that a name is, or was meant to be; nil.
+local function option(opt, name)
+  local known = kind_of[opt].known
+  if known[name] then return name end
+  local here = elsewhere[name]
+  return here and known[here] and here or type(name) == "string" and suggest.nearest(name, known) or nil
+end
+
+-- Options belong to groups: read or set on the optimizer itself they would be lost.
+function Optimizer.__index(opt, name)
+  local v = Optimizer[name]
+  if v ~= nil or kind_of[opt] == nil then return v end
+  if kind_of[opt].known[name] and absent.by_user(2) then
+    fault("optim.%s: options belong to groups: opt.param_groups[1].%s", rawget(opt, "kind"), name)
+  end
+  absent.field(opt, name, "optim." .. rawget(opt, "kind"), 2)
+end
+
 function Optimizer:__newindex(name, value)
-  if kind_of[self].known[name] then
-    fault("optim.%s: options belong to groups: opt.param_groups[1].%s = %s sets it", self.kind, name,
+  local meant = option(self, name)
+  if meant then
+    fault("optim.%s: options belong to groups: opt.param_groups[1].%s = %s sets it", self.kind, meant,
       options.show(value))
   end
   rawset(self, name, value)
+end
+
+-- A list as Lua's are, from 1; who counts from 0 as PyTorch does means the first where there is only one.
+local Groups = {__name = "groups of parameters"}
+
+function Groups.__index(groups, key)
+  if key == 0 then
+    if #groups == 1 then return groups[1] end
+    fault("param_groups: there are %d groups, a list as Lua's are: [1] to [%d]", #groups, #groups)
+  end
+  if type(key) == "string" then
+    fault("param_groups: a list of groups (there %s): opt.param_groups[1].%s",
+      #groups == 1 and "is 1" or "are " .. #groups, key)
+  end
+end
+
+function Groups.__newindex(groups, key, value)
+  if key ~= #groups + 1 then
+    fault("param_groups: %s cannot be assigned: opt:add_param_group{params = …} adds a group", options.show(key))
+  end
+  rawset(groups, key, value)
 end
 
 local function inner(opt, i)
@@ -361,7 +403,8 @@ method(Optimizer, {is = function(o) return getmetatable(o) == Optimizer end, wha
 local function make(kind, params, opts)
   if opts == nil then opts = {} end
   options.check(kind.where, opts, kind.known)
-  local self = setmetatable({kind = kind.name, param_groups = {}, defaults = merged(opts, {})}, Optimizer)
+  local self = setmetatable({kind = kind.name, param_groups = setmetatable({}, Groups), defaults = merged(opts, {})},
+    Optimizer)
   kind_of[self] = kind
   local listed = type(params) == "table" and getmetatable(params) == nil and type(params[1]) == "table" and
     params[1].params

@@ -44,7 +44,8 @@ end
 -- An input that failed, and had changed a model by then: what it did belongs to the session.
 local function failed_as_script(input)
   if input.interrupted then
-    return "-- stopped by Ctrl-C when it had changed a model, so it is not run again:\n-- " .. input.text:gsub("\n", "\n-- ")
+    return "-- stopped by Ctrl-C when it had changed a model, so it is not run again:\n-- "
+      .. input.text:gsub("\n", "\n-- ")
   end
   return ("-- this failed, and had changed a model by then\npcall(function()\n%s\nend)"):format(input.text)
 end
