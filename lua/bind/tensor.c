@@ -1,6 +1,7 @@
 /* suture.core.tensor: handles on nodes, their shapes and gradients. The functions of values.c are in the same table. */
 #include "tensor.h"
 #include "kernels/kernels.h"
+#include "run.h"
 
 typedef struct Handle {
   Node *node; /* NULL: nothing yet, or let go */
@@ -14,13 +15,13 @@ int bind_depth;
 /* ---- memory pressure ---- */
 
 void bind_memory_pressure(lua_State *L) {
-  static int64_t low; /* bytes in tensors after the last collection, or the least since */
-  const int64_t step = 64 << 20;
-  int64_t live = tensor_bytes();
+  static int64_t low; /* bytes in tensors, and in those nobody has looked at yet, after the last collection, or the least since */
+  const int64_t step = 32 << 20;
+  int64_t live = tensor_bytes() + run_waiting_bytes();
   if (live < low) low = live;
   if (live - low <= (low / 2 > step ? low / 2 : step)) return;
   lua_gc(L, LUA_GCCOLLECT);
-  low = tensor_bytes();
+  low = tensor_bytes() + run_waiting_bytes();
 }
 
 /* ---- handles ---- */
