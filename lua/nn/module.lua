@@ -85,6 +85,23 @@ local state = {
     own_all(m, s, journal.own)
     trace.structure = trace.structure + 1
   end,
+  keeps = function(m, s, f)
+    if same_table(rawget(m, "_children"), s._children) and same_table(rawget(m, "_params"), s._params)
+      and same_table(rawget(m, "_buffers"), s._buffers) then return end
+    local now, seen = {}, {}
+    local function each(children, params, buffers, g)
+      for _, t in next, params do g(t) end
+      for _, t in next, buffers do g(t) end
+      for _, c in next, children do
+        if not seen[c] then
+          seen[c] = true
+          each(rawget(c, "_children"), rawget(c, "_params"), rawget(c, "_buffers"), g)
+        end
+      end
+    end
+    each(rawget(m, "_children"), rawget(m, "_params"), rawget(m, "_buffers"), function(t) now[t] = true end)
+    each(s._children, s._params, s._buffers, function(t) if not now[t] then f(t) end end)
+  end,
   reshapes = function(m, s)
     if rawget(m, "_cut") ~= s._cut then return true end
     for _, name in ipairs {"_names", "_children", "_params", "_buffers", "_fields"} do

@@ -127,6 +127,7 @@ end
 
 --- make.build(plan): the network itself.
 function make.build(plan)
+  raw.press()
   local read = options.named(plan.name, SIGNATURE .. (plan.family.options or ""))
   return plan.family.build(plan.spec, read(plan.args))
 end
