@@ -207,8 +207,11 @@ int bind_fail(lua_State *L, const char *fmt, ...) {
   return lua_error(L);
 }
 
+void (*bind_stopped)(lua_State *L);
+
 int bind_raise(lua_State *L, const Err *e) {
   if (e->kind == ERR_STOP) {
+    if (bind_stopped) bind_stopped(L);
     lua_pushliteral(L, "interrupted!");
     return lua_error(L);
   }

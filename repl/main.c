@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OK = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
+enum { OK = 0, FAILED = 1, USAGE = 2 };
 
 typedef struct Options {
   bool interactive, quiet, verbose, chunks; /* chunks: a -e was given */
@@ -118,10 +118,10 @@ static int traceback(lua_State *L) {
 
 static int fail(lua_State *L) {
   const char *text = lua_tostring(L, -1);
+  bool stopped = interrupt_status() && text && strstr(text, "interrupted!");
   fflush(stdout);
-  if (interrupt_pending()) fputs("interrupted\n", stderr);
-  else fprintf(stderr, "suture: %s\n", text ? text : "(no message)");
-  return interrupt_pending() ? INTERRUPTED : FAILED;
+  if (!stopped) fprintf(stderr, "suture: %s\n", text ? text : "(no message)");
+  return stopped ? interrupt_status() : FAILED;
 }
 
 /* Calls the chunk under its nargs arguments; what luaL_load… returned is `status`. */
@@ -133,12 +133,7 @@ static int run(lua_State *L, int status, int nargs) {
     status = interrupt_call(L, nargs, 0, base);
     lua_remove(L, base);
   }
-  if (status != LUA_OK) return fail(L);
-  if (interrupt_pending()) {
-    lua_pushliteral(L, "interrupted!");
-    return fail(L);
-  }
-  return OK;
+  return status == LUA_OK ? OK : fail(L);
 }
 
 /* -l MOD, -l NAME=MOD */
@@ -256,6 +251,7 @@ static void push_face(lua_State *L, const Options *o) {
   lua_newtable(L);
   interrupt_bind(L);
   readline_bind(L);
+  children_bind(L);
   static const luaL_Reg fns[] = {
     {"gets", gets_line}, {"executable", make_executable}, {"program_folder", program_folder}, {0, 0}};
   luaL_setfuncs(L, fns, 0);
@@ -347,10 +343,15 @@ int main(int argc, char **argv) {
     fputs("suture: out of memory\n", stderr);
     return FAILED;
   }
-  interrupt_init(true);
+  interrupt_init();
   lua_pushcfunction(L, program); /* neither this nor a light userdata needs memory: no Lua error outside the call */
   lua_pushlightuserdata(L, &start);
   status = lua_pcall(L, 1, 1, 0) == LUA_OK ? (int)lua_tointeger(L, -1) : fail(L);
+  int signalled = interrupt_status();
+  if (status == OK) status = signalled;
+  if (signalled && status == signalled) fputs("interrupted\n", stderr);
+  interrupt_end();
   lua_close(L);
+  if (signalled) children_end();
   return status;
 }

@@ -245,8 +245,7 @@ function Trainer:_interruptible(f, ...)
   local ok, err = pcall(f, ...)
   if ok then return end
   if not interrupt.is(err) then error(err, 0) end
-  interrupt.take()
-  self.interrupted = true
+  self.interrupted = interrupt.take() or interrupt.last() or "SIGINT"
   local whole <close> = interrupt.defer()
   graph.drop_effects()
   collectgarbage()
@@ -327,7 +326,7 @@ function Trainer:train_epoch()
     row.steps, row.loss, row.acc = k, loss / count, correct and correct / count or nil
     line:step(k, row)
     self:_told {epoch = epoch, step = k, loss = value, correct = right}
-    if interrupt.take() then self.interrupted = true end
+    self.interrupted = self.interrupted or interrupt.take()
     return self.interrupted
   end
   self:_interruptible(function()
@@ -396,6 +395,7 @@ function Trainer:run()
     if self.interrupted then break end
     if self:_judge(row) then self.converged = true end
   end
+  self.interrupted = self.interrupted or interrupt.take() -- one that came behind the last step
   local whole <close> = interrupt.defer()
   if self._session.best and self.best.epoch then self._session.best.restore() end
   self.seconds = self.seconds + core.engine.clock() - began

@@ -160,13 +160,13 @@ class Cli(unittest.TestCase):
     def test_a_script_in_a_folder_called_as_the_library_s_is_the_user_s(self):
         os.makedirs(os.path.join(self.home.path, "lua/nn"))
         for name in ["lua/mine.lua", "lua/nn/init.lua"]:  # the second is the name of a file of the library too
-            self.script("-- mine(): what the user wrote\nfunction mine() end\n"
+            self.script("history(true)\n-- mine(): what the user wrote\nfunction mine() end\n"
                             "m = nn.Sequential(nn.Linear(2, 2))\nm:freeze()\nprint(history())\nhelp(mine)\nm:frezze()\n", name)
             code, out, err = self.run(name)
             self.assertEqual(code, 1)
             self.assertIn("2 modules frozen", out)
-            self.assertIn("what the user wrote\n%s:2" % name, out)
-            self.assertIn("suture: %s:7: no method 'frezze' in m: did you mean freeze?" % name, err)
+            self.assertIn("what the user wrote\n%s:3" % name, out)
+            self.assertIn("suture: %s:8: no method 'frezze' in m: did you mean freeze?" % name, err)
         self.script("zeros(2, -1)", name)
         self.assertIn("suture: %s:1: zeros: size expects" % name, self.run(name)[2])
 
