@@ -173,9 +173,47 @@ static int run_options(lua_State *L, char **argv, const Options *o) {
   return OK;
 }
 
+/* The searcher of modules beside the script: its upvalue is the script's folder. */
+static int search_beside(lua_State *L) {
+  const char *folder = lua_tostring(L, lua_upvalueindex(1));
+  const char *name = luaL_checkstring(L, 1);
+  if (strcmp(name, "suture") == 0 || strncmp(name, "suture.", 7) == 0) return 0; /* the library is itself */
+  name = luaL_gsub(L, name, ".", "/");
+  static const char *const ends[] = {".lua", "/init.lua"};
+  for (int i = 0; i < 2; i++) {
+    const char *path = lua_pushfstring(L, "%s%s%s", folder, name, ends[i]);
+    if (access(path, R_OK)) continue;
+    if (luaL_loadfile(L, path) != LUA_OK)
+      return luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", lua_tostring(L, 1), path, lua_tostring(L, -1));
+    lua_pushstring(L, path);
+    return 2;
+  }
+  lua_pushfstring(L, "no file '%s%s.lua' beside the script", folder, name);
+  return 1;
+}
+
+/* What a script requires is looked for in its own folder first, wherever it is run from. */
+static void look_beside(lua_State *L, const char *script) {
+  char *path = realpath(script, NULL), *slash = path ? strrchr(path, '/') : NULL;
+  if (slash) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "searchers");
+    for (lua_Integer i = luaL_len(L, -1); i >= 2; i--) { /* make room behind package.preload */
+      lua_rawgeti(L, -1, i);
+      lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushlstring(L, path, (size_t)(slash + 1 - path));
+    lua_pushcclosure(L, search_beside, 1);
+    lua_rawseti(L, -2, 2);
+    lua_pop(L, 2);
+  }
+  free(path);
+}
+
 /* The script, with arg and ... as in lua. NULL: standard input. */
 static int run_script(lua_State *L, const char *path, char **args) {
   int n = 0;
+  if (path) look_beside(L, path);
   int status = luaL_loadfile(L, path);
   for (; args && args[n]; n++) {
     luaL_checkstack(L, 3, "too many arguments");

@@ -266,7 +266,7 @@ local function put(m, names, values, key, v)
   m._edited[key] = true
   journal.own(v, m)
   if values == "_params" and rawget(m, "_frozen") and not raw.frozen(v) then
-    note(("%s is frozen, and so is the new %s: m:unfreeze() lets it train"):format(getmetatable(m).__name, key))
+    note.remark(("%s is frozen, and so is the new %s: m:unfreeze() lets it train"):format(getmetatable(m).__name, key))
     journal.marks(v)
     raw.requires_grad(v, false)
     raw.frozen(v, true)

@@ -390,7 +390,7 @@ function Trainer:run()
     local row = self:train_epoch()
     if row.steps == 0 then break end -- Ctrl-C before the first one
     local kept = self._session.kept
-    if row.epoch == 1 and not o.quiet and (self._guard.others or not kept.why) then note(kept:text()) end
+    if row.epoch == 1 and not o.quiet and (self._guard.others or not kept.why) then note.remark(kept:text()) end
     if o.on_epoch then o.on_epoch(row, self) end
     if self.interrupted then break end
     if self:_judge(row) then self.converged = true end
