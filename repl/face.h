@@ -30,6 +30,9 @@ void children_signal(int sig);
 /* Gives those that a signal was sent to the time to end. */
 void children_end(void);
 
+/* How many lines the prompt has asked for. */
+extern long lines_read;
+
 /* readline.c: line editing. Adds readline, completer, history … to the table on top of the stack. */
 void readline_bind(lua_State *L);
 #endif

@@ -259,6 +259,7 @@ static int gets_line(lua_State *L) {
   luaL_buffinit(L, &b);
   int c;
   clearerr(stdin);
+  lines_read++;
   while ((c = getchar()) != EOF && c != '\n') luaL_addchar(&b, (char)c);
   interrupt_clear(); /* what came while waiting meant nothing that runs */
   luaL_pushresult(&b);
@@ -311,20 +312,35 @@ static int set_threads(lua_State *L) {
   return 0;
 }
 
-/* The prompt; lua/shell/init.lua returns when Ctrl-D or :quit ends it. */
+/* Calls a function of the shell's; memory may fail where no Lua code can catch it, and the session is to live on. */
+static bool call_shell(lua_State *L, int function, int handler) {
+  lua_pushvalue(L, function);
+  if (lua_pcall(L, 0, 0, handler) == LUA_OK) return true;
+  const char *text = lua_tostring(L, -1);
+  fflush(stdout);
+  fprintf(stderr, "suture: %s\n", text ? text : "not enough memory");
+  lua_pop(L, 1);
+  return false;
+}
+
+/* The prompt, until Ctrl-D or :quit (lua/shell/init.lua). What is called again is on the stack by then: it takes no memory. */
 static int shell(lua_State *L) {
+  enum { HANDLER = 1, START, LOOP, TRIES = 20 };
   interrupt_clear();
+  lua_settop(L, 0);
   lua_pushcfunction(L, traceback);
   lua_getglobal(L, "require");
   lua_pushliteral(L, "suture.shell");
-  int status = lua_pcall(L, 1, 1, -3);
-  if (status == LUA_OK) {
-    lua_getfield(L, -1, "run");
-    lua_remove(L, -2);
-    status = lua_pcall(L, 0, 1, -2);
+  if (lua_pcall(L, 1, 1, HANDLER) != LUA_OK) return fail(L);
+  lua_getfield(L, START, "loop");
+  lua_getfield(L, START, "start");
+  lua_replace(L, START);
+  call_shell(L, START, HANDLER);
+  for (long tries = 0, read = lines_read; !call_shell(L, LOOP, HANDLER); tries++) {
+    if (read != lines_read) tries = 0, read = lines_read;
+    if (tries == TRIES) return FAILED; /* there is not even enough to read a line */
   }
-  if (status != LUA_OK) return fail(L);
-  return (int)lua_tointeger(L, -1);
+  return OK;
 }
 
 static int run_all(lua_State *L, int argc, char **argv, const Options *o) {

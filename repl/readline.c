@@ -89,6 +89,8 @@ static void cancel_line(void) {
   fputc('\n', rl_outstream ? rl_outstream : stdout);
 }
 
+long lines_read;
+
 /* readline(prompt) → the line, nil at the end of input (Ctrl-D), false when Ctrl-C cleared the line */
 static int b_readline(lua_State *L) {
   const char *prompt = luaL_checkstring(L, 1);
@@ -99,6 +101,7 @@ static int b_readline(lua_State *L) {
     return luaL_error(L, "the terminal cannot be read: %s", strerror(errno));
   rl_outstream = isatty(STDOUT_FILENO) ? stdout : stderr;
   line_read = NULL;
+  lines_read++;
   line_done = cut_off = false;
   pthread_sigmask(SIG_BLOCK, &sigint, &before);
   interrupt_clear();
