@@ -241,7 +241,8 @@ end
 -- step() n times, at most; what it did in words.
 local function repeated(what, n, step, done, none)
   if not journal.keeping() then
-    fault("%s: no history is kept (scripts keep none unless they ask) · history(true) before the changes that are to be taken back", what)
+    fault("%s: no history is kept (scripts keep none unless they ask) · history(true) before the changes that are to " ..
+      "be taken back", what)
   end
   local said = {}
   for _ = 1, n do
@@ -272,8 +273,8 @@ end
 
 --- history([on]): the changes that undo() and redo() walk through, oldest first: a list of {label =, undone =}; prints
 -- itself. history(true) keeps history from here on, history(false) keeps none and forgets what there is. At the prompt
--- it is kept; a script keeps none unless it asks. History holds what it takes to go back (require("suture.base.journal")
--- .limit, 1 GB), but no model that nobody else holds.
+-- it is kept; a script keeps none unless it asks. History holds what it takes to go back, 1 GB at most
+-- (require("suture.base.journal").limit), but no model that nobody else holds.
 function undo.history(on)
   if on ~= nil and type(on) ~= "boolean" then fault("history: expects true or false, got %s", options.show(on)) end
   if on ~= nil then journal.keep(on) end

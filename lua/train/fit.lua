@@ -31,8 +31,8 @@ local Trainer = require "suture.train.trainer"
 --   on_step          function({epoch, step, steps, loss, correct, lr}, trainer) after each step
 --   on_epoch         function(row, trainer) after each epoch, with its figures
 -- Returns {history = {{epoch, steps, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, seconds, seed,
--- interrupted (the signal's name, "SIGINT"), converged}; acc and val_acc are missing where the targets are no classes. A loss that is not finite is
--- an error that says where; the model then has the last good weights.
+-- interrupted (the signal's name, "SIGINT"), converged}; acc and val_acc are missing where the targets are no classes.
+-- A loss that is not finite is an error that says where; the model then has the last good weights.
 local function fit(m, train, opts) return Trainer(m, train, opts, "fit"):run() end
 
 return fit

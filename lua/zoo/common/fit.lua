@@ -107,7 +107,8 @@ function fit.load(name, family, m, tensors)
   for _, head in ipairs {family.head, table.unpack(aux_heads(m))} do
     local w, to = sd[head .. ".weight"], mine[head .. ".weight"]
     if w and to and w.shape[1] ~= to.shape[1] and each(w) == each(to) then
-      note.remark(("%s: the head %s is new, for %d classes (the weights have %d)"):format(name, head, to.shape[1], w.shape[1]))
+      note.remark(("%s: the head %s is new, for %d classes (the weights have %d)"):format(name, head, to.shape[1],
+        w.shape[1]))
       m:at(head):reset_parameters()
       for _, part in ipairs {"weight", "bias"} do
         if sd[head .. "." .. part] then sd[head .. "." .. part] = mine[head .. "." .. part] end
