@@ -241,8 +241,8 @@ end
 -- step() n times, at most; what it did in words.
 local function repeated(what, n, step, done, none)
   if not journal.keeping() then
-    fault("%s: no history is kept (scripts keep none unless they ask) · history(true) before the changes that are to " ..
-      "be taken back", what)
+    fault("%s: no history is kept (scripts keep none unless they ask) · " ..
+      "history(true) before the changes that are to be taken back", what)
   end
   local said = {}
   for _ = 1, n do
