@@ -18,7 +18,7 @@
 enum { MOST = 256, DEPTH = 8 };
 
 /* Those that are waited for. A slot with pid 0 is free; pid is set last, since a handler looks at it. */
-static struct { volatile pid_t pid; FILE *pipe; } child[MOST];
+static struct { volatile pid_t pid; volatile sig_atomic_t told; FILE *pipe; } child[MOST]; /* told: a signal was sent to it */
 
 /* ---- signals ---- */
 
@@ -46,7 +46,10 @@ static void signal_tree(pid_t pid, int sig, int depth) {
 void children_signal(int sig) {
   int error = errno;
   for (int i = 0; i < MOST; i++)
-    if (child[i].pid) signal_tree(child[i].pid, sig, 0);
+    if (child[i].pid) {
+      child[i].told = 1;
+      signal_tree(child[i].pid, sig, 0);
+    }
   errno = error;
 }
 
@@ -71,8 +74,12 @@ static int start(const char *command, int theirs, int as, FILE *pipe) {
   sigset_t before;
   fflush(NULL);
   hold(&before);
-  pid_t parent = getpid(), pid = fork();
+  pid_t parent = getpid(), pid = -1;
+  if (interrupt_in_script() && interrupt_pending()) errno = EINTR; /* nothing is begun any more */
+  else pid = fork();
   if (pid == 0) {
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(127);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -80,8 +87,10 @@ static int start(const char *command, int theirs, int as, FILE *pipe) {
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     _exit(127);
   }
-  if (pid > 0) child[slot].pipe = pipe, child[slot].pid = pid;
+  if (pid > 0) child[slot].pipe = pipe, child[slot].told = 0, child[slot].pid = pid;
+  int error = errno;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = error;
   return pid > 0 ? slot : -1;
 }
 
@@ -147,7 +156,7 @@ static int close_pipe(lua_State *L) {
   errno = 0;
   fclose(s->f);
   if (slot == MOST) return luaL_execresult(L, -1);
-  int status = wait_for(slot, interrupt_in_script() && interrupt_status() ? 5000 : -1);
+  int status = wait_for(slot, child[slot].told ? 5000 : -1);
   if (status == -2) status = interrupt_status() - 128;
   return luaL_execresult(L, status);
 }

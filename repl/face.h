@@ -23,6 +23,12 @@ void interrupt_end(void);
 /* Adds call, enter, leave, defer, soft, pending, take … to the table on top of the stack. */
 void interrupt_bind(lua_State *L);
 
+/* Raises "interrupted!" where the engine would be stopped. For long loops of C functions that hold nothing. */
+void interrupt_check(lua_State *L);
+
+/* pattern.c: string.find, match, gmatch and gsub that a signal stops. */
+void pattern_bind(lua_State *L);
+
 /* children.c: os.execute and io.popen whose waiting a signal ends. */
 void children_bind(lua_State *L);
 /* Sends a signal to all children that are waited for, and theirs. For signal handlers. */

@@ -81,6 +81,14 @@ static void told(lua_State *L) {
   unplant(L);
 }
 
+void interrupt_check(lua_State *L) {
+  if (!should_stop()) return;
+  if (script || came < 2) unplant(L);
+  told(L);
+  lua_pushliteral(L, "interrupted!");
+  lua_error(L);
+}
+
 void interrupt_init(void) {
   struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
   sigemptyset(&sa.sa_mask);

@@ -291,6 +291,7 @@ static void push_face(lua_State *L, const Options *o) {
   interrupt_bind(L);
   readline_bind(L);
   children_bind(L);
+  pattern_bind(L);
   static const luaL_Reg fns[] = {
     {"gets", gets_line}, {"executable", make_executable}, {"program_folder", program_folder}, {0, 0}};
   luaL_setfuncs(L, fns, 0);

@@ -120,7 +120,7 @@ class Cli(unittest.TestCase):
         code, _, err = self.interrupt("-e", go + "while true do end")
         self.assertEqual((code, err), (130, "interrupted\n"))
         # Code that deals with it in its own way still ends with 130.
-        self.assertEqual(self.interrupt("-e", go + "pcall(function() while true do end end) print 'end'")[:2], (130, "end\n"))
+        self.assertEqual(self.interrupt("-e", "pcall(function() " + go + "while true do end end) print 'end'")[:2], (130, "end\n"))
 
     def test_output_is_plain_without_a_terminal(self):
         code, out, err = self.run("-i", stdin="error 'x'\n?print\n")
@@ -210,6 +210,13 @@ class Cli(unittest.TestCase):
         status, _, err = self.run("-e", code)
         self.assertEqual((status, err.count("is new, for 3 classes")), (0, 1), err)
         self.assertEqual(self.run("-q", "-e", code), (0, "", ""))
+
+    def test_patterns_are_lua_s(self):
+        path = os.path.join(TOP, "tests/repl/patterns.lua")
+        for seed in ("1", "2"):
+            ours, theirs = [subprocess.run([program, path, seed, "1500"], capture_output=True, env=self.home.env(), timeout=SLOW).stdout
+                            for program in (SUTURE, "lua5.4")]
+            self.assertTrue(ours == theirs and len(ours) > 100000, "seed " + seed)
 
     def test_missing_embedded_module_is_named(self):
         code, _, err = self.run("-e", "require 'suture.nonsense'")

@@ -52,7 +52,9 @@ class Signals(unittest.TestCase):
 
     def test_an_error_that_is_caught_was_the_answer(self):
         for body in ("while true do end", "local x = randn(300, 300) while true do x = x:matmul(x):clamp(-1, 1) x:sum():item() end",
-                     "coroutine.wrap(function() while true do end end)()", "os.execute 'sleep 1000'", "io.popen('sleep 1000'):read 'a'"):
+                     "coroutine.wrap(function() while true do end end)()", "os.execute 'sleep 1000'",
+                     "local p = ('a*'):rep(40) .. 'b' ; ('a'):rep(40):find(p)", "local p = ('(a?)'):rep(30) .. 'b' ; ('a'):rep(30):gsub(p, '')",
+                     "for _ in ('a'):rep(40):gmatch(('a-'):rep(40) .. 'b') do end", "x = randn(20000, 20000)", "io.popen('sleep 1000'):read 'a'"):
             for sig in NAMES:
                 p = self.start("-e", "pcall(function() io.write 'go\\n' io.flush() %s end) print((ones(2) + 1):sum():item())" % body)
                 self.assertEqual(p.stdout.readline(), "go\n")
