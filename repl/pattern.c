@@ -12,14 +12,16 @@ typedef struct Match {
   lua_State *L;
   const char *src, *end, *pattern_end;
   int depth, level;
-  unsigned steps;
+  size_t steps; /* since anybody was asked */
   struct { const char *at; ptrdiff_t size; } capture[CAPTURES]; /* size OPEN: not closed yet; PLACE: (), its position */
 } Match;
 
 static const char *match(Match *m, const char *s, const char *p);
 
-static void step(Match *m) {
-  if (!(++m->steps & 0xffff)) interrupt_check(m->L);
+static inline void step(Match *m, size_t n) {
+  if ((m->steps += n) < 1 << 16) return;
+  m->steps = 0;
+  interrupt_check(m->L);
 }
 
 /* ---- single characters ---- */
@@ -74,7 +76,7 @@ static bool in_set(int c, const char *p, const char *last) {
   return !found;
 }
 
-static bool fits(const Match *m, const char *s, const char *p, const char *item_end_) {
+static inline bool fits(const Match *m, const char *s, const char *p, const char *item_end_) {
   if (s >= m->end) return false;
   int c = (unsigned char)*s;
   switch (*p) {
@@ -89,7 +91,8 @@ static bool fits(const Match *m, const char *s, const char *p, const char *item_
 
 static const char *longest(Match *m, const char *s, const char *p, const char *after) {
   ptrdiff_t n = 0;
-  for (; fits(m, s + n, p, after); n++) step(m);
+  while (fits(m, s + n, p, after)) n++;
+  step(m, (size_t)n);
   for (; n >= 0; n--) {
     const char *end = match(m, s + n, after + 1);
     if (end) return end;
@@ -137,7 +140,7 @@ static const char *balanced(Match *m, const char *s, const char *p) {
   if (s >= m->end || *s != *p) return NULL;
   long open = 1;
   while (++s < m->end) {
-    step(m);
+    step(m, 1);
     if (*s == p[1]) {
       if (--open == 0) return s + 1;
     } else if (*s == p[0]) open++;
@@ -155,23 +158,28 @@ static const char *border(Match *m, const char *s, const char *p) {
 
 static const char *go_on(Match *m, const char *s, const char *p) {
   while (s && p != m->pattern_end) {
-    step(m);
-    if (*p == '(') return p[1] == ')' ? open_capture(m, s, p + 2, PLACE) : open_capture(m, s, p + 1, OPEN);
-    if (*p == ')') return close_capture(m, s, p + 1);
-    if (*p == '$' && p + 1 == m->pattern_end) return s == m->end ? s : NULL;
-    if (*p == '%' && p[1] == 'b') {
-      s = balanced(m, s, p + 2);
-      p += 4;
-      continue;
-    }
-    if (*p == '%' && p[1] == 'f') {
-      if (!(p = border(m, s, p + 2))) return NULL;
-      continue;
-    }
-    if (*p == '%' && isdigit((unsigned char)p[1])) {
-      s = again(m, s, p[1]);
-      p += 2;
-      continue;
+    step(m, 1);
+    switch (*p) {
+    case '(': return p[1] == ')' ? open_capture(m, s, p + 2, PLACE) : open_capture(m, s, p + 1, OPEN);
+    case ')': return close_capture(m, s, p + 1);
+    case '$':
+      if (p + 1 == m->pattern_end) return s == m->end ? s : NULL;
+      break;
+    case '%':
+      if (p[1] == 'b') {
+        s = balanced(m, s, p + 2);
+        p += 4;
+        continue;
+      }
+      if (p[1] == 'f') {
+        if (!(p = border(m, s, p + 2))) return NULL;
+        continue;
+      }
+      if (p[1] >= '0' && p[1] <= '9') {
+        s = again(m, s, p[1]);
+        p += 2;
+        continue;
+      }
     }
     const char *after = item_end(m, p), *end;
     bool one = fits(m, s, p, after);
