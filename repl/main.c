@@ -22,7 +22,7 @@ static const char help_text[] =
   "  -e CHUNK       run the Lua code CHUNK\n"
   "  -l MOD         require MOD into the global MOD (-l NAME=MOD: into NAME)\n"
   "  -i             give a prompt after the script\n"
-  "  -q             quiet: no banner, no progress bars\n"
+  "  -q             quiet: no banner, no progress bars, no remarks\n"
   "  -v             verbose: tracebacks at the prompt\n"
   "  --threads N    threads for computing (default: one per core)\n"
   "  -h, --help     this text\n"

@@ -346,7 +346,9 @@ end
 -- fails even for the shell's own work, this is called again (repl/main.c).
 function shell.loop()
   local pending
+  local rest = require("suture.core").engine.rest
   while not state.quit do
+    rest()
     local line = read_line(not pending)
     if line == nil and not pending then break end
     if line == false then pending = nil
