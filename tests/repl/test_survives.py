@@ -42,8 +42,8 @@ class Survives(unittest.TestCase):
         return run(self.home, "-q", "-i", stdin="\n".join(lines) + "\n", **env)
 
     def test_any_standard_name(self):
-        for name in NAMES:
-            for value in ("'conv'", "nil"):
+        for i, name in enumerate(NAMES):
+            for value in ("'conv'", "nil")[i % 2::2]:
                 status, out, err = self.run_(["m = nn.Sequential(nn.Linear(2, 2), nn.ReLU())", "%s = %s" % (name, value), "1 + 1", "m",
                                               "{1, {2}}", "m[0] = nn.Linear(2, 3)", "x = m(randn(2, 2)):sum():item()", "undo()", "m:freze()",
                                               ":history", "?zeros", "6 * 7"])
@@ -64,8 +64,8 @@ class Survives(unittest.TestCase):
         subprocess.run([os.environ.get("CC", "cc"), "-w", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True)
         failed = 0
         for what in ("m:summary()", "m[0] = nn.Linear(2, 3)", "foo.bar", "x = 1 y = 2"):
-            for fails in (1, 2, 6):
-                for nth in (0, 1, 2, 5, 11, 30, 80, 150, 340, 515):
+            for fails in (1, 6):
+                for nth in (0, 2, 11, 80, 150, 340, 515):
                     status, out, err = self.run_(["m = nn.Sequential(nn.Linear(2, 2), nn.ReLU())", "os.execute 'kill -USR1 $PPID'", what] +
                                                  ["collectgarbage() local t = {} for i = 1, 9 do t[i] = {} end"] * 8 + ["m[0].bias:numel() + 40"],
                                                  LD_PRELOAD=library, NTH=str(nth), FAILS=str(fails))
@@ -74,7 +74,7 @@ class Survives(unittest.TestCase):
                     self.assertRegex(out, r"\n?4[23]\n$", shown)
                     self.assertNotIn("unexpected symbol", err, shown)
                     failed += "not enough memory" in err
-        self.assertGreater(failed, 50)
+        self.assertGreater(failed, 20)
 
     def test_a_string_that_is_too_long(self):
         if os.environ.get("SANITIZE"):
