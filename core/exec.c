@@ -7,13 +7,27 @@
 #include "plan.h"
 #include "run.h"
 
-/* One arena serves all plans (they never run at the same time); it grows to the largest. */
+/* One arena serves all plans (they never run at the same time); it grows to the largest. One that is more than twice
+ * what the last runs took, RUNS of them or more, shrinks to that. */
+enum { RUNS = 64 };
 static char *arena;
 static size_t arena_size;
 
-static bool arena_reserve(size_t size, Err *e) {
-  if (size <= arena_size) return true;
+void run_rest(void) {
   memory_put(arena, arena_size);
+  arena = NULL;
+  arena_size = 0;
+}
+
+static bool arena_reserve(size_t size, Err *e) {
+  static size_t most, most_before; /* of these runs and of the RUNS before them */
+  static int runs;
+  if (runs++ == RUNS) most_before = most, most = 0, runs = 1;
+  if (size > most) most = size;
+  size_t want = most > most_before ? most : most_before;
+  if (size <= arena_size && arena_size / 2 <= want) return true;
+  if (size <= arena_size) size = want;
+  run_rest();
   arena = memory_get(size, "intermediate values", e);
   arena_size = arena ? size : 0;
   return arena != NULL;

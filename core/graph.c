@@ -12,6 +12,7 @@ static uint64_t next_order = 1, next_mark = 1;
 static uint64_t seed_state = 0x9E3779B97F4A7C15u;
 static Node waiting = {.prev = &waiting, .next = &waiting}; /* named nodes not computed yet, oldest first */
 static Node recorded = {.older = &recorded, .newer = &recorded}; /* all nodes of ops */
+static int64_t waiting_bytes;                               /* that they will take */
 static Node **effects;                                      /* effects not done yet, in order; a reference each */
 static int effect_count, effect_cap;
 
@@ -97,8 +98,13 @@ Node *node_ref(Node *n) {
   return n;
 }
 
+static int64_t bytes_of(const Node *n) { return shape_count(&n->shape) * (int64_t)sizeof(float); }
+
+int64_t run_waiting_bytes(void) { return waiting_bytes; }
+
 static void unlink_waiting(Node *n) {
   if (!n->next) return;
+  waiting_bytes -= bytes_of(n);
   n->prev->next = n->next;
   n->next->prev = n->prev;
   n->prev = n->next = NULL;
@@ -140,6 +146,7 @@ void node_unref(Node *n) {
 
 void node_name(Node *n) {
   if (n->named++ || n->value || n->next) return;
+  waiting_bytes += bytes_of(n);
   n->prev = waiting.prev;
   n->next = &waiting;
   waiting.prev->next = n;

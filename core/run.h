@@ -43,6 +43,12 @@ typedef struct RunRecord {
 /* While it points to a record, every step that runs is added to it, timed. NULL: nothing is measured. */
 extern RunRecord *run_record;
 
+/* Bytes that named nodes will take once somebody looks (graph.c). */
+int64_t run_waiting_bytes(void);
+
+/* The memory of intermediate values is put back, until the next run. */
+void run_rest(void);
+
 /* Computes `out` (each one of `node`, in the same order, without a value) and gives them their values. node: in creation
  * order, all that is needed, each an op whose inputs are there too, or with a value. All or nothing. */
 bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e);

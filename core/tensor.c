@@ -80,24 +80,43 @@ void layout_copy(float *dst, Layout to, const float *src, Layout from, const Sha
 /* --- memory --- */
 
 /* Blocks of BIG bytes and more are kept when they are put back, and handed out again for requests up to a quarter
- * smaller. Those that fill a huge page start on its boundary: a training step then faults hundreds of pages, not tens of thousands. */
+ * smaller. What is kept is at most SPARE bytes and three tenths of what is in use; beyond, what was put back first goes
+ * to the system. Those that fill a huge page start on its boundary: a training step then faults hundreds of pages, not tens of thousands. */
 enum { HEAD = 64, KEEP_MAX = 512 };
 static const size_t BIG = 1 << 17, PAGE = 4096, HUGE_PAGE = 2 << 20;
-typedef struct Block { size_t size; } Block;
+static const int64_t SPARE = 64 << 20;
+typedef struct Block {
+  size_t size;
+  uint64_t put; /* kept: which put that was */
+} Block;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Block *kept[KEEP_MAX];
 static int kept_count;
-static int64_t live_bytes, peak_bytes;
+static int64_t live_bytes, peak_bytes, kept_bytes;
+static uint64_t put_count;
+
+static Block *unkeep(int i) {
+  Block *b = kept[i];
+  kept[i] = kept[--kept_count];
+  kept_bytes -= (int64_t)b->size;
+  return b;
+}
 
 static Block *take_kept(size_t size) {
   int best = -1;
   for (int i = 0; i < kept_count; i++)
     if (kept[i]->size >= size && kept[i]->size - size <= size / 4 && (best < 0 || kept[i]->size < kept[best]->size)) best = i;
-  if (best < 0) return NULL;
-  Block *b = kept[best];
-  kept[best] = kept[--kept_count];
-  return b;
+  return best < 0 ? NULL : unkeep(best);
+}
+
+/* The block that has been kept longest, where more is kept than there is a use for; NULL: no more than that. */
+static Block *take_spare(void) {
+  if (kept_count < KEEP_MAX && kept_bytes <= SPARE + live_bytes / 10 * 3) return NULL;
+  int oldest = 0;
+  for (int i = 1; i < kept_count; i++)
+    if (kept[i]->put < kept[oldest]->put) oldest = i;
+  return unkeep(oldest);
 }
 
 /* Large blocks are mapped, but not where the sanitizer is to guard their ends. */
@@ -134,7 +153,7 @@ static void free_block(Block *b) {
 
 void memory_trim(void) {
   pthread_mutex_lock(&lock);
-  while (kept_count) free_block(kept[--kept_count]);
+  while (kept_count) free_block(unkeep(0));
   pthread_mutex_unlock(&lock);
 }
 
@@ -215,10 +234,20 @@ void memory_put(void *p, size_t bytes) {
   Block *b = (Block *)((char *)p - HEAD);
   pthread_mutex_lock(&lock);
   live_bytes -= (int64_t)b->size;
-  bool keep = b->size >= BIG && kept_count < KEEP_MAX;
-  if (keep) kept[kept_count++] = b;
-  pthread_mutex_unlock(&lock);
-  if (!keep) free_block(b);
+  if (b->size >= BIG) {
+    b->put = put_count++;
+    kept_bytes += (int64_t)b->size;
+    kept[kept_count++] = b;
+    b = NULL;
+  }
+  Block *spare;
+  do { /* the system takes its time: not under the lock */
+    spare = take_spare();
+    pthread_mutex_unlock(&lock);
+    if (b) free_block(b);
+    b = spare;
+    if (spare) pthread_mutex_lock(&lock);
+  } while (spare);
 }
 
 int64_t tensor_bytes(void) { return live_bytes; }

@@ -46,21 +46,52 @@ static int load_source(lua_State *L, const LuaSource *s) {
   return status;
 }
 
+/* print for the library: the user's, as long as it can be called. */
+static int kept_print(lua_State *L) {
+  lua_pushglobaltable(L);
+  lua_pushliteral(L, "print");
+  lua_rawget(L, -2);
+  lua_replace(L, -2);
+  bool callable = lua_isfunction(L, -1);
+  if (!callable && luaL_getmetafield(L, -1, "__call") != LUA_TNIL) {
+    callable = true;
+    lua_pop(L, 1);
+  }
+  if (!callable) {
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_replace(L, -2);
+  }
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, 0);
+  return 0;
+}
+
+/* load for the library: text that does not compile for want of memory is no text that does not compile. */
+static int kept_load(lua_State *L) {
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  const char *why = lua_isnil(L, 1) ? lua_tostring(L, 2) : NULL;
+  return why && strcmp(why, "not enough memory") == 0 ? lua_error(L) : lua_gettop(L);
+}
+
 /* The library's global names are those of Lua's own libraries as they were when it was opened, then the user's:
- * somebody who types `table = {}` or `type = "b"` has a variable of that name, and the library runs on. Only print is
- * always the user's. */
+ * somebody who types `table = {}` or `type = "b"` has a variable of that name, and the library runs on. */
 static int keep_names(lua_State *L) {
   enum { NAMES = 1, GLOBALS, LOADED, KEY, VALUE };
   lua_newtable(L);
   lua_pushglobaltable(L);
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   for (lua_pushnil(L); lua_next(L, GLOBALS); lua_settop(L, KEY)) {
-    if (lua_type(L, KEY) != LUA_TSTRING || strcmp(lua_tostring(L, KEY), "print") == 0) continue;
+    if (lua_type(L, KEY) != LUA_TSTRING) continue;
     lua_pushvalue(L, KEY);
     lua_rawget(L, LOADED);
     if (!lua_iscfunction(L, VALUE) && !(lua_istable(L, VALUE) && lua_rawequal(L, VALUE, VALUE + 1))) continue;
+    const char *name = lua_tostring(L, KEY);
     lua_pushvalue(L, KEY);
     lua_pushvalue(L, VALUE);
+    if (strcmp(name, "print") == 0) lua_pushcclosure(L, kept_print, 1);
+    else if (strcmp(name, "load") == 0) lua_pushcclosure(L, kept_load, 1);
     lua_rawset(L, NAMES);
   }
   lua_createtable(L, 0, 2);
@@ -207,8 +238,11 @@ int bind_fail(lua_State *L, const char *fmt, ...) {
   return lua_error(L);
 }
 
+void (*bind_stopped)(lua_State *L);
+
 int bind_raise(lua_State *L, const Err *e) {
   if (e->kind == ERR_STOP) {
+    if (bind_stopped) bind_stopped(L);
     lua_pushliteral(L, "interrupted!");
     return lua_error(L);
   }

@@ -6,17 +6,38 @@
 #include <lualib.h>
 #include <stdbool.h>
 
-/* interrupt.c: Ctrl-C. */
+/* interrupt.c: Ctrl-C and SIGTERM. */
 
-/* Takes over SIGINT. In a script a second Ctrl-C ends the process at once. */
-void interrupt_init(bool script);
+/* Takes over SIGINT and SIGTERM, as a script has them. */
+void interrupt_init(void);
 /* lua_pcall, with Ctrl-C turned into the error "interrupted!" while it runs. */
 int interrupt_call(lua_State *L, int nargs, int nresults, int handler);
-/* True when a SIGINT has come since the last interrupt_clear. */
+/* True when a signal has come that nobody was told of (at the prompt: since the last interrupt_clear). */
 bool interrupt_pending(void);
 void interrupt_clear(void);
+/* The exit code of a script that a signal came to, 0: none came. */
+int interrupt_status(void);
+bool interrupt_in_script(void);
+/* Nothing is stopped any more: the program ends. */
+void interrupt_end(void);
 /* Adds call, enter, leave, defer, soft, pending, take … to the table on top of the stack. */
 void interrupt_bind(lua_State *L);
+
+/* Raises "interrupted!" where the engine would be stopped. For long loops of C functions that hold nothing. */
+void interrupt_check(lua_State *L);
+
+/* pattern.c: string.find, match, gmatch and gsub that a signal stops. */
+void pattern_bind(lua_State *L);
+
+/* children.c: os.execute and io.popen whose waiting a signal ends. */
+void children_bind(lua_State *L);
+/* Sends a signal to all children that are waited for, and theirs. For signal handlers. */
+void children_signal(int sig);
+/* Gives those that a signal was sent to the time to end. */
+void children_end(void);
+
+/* How many lines the prompt has asked for. */
+extern long lines_read;
 
 /* readline.c: line editing. Adds readline, completer, history … to the table on top of the stack. */
 void readline_bind(lua_State *L);

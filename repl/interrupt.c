@@ -1,19 +1,27 @@
-/* Ctrl-C. The handler sets a flag, which host.should_stop reports to the engine, and plants a hook that raises
- * "interrupted!" in Lua code at the next instruction (as lua.c does). Library code that has something to finish
- * holds the hook off: see lua/base/interrupt.lua.
+/* Ctrl-C, and SIGTERM in scripts. The handler sets a flag, which host.should_stop reports to the engine, and plants a
+ * hook that raises "interrupted!" in Lua code at the next instruction (as lua.c does). Library code that has something
+ * to finish holds the hook off: see lua/base/interrupt.lua.
+ *
+ * At the prompt a Ctrl-C lasts until the line has ended. A script is asked: once somebody was told (by the error, or
+ * because library code took it) everything works again, so that what is there can be saved; a second signal within a
+ * second ends it at once.
  *
  * Invariants: `running` is the Lua thread whose code runs now, or NULL outside interrupt_call. Only the thread that
- * called interrupt_init takes SIGINT and touches it. A hook never outlives the interrupt_call it was planted in. */
+ * called interrupt_init takes signals and touches it. A hook never outlives the interrupt_call it was planted in. */
 #include "repl/face.h"
 #include "host.h"
+#include "lua/bind/bind.h"
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static lua_State *volatile running;
-static volatile sig_atomic_t came;     /* SIGINTs since interrupt_clear */
+static volatile sig_atomic_t came;     /* signals that nobody was told of (at the prompt: since interrupt_clear) */
+static volatile sig_atomic_t last;     /* the signal that came last, 0: none */
 static volatile sig_atomic_t echoed;   /* the terminal shows a ^C in the middle of a line */
 static volatile sig_atomic_t deferred; /* > 0: neither engine nor Lua code is stopped */
 static volatile sig_atomic_t soft;     /* > 0: the engine is stopped; Lua code asks pending() (the second one stops it) */
@@ -21,20 +29,40 @@ static volatile sig_atomic_t script;   /* no prompt to come back to */
 
 static const int every = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
 
+static void unplant(lua_State *L);
+
 static void stop(lua_State *L, lua_Debug *ar) {
   (void)ar;
   if (deferred) return;
-  /* The second Ctrl-C stays planted, so that code which catches errors and goes on is stopped too. */
-  if (came < 2) lua_sethook(L, NULL, 0, 0);
+  /* At the prompt the second Ctrl-C stays planted, so that code which catches errors and goes on is stopped too. */
+  if (script || came < 2) unplant(L);
+  if (script) came = 0;
   lua_pushliteral(L, "interrupted!");
   lua_error(L);
 }
 
-static void on_sigint(int sig) {
-  (void)sig;
+/* Milliseconds since this was called last; many at first. */
+static long since_last(void) {
+  static struct timespec before;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  long ms = (now.tv_sec - before.tv_sec) * 1000 + (now.tv_nsec - before.tv_nsec) / 1000000;
+  before = now;
+  return ms;
+}
+
+static void on_signal(int sig, siginfo_t *from, void *context) {
+  enum { SAME = 50, AT_ONCE = 1000 };
+  (void)context;
+  if (script) {
+    long ms = last ? since_last() : (since_last(), AT_ONCE);
+    if (ms < SAME) return; /* timeout(1) tells the process and its group: one signal, told twice */
+    if (from->si_code != SI_KERNEL) children_signal(sig); /* what the terminal sends they have got */
+    if (ms < AT_ONCE) _exit(128 + sig);
+  }
+  last = sig;
   if (came < 100) came++;
   echoed = 1;
-  if (script && came > 1) _exit(130);
   if (running && !deferred && (!soft || came > 1)) lua_sethook(running, stop, every, 1);
 }
 
@@ -42,24 +70,47 @@ static bool should_stop(void) { return came && !deferred; }
 
 bool interrupt_pending(void) { return came > 0; }
 void interrupt_clear(void) { came = echoed = 0; }
+int interrupt_status(void) { return script && last ? 128 + last : 0; }
+bool interrupt_in_script(void) { return script; }
+void interrupt_end(void) { deferred++; }
 
-void interrupt_init(bool is_script) {
-  struct sigaction sa = {.sa_handler = on_sigint};
+/* The engine's "interrupted!" is about to be raised: a script has been told. */
+static void told(lua_State *L) {
+  if (!script) return;
+  came = 0;
+  unplant(L);
+}
+
+void interrupt_check(lua_State *L) {
+  if (!should_stop()) return;
+  if (script || came < 2) unplant(L);
+  told(L);
+  lua_pushliteral(L, "interrupted!");
+  lua_error(L);
+}
+
+void interrupt_init(void) {
+  struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
   sigemptyset(&sa.sa_mask);
+  sigaddset(&sa.sa_mask, SIGINT);
+  sigaddset(&sa.sa_mask, SIGTERM);
   sigaction(SIGINT, &sa, NULL);
-  script = is_script;
+  sigaction(SIGTERM, &sa, NULL);
+  script = 1;
   host.should_stop = should_stop;
+  bind_stopped = told;
 }
 
 /* Every thread of the program comes through here, a library's too (OpenBLAS makes its own before main begins): it is
- * born with SIGINT held up, so that Ctrl-C always meets the thread that runs Lua. */
+ * born with these signals held up, so that they always meet the thread that runs Lua. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg) {
   static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-  sigset_t sigint, before;
+  sigset_t held, before;
   if (!create) *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
-  sigemptyset(&sigint);
-  sigaddset(&sigint, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &sigint, &before);
+  sigemptyset(&held);
+  sigaddset(&held, SIGINT);
+  sigaddset(&held, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &held, &before);
   int status = create(thread, attr, start, arg);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return status;
@@ -73,7 +124,7 @@ int interrupt_call(lua_State *L, int nargs, int nresults, int handler) {
   lua_State *outer = running;
   deferred = soft = 0;
   running = L;
-  if (came && !outer && !script) lua_sethook(L, stop, every, 1); /* it came between the line's end and here */
+  if (came && !outer) lua_sethook(L, stop, every, 1); /* it came between the line's end and here */
   int status = lua_pcall(L, nargs, nresults, handler);
   running = outer;
   if (!outer) unplant(L);
@@ -108,6 +159,7 @@ static int b_leave(lua_State *L) {
 static int b_defer(lua_State *L) {
   deferred = deferred + (int)luaL_checkinteger(L, 1);
   if (deferred == 0 && came && !soft && running) { /* one came meanwhile: now it counts */
+    told(L);
     lua_pushliteral(L, "interrupted!");
     return lua_error(L);
   }
@@ -116,6 +168,7 @@ static int b_defer(lua_State *L) {
 
 static int b_soft(lua_State *L) {
   soft = soft + (int)luaL_checkinteger(L, 1);
+  if (script && soft == 0 && came && !deferred && running) lua_sethook(running, stop, every, 1); /* nobody took it */
   return 0;
 }
 
@@ -124,12 +177,19 @@ static int b_pending(lua_State *L) {
   return 1;
 }
 
-/* take() → true when Ctrl-C came. At the prompt it is then dealt with; a script stays stopped. */
-static int b_take(lua_State *L) {
-  bool yes = came > 0;
-  if (yes && !script) came = 0; /* never where none was seen: one that comes right now would be lost */
-  lua_pushboolean(L, yes);
+/* last() → the name of the signal that came last, or nil */
+static int b_last(lua_State *L) {
+  if (!last) return 0;
+  lua_pushstring(L, last == SIGTERM ? "SIGTERM" : "SIGINT");
   return 1;
+}
+
+/* take() → the name of the signal that came, which is dealt with thereby, or nil */
+static int b_take(lua_State *L) {
+  if (!came) return 0;
+  came = 0;
+  if (running) unplant(running);
+  return b_last(L);
 }
 
 /* echoed() → true when a ^C has been shown since it was last asked */
@@ -147,14 +207,15 @@ static int b_clear(lua_State *L) {
 
 static int b_interactive(lua_State *L) {
   (void)L;
-  script = 0;
+  signal(SIGTERM, SIG_DFL);
+  script = last = 0;
   return 0;
 }
 
 void interrupt_bind(lua_State *L) {
   static const luaL_Reg fns[] = {
     {"call", b_call}, {"enter", b_enter}, {"leave", b_leave}, {"defer", b_defer}, {"soft", b_soft},
-    {"pending", b_pending}, {"take", b_take}, {"echoed", b_echoed}, {"clear", b_clear},
+    {"pending", b_pending}, {"take", b_take}, {"last", b_last}, {"echoed", b_echoed}, {"clear", b_clear},
     {"interactive", b_interactive}, {0, 0}};
   luaL_setfuncs(L, fns, 0);
 }

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OK = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
+enum { OK = 0, FAILED = 1, USAGE = 2 };
 
 typedef struct Options {
   bool interactive, quiet, verbose, chunks; /* chunks: a -e was given */
@@ -22,7 +22,7 @@ static const char help_text[] =
   "  -e CHUNK       run the Lua code CHUNK\n"
   "  -l MOD         require MOD into the global MOD (-l NAME=MOD: into NAME)\n"
   "  -i             give a prompt after the script\n"
-  "  -q             quiet: no banner, no progress bars\n"
+  "  -q             quiet: no banner, no progress bars, no remarks\n"
   "  -v             verbose: tracebacks at the prompt\n"
   "  --threads N    threads for computing (default: one per core)\n"
   "  -h, --help     this text\n"
@@ -119,10 +119,10 @@ static int traceback(lua_State *L) {
 
 static int fail(lua_State *L) {
   const char *text = lua_tostring(L, -1);
+  bool stopped = interrupt_status() && text && strstr(text, "interrupted!");
   fflush(stdout);
-  if (interrupt_pending()) fputs("interrupted\n", stderr);
-  else fprintf(stderr, "suture: %s\n", text ? text : "(no message)");
-  return interrupt_pending() ? INTERRUPTED : FAILED;
+  if (!stopped) fprintf(stderr, "suture: %s\n", text ? text : "(no message)");
+  return stopped ? interrupt_status() : FAILED;
 }
 
 /* Calls the chunk under its nargs arguments; what luaL_load… returned is `status`. */
@@ -140,12 +140,7 @@ static int run(lua_State *L, int status, int nargs) {
     status = interrupt_call(L, nargs, 0, base);
     lua_remove(L, base);
   }
-  if (status != LUA_OK) return fail(L);
-  if (interrupt_pending()) {
-    lua_pushliteral(L, "interrupted!");
-    return fail(L);
-  }
-  return OK;
+  return status == LUA_OK ? OK : fail(L);
 }
 
 /* -l MOD, -l NAME=MOD */
@@ -185,9 +180,47 @@ static int run_options(lua_State *L, char **argv, const Options *o) {
   return OK;
 }
 
+/* The searcher of modules beside the script: its upvalue is the script's folder. */
+static int search_beside(lua_State *L) {
+  const char *folder = lua_tostring(L, lua_upvalueindex(1));
+  const char *name = luaL_checkstring(L, 1);
+  if (strcmp(name, "suture") == 0 || strncmp(name, "suture.", 7) == 0) return 0; /* the library is itself */
+  name = luaL_gsub(L, name, ".", "/");
+  static const char *const ends[] = {".lua", "/init.lua"};
+  for (int i = 0; i < 2; i++) {
+    const char *path = lua_pushfstring(L, "%s%s%s", folder, name, ends[i]);
+    if (access(path, R_OK)) continue;
+    if (luaL_loadfile(L, path) != LUA_OK)
+      return luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", lua_tostring(L, 1), path, lua_tostring(L, -1));
+    lua_pushstring(L, path);
+    return 2;
+  }
+  lua_pushfstring(L, "no file '%s%s.lua' beside the script", folder, name);
+  return 1;
+}
+
+/* What a script requires is looked for in its own folder first, wherever it is run from. */
+static void look_beside(lua_State *L, const char *script) {
+  char *path = realpath(script, NULL), *slash = path ? strrchr(path, '/') : NULL;
+  if (slash) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "searchers");
+    for (lua_Integer i = luaL_len(L, -1); i >= 2; i--) { /* make room behind package.preload */
+      lua_rawgeti(L, -1, i);
+      lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushlstring(L, path, (size_t)(slash + 1 - path));
+    lua_pushcclosure(L, search_beside, 1);
+    lua_rawseti(L, -2, 2);
+    lua_pop(L, 2);
+  }
+  free(path);
+}
+
 /* The script, with arg and ... as in lua. NULL: standard input. */
 static int run_script(lua_State *L, const char *path, char **args) {
   int n = 0;
+  if (path) look_beside(L, path);
   int status = luaL_loadfile(L, path);
   for (; args && args[n]; n++) {
     luaL_checkstack(L, 3, "too many arguments");
@@ -233,6 +266,7 @@ static int gets_line(lua_State *L) {
   luaL_buffinit(L, &b);
   int c;
   clearerr(stdin);
+  lines_read++;
   while ((c = getchar()) != EOF && c != '\n') luaL_addchar(&b, (char)c);
   interrupt_clear(); /* what came while waiting meant nothing that runs */
   luaL_pushresult(&b);
@@ -263,6 +297,8 @@ static void push_face(lua_State *L, const Options *o) {
   lua_newtable(L);
   interrupt_bind(L);
   readline_bind(L);
+  children_bind(L);
+  pattern_bind(L);
   static const luaL_Reg fns[] = {
     {"gets", gets_line}, {"executable", make_executable}, {"program_folder", program_folder}, {0, 0}};
   luaL_setfuncs(L, fns, 0);
@@ -284,20 +320,35 @@ static int set_threads(lua_State *L) {
   return 0;
 }
 
-/* The prompt; lua/shell/init.lua returns when Ctrl-D or :quit ends it. */
+/* Calls a function of the shell's; memory may fail where no Lua code can catch it, and the session is to live on. */
+static bool call_shell(lua_State *L, int function, int handler) {
+  lua_pushvalue(L, function);
+  if (lua_pcall(L, 0, 0, handler) == LUA_OK) return true;
+  const char *text = lua_tostring(L, -1);
+  fflush(stdout);
+  fprintf(stderr, "suture: %s\n", text ? text : "not enough memory");
+  lua_pop(L, 1);
+  return false;
+}
+
+/* The prompt, until Ctrl-D or :quit (lua/shell/init.lua). What is called again is on the stack by then: it takes no memory. */
 static int shell(lua_State *L) {
+  enum { HANDLER = 1, START, LOOP, TRIES = 20 };
   interrupt_clear();
+  lua_settop(L, 0);
   lua_pushcfunction(L, traceback);
   lua_getglobal(L, "require");
   lua_pushliteral(L, "suture.shell");
-  int status = lua_pcall(L, 1, 1, -3);
-  if (status == LUA_OK) {
-    lua_getfield(L, -1, "run");
-    lua_remove(L, -2);
-    status = lua_pcall(L, 0, 1, -2);
+  if (lua_pcall(L, 1, 1, HANDLER) != LUA_OK) return fail(L);
+  lua_getfield(L, START, "loop");
+  lua_getfield(L, START, "start");
+  lua_replace(L, START);
+  call_shell(L, START, HANDLER);
+  for (long tries = 0, read = lines_read; !call_shell(L, LOOP, HANDLER); tries++) {
+    if (read != lines_read) tries = 0, read = lines_read;
+    if (tries == TRIES) return FAILED; /* there is not even enough to read a line */
   }
-  if (status != LUA_OK) return fail(L);
-  return (int)lua_tointeger(L, -1);
+  return OK;
 }
 
 static int run_all(lua_State *L, int argc, char **argv, const Options *o) {
@@ -354,10 +405,15 @@ int main(int argc, char **argv) {
     fputs("suture: out of memory\n", stderr);
     return FAILED;
   }
-  interrupt_init(true);
+  interrupt_init();
   lua_pushcfunction(L, program); /* neither this nor a light userdata needs memory: no Lua error outside the call */
   lua_pushlightuserdata(L, &start);
   status = lua_pcall(L, 1, 1, 0) == LUA_OK ? (int)lua_tointeger(L, -1) : fail(L);
+  int signalled = interrupt_status();
+  if (status == OK) status = signalled;
+  if (signalled && status == signalled) fputs("interrupted\n", stderr);
+  interrupt_end();
   lua_close(L);
+  if (signalled) children_end();
   return status;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 #include <readline/readline.h>
 #include <readline/history.h>
@@ -40,19 +41,63 @@ static bool interrupted(void) {
   return cut_off;
 }
 
+/* ---- the terminal, whatever happens ---- */
+
+static struct termios tty_before;       /* as the shell that started us left it */
+static volatile sig_atomic_t reading;   /* Readline has the terminal */
+static volatile sig_atomic_t continued; /* after a stop: SIGCONT came */
+
+static void on_continue(int sig) { continued = sig; }
+
+/* A crash, while Readline has the terminal: it is given back. */
+static void on_crash(int sig) {
+  static const char no_paste[] = "\033[?2004l";
+  if (reading) {
+    tcsetattr(STDIN_FILENO, TCSANOW, &tty_before);
+    (void)!write(STDOUT_FILENO, no_paste, sizeof no_paste - 1);
+  }
+  raise(sig); /* held up until this returns, and handled by the system then */
+}
+
+static void guard_terminal(void) {
+  static char stack[1 << 14]; /* a crash may be that there is no more stack */
+  struct sigaction crash = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND | SA_ONSTACK}, go = {.sa_handler = on_continue};
+  sigemptyset(&go.sa_mask);
+  sigemptyset(&crash.sa_mask);
+  sigaction(SIGCONT, &go, NULL);
+#ifndef __SANITIZE_ADDRESS__ /* which has more to say of a crash */
+  static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+  if (tcgetattr(STDIN_FILENO, &tty_before)) return;
+  sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+  for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) sigaction(crashes[i], &crash, NULL);
+#else
+  (void)stack, (void)crash;
+#endif
+}
+
+/* Handles the signal that Readline has caught; after a stop the line is drawn again. */
+static void check_signals(void) {
+  rl_check_signals();
+  if (!continued) return;
+  continued = 0;
+  rl_deprep_terminal(); /* nobody asked it to before a SIGSTOP */
+  rl_prep_terminal(1);
+  rl_forced_update_display();
+}
+
 /* Waits for a key; false when a signal came first. The signals that Readline catches to put the terminal right (Ctrl-Z,
  * a resized window, the end) are let through only while waiting, so that none falls between the look and the wait. */
 static bool key_there(void) {
-  static const int readlines[] = {SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
+  static const int readlines[] = {SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGCONT};
   sigset_t block, before;
   struct pollfd p[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = interrupts, .events = POLLIN}};
   int n = 0;
   sigemptyset(&block);
   for (size_t i = 0; i < sizeof readlines / sizeof *readlines; i++) sigaddset(&block, readlines[i]);
   pthread_sigmask(SIG_BLOCK, &block, &before);
-  if (!rl_pending_signal()) n = ppoll(p, 2, NULL, &before);
+  if (!rl_pending_signal() && !continued) n = ppoll(p, 2, NULL, &before);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  rl_check_signals();
+  check_signals();
   return n > 0 && !interrupted() && p[0].revents;
 }
 
@@ -89,6 +134,8 @@ static void cancel_line(void) {
   fputc('\n', rl_outstream ? rl_outstream : stdout);
 }
 
+long lines_read;
+
 /* readline(prompt) → the line, nil at the end of input (Ctrl-D), false when Ctrl-C cleared the line */
 static int b_readline(lua_State *L) {
   const char *prompt = luaL_checkstring(L, 1);
@@ -99,13 +146,17 @@ static int b_readline(lua_State *L) {
     return luaL_error(L, "the terminal cannot be read: %s", strerror(errno));
   rl_outstream = isatty(STDOUT_FILENO) ? stdout : stderr;
   line_read = NULL;
+  lines_read++;
   line_done = cut_off = false;
   pthread_sigmask(SIG_BLOCK, &sigint, &before);
   interrupt_clear();
+  reading = 1;
+  continued = 0;
   rl_callback_handler_install(prompt, on_line);
   while (!line_done && !cut_off)
     if (key_there()) rl_callback_read_char();
   if (cut_off) cancel_line();
+  reading = 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL); /* one that came behind the line's end is for what the line runs */
   if (cut_off) {
     lua_pushboolean(L, 0);
@@ -194,6 +245,7 @@ static int b_completer(lua_State *L) {
   completing = lua_tothread(L, -1);
   lua_pop(L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, "suture.completer");
+  guard_terminal();
   rl_readline_name = "suture";
   rl_getc_function = read_key;
   rl_persistent_signal_handlers = 1; /* Ctrl-Z and a resized window while we wait are Readline's */

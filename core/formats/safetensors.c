@@ -165,6 +165,7 @@ bool safetensors_parse(Archive *a, Err *e) {
     json_decref(header);
     return err_stop(e);
   }
+  if (!header && json_error_code(&why) == json_error_out_of_memory) return err_memory(e, (double)n, "the header of a file");
   if (!header)
     return err_set(e, "safetensors header is not valid JSON: %s (byte %d of the file)", why.text, why.position + 8);
   bool ok = json_is_object(header) ? read_header(a, header, f->size - 8 - n, 8 + n, e)
@@ -173,16 +174,43 @@ bool safetensors_parse(Archive *a, Err *e) {
   return ok;
 }
 
-/* The header as text, padded with spaces to a multiple of 8; NULL when a name or value is not UTF-8. It lists tensors in
- * the order given, while their numbers go widest type first, so that all stay aligned (PyTorch's reader needs it). */
+/* Whether s is UTF-8 (RFC 3629): jansson takes nothing else, and does not say so. */
+static bool is_utf8(const char *s) {
+  for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
+    int more = *p < 0x80 ? 0 : *p >= 0xC2 && *p < 0xE0 ? 1 : (*p & 0xF0) == 0xE0 ? 2 : *p >= 0xF0 && *p < 0xF5 ? 3 : -1;
+    if (more < 0 || (*p == 0xE0 && p[1] < 0xA0) || (*p == 0xED && p[1] > 0x9F) || (*p == 0xF0 && p[1] < 0x90) ||
+        (*p == 0xF4 && p[1] > 0x8F))
+      return false;
+    for (; more; more--)
+      if ((*++p & 0xC0) != 0x80) return false;
+  }
+  return true;
+}
+
+/* "dtype", "shape" and "data_offsets" of a tensor whose numbers take [from, to); NULL: out of memory. */
+static json_t *tensor_record(const SaveTensor *t, json_int_t from, json_int_t to) {
+  json_t *shape = json_array();
+  bool ok = shape != NULL;
+  for (int d = 0; d < t->shape.rank && ok; d++) ok = !json_array_append_new(shape, json_integer(t->shape.dim[d]));
+  json_t *record = ok ? json_pack("{s:s, s:O, s:[I, I]}", "dtype", numtype_name(t->type), "shape", shape, "data_offsets", from, to) : NULL;
+  json_decref(shape);
+  return record;
+}
+
+static json_t *metadata_record(const ArchiveMeta *meta, int count) {
+  json_t *m = json_object();
+  bool ok = m != NULL;
+  for (int i = 0; i < count && ok; i++) ok = !json_object_set_new(m, meta[i].key, json_string(meta[i].value));
+  if (ok) return m;
+  json_decref(m);
+  return NULL;
+}
+
+/* The header as text, padded with spaces to a multiple of 8; NULL: out of memory. It lists tensors in the order given,
+ * while their numbers go widest type first, so that all stay aligned (PyTorch's reader needs it). */
 static char *header_text(const SaveTensor *t, int count, const ArchiveMeta *meta, int meta_count) {
   json_t *header = json_object();
-  bool ok = header != NULL;
-  if (ok && meta_count) {
-    json_t *m = json_object();
-    for (int i = 0; i < meta_count; i++) ok = ok && !json_object_set_new(m, meta[i].key, json_string(meta[i].value));
-    ok = !json_object_set_new(header, "__metadata__", m) && ok;
-  }
+  bool ok = header && (!meta_count || !json_object_set_new(header, "__metadata__", metadata_record(meta, meta_count)));
   json_int_t begin[8] = {0}; /* where the next tensor of that number size goes */
   json_int_t total = 0;
   for (size_t size = 8; size; size /= 2) {
@@ -190,12 +218,9 @@ static char *header_text(const SaveTensor *t, int count, const ArchiveMeta *meta
     for (int i = 0; i < count; i++) total += numtype_size(t[i].type) == size ? (json_int_t)save_size(&t[i]) : 0;
   }
   for (int i = 0; i < count && ok; i++) {
-    json_t *shape = json_array();
-    for (int d = 0; d < t[i].shape.rank; d++) json_array_append_new(shape, json_integer(t[i].shape.dim[d]));
     json_int_t *at = &begin[numtype_size(t[i].type) - 1], from = *at;
     *at += (json_int_t)save_size(&t[i]);
-    ok = !json_object_set_new(header, t[i].name, json_pack("{s:s, s:o, s:[I, I]}", "dtype", numtype_name(t[i].type),
-                                                           "shape", shape, "data_offsets", from, *at));
+    ok = !json_object_set_new(header, t[i].name, tensor_record(&t[i], from, *at));
   }
   char *json = ok ? json_dumps(header, JSON_COMPACT) : NULL, *text = NULL;
   json_decref(header);
@@ -215,8 +240,12 @@ bool safetensors_save(const char *path, const SaveTensor *t, int count, const Ar
   if (!save_check_names(t, count, path, e)) return false;
   for (int i = 0; i < count; i++)
     if (!strcmp(t[i].name, "__metadata__")) return err_set(e, "%s: a tensor cannot be named __metadata__", path);
+  bool fit = true;
+  for (int i = 0; i < count; i++) fit = fit && is_utf8(t[i].name);
+  for (int i = 0; i < meta_count; i++) fit = fit && is_utf8(meta[i].key) && is_utf8(meta[i].value);
+  if (!fit) return err_set(e, "%s: cannot save: names of tensors and metadata must be UTF-8 text", path);
   char *text = header_text(t, count, meta, meta_count);
-  if (!text) return err_set(e, "%s: cannot save: names of tensors and metadata must be UTF-8 text", path);
+  if (!text) return err_memory(e, 100.0 * count, "the header of a file");
   uint64_t n = strlen(text);
   unsigned char size[8];
   for (int i = 0; i < 8; i++) size[i] = (unsigned char)(n >> 8 * i);
@@ -228,6 +257,7 @@ bool safetensors_save(const char *path, const SaveTensor *t, int count, const Ar
     for (size_t width = 8; width; width /= 2)
       for (int i = 0; i < count && ok; i++)
         if (numtype_size(t[i].type) == width) ok = save_numbers(&s, &t[i], e);
+    ok = ok && save_check(&s, t, count, e);
     ok = save_end(&s, ok, e);
   }
   free(text);

@@ -67,6 +67,29 @@ bool save_write(SaveFile *s, const void *bytes, size_t n, Err *e) {
   return fwrite(bytes, 1, n, s->out) == n || save_failed(s, "write", errno, e);
 }
 
+/* The name that the file has for an entry, with what archive_open took off it. */
+static bool is_named(const Archive *a, int i, const char *name) {
+  size_t n = a->prefix ? strlen(a->prefix) : 0;
+  return (!n || !strncmp(name, a->prefix, n)) && !strcmp(name + n, a->entry[i].name);
+}
+
+bool save_check(SaveFile *s, const SaveTensor *t, int count, Err *e) {
+  Archive *a;
+  Err why = {0};
+  if (!count) return true; /* a file of nothing is not opened */
+  if (fflush(s->out)) return save_failed(s, "write", errno, e);
+  if (!archive_open(s->temp, &a, &why)) {
+    if (why.kind == ERR_USER) return err_set(e, "%s: cannot save: what was written is not read back: %s", s->path, why.text);
+    *e = why;
+    return false;
+  }
+  bool same = a->count == count;
+  for (int i = 0; i < count && same; i++)
+    same = is_named(a, i, t[i].name) && a->entry[i].type == t[i].type && shape_equal(&a->entry[i].shape, &t[i].shape);
+  archive_close(a);
+  return same || err_set(e, "%s: cannot save: what was written is not read back as it was", s->path);
+}
+
 bool save_end(SaveFile *s, bool ok, Err *e) {
   if (ok && (fflush(s->out) || fsync(fileno(s->out)))) ok = save_failed(s, "write", errno, e);
   if (s->out && fclose(s->out) && ok) ok = save_failed(s, "write", errno, e);

@@ -189,6 +189,7 @@ static bool write_zip(SaveFile *s, Member *members, int count, const Buffer *pic
   int code = 0;
   bool stop = false;
   Writing w = {zip_open(s->temp, ZIP_CREATE | ZIP_TRUNCATE, &code), 0};
+  if (!w.z && code == ZIP_ER_MEMORY) return err_memory(e, 0, "saving");
   if (!w.z) return err_set(e, "%s: cannot save: libzip error %d", s->path, code);
   zip_register_cancel_callback_with_state(w.z, cancelled, NULL, &stop);
   if (add_all(&w, members, count, pickle) && !zip_close(w.z)) return true;
@@ -218,6 +219,7 @@ static bool write_object(const char *path, const SaveTensor *t, int count, const
       ok = (again && !fchmod(fileno(again), mode.st_mode & 07777)) || err_set(e, "%s: cannot save", s.path);
       s.out = again;
     }
+    ok = ok && save_check(&s, t, count, e);
     ok = save_end(&s, ok, e);
   }
   free(members);

@@ -1,5 +1,5 @@
---- Ctrl-C for library code that must not be stopped just anywhere.
--- By itself Ctrl-C raises "interrupted!" at the next Lua instruction, and the engine stops between two nodes with the
+--- Ctrl-C, and SIGTERM in scripts, for library code that must not be stopped just anywhere.
+-- By itself a signal raises "interrupted!" at the next Lua instruction, and the engine stops between two nodes with the
 -- same error. Guards change that for a block; they end with it, by an error too:
 --
 --     local guard <close> = interrupt.soft()    -- a training loop: stop where we look, not where we are hit
@@ -36,8 +36,12 @@ end
 --- Has Ctrl-C come?
 function interrupt.pending() return face ~= nil and face.pending() end
 
---- Has Ctrl-C come? At the prompt it is dealt with thereby: what follows runs. A script stays stopped, and exits 130.
-function interrupt.take() return face ~= nil and face.take() end
+--- Has a signal come? → its name ("SIGINT", "SIGTERM"), or nil. It is dealt with thereby: what follows runs. A script
+-- exits with 128 and the signal's number all the same.
+function interrupt.take() return face and face.take() end
+
+--- The name of the signal that came last, for those who have caught its error.
+function interrupt.last() return face and face.last() end
 
 --- Is this error the one that Ctrl-C raises?
 function interrupt.is(err) return type(err) == "string" and err:find("interrupted!", 1, true) ~= nil end

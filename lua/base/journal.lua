@@ -3,7 +3,7 @@
 --
 -- A thing is what can change: a module, a tensor's numbers, a tensor's marks. A kind says how its state is taken and
 -- put back: {take = f(thing) → state, put = f(thing, state), same = f(thing, state) → nothing has changed since,
--- bytes = f(state) → memory, born = f(thing) → when its making ended (journal.now()), or nil: it is part of no
+-- bytes = f(state) → memory, keeps = f(thing, state, f) calls f(t) for each tensor that only the state holds, born = f(thing) → when its making ended (journal.now()), or nil: it is part of no
 -- finished model, reshapes = f(thing, state) → the graph that runs may be another since}. journal.touch(kind, thing)
 -- is called before each change; the first one takes the state.
 --
@@ -16,14 +16,29 @@ local raw = core.tensor
 
 local journal = {}
 
---- How many bytes of copies history may hold; beyond, the oldest entries are forgotten with a note. journal.most:
--- entries.
+--- How many bytes history may keep alive; beyond, the oldest entries are forgotten with a note. journal.most: entries.
 journal.limit = 1 << 30
 journal.most = 200
 
--- Entries in order: {label =, structural = lines, changes = {{kind =, thing =, before =, after =} …}, bytes =}; those
--- above `at` are undone.
+-- Entries in order: {label =, states = {thing → {{kind =, thing =, before =, after =, place =} …}}, holds = {what it alone
+-- may keep alive → bytes}}; those above `at` are undone. A thing that nobody else holds is let go, and its states.
 local entries, at = {}, 0
+local weak_keys = {__mode = "k"}
+
+local prompt = false -- lines of a prompt are told
+local asked          -- whether history is to be kept; nil: at the prompt, and by no script
+
+--- journal.keeping(): whether changes become history. journal.keep(on): from now on they do, or do not, whoever makes
+-- them.
+function journal.keeping()
+  if asked ~= nil then return asked end
+  return prompt
+end
+local keeping = journal.keeping
+function journal.keep(on)
+  asked = on
+  if not on then journal.clear() end
+end
 
 local clock = 0    -- moments: the beginnings of changes
 -- The innermost change that is open: {label, up, [kind] = {thing → record}, order = records, started}
@@ -54,7 +69,11 @@ local function loose() open {started = math.huge, script = true} end -- a script
 --- journal.touch(kind, thing[, weak]): thing is about to change. weak: the change alone is not worth an entry
 -- (statistics that a forward pass moves), but is taken back with what else changes.
 function journal.touch(kind, thing, weak)
-  if silent > 0 or not current then return end
+  if silent > 0 or not current or current.script and not keeping() then return end
+  if current.keeps and current.apart and kind.bytes and not weak and not keeping() then
+    current.kept = true -- it stays, whatever comes, and nobody will take it back
+    return
+  end
   local records = current[kind]
   if not records then
     records = {}
@@ -101,39 +120,76 @@ local function swap(changes, from, to)
   end)
 end
 
-local function bytes_of(entry)
-  local n = 0
-  for _, r in ipairs(entry.changes) do
+-- The records of an entry whose things are still there, in order.
+local function changes_of(entry)
+  local list = {}
+  for _, records in next, entry.states do table.move(records, 1, #records, #list + 1, list) end
+  table.sort(list, function(a, b) return a.place < b.place end)
+  return list
+end
+
+local function weigh(entry)
+  local holds = setmetatable({}, weak_keys)
+  for _, r in ipairs(changes_of(entry)) do
     local state = r.before or r.after
-    n = n + (r.kind.bytes and state and r.kind.bytes(state) or 0)
+    if r.kind.bytes then holds[state] = r.kind.bytes(state)
+    elseif r.kind.keeps then r.kind.keeps(r.thing, state, function(t) holds[t] = raw.numel(t) * 4 end) end
+  end
+  entry.holds = holds
+end
+
+-- What was changed and is gone is no change any more.
+local function prune()
+  for i = #entries, 1, -1 do
+    local states = entries[i].states
+    for thing in next, states do if raw.gone(thing) then states[thing] = nil end end
+    if next(states) == nil then
+      table.remove(entries, i)
+      if i <= at then at = at - 1 end
+    end
+  end
+end
+
+-- Bytes that the entries keep alive together.
+local function held()
+  local seen, n = {}, 0
+  for _, entry in ipairs(entries) do
+    for what, bytes in next, entry.holds do
+      if not seen[what] then seen[what], n = true, n + bytes end
+    end
   end
   return n
 end
 
-local function push(entry)
+local function push(label, changes)
   for i = #entries, at + 1, -1 do entries[i] = nil end
-  entry.bytes = bytes_of(entry)
-  entries[#entries + 1] = entry
-  local held, forgot = 0, 0
-  for _, e in ipairs(entries) do held = held + e.bytes end
-  while #entries > 1 and (#entries > journal.most or held > journal.limit) do
-    local bytes = table.remove(entries, 1).bytes
-    held = held - bytes
-    if bytes > 0 then forgot = forgot + 1 end
+  prune()
+  local entry = {label = label, states = setmetatable({}, weak_keys)}
+  for place, r in ipairs(changes) do
+    r.place = place
+    local records = entry.states[r.thing] or {}
+    entry.states[r.thing], records[#records + 1] = records, r
   end
-  if forgot > 0 then
-    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB "
-      .. "(require('suture.base.journal').limit, in bytes)"):format(journal.limit // 1000000))
+  weigh(entry)
+  entries[#entries + 1] = entry
+  local forgot = false
+  while #entries > 1 and (#entries > journal.most or held() > journal.limit) do
+    forgot = next(table.remove(entries, 1).holds) ~= nil or forgot
+  end
+  if forgot then
+    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB (require('suture.base.journal').limit, in bytes)")
+      :format(journal.limit // 1000000))
   end
   at = #entries
 end
 
 -- Makes an entry of a change that has ended. → what was put in, out or replaced; the things that changed
 local function keep(change)
+  if not prompt and not keeping() then return {}, {} end
   local changes, strong = differences(change)
   if not strong then return {}, changes end
   local label, structural = journal.describe(changes)
-  push {label = change.label or (label ~= "" and label) or change.text, changes = changes}
+  if keeping() then push(change.label or (label ~= "" and label) or change.text, changes) end
   pushed = true
   return structural, changes
 end
@@ -179,7 +235,7 @@ function Change.__close(change, err)
   local around = change.up
   current = around
   local list = err ~= nil and differences(change)
-  local kept = false
+  local kept = change.kept or false
   for _, r in ipairs(change.keeps and list or {}) do kept = kept or r.kind.bytes ~= nil and not r.weak end
   if list and not kept then swap(list, "after", "before")
   elseif around and (around.up or around.told) and not change.apart then merge(change, around)
@@ -371,7 +427,7 @@ function journal.recording() return silent == 0 and current ~= nil and not curre
 -- their states before, nil for none.
 function journal.begin_line(text)
   if current and current.script then flush(current) end
-  silent, current, pushed, running = 0, nil, false, false
+  silent, current, pushed, running, prompt = 0, nil, false, false, true
   open {text = text, told = {}, changed = {}}
 end
 function journal.end_line()
@@ -401,7 +457,7 @@ end
 
 --- journal.leave_prompt(): changes are a script's again, as before the first line.
 function journal.leave_prompt()
-  silent, current = 0, nil
+  silent, current, prompt = 0, nil, false
   loose()
 end
 
@@ -411,6 +467,13 @@ local function settle()
   close_abandoned()
   local line = current
   if line and line.up == nil then flush(line) end
+  prune()
+end
+
+local function take(entry, from, to)
+  swap(changes_of(entry), from, to)
+  weigh(entry)
+  return entry.label
 end
 
 --- journal.undo(), journal.redo(): takes back the last entry, makes the next one again → its label, or nil when there
@@ -420,16 +483,14 @@ function journal.undo()
   local e = entries[at]
   if not e then return nil end
   at = at - 1
-  swap(e.changes, "after", "before")
-  return e.label
+  return take(e, "after", "before")
 end
 function journal.redo()
   settle()
   local e = entries[at + 1]
   if not e then return nil end
   at = at + 1
-  swap(e.changes, "before", "after")
-  return e.label
+  return take(e, "before", "after")
 end
 
 --- journal.entries(): {{label =, undone =} …}, oldest first.

@@ -20,6 +20,9 @@ int luaopen_suture(lua_State *L);
 /* Pushes "script.lua:12: ", the place in the user's code that is running (the library's own frames are skipped), or "". */
 void bind_where(lua_State *L);
 
+/* Called, where it is not NULL, before "interrupted!" is raised for the engine. */
+extern void (*bind_stopped)(lua_State *L);
+
 /* Raises e as a Lua error (a string with bind_where in front; for ERR_STOP the string "interrupted!"). Nothing may be
  * held by the caller when this is called. */
 int bind_raise(lua_State *L, const Err *e);

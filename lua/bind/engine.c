@@ -3,6 +3,7 @@
 #include "tensor.h"
 #include "kernels/kernels.h"
 #include "peak.h"
+#include "run.h"
 
 /* clock() → seconds of a clock that only goes forward. */
 static int engine_clock(lua_State *L) {
@@ -41,9 +42,17 @@ static int engine_peak(lua_State *L) {
   return 2;
 }
 
-/* trim(): gives kept memory back to the system. */
+/* rest(): nothing will run for a while: what intermediate values took is free for the next run, or the system. */
+static int engine_rest(lua_State *L) {
+  (void)L;
+  run_rest();
+  return 0;
+}
+
+/* trim(): gives all kept memory back to the system. */
 static int engine_trim(lua_State *L) {
   (void)L;
+  run_rest();
   memory_trim();
   return 0;
 }
@@ -73,7 +82,7 @@ static int engine_raise(lua_State *L) {
 
 static const luaL_Reg functions[] = {
   {"clock", engine_clock}, {"threads", engine_threads}, {"memory", engine_memory}, {"peak_reset", engine_peak_reset},
-  {"peak", engine_peak}, {"trim", engine_trim}, {"seed", engine_seed}, {"draw", engine_draw}, {"raise", engine_raise}, {0, 0}};
+  {"peak", engine_peak}, {"rest", engine_rest}, {"trim", engine_trim}, {"seed", engine_seed}, {"draw", engine_draw}, {"raise", engine_raise}, {0, 0}};
 
 int bind_engine(lua_State *L) {
   kernels_init();

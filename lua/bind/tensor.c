@@ -2,6 +2,7 @@
 #include "tensor.h"
 #include "whole.h"
 #include "kernels/kernels.h"
+#include "run.h"
 
 typedef struct Handle {
   Node *node; /* NULL: nothing yet, or let go */
@@ -15,14 +16,22 @@ int bind_depth;
 
 /* ---- memory pressure ---- */
 
-void bind_memory_pressure(lua_State *L) {
-  static int64_t low; /* bytes in tensors after the last collection, or the least since */
-  const int64_t step = 64 << 20;
-  int64_t live = tensor_bytes();
+/* Collects when tensors have grown by `step` bytes or `part` of what there was. */
+static void press(lua_State *L, int64_t step, double part) {
+  static int64_t low; /* bytes in tensors, and in those nobody has looked at yet, after the last collection, or the least since */
+  int64_t live = tensor_bytes() + run_waiting_bytes();
   if (live < low) low = live;
-  if (live - low <= (low / 2 > step ? low / 2 : step)) return;
+  if (live - low <= step || (double)(live - low) <= part * (double)low) return;
   lua_gc(L, LUA_GCCOLLECT);
-  low = tensor_bytes();
+  low = tensor_bytes() + run_waiting_bytes();
+}
+
+void bind_memory_pressure(lua_State *L) { press(L, 32 << 20, 0.5); }
+
+/* press(): much is about to be made (a model): what nobody holds goes first. */
+static int tensor_press(lua_State *L) {
+  press(L, 8 << 20, 0);
+  return 0;
 }
 
 /* ---- handles ---- */
@@ -164,6 +173,13 @@ static int tensor_name(lua_State *L) {
 /* is(x): whether x is a tensor. */
 static int tensor_is(lua_State *L) {
   lua_pushboolean(L, to_handle(L, 1) != NULL);
+  return 1;
+}
+
+/* gone(x): x was a tensor, and the collector has let go of it: only a weak table still has it. */
+static int tensor_gone(lua_State *L) {
+  Handle *h = to_handle(L, 1);
+  lua_pushboolean(L, h && !h->node);
   return 1;
 }
 
@@ -391,9 +407,10 @@ static int tensor_shape_metatable(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"is", tensor_is}, {"name", tensor_name}, {"shape", tensor_shape}, {"rank", tensor_rank}, {"numel", tensor_numel},
+  {"is", tensor_is}, {"gone", tensor_gone}, {"name", tensor_name}, {"shape", tensor_shape}, {"rank", tensor_rank}, {"numel", tensor_numel},
   {"size", tensor_size}, {"requires_grad", tensor_requires_grad}, {"frozen", tensor_frozen},
-  {"gone", tensor_gone}, {"link", tensor_link}, {"made", tensor_made}, {"become", tensor_become}, {"on_stale", tensor_on_stale},
+  {"owns", tensor_owns}, {"link", tensor_link}, {"made", tensor_made}, {"become", tensor_become}, {"on_stale", tensor_on_stale},
+  {"press", tensor_press},
   {"is_leaf", tensor_is_leaf}, {"grad", tensor_grad}, {"version", tensor_version}, {"id", tensor_id},
   {"metatable", tensor_metatable}, {"shape_metatable", tensor_shape_metatable}, {0, 0}};
 

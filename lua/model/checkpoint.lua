@@ -50,7 +50,7 @@ local function say_dtypes(path, f)
     local d = entry.dtype
     if d == "F16" or d == "BF16" or d == "F64" then other[d] = (other[d] or 0) + 1 end
   end
-  for d, n in pairs(other) do note(("%s: %d tensors of %s are read as F32"):format(path, n, d)) end
+  for d, n in pairs(other) do note.remark(("%s: %d tensors of %s are read as F32"):format(path, n, d)) end
 end
 
 -- The record that m:save wrote, as a table.
@@ -143,7 +143,7 @@ function checkpoint.open(path, opts)
     m:eval()
   end)
   local o = rawget(m, "_zoo").opts
-  note(("%s: %s, %d classes"):format(path:match "[^/]*$", name, o.num_classes))
+  note.remark(("%s: %s, %d classes"):format(path:match "[^/]*$", name, o.num_classes))
   assumed()
   return m
 end

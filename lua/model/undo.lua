@@ -239,7 +239,11 @@ local function steps_of(what, n)
 end
 
 -- step() n times, at most; what it did in words.
-local function repeated(n, step, done, none)
+local function repeated(what, n, step, done, none)
+  if not journal.keeping() then
+    fault("%s: no history is kept (scripts keep none unless they ask) · " ..
+      "history(true) before the changes that are to be taken back", what)
+  end
   local said = {}
   for _ = 1, n do
     local label = step()
@@ -251,23 +255,31 @@ end
 
 --- undo([n]): takes back the last change of a model (surgery, freezing, modes, fields, fit, loading), or the last n.
 -- Numbers come back to the bit. Returns a line that says what was taken back. See redo, history.
-function undo.undo(n) return repeated(steps_of("undo", n), journal.undo, "undone: ", "nothing to undo") end
+function undo.undo(n) return repeated("undo", steps_of("undo", n), journal.undo, "undone: ", "nothing to undo") end
 
 --- redo([n]): makes again what undo() took back last, or the last n. Returns a line that says what. A new change
 -- forgets what was undone.
-function undo.redo(n) return repeated(steps_of("redo", n), journal.redo, "redone: ", "nothing to redo") end
+function undo.redo(n) return repeated("redo", steps_of("redo", n), journal.redo, "redone: ", "nothing to redo") end
 
 local History = {__name = "history"}
 function History.__tostring(h)
-  if #h == 0 then return "nothing was changed yet" end
+  if #h == 0 then
+    return journal.keeping() and "nothing was changed yet" or "no history is kept (history(true) keeps it from here on)"
+  end
   local lines = {}
   for i, e in ipairs(h) do lines[i] = ("%3d  %s%s"):format(i, e.label, e.undone and "  (undone)" or "") end
   return table.concat(lines, "\n")
 end
 
---- history(): the changes that undo() and redo() walk through, oldest first: a list of {label =, undone =}; prints
--- itself.
-function undo.history() return setmetatable(journal.entries(), History) end
+--- history([on]): the changes that undo() and redo() walk through, oldest first: a list of {label =, undone =}; prints
+-- itself. history(true) keeps history from here on, history(false) keeps none and forgets what there is. At the prompt
+-- it is kept; a script keeps none unless it asks. History holds what it takes to go back, 1 GB at most
+-- (require("suture.base.journal").limit), but no model that nobody else holds.
+function undo.history(on)
+  if on ~= nil and type(on) ~= "boolean" then fault("history: expects true or false, got %s", options.show(on)) end
+  if on ~= nil then journal.keep(on) end
+  return setmetatable(journal.entries(), History)
+end
 
 --- undo.clear(): forgets all changes.
 undo.clear = journal.clear

@@ -138,7 +138,7 @@ local function say_tied(m, list, on)
           for n, p in pairs(other._params) do
             if rawequal(p, sub._params[name]) then as = Module._join(paths[other] or getmetatable(other).__name, n) end
           end
-          note(("%s is %s too: it is %s there as well"):format(Module._join(paths[sub] or "", name), as,
+          note.remark(("%s is %s too: it is %s there as well"):format(Module._join(paths[sub] or "", name), as,
             on and "frozen" or "unfrozen"))
         end
       end

@@ -8,7 +8,6 @@ local journal = require "suture.base.journal"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
 local stray = require "suture.base.stray"
-local suggest = require "suture.base.suggest"
 local trace = require "suture.nn.trace"
 local raw = core.tensor
 local is = raw.is
@@ -88,6 +87,23 @@ local state = {
     for _, name in ipairs(flags) do rawset(m, name, s[name]) end
     own_all(m, s, journal.own)
     trace.structure = trace.structure + 1
+  end,
+  keeps = function(m, s, f)
+    if same_table(rawget(m, "_children"), s._children) and same_table(rawget(m, "_params"), s._params)
+      and same_table(rawget(m, "_buffers"), s._buffers) then return end
+    local now, seen = {}, {}
+    local function each(children, params, buffers, g)
+      for _, t in next, params do g(t) end
+      for _, t in next, buffers do g(t) end
+      for _, c in next, children do
+        if not seen[c] then
+          seen[c] = true
+          each(rawget(c, "_children"), rawget(c, "_params"), rawget(c, "_buffers"), g)
+        end
+      end
+    end
+    each(rawget(m, "_children"), rawget(m, "_params"), rawget(m, "_buffers"), function(t) now[t] = true end)
+    each(s._children, s._params, s._buffers, function(t) if not now[t] then f(t) end end)
   end,
   reshapes = function(m, s)
     if rawget(m, "_cut") ~= s._cut then return true end
@@ -290,7 +306,7 @@ local function put(m, names, values, key, v)
   m._edited[key] = true
   journal.own(v, m)
   if values == "_params" and rawget(m, "_frozen") and not raw.frozen(v) then
-    note(("%s is frozen, and so is the new %s: m:unfreeze() lets it train"):format(getmetatable(m).__name, key))
+    note.remark(("%s is frozen, and so is the new %s: m:unfreeze() lets it train"):format(getmetatable(m).__name, key))
     journal.marks(v)
     raw.requires_grad(v, false)
     raw.frozen(v, true)

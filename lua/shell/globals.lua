@@ -14,6 +14,26 @@ end
 
 require("suture.base.strict").on(part)
 
+-- A name of Lua's own that a line of the prompt gives another value is told, once.
+local own = {}
+for name, value in next, _G do
+  if type(value) == "function" or package.loaded[name] == value then own[name] = value end
+end
+local after = require("suture.base.lines").after
+after[#after + 1] = function()
+  local lines = {}
+  for name, value in next, own do
+    local now = rawget(_G, name)
+    if now ~= value then
+      own[name] = nil
+      lines[#lines + 1] = ("%s is Lua's own %s, and %s from here on (the library goes on with Lua's)"):format(name,
+        type(value) == "function" and "function" or "library", now == nil and "gone" or "yours")
+    end
+  end
+  table.sort(lines)
+  return table.concat(lines, "\n")
+end
+
 -- Ctrl-C stops code that runs in a coroutine too: the face is told which thread runs.
 local face = package.loaded["suture.face"]
 local create, resume, status, close = coroutine.create, coroutine.resume, coroutine.status, coroutine.close

@@ -358,10 +358,13 @@ local function take(line, pending)
   return feed(line)
 end
 
--- Whatever an input does to the shell, the next prompt comes.
-local function loop()
+--- Reads and runs inputs until Ctrl-D or :quit. Whatever an input does to the shell, the next prompt comes; where memory
+-- fails even for the shell's own work, this is called again (repl/main.c).
+function shell.loop()
   local pending
+  local rest = require("suture.core").engine.rest
   while not state.quit do
+    rest()
     local line = read_line(not pending)
     if line == nil and not pending then break end
     if line == false then pending = nil
@@ -407,8 +410,8 @@ local function run_rc()
   run(chunk)
 end
 
---- The prompt, until Ctrl-D or :quit. → exit code
-function shell.run()
+--- What comes before the first prompt: history, banner, the user's rc file.
+function shell.start()
   face.interactive()
   local c = require("suture.core").term
   state.tty = c.isatty(0)
@@ -420,8 +423,6 @@ function shell.run()
     if not face.quiet then banner() end
     run_rc()
   end
-  loop()
-  return 0
 end
 
 package.loaded["suture.shell"] = shell

@@ -5,7 +5,6 @@ local absent = require "suture.base.absent"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local options = require "suture.base.options"
-local suggest = require "suture.base.suggest"
 local base = require "suture.tensor.base"
 local views = require "suture.tensor.views"
 local tensor, T, raw, graph, is, op = base.tensor, base.T, base.raw, base.graph, base.is, base.op
@@ -340,13 +339,6 @@ local function assign(x, key, y)
 end
 
 -- ---- the metatable ----
-
--- What may stand behind a tensor's dot.
-local function names()
-  local all = {}
-  for _, list in ipairs {T, base.get} do for name in next, list do all[name] = true end end
-  return all
-end
 
 function T.__index(x, key)
   local method = rawget(T, key)

@@ -268,8 +268,7 @@ function Trainer:_interruptible(f, ...)
   local ok, err = pcall(f, ...)
   if ok then return end
   if not interrupt.is(err) then error(err, 0) end
-  interrupt.take()
-  self.interrupted = true
+  self.interrupted = interrupt.take() or interrupt.last() or "SIGINT"
   local whole <close> = interrupt.defer()
   graph.drop_effects()
   collectgarbage()
@@ -357,7 +356,7 @@ function Trainer:train_epoch()
     row.steps, row.loss, row.acc = k, loss / count, correct and correct / count or nil
     line:step(k, row)
     self:_told {epoch = epoch, step = k, loss = value, correct = right}
-    if interrupt.take() then self.interrupted = true end
+    self.interrupted = self.interrupted or interrupt.take()
     return self.interrupted
   end
   self:_interruptible(function()
@@ -422,11 +421,12 @@ function Trainer:run()
     local row = self:train_epoch()
     if row.steps == 0 then break end -- Ctrl-C before the first one
     local kept = self._session.kept
-    if row.epoch == 1 and not o.quiet and (self._guard.others or not kept.why) then note(kept:text()) end
+    if row.epoch == 1 and not o.quiet and (self._guard.others or not kept.why) then note.remark(kept:text()) end
     if o.on_epoch then o.on_epoch(row, self) end
     if self.interrupted then break end
     if self:_judge(row) then self.converged = true end
   end
+  self.interrupted = self.interrupted or interrupt.take() -- one that came behind the last step
   local whole <close> = interrupt.defer()
   if self._session.best and self.best.epoch then self._session.best.restore() end
   self.seconds = self.seconds + core.engine.clock() - began

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <cmocka.h>
+#include <unistd.h>
 #include "tensor.h"
 
 /* A training step that asks for one size again and again must not map a block each time, whatever the size is rounded to. */
@@ -34,6 +35,35 @@ static void test_small_request_leaves_large_block(void **state) {
   memory_put(small, (size_t)5 << 20);
 }
 
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what is freed */
+static double mapped_mb(void) {
+  FILE *f = fopen("/proc/self/statm", "r");
+  long pages = 0;
+  if (!f || fscanf(f, "%ld", &pages) != 1) pages = 0;
+  if (f) fclose(f);
+  return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
+}
+
+/* What is put back is kept up to a bound, and what was put back last is what stays. */
+static void test_kept_memory_is_bounded(void **state) {
+  (void)state;
+  enum { COUNT = 20 };
+  const size_t each = (size_t)30 << 20;
+  Err e = {0};
+  memory_trim();
+  double before = mapped_mb();
+  void *block[COUNT];
+  for (int i = 0; i < COUNT; i++) assert_non_null(block[i] = memory_get(each, "a test", &e));
+  assert_true(mapped_mb() > before + 30 * COUNT);
+  for (int i = 0; i < COUNT; i++) memory_put(block[i], each);
+  assert_true(mapped_mb() < before + 100);
+  void *again = memory_get(each, "a test", &e);
+  assert_true(again == block[COUNT - 1] || again == block[COUNT - 2]);
+  memory_put(again, each);
+  memory_trim();
+}
+#endif
+
 static void test_zeros_are_zeros_in_used_blocks(void **state) {
   (void)state;
   Err e = {0};
@@ -53,6 +83,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_block_comes_back),
     cmocka_unit_test(test_small_request_leaves_large_block),
+#ifndef __SANITIZE_ADDRESS__
+    cmocka_unit_test(test_kept_memory_is_bounded),
+#endif
     cmocka_unit_test(test_zeros_are_zeros_in_used_blocks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

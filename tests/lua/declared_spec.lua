@@ -1,5 +1,6 @@
 -- Declared layers: what is printed, saved, undone and run is one state.
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 local nn, zoo, F = suture.nn, suture.zoo, suture.F
 local undo = require "suture.model.undo"
 

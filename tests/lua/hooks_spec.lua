@@ -1,5 +1,6 @@
 -- Hooks and traces: inner values and their gradients, seen and replaced.
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 local nn, F, tensor = suture.nn, suture.F, suture.tensor
 local undo = require "suture.model.undo"
 

@@ -1,5 +1,6 @@
 -- The journal: every change of any model, from anywhere, is kept and comes back to the bit.
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 local nn = suture.nn
 local undo = require "suture.model.undo"
 

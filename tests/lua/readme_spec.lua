@@ -1,5 +1,6 @@
 -- README's Lua runs: each ```lua block as a chunk of its own, with the names that the program `suture` makes global.
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 
 local function blocks(path)
   local list, at, lines, from = {}, 0, nil, nil

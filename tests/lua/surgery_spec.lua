@@ -1,4 +1,5 @@
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 local nn, zoo, tensor = suture.nn, suture.zoo, suture.tensor
 local undo = require "suture.model.undo"
 

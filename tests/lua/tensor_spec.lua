@@ -1,4 +1,5 @@
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 local tensor, F = suture.tensor, suture.F
 
 local function near(want, got, tol)

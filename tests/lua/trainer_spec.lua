@@ -1,4 +1,5 @@
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 local nn, zoo, data, F = suture.nn, suture.zoo, suture.data, suture.F
 
 local kit = require "kit"

@@ -1,4 +1,5 @@
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 local nn = suture.nn
 local undo = require "suture.model.undo"
 local trace = require "suture.nn.trace"
@@ -114,6 +115,48 @@ describe("undo in scripts", function()
     journal.limit, note.write = limit, write
     assert.is_true(#undo.history() < 9 and #undo.history() >= 1)
     assert.matches("oldest changes are forgotten", notes[1])
+  end)
+
+  it("counts what was taken out, and forgets models that nobody holds", function()
+    local journal, note = require "suture.base.journal", require "suture.base.note"
+    local limit, write = journal.limit, note.write
+    note.write = function() end
+    m:replace("5", nn.Linear(4, 1000))
+    m:replace("5", nn.Linear(4, 3)) -- the one of 5000 numbers is kept by history alone
+    assert.equal(2, #undo.history())
+    journal.limit = 10000
+    m:freeze()
+    journal.limit, note.write = limit, write
+    assert.equal(1, #undo.history())
+    local function others()
+      net():freeze()
+      net():replace("5", nn.Linear(4, 2))
+    end
+    others()
+    assert.equal(3, #undo.history())
+    collectgarbage()
+    assert.equal(1, #undo.history())
+    suture.undo()
+    assert.is_false(suture.core.tensor.frozen(m[0].weight))
+    suture.redo()
+    assert.is_true(suture.core.tensor.frozen(m[0].weight))
+  end)
+
+  it("keeps none in a script that does not ask, and says so", function()
+    suture.history(false)
+    m:freeze()
+    assert.equal(0, #suture.history())
+    assert.matches("history%(true%)", tostring(suture.history()))
+    local ok, err = pcall(suture.undo)
+    assert.is_false(ok)
+    assert.matches("undo: no history is kept.*history%(true%)", err)
+    assert.is_false((pcall(suture.history, 1)))
+    local before = bits(m)
+    assert.is_false((pcall(m.load_state_dict, m, {}))) -- what fails is put back all the same
+    assert.same(before, bits(m))
+    suture.history(true)
+    m:unfreeze()
+    assert.matches("undone", suture.undo())
   end)
 
   it("says what is wrong", function()

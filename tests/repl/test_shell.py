@@ -456,7 +456,7 @@ class Shell(unittest.TestCase):
         t = self.term()
         t.line("table.insert(suture._after_line, function(text, ok) return 'after ' .. tostring(ok) end)")
         self.assertEqual(t.line("1"), "1\nafter true")
-        t.line("suture._after_line[1] = function() error 'hook broke' end")
+        t.line("suture._after_line[#suture._after_line] = function() error 'hook broke' end")
         self.assertEqual(t.line("2"), "2\nhook broke")
 
     def test_names_of_lua_s_own_are_the_user_s_to_use(self):

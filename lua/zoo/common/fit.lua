@@ -83,7 +83,7 @@ function fit.fitted(name, family, m, given)
     for own, t in mine do sd[own] = sd[own] or family.missing(own, given, t) end
   end
   local more = #adapted > 1 and (", and %d more"):format(#adapted - 1) or ""
-  if #adapted > 0 then note(("%s: %s%s"):format(name, adapted[1], more)) end
+  if #adapted > 0 then note.remark(("%s: %s%s"):format(name, adapted[1], more)) end
   return sd
 end
 
@@ -102,12 +102,13 @@ function fit.load(name, family, m, tensors)
   local given, own = sd[stem], mine[stem]
   if given and own and #given.shape == 4 and given.shape[2] > 0 and given.shape[2] ~= own.shape[2] then
     sd[stem] = adapt_input(given, own.shape[2])
-    note(("%s: %s adapted from %d to %d input channels"):format(name, family.stem, given.shape[2], own.shape[2]))
+    note.remark(("%s: %s adapted from %d to %d input channels"):format(name, family.stem, given.shape[2], own.shape[2]))
   end
   for _, head in ipairs {family.head, table.unpack(aux_heads(m))} do
     local w, to = sd[head .. ".weight"], mine[head .. ".weight"]
     if w and to and w.shape[1] ~= to.shape[1] and each(w) == each(to) then
-      note(("%s: the head %s is new, for %d classes (the weights have %d)"):format(name, head, to.shape[1], w.shape[1]))
+      note.remark(("%s: the head %s is new, for %d classes (the weights have %d)"):format(name, head, to.shape[1],
+        w.shape[1]))
       m:at(head):reset_parameters()
       for _, part in ipairs {"weight", "bias"} do
         if sd[head .. "." .. part] then sd[head .. "." .. part] = mine[head .. "." .. part] end

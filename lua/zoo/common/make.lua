@@ -121,12 +121,13 @@ function make.say_assumed(plan, assumed)
   end
   if #is == 0 then return end
   local text = "%s: the file does not say, so %s, as the published weights want · otherwise zoo.%s{weights = %s, %s}"
-  note(text:format(plan.name, table.concat(is, ", "), plan.name, options.show(plan.path),
+  note.remark(text:format(plan.name, table.concat(is, ", "), plan.name, options.show(plan.path),
     table.concat(otherwise, ", ")))
 end
 
 --- make.build(plan): the network itself.
 function make.build(plan)
+  raw.press()
   local read = options.named(plan.name, SIGNATURE .. (plan.family.options or ""))
   return plan.family.build(plan.spec, read(plan.args))
 end

@@ -1,0 +1,135 @@
+"""SIGINT and SIGTERM in scripts: the first asks, and what there is can be saved; a second one soon after ends at once.
+SIGNALS=200 for that many at random moments of training."""
+import os, random, signal, subprocess, unittest
+import tap
+from term import Home, SLOW, SUTURE, run
+
+COUNT = int(os.environ.get("SIGNALS", "6"))
+NAMES = {signal.SIGINT: "SIGINT", signal.SIGTERM: "SIGTERM"}
+
+TRAINS = """
+local ds = data.shapes{n = 6}
+local m = nn.Sequential(nn.Flatten(), nn.Linear(3072, 16), nn.ReLU(), nn.Linear(16, 8))
+local closed <close> = setmetatable({}, {__close = function() print("closed", (ones(2) + 1):sum():item()) end})
+finalized = setmetatable({}, {__gc = function() io.stderr:write("finalized ", (ones(2) + 1):sum():item(), "\\n") end})
+local r = fit(m, ds, {epochs = 1000000, batch = 4, quiet = true, on_step = function() print "step" io.flush() end})
+m:save(arg[1])
+print(r.interrupted, pcall(function() return (ones(2) + 1):sum():item() end))
+"""
+
+
+class Signals(unittest.TestCase):
+    def setUp(self):
+        self.home = Home().__enter__()
+        self.addCleanup(self.home.__exit__)
+        self.path = os.path.join(self.home.path, "m.safetensors")
+
+    def start(self, *args):
+        p = subprocess.Popen([SUTURE, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.home.env(),
+                             cwd=self.home.path)
+        self.addCleanup(p.stdout.close)
+        self.addCleanup(p.stderr.close)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        return p
+
+    def test_what_is_there_can_be_saved(self):
+        r = random.Random(1)
+        with open(os.path.join(self.home.path, "a.lua"), "w") as f:
+            f.write(TRAINS)
+        for i in range(COUNT):
+            sig = (signal.SIGINT, signal.SIGTERM)[i % 2]
+            p = self.start("a.lua", self.path)
+            for _ in range(r.randint(1, 12)):
+                self.assertEqual(p.stdout.readline(), "step\n")
+            p.send_signal(sig)
+            out, err = p.communicate(timeout=SLOW)
+            out = out.replace("step\n", "")
+            self.assertEqual((p.returncode, out), (128 + sig, "%s\ttrue\t4.0\nclosed\t4.0\n" % NAMES[sig]), err)
+            self.assertEqual(err, "interrupted\nfinalized 4\n")
+            self.assertEqual(run(self.home, "-q", "-e", "print(#open('%s'))" % self.path)[:2], (0, "4\n"))
+            os.remove(self.path)
+
+    def test_an_error_that_is_caught_was_the_answer(self):
+        for body in ("while true do end", "local x = randn(300, 300) while true do x = x:matmul(x):clamp(-1, 1) x:sum():item() end",
+                     "coroutine.wrap(function() while true do end end)()", "os.execute 'sleep 1000'",
+                     "local p = ('a*'):rep(40) .. 'b' ; ('a'):rep(40):find(p)", "local p = ('(a?)'):rep(30) .. 'b' ; ('a'):rep(30):gsub(p, '')",
+                     "for _ in ('a'):rep(40):gmatch(('a-'):rep(40) .. 'b') do end", "x = randn(20000, 20000)", "io.popen('sleep 1000'):read 'a'"):
+            for sig in NAMES:
+                p = self.start("-e", "pcall(function() io.write 'go\\n' io.flush() %s end) print((ones(2) + 1):sum():item())" % body)
+                self.assertEqual(p.stdout.readline(), "go\n")
+                p.send_signal(sig)
+                self.assertEqual(p.communicate(timeout=SLOW), ("4.0\n", "interrupted\n"), body)
+                self.assertEqual(p.returncode, 128 + sig)
+
+    def test_a_second_one_soon_after_ends_at_once(self):
+        for sig in NAMES:
+            p = self.start("-e", "io.write 'go\\n' io.flush() while true do pcall(function() while true do end end) end")
+            self.assertEqual(p.stdout.readline(), "go\n")
+            ended = False
+            while not ended:  # on a machine that does much besides two of them may be further apart
+                p.send_signal(sig)
+                try:
+                    p.wait(0.2)
+                    ended = True
+                except subprocess.TimeoutExpired:
+                    pass
+            self.assertEqual(p.returncode, 128 + sig)
+
+    def test_children_end_with_the_parent(self):
+        for how in ("os.execute(%r)", "io.popen(%r):read 'a'", "os.execute(%r)"):
+            code = how % "sh -c 'echo $$ > pid; exec sleep 1000'; echo on"
+            p = self.start("-e", code)
+            pid = self.pid_in("pid")
+            p.send_signal(signal.SIGTERM)
+            out, err = p.communicate(timeout=SLOW)
+            self.assertEqual((p.returncode, out), (143, ""), err)
+            self.wait_for_end(pid)
+
+    def test_a_child_saves_too(self):
+        with open(os.path.join(self.home.path, "a.lua"), "w") as f:
+            f.write(TRAINS)
+        p = self.start("-e", "os.execute('%s a.lua %s') print 'parent'" % (SUTURE, self.path))
+        self.assertEqual(p.stdout.readline(), "step\n")
+        p.send_signal(signal.SIGTERM)
+        out, err = p.communicate(timeout=SLOW)
+        self.assertIn("SIGTERM\ttrue\t4.0", out, err)
+        self.assertNotIn("parent", out)
+        self.assertTrue(os.path.exists(self.path))
+
+    def test_children_as_in_lua(self):
+        code = """
+          print(os.execute "exit 3") print(os.execute "kill -9 $$") print(os.execute()) print(os.execute "true")
+          local f = io.popen "echo a; exit 2" print(f:read "a", f:close())
+          f = io.popen("cat", "w") f:write "b" f:close()
+          print(pcall(io.popen, "x", "q"))
+          io.write "c" print(os.execute "echo d")
+          for i = 1, 600 do io.popen("true"):close() end
+          for line in io.popen "printf 'e\\nf\\n'":lines() do print(line) end
+        """
+        status, out, err = run(self.home, "-e", code)
+        self.assertEqual((status, out), (0, "nil\texit\t3\nnil\tsignal\t9\ntrue\ntrue\texit\t0\na\n\tnil\texit\t2\nbfalse\t"
+                                         "bad argument #2 to 'io.popen' (invalid mode)\ncd\ntrue\texit\t0\ne\nf\n"), err)
+
+    def pid_in(self, name):
+        path = os.path.join(self.home.path, name)
+        text = ""
+        while not text.endswith("\n"):
+            if os.path.exists(path):
+                with open(path) as f:
+                    text = f.read()
+        os.remove(path)
+        return int(text)
+
+    def wait_for_end(self, pid):
+        """Returns when the process is gone or a corpse; a test that waits for ever is stopped by tests/run."""
+        while True:
+            try:
+                with open("/proc/%d/stat" % pid) as f:
+                    if f.read().split(") ")[1][0] in "ZX":
+                        return
+            except OSError:
+                return
+
+
+tap.main()
