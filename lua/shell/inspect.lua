@@ -106,6 +106,9 @@ end
 --- inspect(value, {width=}) → text. Tables without a __tostring are opened one level; names starting with _ stay
 -- hidden.
 local function inspect(value, opts)
+  local mt = debug.getmetatable(value)
+  local own = type(mt) == "table" and rawget(mt, "__prompt") -- a picture: shown, where the terminal can
+  if own then return own(value) end
   if type(value) == "table" and not own_text(value) then
     return table_text(value, opts and opts.width or math.min(term.width(), 120))
   end
