@@ -42,8 +42,8 @@ function colours.map(x, name)
   return weight:matmul(tensor.tensor(list)):t():reshape(3, h, w)
 end
 
---- colours.blend(picture, map, name[, strength (0.5)]): the map's colours over the picture (3, H, W), made grey first so
--- that colour is the map's alone.
+--- colours.blend(picture, map, name[, strength (0.5)]): the map's colours over the picture (3, H, W), made grey first,
+-- so that colour is the map's alone.
 function colours.blend(picture, map, name, strength)
   local s = strength or 0.5
   local grey = picture:mean(0, true):expand(3, -1, -1)

@@ -17,7 +17,8 @@ local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 -- What chafa makes of the file, or nil. Its warnings go nowhere: without it there is the frame of text.
 local function by_chafa(path, columns, rows)
   local pipe = io.popen(("chafa --animate off --size %dx%d%s%s -- %s 2>/dev/null"):format(columns, rows,
-    term.colour() and "" or " --format symbols --colors none", utf8_spoken() and "" or " --symbols ascii", quoted(path)))
+    term.colour() and "" or " --format symbols --colors none", utf8_spoken() and "" or " --symbols ascii",
+    quoted(path)))
   local text = pipe and pipe:read "a"
   if pipe then pipe:close() end
   return text and #text > 0 and text:gsub("\n$", "") or nil
