@@ -8,8 +8,8 @@ local tensor = require "suture.tensor"
 local read = options.named("hist", "bins:count=30 title:str=nil")
 
 --- hist(t[, {bins = 30, title =}]): how the numbers of a tensor are spread: bars of how many lie in each of `bins`
--- equal parts from the least to the greatest (the last holds both its ends). p.map: the counts; numbers that are not finite
--- are left out and counted in the caption.
+-- equal parts from the least to the greatest (the last holds both its ends). p.map: the counts; numbers that are not
+-- finite are left out and counted in the caption.
 local function hist(t, opts)
   local o = read(opts)
   if not raw.is(t) then fault("hist: expects a tensor, got %s", options.show(t)) end

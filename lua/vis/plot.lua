@@ -52,7 +52,8 @@ end
 
 local function confusion(r)
   local page = chart.matrix(r.counts, {
-    title = ("%.1f %% right"):format(100 * r.acc), x = "predicted", y = "true", row_names = r.classes, column_names = r.classes,
+    title = ("%.1f %% right"):format(100 * r.acc), x = "predicted", y = "true", row_names = r.classes,
+    column_names = r.classes,
   })
   return picture {panels = {{canvas = page}}, caption = ("confusion of %d pictures"):format(r.count)}
 end

@@ -129,8 +129,8 @@ function chart.bars(heights, o)
   return page
 end
 
---- chart.matrix(rows, o): numbers in coloured cells, as a confusion matrix is drawn. rows: a list of lists; o: title, x,
--- y (labels), row_names, column_names.
+--- chart.matrix(rows, o): numbers in coloured cells, as a confusion matrix is drawn. rows: a list of lists; o: title,
+-- x, y (labels), row_names, column_names.
 function chart.matrix(rows, o)
   local n, m = #rows, #rows[1]
   local named = 0

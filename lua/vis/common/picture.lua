@@ -102,8 +102,8 @@ end
 function Picture:tensor(...)
   if select("#", ...) > 0 then fault "tensor: takes no arguments" end
   if not self.shown then
-    local path = os.tmpname() .. ".png"
-    local done <close> = setmetatable({}, {__close = function() os.remove(path); os.remove((path:gsub("%.png$", ""))) end})
+    local path = os.tmpname()
+    local done <close> = setmetatable({}, {__close = function() os.remove(path) end})
     local ok, why = whole(path, self:_page():render "png")
     if not ok then fault("%s", why) end
     self.shown = core.image.read(path)
@@ -138,7 +138,7 @@ end
 function Picture.__prompt(p) return require "suture.vis.common.terminal"(p) end
 
 require "suture.base.method"(Picture, {
-  is = function(p) return getmetatable(p) == Picture end, what = "a picture", name = "picture", skip = {__tostring = true},
+  is = function(p) return getmetatable(p) == Picture end, what = "a picture", name = "picture",
 })
 
 -- A picture of these fields: panels (a list of {image = (3, H, W) of 0 … 1, or canvas =, and caption =}), caption,
