@@ -15,9 +15,9 @@ local function replaced(module, value, f)
   return f()
 end
 
---- vis.ablationcam(m, picture[, options]): Ablation-CAM: a channel's weight is the share of the class score that is lost
--- where the channel is set to 0. No gradients; what comes after the layer runs once for each channel, 32 at a time.
--- Desai & Ramaswamy 2020, doi:10.1109/WACV45572.2020.9093360, equation 3. Options: ?vis.gradcam.
+--- vis.ablationcam(m, picture[, options]): Ablation-CAM: a channel's weight is the share of the class score that is
+-- lost where the channel is set to 0. No gradients; what comes after the layer runs once for each channel, 32 at a
+-- time. Desai & Ramaswamy 2020, doi:10.1109/WACV45572.2020.9093360, equation 3. Options: ?vis.gradcam.
 local function ablationcam(at)
   local m, a, layer = at.m, at.a, at.layer
   local n, c = a.shape[1], a.shape[2]

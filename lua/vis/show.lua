@@ -19,10 +19,10 @@ local function panel_of(x, low, high, o, as_stored)
   return as_stored and x or (high > low and (x - low) / (high - low) or x * 0):clamp(0, 1), false
 end
 
---- show(x[, {low =, high =, colours = "viridis", caption =}]): a tensor, or the path of a picture, as a picture: (3, H, W)
--- in its colours (values outside 0 … 1: from the least to the greatest), (H, W), (1, H, W) by a map of colours
--- ("viridis", "magma", "grey") with its legend, (N, C, H, W) as a grid; (N, H, W) too. low and high: the numbers at the
--- ends of the colours (default: the least and the greatest).
+--- show(x[, {low =, high =, colours = "viridis", caption =}]): a tensor, or the path of a picture, as a picture: (3, H,
+-- W) in its colours (values outside 0 … 1: from the least to the greatest), (H, W), (1, H, W) by a map of colours
+-- ("viridis", "magma", "grey") with its legend, (N, C, H, W) as a grid; (N, H, W) too. low and high: the numbers at
+-- the ends of the colours (default: the least and the greatest).
 local function show(x, opts)
   local o = read(opts)
   if picture.is(x) then return x end

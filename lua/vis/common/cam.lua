@@ -31,7 +31,8 @@ end
 
 -- The last call of the module at path that has a map, as {path, nth, value, grid}.
 local function named_layer(what, t, path)
-  local value = t:value(path)
+  local ok, value = pcall(t.value, t, path)
+  if not ok then fault("%s: layer: %s", what, (tostring(value):gsub("^.*value: ", ""))) end
   local g = not (type(value) == "table") and grid.of(t, value)
   if not g then
     local maps, seen = {}, {}
@@ -252,9 +253,10 @@ local function run(method, m, x, opts)
   return shown(what, m, x, found, method, opts.alpha)
 end
 
---- cam.method(name, title, rule, fields): the function vis.<name>, whose help is the comment above `rule`. rule(at) gives
--- the terms (N, C, h, w); at: see `look` above. fields: gradient = false (none is needed), eigen (the first principal
--- component in place of the sum), signed (what is below 0 stays in .map), map (the rule gives the map (N, h, w)).
+--- cam.method(name, title, rule, fields): the function vis.<name>, whose help is the comment above `rule`. rule(at)
+-- gives the terms (N, C, h, w); at: see `look` above. fields: gradient = false (none is needed), eigen (the first
+-- principal component in place of the sum), signed (what is below 0 stays in .map), map (the rule gives the map (N, h,
+-- w)).
 function cam.method(name, title, rule, fields)
   local method = fields or {}
   method.name, method.title = name, title

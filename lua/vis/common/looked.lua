@@ -1,4 +1,5 @@
 --- What methods that look at a model share: its input as a picture, a run that changes nothing, classes, layers, maps.
+local engine = require("suture.core").engine
 local F = require "suture.nn.functional"
 local fault = require "suture.base.fault"
 local nn_trace = require "suture.nn.trace"
@@ -80,8 +81,8 @@ local function class_number(what, m, class, count)
   return class
 end
 
---- looked.classes(what, m, output, asked): a list of int64 tensors (N): one for each class that was asked for (a number,
--- a name, a list of them), or the predicted ones (nil).
+--- looked.classes(what, m, output, asked): a list of int64 tensors (N): one for each class that was asked for (a
+-- number, a name, a list of them), or the predicted ones (nil).
 function looked.classes(what, m, output, asked)
   local n, count = output.shape[1], output.shape[2]
   if asked == nil then return {output:argmax(1)} end
@@ -98,10 +99,17 @@ function looked.class_name(m, number)
   return type(names) == "table" and names[number + 1] or ("class %d"):format(number)
 end
 
---- looked.score(output, classes): the scores (logits) of these classes (N) summed over the pictures: the pictures do not
--- see each other, so its gradient is that of each.
+--- looked.score(output, classes): the scores (logits) of these classes (N) summed over the pictures: the pictures do
+-- not see each other, so its gradient is that of each.
 function looked.score(output, classes)
   return (output * F.one_hot(classes, output.shape[2])):sum()
+end
+
+--- looked.seeded(n, f): what f() gives with random numbers of this seed; the generator stands where it was after it.
+function looked.seeded(n, f)
+  local before = engine.seed(n)
+  local back <close> = setmetatable({}, {__close = function() engine.seed(before) end})
+  return f()
 end
 
 -- The bilinear weights (to, from) of a row of `from` numbers stretched to `to`, corners not aligned, as PyTorch's
