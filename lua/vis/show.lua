@@ -30,7 +30,8 @@ local function show(x, opts)
   if not raw.is(x) then fault("show: expects a tensor or the path of a picture, got %s", options.show(x)) end
   local s = x.shape
   if #s < 2 or #s > 4 or x:numel() == 0 then
-    fault("show: expects (H, W), (C, H, W) or (N, C, H, W), got %s%s", tostring(s), #s == 1 and " · plot(x) draws it" or "")
+    fault("show: expects (H, W), (C, H, W) or (N, C, H, W), got %s%s", tostring(s),
+      #s == 1 and " · plot(x) draws it" or "")
   end
   x = x:detach():to "float32"
   local low, high = o.low or x:min():item(), o.high or x:max():item()
