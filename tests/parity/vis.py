@@ -196,14 +196,13 @@ def guided_gradcam(l):  # Selvaraju et al. 2017 (arXiv:1610.02391), section 3.2
 def attentions(l):
     """Vaswani et al. 2017 (arXiv:1706.03762), equation 1, of each block of a vision transformer: (heads, L, L)."""
     found, handles = [], []
-    for m in l.net.modules():
-        if isinstance(m, torch.nn.MultiheadAttention):
-            def kept(m, i, o):
-                n, rows, e = i[0].shape
-                qkv = F.linear(i[0], m.in_proj_weight, m.in_proj_bias).reshape(n, rows, 3, m.num_heads, -1)
-                q, k = qkv[:, :, 0].transpose(1, 2), qkv[:, :, 1].transpose(1, 2)
-                found.append((q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)[0])
-            handles.append(m.register_forward_hook(kept))
+    for block in l.net.encoder.layers:
+        def kept(module, i, x, m=block.self_attention):
+            n, rows, e = x.shape
+            qkv = F.linear(x, m.in_proj_weight, m.in_proj_bias).reshape(n, rows, 3, m.num_heads, -1)
+            q, k = qkv[:, :, 0].transpose(1, 2), qkv[:, :, 1].transpose(1, 2)
+            found.append((q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)[0])
+        handles.append(block.ln_1.register_forward_hook(kept))
     l.logits(l.x[:1])
     for h in handles:
         h.remove()
@@ -274,7 +273,9 @@ else:
     import fill
     photographs = sorted(glob.glob(f"{SHARED}/data/hymenoptera/val/ants/*.jpg"))[:2] + \
         sorted(glob.glob(f"{SHARED}/data/hymenoptera/val/bees/*.jpg"))[:1]
+    only = os.environ.get("ONLY")
     for name, methods, few in MODELS:
+        if only and name != only: continue
         if ALL and name in ("resnet18", "vit_b_16"):
             methods = methods + [m for m in (CAMS + PIXELS + (RELU if name == "resnet18" else [])) if m not in methods]
         if few or ALL:
