@@ -30,13 +30,16 @@ local function occlusion(at, o)
   end
   -- (n, h, w): 1 where a square covers
   local function covers(first, n)
-    local rows, columns = tensor.zeros(n, h), tensor.zeros(n, w)
-    for i = 1, n do
-      local s = squares[first + i]
-      rows[i - 1]:narrow(0, s[1], size):fill_(1)
-      columns[i - 1]:narrow(0, s[2], size):fill_(1)
+    local function side(k, all)
+      local rows = {}
+      for i = 1, n do
+        local row, at = {}, squares[first + i][k]
+        for p = 0, all - 1 do row[p + 1] = p >= at and p < at + size and 1.0 or 0.0 end
+        rows[i] = row
+      end
+      return tensor.tensor(rows)
     end
-    return rows:unsqueeze(2) * columns:unsqueeze(1)
+    return side(1, h):unsqueeze(2) * side(2, w):unsqueeze(1)
   end
   return attribution.each(at, function(x, class)
     local score = attribution.scores(at.m, x, class)[0]:item()
