@@ -9,7 +9,10 @@ local read = options.named("plot", "x:str=nil y:str=nil title:str=nil names:tabl
 
 -- Numbers: a tensor's row, or a list.
 local function numbers(v, what)
-  if raw.is(v) then v = v:tolist() end
+  if raw.is(v) then
+    if #v.shape > 1 then fault("plot: %s: expects a vector, got %s", what, tostring(v.shape)) end
+    v = v:reshape(-1):tolist()
+  end
   for i, n in ipairs(v) do
     if type(n) ~= "number" then fault("plot: %s: expects numbers, got %s at place %d", what, options.show(n), i) end
   end

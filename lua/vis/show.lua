@@ -26,7 +26,14 @@ end
 local function show(x, opts)
   local o = read(opts)
   if picture.is(x) then return x end
-  if type(x) == "string" then x = require("suture.data.image").load(x) end
+  if type(x) == "string" then
+    local ok, loaded = pcall(require("suture.data.image").load, x)
+    if not ok then
+      if tostring(loaded):find("interrupted!", 1, true) then error(loaded, 0) end
+      fault("show: %s", (tostring(loaded):gsub("^%S+:%d+: ", "")))
+    end
+    x = loaded
+  end
   if not raw.is(x) then fault("show: expects a tensor or the path of a picture, got %s", options.show(x)) end
   local s = x.shape
   if #s < 2 or #s > 4 or x:numel() == 0 then
