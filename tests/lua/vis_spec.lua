@@ -118,9 +118,10 @@ describe("methods that look", function()
     local x = suture.randn(2, 3, 8, 8)
     local state, random = {}, suture.core.engine.seed()
     for k, t in m:state_dict() do state[k] = t:clone() end
+    local few = {occlusion = {size = 4, stride = 4}, smoothgrad = {n = 3}, integrated_gradients = {steps = 3}}
     local undoable = #suture.history()
     for _, name in ipairs(methods) do
-      local opts = name == "occlusion" and {size = 4, stride = 4} or nil
+      local opts = few[name]
       local p = suture.tensor.no_grad and vis[name](m, x, opts)
       local q = suture.no_grad(vis[name], m, x, opts)
       assert.is_true(p.map:equal(q.map), name)
@@ -172,7 +173,7 @@ describe("methods that look", function()
   it("give gradients that add up: integrated gradients, and a linear head's HiResCAM", function()
     local m = small():eval()
     local x = suture.randn(3, 8, 8)
-    local p = vis.integrated_gradients(m, x, {class = 2, steps = 200})
+    local p = vis.integrated_gradients(m, x, {class = 2, steps = 96})
     local change = (m(x:unsqueeze(0)) - m(suture.zeros(1, 3, 8, 8)))[0][2]:item()
     assert.is_true(math.abs(p.map:sum():item() - change) < 1e-2 * math.max(1, math.abs(change)))
     assert.is_true(p.error < 1e-2 * math.max(1, math.abs(change)))

@@ -33,7 +33,13 @@ class Looked:
         self.c = self.logits(x).argmax(1)
         if path:
             kept = {}
-            handle = self.module.register_forward_hook(lambda m, i, o: kept.update(a=o) or o.retain_grad())
+
+            def keep(m, i, o):
+                o.retain_grad()
+                kept["a"] = o
+                return o.clone()  # so that what works in place behind it leaves it
+
+            handle = self.module.register_forward_hook(keep)
             self.score(x.clone().requires_grad_()).sum().backward()
             handle.remove()
             self.raw = kept["a"].detach()
