@@ -7,8 +7,8 @@ WARN     = -Wall -Wextra -Wpedantic -Wshadow -Werror
 CFLAGS  ?= -O2 -g
 STD      = -std=c11 -D_GNU_SOURCE -fPIC -fopenmp -fno-math-errno -fno-trapping-math
 PKGS     = lua5.4 openblas zlib libpng libjpeg libzip libdeflate jansson libcrypto
-# libcurl is loaded when it is needed: its header is enough (core/fetch.h)
-DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev
+# libcurl and Cairo are loaded when they are needed: their headers are enough (core/fetch.h, core/draw.h)
+DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcairo2-dev chafa
 TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 
 # ---- nothing to change below ----

@@ -20,6 +20,7 @@ local home = {
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",
   undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",
   -- looking
+  vis = "suture.vis", show = "suture.vis:show", plot = "suture.vis:plot", hist = "suture.vis:hist",
   help = "suture.shell.help:help",
   -- the shell
   command = "suture.shell.commands",

@@ -108,6 +108,9 @@ end
 -- hidden.
 local function inspect(value, opts)
   if opts ~= nil then options.check("inspect", opts, {width = true}) end
+  local mt = debug.getmetatable(value)
+  local own = type(mt) == "table" and rawget(mt, "__prompt") -- a picture: shown, where the terminal can
+  if own then return own(value) end
   if type(value) == "table" and not own_text(value) then
     return table_text(value, opts and opts.width or math.min(term.width(), 120))
   end

@@ -138,6 +138,15 @@ function gradients.of(y, list, dy)
   return graph.grad(y, list, dy)
 end
 
+--- gradients.watched(y, list): the same, and those who watch see the gradients on their way and may change them, as in
+-- backward().
+function gradients.watched(y, list)
+  local changed = {}
+  local back <close> = setmetatable({}, {__close = function() for _, x in ipairs(changed) do graph.instead(x, nil) end end})
+  ask(y, nil, changed)
+  return gradients.of(y, list)
+end
+
 --- gradients.retain(x): backward() keeps the gradient of x, which was computed, in x.grad.
 function gradients.retain(x)
   if not raw.requires_grad(x) then

@@ -27,7 +27,7 @@ local function missing()
   for name in pairs(suture._more) do
     if type(suture[name]) == "function" then see("suture." .. name, suture[name]) end
   end
-  for _, name in ipairs {"nn", "F", "tensor", "optim", "data", "image", "zoo", "command"} do
+  for _, name in ipairs {"nn", "F", "tensor", "optim", "data", "image", "zoo", "vis", "command"} do
     each(name, ".", suture[name], see)
   end
   each("nn.init", ".", suture.nn.init, see)
