@@ -142,7 +142,7 @@ end
 local function prune()
   for i = #entries, 1, -1 do
     local states = entries[i].states
-    for thing in next, states do if raw.gone(thing) then states[thing] = nil end end
+    for thing in next, states do if raw.collected(thing) then states[thing] = nil end end
     if next(states) == nil then
       table.remove(entries, i)
       if i <= at then at = at - 1 end

@@ -176,8 +176,8 @@ static int tensor_is(lua_State *L) {
   return 1;
 }
 
-/* gone(x): x was a tensor, and the collector has let go of it: only a weak table still has it. */
-static int tensor_gone(lua_State *L) {
+/* collected(x): x was a tensor, and the collector has let go of it: only a weak table still has it. */
+static int tensor_collected(lua_State *L) {
   Handle *h = to_handle(L, 1);
   lua_pushboolean(L, h && !h->node);
   return 1;
@@ -407,9 +407,10 @@ static int tensor_shape_metatable(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"is", tensor_is}, {"gone", tensor_gone}, {"name", tensor_name}, {"shape", tensor_shape}, {"rank", tensor_rank}, {"numel", tensor_numel},
+  {"is", tensor_is}, {"collected", tensor_collected}, {"name", tensor_name}, {"shape", tensor_shape}, {"rank", tensor_rank},
+  {"numel", tensor_numel},
   {"size", tensor_size}, {"requires_grad", tensor_requires_grad}, {"frozen", tensor_frozen},
-  {"owns", tensor_owns}, {"link", tensor_link}, {"made", tensor_made}, {"become", tensor_become}, {"on_stale", tensor_on_stale},
+  {"gone", tensor_gone}, {"link", tensor_link}, {"made", tensor_made}, {"become", tensor_become}, {"on_stale", tensor_on_stale},
   {"press", tensor_press},
   {"is_leaf", tensor_is_leaf}, {"grad", tensor_grad}, {"version", tensor_version}, {"id", tensor_id},
   {"metatable", tensor_metatable}, {"shape_metatable", tensor_shape_metatable}, {0, 0}};
