@@ -83,8 +83,8 @@ bool save_check(SaveFile *s, const SaveTensor *t, int count, Err *e) {
     *e = why;
     return false;
   }
-  bool same = a->count == count;
-  for (int i = 0; i < count && same; i++)
+  bool same = !t || a->count == count;
+  for (int i = 0; t && i < count && same; i++)
     same = is_named(a, i, t[i].name) && a->entry[i].type == t[i].type && shape_equal(&a->entry[i].shape, &t[i].shape);
   archive_close(a);
   return same || err_set(e, "%s: cannot save: what was written is not read back as it was", s->path);

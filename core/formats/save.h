@@ -41,7 +41,8 @@ bool save_write(SaveFile *s, const void *bytes, size_t n, Err *e);
 bool save_failed(const SaveFile *s, const char *doing, int error, Err *e);
 /* The tensor's numbers in row-major order and its type. Polls the host's stop hook. */
 bool save_numbers(SaveFile *s, const SaveTensor *t, Err *e);
-/* Whether the temporary file is read back as these tensors: names, types and shapes in this order. */
+/* Whether the temporary file is read back as these tensors: names, types and shapes in this order; t NULL: as a file of
+ * tensors of whatever names. */
 bool save_check(SaveFile *s, const SaveTensor *t, int count, Err *e);
 /* With ok: flush, fsync, rename. Else (e already filled) throws the temporary file away. Returns whether the new file
  * is in place. */

@@ -201,7 +201,8 @@ static bool write_zip(SaveFile *s, Member *members, int count, const Buffer *pic
   return false;
 }
 
-static bool write_object(const char *path, const SaveTensor *t, int count, const Buffer *pickle, Err *e) {
+/* named: the saved object is a dict of these tensors by these names. */
+static bool write_object(const char *path, const SaveTensor *t, int count, bool named, const Buffer *pickle, Err *e) {
   Member *members = calloc((size_t)count + 1, sizeof *members);
   bool ok = members && !pickle->failed;
   if (!ok) err_memory(e, (double)pickle->n, "saving");
@@ -219,7 +220,7 @@ static bool write_object(const char *path, const SaveTensor *t, int count, const
       ok = (again && !fchmod(fileno(again), mode.st_mode & 07777)) || err_set(e, "%s: cannot save", s.path);
       s.out = again;
     }
-    ok = ok && save_check(&s, t, count, e);
+    ok = ok && save_check(&s, named ? t : NULL, count, e);
     ok = save_end(&s, ok, e);
   }
   free(members);
@@ -230,7 +231,7 @@ bool torch_save(const char *path, const SaveTensor *t, int count, const ArchiveM
   if (!save_check_names(t, count, path, e)) return false;
   Buffer pickle = {0};
   put_object(&pickle, t, count, meta, meta_count);
-  bool ok = write_object(path, t, count, &pickle, e);
+  bool ok = write_object(path, t, count, true, &pickle, e);
   free(pickle.p);
   return ok;
 }
@@ -238,5 +239,5 @@ bool torch_save(const char *path, const SaveTensor *t, int count, const ArchiveM
 bool torch_save_pickle(const char *path, const void *pickle, size_t size, const SaveTensor *t, int count, Err *e) {
   Buffer b = {.n = size};
   b.p = (unsigned char *)(uintptr_t)pickle; /* read only */
-  return write_object(path, t, count, &b, e);
+  return write_object(path, t, count, false, &b, e);
 }

@@ -53,10 +53,7 @@ local strict = {}
 
 local on = false
 
---- suture.strict(): from now on reading a global that nobody set is an error, with the nearest name; in the program
--- `suture` it always is. rawget(_G, "name") asks without an error, `name = nil` declares a name. What require loads is
--- left alone. Where _G has a metatable already, that is asked first.
--- part: f(name) → what is there under a name before it is missing; for the program.
+-- As suture.strict(). part: f(name) → what is there under a name before it is missing; for the program.
 function strict.on(part)
   if on then return end
   on = true
@@ -86,5 +83,10 @@ function strict.on(part)
   end
   setmetatable(_G, mt)
 end
+
+--- suture.strict(): from now on reading a global that nobody set is an error, with the nearest name; in the program
+-- `suture` it always is. rawget(_G, "name") asks without an error, `name = nil` declares a name. What require loads is
+-- left alone. Where _G has a metatable already, that is asked first.
+function strict.strict() strict.on() end
 
 return strict

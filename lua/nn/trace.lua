@@ -285,7 +285,7 @@ local function through(m, ...)
   if context.recorder or rawget(m, "_hooks") or rawget(m, "_before") or rawget(m, "_after") or rawget(m, "_cut") then
     return parts(m, ...)
   end
-  return (rawget(m, "_fields").forward or getmetatable(m).forward)(m, ...) -- most calls: nothing is around it
+  return plain(m, ...) -- most calls: nothing is around it
 end
 
 -- A call ends: by its result, by an error, by an error that the forward around it catches.

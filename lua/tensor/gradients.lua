@@ -68,8 +68,9 @@ local function side(places, n, at, grads)
   return list
 end
 
--- Asks whoever watches beneath loss, the last first, and sets what they put in gradients' places. → gradients they saw
-local function ask(loss, dy, changed)
+-- Asks whoever watches beneath loss, the last first, and sets what they put in gradients' places. → gradients they saw.
+-- recorded: not through what was made under no_grad, as in backward().
+local function ask(loss, dy, changed, recorded)
   local at, order, seen = {}, {}, {}
   for _, pair in ipairs(graph.taps(loss)) do
     local w = watches[pair[1]]
@@ -91,7 +92,7 @@ local function ask(loss, dy, changed)
       end
     end
     local mode = graph.grad_mode(false)
-    local found = graph.grad(loss, wrt, dy, true)
+    local found = graph.grad(loss, wrt, dy, recorded)
     graph.grad_mode(mode)
     local grads = {}
     for x, i in pairs(places) do grads[x] = found[i] end
@@ -126,7 +127,7 @@ function gradients.backward(loss, dy, retain)
   local back <close> = setmetatable({}, {__close = function()
     for _, x in ipairs(changed) do graph.instead(x, nil) end
   end})
-  local shown = ask(loss, dy, changed)
+  local shown = ask(loss, dy, changed, true)
   graph.backward(loss, dy, retain, #shown > 0 and shown or nil)
 end
 

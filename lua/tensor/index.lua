@@ -311,6 +311,7 @@ end
 local function assign_numbers(x, items, y, root, box)
   local advanced = walk(x, items, setmetatable(box, Box))
   views.want_single("x[…] = y", box)
+  if journal.held(root) then return end -- of a frozen module: nothing in it changes
   journal.writes(root)
   if #advanced > 0 then return scatter(root, box, advanced, y) end
   raw.put(root, {box.at}, box.size, box.step, is(y) and base.stretched("x[…] = y", y, box.size) or y)

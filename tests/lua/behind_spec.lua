@@ -48,7 +48,7 @@ local function state(m)
   local out = {tostring(core.engine.seed())}
   for name, b in m:named_buffers() do out[#out + 1] = name .. "=" .. table.concat(b:flatten():tolist(), ",") end
   for path, sub in m:named_modules() do
-    out[#out + 1] = ("%s %s %s"):format(path, tostring(sub.calls), tostring(sub.training))
+    out[#out + 1] = ("%s %s %s"):format(path, tostring(rawget(sub, "_fields").calls), tostring(sub.training))
   end
   for name, p in m:named_parameters() do out[#out + 1] = name .. (p.grad and " grad" or "") end
   return table.concat(out, "\n")

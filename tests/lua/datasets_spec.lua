@@ -1,5 +1,6 @@
 -- Data and training: what is asked for happens, or is refused by name. Class names, preprocessing, last batches, NaN.
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 local data, nn, image, tensor = suture.data, suture.nn, suture.image, suture.tensor
 local note = require "suture.base.note"
 

@@ -78,14 +78,19 @@ local groups = {
   {"nn.utils.", function() return suture.nn.utils end, {clip_grad_norm_ = "{leaf}, 1", clip_grad_value_ = "{leaf}, 1"}},
   {"optim.", function() return suture.optim end, {
     Adam = "{leaf}", AdamW = "{leaf}", RAdam = "{leaf}", RMSprop = "{leaf}", SGD = "{leaf}, {lr = 0.1}",
+    Adadelta = "{leaf}", Adagrad = "{leaf}", Adamax = "{leaf}", ASGD = "{leaf}", NAdam = "{leaf}", Rprop = "{leaf}",
     clip_grad_norm_ = "{leaf}, 1", optimizer = '"Stray"',
   }},
   {"data.", function() return suture.data end, {
     cifar10 = "!", csv = "!", dataset = "!", fashion_mnist = "!", folder = "!", mnist = "!", shapes = "",
-    tensors = "x, n",
+    tensors = "x, n", concat = "{ds, ds}",
   }},
   {"image.", function() return suture.image end, {load = "!", preprocess = "rgb, {size = 4}", resize = "rgb, 4",
-    save = "!"}},
+    save = "!", adjust_brightness = "rgb, 1", adjust_contrast = "rgb, 1", adjust_hue = "rgb, 0",
+    adjust_saturation = "rgb, 1", adjust_sharpness = "rgb, 1", affine = "rgb", autocontrast = "rgb",
+    center_crop = "rgb, 2", crop = "rgb, 0, 0, 2, 2", equalize = "rgb", gaussian_blur = "rgb, 3", hflip = "rgb",
+    invert = "rgb", pad = "rgb, 1", posterize = "rgb, 4", rgb_to_grayscale = "rgb", rotate = "rgb, 10",
+    solarize = "rgb, 0.5", vflip = "rgb"}},
   {"zoo.", function() return suture.zoo end, {get = "!", has = '"resnet18"', recognise = "!", list = '"resnet1*"',
     weights = '"resnet18"', cifar_resnet20 = ""}},
   {"suture.", function()
@@ -99,6 +104,7 @@ local groups = {
     confusion = "l, ds", diff = "l, l", evaluate = "l, ds", fit = "l, ds, {quiet = true, epochs = 1}", help = "- shows anything",
     open = "!", plan = "l, ds", predict = "l, x", trace = "l, x", nn = "-", undo = "!", redo = "!",
     trainer = "l, ds, {quiet = true}", inspect = "- a width goes with it", threads = "",
+    strict = "- what is read afterwards is asked for its name", save = "!", history = "", hist = "x", plot = "{1, 2}", show = "rgb",
   }},
   {"l:", function() return suture.nn.Sequential(suture.nn.Linear(2, 2)) end, {
     activations = 'x, "0"', add_module = '"last", nn.ReLU()', append = "nn.ReLU()", apply = "f", at = '"0"', bn_eval = "",

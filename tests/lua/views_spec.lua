@@ -1,5 +1,6 @@
 --- Views, indices that are assigned to, and changes in place, with their gradients.
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 local tensor = suture.tensor
 
 local function near(want, got, tol)

@@ -1,5 +1,6 @@
 -- Names that are not there, and what people from Python write: told, with what to write here.
 local suture = require "suture"
+suture.history(true) -- as at the prompt
 local kit = dofile(debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" .. "/kit.lua")
 local guesses = require "suture.base.guesses"
 local syntax = require "suture.base.syntax"
@@ -87,9 +88,9 @@ describe("reading a field that is not there", function()
     b.l = nil
     assert.is_nil(b.l)
     fails("no field 'cach' in b: did you mean cache?", function() return b.cach end)
-    function Block:forward() return self.sead end
+    function Block:forward(_) return self.sead end
     fails("no field 'sead' in self", b, suture.ones(1, 2))
-    function Block:forward() return self.optional end
+    function Block:forward(_) return self.optional end
     fails("self.optional = nil in init lets it be empty", b, suture.ones(1, 2))
     local journal = require "suture.base.journal"
     journal.change("note", function() b.note = 3 end)
