@@ -3,7 +3,8 @@
 --
 -- A thing is what can change: a module, a tensor's numbers, a tensor's marks. A kind says how its state is taken and
 -- put back: {take = f(thing) → state, put = f(thing, state), same = f(thing, state) → nothing has changed since,
--- bytes = f(state) → memory, keeps = f(thing, state, f) calls f(t) for each tensor that only the state holds, born = f(thing) → when its making ended (journal.now()), or nil: it is part of no
+-- bytes = f(state) → memory, keeps = f(thing, state, f) calls f(t) for each tensor that only the state holds, born =
+-- f(thing) → when its making ended (journal.now()), or nil: it is part of no
 -- finished model, reshapes = f(thing, state) → the graph that runs may be another since}. journal.touch(kind, thing)
 -- is called before each change; the first one takes the state.
 --
@@ -12,6 +13,7 @@
 -- What was made within a line is not recorded: without the line it would not be there.
 local core = require "suture.core"
 local note = require "suture.base.note"
+local owners = require "suture.base.owners"
 local raw = core.tensor
 
 local journal = {}
@@ -20,7 +22,8 @@ local journal = {}
 journal.limit = 1 << 30
 journal.most = 200
 
--- Entries in order: {label =, states = {thing → {{kind =, thing =, before =, after =, place =} …}}, holds = {what it alone
+-- Entries in order: {label =, states = {thing → {{kind =, thing =, before =, after =, place =} …}}, holds = {what it
+-- alone
 -- may keep alive → bytes}}; those above `at` are undone. A thing that nobody else holds is let go, and its states.
 local entries, at = {}, 0
 local weak_keys = {__mode = "k"}
@@ -177,8 +180,8 @@ local function push(label, changes)
     forgot = next(table.remove(entries, 1).holds) ~= nil or forgot
   end
   if forgot then
-    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB (require('suture.base.journal').limit, in bytes)")
-      :format(journal.limit // 1000000))
+    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB "
+      .. "(require('suture.base.journal').limit, in bytes)"):format(journal.limit // 1000000))
   end
   at = #entries
 end
@@ -297,45 +300,10 @@ function journal.running(on) running = on end
 
 -- ---- tensors ----
 
--- Which module a parameter or buffer belongs to; the others of a tensor that belongs to several.
--- (All weakly: a model that nobody holds any more is none.)
-local owner, others = setmetatable({}, {__mode = "kv"}), setmetatable({}, {__mode = "k"})
-
--- The module a tensor belongs to: where the first one is gone, another.
-local function owner_of(t)
-  local m = owner[t]
-  if m == nil and others[t] then
-    m = next(others[t])
-    owner[t] = m
-  end
-  return m
-end
-
---- journal.own(t, m), journal.disown(t, m): t is, or is no more, a parameter or buffer of m.
-function journal.own(t, m)
-  local first = owner[t]
-  if first == nil or first == m then
-    owner[t] = m
-    return
-  end
-  others[t] = others[t] or setmetatable({}, {__mode = "k"})
-  others[t][m] = true
-end
-function journal.disown(t, m)
-  local more = others[t]
-  if more then more[m] = nil end
-  if owner[t] == m then owner[t] = more and next(more) or nil end
-end
-
---- journal.owners(t): the modules that t is a parameter or buffer of.
-function journal.owners(t)
-  local list = {owner_of(t)}
-  for m in pairs(others[t] or {}) do if m ~= list[1] then list[#list + 1] = m end end
-  return list
-end
+journal.own, journal.disown, journal.owners = owners.own, owners.disown, owners.all
 
 local function born(t)
-  local m = owner_of(t)
+  local m = owners.of(t)
   return m and rawget(m, "_born")
 end
 
@@ -390,9 +358,9 @@ end
 --- journal.held(t): whether t stands still now: a model runs, and t belongs to frozen modules alone. What a forward
 -- writes into it is lost.
 function journal.held(t)
-  local first = running and owner_of(t)
+  local first = running and owners.of(t)
   if not first or not rawget(first, "_frozen") then return false end
-  for m in next, others[t] or {} do if not rawget(m, "_frozen") then return false end end
+  for _, m in ipairs(owners.all(t)) do if not rawget(m, "_frozen") then return false end end
   return true
 end
 
@@ -400,13 +368,13 @@ end
 function journal.writes(t, weak)
   if not current then return t end
   local whole = whole_of(t)
-  if owner_of(whole) then journal.touch(numbers, whole, weak or running) end
+  if owners.of(whole) then journal.touch(numbers, whole, weak or running) end
   return t
 end
 
 --- journal.marks(t): requires_grad or frozen of t is about to change. Returns t.
 function journal.marks(t)
-  if current and owner_of(t) then journal.touch(journal.marked, t) end
+  if current and owners.of(t) then journal.touch(journal.marked, t) end
   return t
 end
 

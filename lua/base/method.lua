@@ -1,5 +1,6 @@
 --- Methods that say so when they are called with a dot, or with more than they take: method(class, kind) makes those of
--- class look at their object and at the number of their arguments first. kind: is(v): whether v is such an object; what:
+-- class look at their object and at the number of their arguments first. kind: is(v): whether v is such an object;
+-- what:
 -- what it is called in words; name: how messages write it; skip: names that are no methods. Names that begin with "_"
 -- stay as they are.
 local fault = require "suture.base.fault"

@@ -66,7 +66,8 @@ function suggest.nearest(name, candidates)
   return best
 end
 
---- The name that was meant by one that is not there, where it can only be a slip: nil where the library asks for it (the
+--- The name that was meant by one that is not there, where it can only be a slip: nil where the library asks for it
+-- (the
 -- function at `level`, as debug.getinfo counts), where no name is near, or all that differs are numbers, as where
 -- m["layer" .. i] is asked until there are no more.
 function suggest.slip(name, candidates, level)

@@ -1,5 +1,7 @@
---- Changes of a picture, each a function of `image`: what torchvision.transforms.functional does to a PIL image, in 8 bits.
--- x is a tensor (H, W), (C, H, W) or (1, C, H, W) of values from 0 to 1, or the path of a file; the result is a new tensor.
+--- Changes of a picture, each a function of `image`: what torchvision.transforms.functional does to a PIL image, in 8
+-- bits.
+-- x is a tensor (H, W), (C, H, W) or (1, C, H, W) of values from 0 to 1, or the path of a file; the result is a new
+-- tensor.
 local core = require "suture.core"
 local docs = require "suture.base.docs"
 local fault = require "suture.base.fault"
@@ -87,8 +89,8 @@ declare("affine", [[angle:num=0 translate:any=0 scale:positive=1 shear:any=0 int
   local dx, dy = two("image.affine", "translate", o.translate)
   local sx, sy = two("image.affine", "shear", o.shear)
   return {o.angle, dx, dy, o.scale, sx, sy, filters[o.interpolation], fill(o)}
-end, "turned clockwise by angle, scaled and sheared (degrees, a number or {x, y}) about its centre, moved by translate " ..
-  "{x, y} in pixels; fill (0 to 1) where nothing comes from.")
+end, "turned clockwise by angle, scaled and sheared (degrees, a number or {x, y}) about its centre, moved by " ..
+  "translate {x, y} in pixels; fill (0 to 1) where nothing comes from.")
 
 declare("rotate", "angle:num interpolation:nearest|bilinear=nearest fill:prob=0",
   function(o) return {o.angle, filters[o.interpolation], fill(o)} end,

@@ -95,7 +95,8 @@ function F._max_pool2d(x, a)
   return op "max_pool2d"(x, attrs), op "max_pool2d_index"(x, attrs)
 end
 
---- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode, return_indices (false)]): the
+--- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode, return_indices (false)]):
+-- the
 -- greatest in each window of x (N, C, H, W). return_indices: also where they are, as h · W + w of their map (int64).
 function F.max_pool2d(x, ...) return F._max_pool2d(given("max_pool2d", "x", x), max_args(...)) end
 

@@ -72,7 +72,8 @@ function trace.is_skipping() return context.skipping or false end
 --- trace.running(): whether a module runs.
 function trace.running() return context.depth > 0 end
 
---- trace.see(v): the tensor v, or those in a list or table v, outlive the call that runs: somebody may look at them later.
+--- trace.see(v): the tensor v, or those in a list or table v, outlive the call that runs: somebody may look at them
+-- later.
 function trace.see(v)
   local c = context
   if c.depth == 0 or c.dry or c.still then return end

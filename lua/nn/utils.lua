@@ -30,11 +30,15 @@ function utils.clip_grad_norm_(parameters, ...)
   local what = "clip_grad_norm_"
   local max_norm, p, strict = norm_args(...)
   if p == "inf" then p = math.huge end
-  if type(p) ~= "number" or not (p > 0) then fault("%s: norm_type expects a number above 0 or \"inf\", got %s", what, options.show(p)) end
+  if type(p) ~= "number" or not (p > 0) then
+    fault('%s: norm_type expects a number above 0 or "inf", got %s', what, options.show(p))
+  end
   local list, parts = gradients(what, parameters), {}
   if #list == 0 then return 0.0 end
   for i, g in ipairs(list) do
-    if p == math.huge then parts[i] = g:abs():max() elseif p == 2 then parts[i] = (g * g):sum() else parts[i] = g:abs():pow(p):sum() end
+    if p == math.huge then parts[i] = g:abs():max()
+    elseif p == 2 then parts[i] = (g * g):sum()
+    else parts[i] = g:abs():pow(p):sum() end
   end
   local all = tensor.stack(parts)
   local norm = p == math.huge and all:max():item() or all:sum():item() ^ (1 / p)

@@ -40,7 +40,8 @@ function Module._single(m, what, path, part)
   if #places < 2 then return end
   for i = #places, 1, -1 do if places[i] == path then table.remove(places, i) end end
   fault("%s: '%s' is the same module as '%s', and a call of one is a call of the other · "
-    .. "m:replace(%q, m:at(%q):clone()) gives '%s' one of its own", what, path, table.concat(places, "', '"), path, path, path)
+    .. "m:replace(%q, m:at(%q):clone()) gives '%s' one of its own", what, path, table.concat(places, "', '"), path,
+    path, path)
 end
 
 -- The name by which calls are recorded of the module at path, where that is another: of one that is at several places.
@@ -174,7 +175,8 @@ end
 Module.get_submodule = Module.at
 
 --- m:find("*.bn?"): the modules whose path matches, in order: a dictionary of path and module; one that is registered
--- at several places is there under each path that matches. `*` any text, `?` one character, `[12]`, `{a,b}`; a function f(module, path) chooses freely; a class (nn.Conv2d) finds its objects.
+-- at several places is there under each path that matches. `*` any text, `?` one character, `[12]`, `{a,b}`; a
+-- function f(module, path) chooses freely; a class (nn.Conv2d) finds its objects.
 function Module.find(m, what)
   local out = ordered.dict()
   local match

@@ -358,7 +358,8 @@ local function take(line, pending)
   return feed(line)
 end
 
---- Reads and runs inputs until Ctrl-D or :quit. Whatever an input does to the shell, the next prompt comes; where memory
+--- Reads and runs inputs until Ctrl-D or :quit. Whatever an input does to the shell, the next prompt comes; where
+-- memory
 -- fails even for the shell's own work, this is called again (repl/main.c).
 function shell.loop()
   local pending

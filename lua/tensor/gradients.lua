@@ -143,7 +143,9 @@ end
 -- backward().
 function gradients.watched(y, list)
   local changed = {}
-  local back <close> = setmetatable({}, {__close = function() for _, x in ipairs(changed) do graph.instead(x, nil) end end})
+  local back <close> = setmetatable({}, {__close = function()
+    for _, x in ipairs(changed) do graph.instead(x, nil) end
+  end})
   ask(y, nil, changed)
   return gradients.of(y, list)
 end

@@ -198,7 +198,8 @@ function Reader:unsqueeze(d) self.x = self.x:unsqueeze(d) end
 function Reader:select(d, i) self.x = base.element(self.x, d, i) end
 function Reader:slice(d, start, stop, step) self.x = self.x:slice(d, start, stop, step) end
 
--- The dimensions of x with advanced indices brought to the front and made one, of `many` places, in front of the `rest`;
+-- The dimensions of x with advanced indices brought to the front and made one, of `many` places, in front of the
+-- `rest`;
 -- which of them the indices name, in which shape and where it stands: {order=, rest=, many=, flat=, common=, at=}.
 local function arranged(x, advanced)
   local shape, among = raw.shape(x), {}

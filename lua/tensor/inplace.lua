@@ -27,7 +27,9 @@ function T.fill_(x, ...)
   local value = fill_args(...)
   if is(value) then
     if raw.rank(value) > 0 then fault("fill_: value expects a number or a scalar, got shape %s", raw.shape(value)) end
-    if graph.grad_mode() and raw.requires_grad(value) then return views.write("fill_", x, fitting("fill_", x, value)) end
+    if graph.grad_mode() and raw.requires_grad(value) then
+      return views.write("fill_", x, fitting("fill_", x, value))
+    end
     value = tonumber(value:item()) or (value:item() and 1 or 0)
   end
   if raw.dtype(x) == "int64" then value = value < 0 and math.ceil(value) or math.floor(value) end

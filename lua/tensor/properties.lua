@@ -102,8 +102,8 @@ T.float, T.long, T.int, T.bool = of_dtype("float", "float32"), of_dtype("long", 
 local docs = require "suture.base.docs"
 docs[T.float] = "x:float(): x as float32; x itself where it is."
 docs[T.long] = "x:long(): x as int64, cut towards 0; x itself where it is. No gradient flows through it.\n"
-  .. "int64 is exact beyond 2^24 too where it is read, written, moved, compared, added, summed, multiplied and divided (// and %);\n"
-  .. "other functions would round there, and refuse."
+  .. "int64 is exact beyond 2^24 too where it is read, written, moved, compared, added, summed, multiplied and "
+  .. "divided (// and %); other functions would round there, and refuse."
 docs[T.int] = "x:int(): as x:long(): whole numbers are int64."
 docs[T.bool] = "x:bool(): true where x is not 0. No gradient flows through it."
 

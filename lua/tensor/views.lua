@@ -181,7 +181,8 @@ function views.way(what, x, root, flows)
   local on, through = graph.grad_mode(), raw.requires_grad(root)
   flows = flows and on
   if flows and (is_detached(x) or through and not graph.op_of(root)) then
-    fault("%s: a gradient flows to what comes in, and would be lost: x %s (y:detach(), or no_grad; or make a new tensor)",
+    fault("%s: a gradient flows to what comes in, and would be lost: x %s (y:detach(), or no_grad; "
+      .. "or make a new tensor)",
       what, is_detached(x) and "is detached from what it is a part of" or "is a leaf that requires a gradient")
   end
   if flows then return "record" end
@@ -224,7 +225,9 @@ local function value_with(x, y)
     local back = {}
     for i, d in ipairs(attrs.dims) do back[d + 1] = i - 1 end
     y = op "permute"(y, {dims = back})
-  elseif name == "slice" then y = op "slice_scatter"(of, y, {dim = attrs.dim, start = attrs.start, step = attrs.step}) end
+  elseif name == "slice" then
+    y = op "slice_scatter"(of, y, {dim = attrs.dim, start = attrs.start, step = attrs.step})
+  end
   return value_with(of, y)
 end
 
