@@ -43,7 +43,8 @@ if what == "run" then
 else
   m:train()
   for sub in m:modules() do -- what drops at random
-    if nn[getmetatable(sub).__name] == getmetatable(sub) and sub.p then sub.p = 0 end
+    local class = getmetatable(sub)
+    if class == nn.Dropout or class == nn.Dropout2d or class == nn.StochasticDepth then sub.p = 0 end
   end
   local logits = m(x)
   save_tensor(logits, dir .. "/train.npy")
