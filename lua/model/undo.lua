@@ -4,7 +4,9 @@
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local Module = require "suture.nn.module"
+local note = require "suture.base.note"
 local options = require "suture.base.options"
+local text = require "suture.base.text"
 local trace = require "suture.nn.trace"
 
 local undo = {}
@@ -246,7 +248,7 @@ local function repeated(n, step, done, none)
     if not label then break end
     said[#said + 1] = done .. label
   end
-  return #said > 0 and table.concat(said, "\n") or none
+  return note.words(#said > 0 and table.concat(said, "\n") or none)
 end
 
 --- undo([n]): takes back the last change of a model (surgery, freezing, modes, fields, fit, loading), or the last n.
@@ -262,7 +264,7 @@ function History.__tostring(h)
   if #h == 0 then return "nothing was changed yet" end
   local lines = {}
   for i, e in ipairs(h) do lines[i] = ("%3d  %s%s"):format(i, e.label, e.undone and "  (undone)" or "") end
-  return table.concat(lines, "\n")
+  return text.safe(table.concat(lines, "\n"))
 end
 
 --- history(): the changes that undo() and redo() walk through, oldest first: a list of {label =, undone =}; prints

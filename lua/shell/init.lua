@@ -2,7 +2,9 @@
 local journal = require "suture.base.journal"
 local suture = require "suture"
 local face = package.loaded["suture.face"]
+local note = require "suture.base.note"
 local term = require "suture.base.term"
+local words = require "suture.base.text"
 
 local shell = {
   -- Every input: {text =, code =, kind = "expression" | "block" | "statement" | "comment", cut = where a block's last
@@ -27,21 +29,38 @@ end
 
 -- ---- messages ----
 
-local function say(...) io.stdout:write(...) io.stdout:write "\n" end
+--- shell.say(text [, style]): a line or several, safe to show and within the terminal's width.
+local function say(text, style)
+  text = words.screen(text, 1)
+  io.stdout:write(style and term.paint(style, text) or text, "\n")
+end
 shell.say = say
 
 local function complain(text)
   io.stdout:flush()
-  io.stderr:write(term.paint("red", text, 2), "\n")
+  io.stderr:write(term.paint("red", words.screen(text, 2), 2), "\n")
 end
 shell.complain = complain
 
--- Positions inside the library, and of one-line inputs, tell a user at the prompt nothing.
-local function without_position(text)
+-- "[7]:2:" as a user at the prompt reads it: the number of the input only where it is an earlier one (:history).
+local function place(n, line, code)
+  n = tonumber(n)
+  local input = n <= #shell.inputs and shell.inputs[n]
+  local several = (input and input.code or code or ""):find "\n"
+  if not input then return several and ("line %s: "):format(line) or "" end
+  return ("input %d%s: "):format(n, several and (", line %s"):format(line) or "")
+end
+
+-- Positions inside the library, and of one-line inputs, tell a user at the prompt nothing. code: of what is being run.
+local function without_position(text, code)
   local n, line, rest = text:match "^%[(%d+)%]:(%d+): (.*)$"
-  local input = n and (shell.inputs[tonumber(n)] or state.running)
-  if n and input and line == "1" and not input.code:find "\n" then return rest end
+  if n then return place(n, line, code or state.running and state.running.code) .. rest end
   return (text:gsub("^suture:lua/[%w_/]+%.lua:%d+: ", ""))
+end
+
+-- A traceback with the places in inputs as words.
+local function readable(trace)
+  return (trace:gsub("%f[%S\0]%[(%d+)%]:(%d+):", "input %1, line %2:"))
 end
 
 -- Message handler: keeps the traceback, down to the prompt.
@@ -57,7 +76,7 @@ local function on_error(err)
   text = ok and better or text
   local trace = debug.traceback("", 2):gsub("\n%s*%[C%]: in function 'suture%.face%.call'.*$", "")
     :gsub("\n%s*%[C%]: in field 'call'.*$", ""):gsub("\n%s*%[C%]: in function <.-$", "%0")
-  return {text = text, traceback = text .. "\n" .. trace:gsub("^\n", "")}
+  return {text = text, traceback = readable(text .. "\n" .. trace:gsub("^\n", ""))}
 end
 
 local function show_error(err)
@@ -144,9 +163,16 @@ local function show_values(results, code)
   if results.n < 2 then return end
   local texts, tall = {}, false
   local inspect = require "suture.shell.inspect"
-  for i = 2, results.n do texts[i - 1] = inspect(results[i]) end
-  if results.n == 2 then texts[1] = require "suture.shell.chain"(code, results[2], texts[1]) or texts[1] end
-  for _, text in ipairs(texts) do tall = tall or text:find "\n" end
+  for i = 2, results.n do
+    texts[i - 1] = results[i] == note.last and note.last or inspect(results[i])
+    tall = tall or texts[i - 1]:find "\n"
+  end
+  if results.n == 2 then
+    texts[1] = require "suture.shell.chain"(code, results[2], texts[1]) or texts[1]
+    if type(results[2]) == "string" and results[2] ~= note.last then -- its spaces are its own
+      return io.stdout:write(words.plain(texts[1]), "\n")
+    end
+  end
   say(table.concat(texts, tall and "\n" or "\t"))
 end
 
@@ -155,11 +181,11 @@ local function hint_name(code, value)
   local name = code:match "^%s*([%a_][%w_.]*)%s*$"
   if not name then return end
   if type(value) == "function" then
-    local words = name:find "%." and "-- ?%s explains it" or "-- %s() calls it, ?%s explains it"
-    say(term.paint("dim", words:format(name, name)))
+    local hint = name:find "%." and "-- ?%s explains it" or "-- %s() calls it, ?%s explains it"
+    say(hint:format(name, name), "dim")
   elseif value == nil then
     local ok, text, unknown = pcall(require("suture.shell.help").text, name)
-    if ok and unknown and text:find "did you mean" then say(term.paint("dim", "-- " .. text)) end
+    if ok and unknown and text:find "did you mean" then say("-- " .. text, "dim") end
   end
 end
 
@@ -170,7 +196,7 @@ local function hint_local(code)
   local _, uses = code:gsub("%f[%w_]" .. name .. "%f[^%w_]", "")
   if uses > 1 and not code:find "^%s*local%s+function" then return end
   state.said_local = true
-  say(term.paint("dim", ("-- local %s is gone after this line; drop `local` to keep it"):format(name)))
+  say(("-- local %s is gone after this line; drop `local` to keep it"):format(name), "dim")
 end
 
 -- Calls the functions of suture[name]. → false when Ctrl-C stopped one
