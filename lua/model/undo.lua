@@ -242,12 +242,13 @@ end
 
 -- step() n times, at most; what it did in words.
 local function repeated(n, step, done, none)
-  local said = {}
+  local said, more = {}, 0
   for _ = 1, n do
     local label = step()
     if not label then break end
-    said[#said + 1] = done .. label
+    if #said < 20 then said[#said + 1] = done .. label else more = more + 1 end
   end
+  if more > 0 then said[#said + 1] = ("%s%s %d more"):format(done, text.sign "dots", more) end
   return note.words(#said > 0 and table.concat(said, "\n") or none)
 end
 

@@ -2,6 +2,7 @@
 local journal = require "suture.base.journal"
 local suture = require "suture"
 local face = package.loaded["suture.face"]
+local chunk = require "suture.shell.chunk"
 local note = require "suture.base.note"
 local term = require "suture.base.term"
 local words = require "suture.base.text"
@@ -99,65 +100,6 @@ local function run(f, ...)
 end
 shell.run_protected = run
 
-local function incomplete(message) return message:sub(-5) == "<eof>" end
-
--- Is the output of this chunk muted? `code;` and `code; -- words` are.
-local function muted(code)
-  local last = code:match "[^\n]*$"
-  return last:find ";%s*$" or (last:find ";%s*%-%-[^\"']*$" and true) or false
-end
-
---- Are all lines of the text comments or empty?
-function shell.only_comment(text)
-  for line in (text .. "\n"):gmatch "(.-)\n" do
-    if line:find "%S" and not line:find "^%s*%-%-" or line:find "^%s*%-%-%[=*%[" then return false end
-  end
-  return true
-end
-
-local TRIES = 40 -- ends of lines and semicolons that are looked at for where a last expression begins
-local GOES_ON = "^%s*[-~({%[\"']" -- a line that begins so goes on with the one before
-
--- Do words of their own begin after this line's end or semicolon?
-local function begins_anew(head, tail)
-  if head:sub(-1) == "\n" then return not tail:find(GOES_ON) end
-  return not load(head .. "=", "", "t") -- in a comment nothing is wrong with that
-end
-
--- Statements whose last words are an expression: after a line's end (pasted blocks) or a semicolon.
--- → function, the position before the expression | nil
-local function ending_in_expression(text, name)
-  local ends, tries = {}, 0
-  for at in text:gmatch "()[;\n]" do ends[#ends + 1] = at end
-  for i = #ends, 1, -1 do
-    local head, tail = text:sub(1, ends[i]), text:sub(ends[i] + 1)
-    if not shell.only_comment(tail) then
-      tries = tries + 1
-      if tries > TRIES then return nil end
-      if load("return " .. tail, name, "t") and load(head, name, "t") and begins_anew(head, tail) then
-        local f = load(head .. "return " .. tail, name, "t")
-        if f then return f, ends[i] end
-      end
-    end
-  end
-end
-
--- Compiles as an expression, as statements that end in one (a block), or as a statement.
--- → function, kind, code, a block's position before the expression | nil, message
-local function compile(text, n)
-  local name = chunk_name(n)
-  if shell.only_comment(text) then return load(text, name, "t"), "comment", text end
-  local code = text:gsub("^%s*=", "")
-  local f, message = load("return " .. code, name, "t")
-  if f then return f, "expression", code end
-  if code ~= text then return nil, message end -- "=e" must be one
-  local block, cut = ending_in_expression(text, name)
-  if block then return block, "block", text, cut end
-  f, message = load(text, name, "t")
-  if f then return f, "statement", text end
-  return nil, message
-end
-
 -- code: the expression that they are the values of.
 local function show_values(results, code)
   if results.n < 2 then return end
@@ -238,11 +180,12 @@ end
 --- Runs one complete input as if typed: shows its values, keeps it in the session, calls the hooks. → ok
 function shell.eval(text)
   local n = #shell.inputs + 1
-  local f, kind, code, cut = compile(text, n)
-  local input = {text = text, code = code or text, kind = kind, cut = cut, muted = muted(text), ok = false}
+  local f, kind, code, cut = chunk.compile(text, chunk_name(n))
+  local input = {text = text, code = f and code or text, kind = f and kind, cut = cut, muted = chunk.muted(text), ok = false,
+    secret = state.secret}
   if not f then
+    complain(without_position(kind, text))
     shell.inputs[n] = input
-    complain(without_position(kind))
     return false
   end
   state.running = input
@@ -272,9 +215,17 @@ local function read_line(first)
   return face.gets()
 end
 
-local function remember(text)
-  if state.tty and text:find "%S" and text:sub(1, 1) ~= " " then face.history_add(text, state.history) end
+-- Keeps an input for the next sessions; one that was typed with a space in front is secret. pasted: its beginning was.
+local function remember(text, pasted)
+  state.secret = text:sub(1, 1) == " " and not pasted
+  if not state.tty or not text:find "%S" or state.secret then return end
+  local why = face.history_add(text, state.history)
+  if why then
+    note(("the history of this session is not kept: %s: %s"):format(state.history, why))
+    state.history = nil -- said once
+  end
 end
+shell.remember = remember
 
 -- Prompts copied along from a transcript.
 local function without_prompts(text)
@@ -284,27 +235,39 @@ end
 
 --- Does this text need more lines to be complete?
 function shell.needs_more(text)
-  local f, message = compile(text, #shell.inputs + 1)
-  return not f and incomplete(message)
+  local f, _, more = chunk.compile(text, chunk_name(#shell.inputs + 1))
+  return not f and more
 end
 
--- Lines that make no sense as one chunk are run one after the other, as if typed. → the unfinished rest, or nil
+-- Lines that make no sense as one chunk are run one after the other, as if typed, when each of them is one. Else nothing
+-- is run. → the text, when more lines must come first
 local function feed(text)
-  local f, message = compile(text, #shell.inputs + 1)
-  if f or not text:find "\n" then
+  local f = not text:find "\n" or chunk.compile(text, chunk_name(#shell.inputs + 1))
+  if f then
     shell.input(text)
     return nil
   end
-  local pending
-  for line in (text .. "\n"):gmatch "(.-)\n" do
-    pending = pending and pending .. "\n" .. line or line
-    if not shell.needs_more(pending) then
-      if pending:find "%S" then shell.input(pending) end
-      pending = nil
-    end
-    if state.quit then return nil end
+  local list, at, why = chunk.pieces(text)
+  if list and at then return text end
+  local name, made, used
+  if list then name, made, used = chunk.lost_local(list) end
+  if name then
+    at, why = used, ("local %s of line %d is gone by then, as these lines are no one chunk (one is a value to show): "
+      .. "drop the `local`"):format(name, made)
   end
-  return pending
+  if why then
+    local number = 0
+    for line in (text .. "\n"):gmatch "(.-)\n" do
+      number = number + 1
+      if number == at then why = ("%s\n  %s\nnothing of the %d lines was run"):format(why, line, select(2, text:gsub("\n", "")) + 1) end
+    end
+    complain(("line %d: %s"):format(at, why))
+    return nil
+  end
+  for _, piece in ipairs(list) do
+    if state.quit then break end
+    shell.input(piece.text)
+  end
 end
 
 --- One input: a command (:word), a question (?name), or Lua.
@@ -318,6 +281,8 @@ function shell.input(text)
     return
   end
   if text:find "^%s*$" then return end
+  local word = text:match "^%s*(%a+)%s*[();%s]*$"
+  if (word == "exit" or word == "quit") and rawget(_G, word) == nil then return shell.quit() end
   return shell.eval(text)
 end
 
@@ -336,47 +301,68 @@ function shell.command(name, rest, force)
       .. (require("suture.base.suggest").hint(name, commands.names()):gsub("mean ", "mean :")) .. " (:help lists them)")
     return
   end
-  run(command.run, rest, force)
+  run(function() command.run(shell.argument(name, command, rest), force) end)
   io.stdout:flush()
+end
+
+-- What command.accepts says of the words behind a command: "nothing", "count" (a whole number above 0, or nothing);
+-- nil: any words. → what its run gets
+function shell.argument(name, command, rest)
+  local accepts = command.accepts
+  if accepts == "nothing" and rest ~= "" then shell.fail(":%s takes nothing behind it, got '%s'", name, rest) end
+  if accepts ~= "count" or rest == "" then return accepts ~= "count" and rest or nil end
+  local n = rest:find "^%d+$" and math.tointeger(tonumber(rest))
+  if not n or n < 1 then shell.fail(":%s takes a whole number above 0, not '%s'", name, rest) end
+  return n
 end
 
 --- Ends the shell after this line.
 function shell.quit() state.quit = true end
 
--- Takes a line that was read. pending: the lines of an input that is not complete. → the lines that are pending now
-local function take(line, pending)
+local LARGE = 4000 -- bytes of an input from which on only lines that may end it are compiled
+
+-- Can the line end what the compiler's message said is open?
+local function may_end(line, message)
+  local wanted = message:match "'(%a+)' expected" or message:match "'([%]})])' expected"
+  return not wanted or line:find(wanted, 1, true) ~= nil
+end
+
+-- Takes a line that was read. pending: the lines of an input that is not complete. pasted: "whole" when it was pasted
+-- from its beginning on, "part". → the lines that are pending now
+local function take(line, pending, pasted)
   if line == nil then
     shell.eval(pending) -- shows why it is not complete
     return nil
   end
   if pending then
-    local text = pending .. "\n" .. line
-    if shell.needs_more(text) then return text end
-    remember(text)
-    return feed(text)
+    if #pending > LARGE and state.open and not may_end(line, state.open) then return pending .. "\n" .. line end
+  else
+    line = without_prompts(line:gsub("^#![^\n]*\n?", ""))
+    if line:find "^%s*$" then return nil end
+    if chunk.special(line) then
+      remember(line, pasted == "whole")
+      shell.input(line)
+      return nil
+    end
+    state.pasted = pasted == "whole"
   end
-  if line:find "^%s*$" then return nil end
-  line = without_prompts(line)
-  local special = line:find "^%s*[:?]" and not line:find "^%s*::" or line:find "^%s*[%a_][%w_.:]*%?%s*$"
-  if special and not line:find "\n" then
-    remember(line)
-    shell.input(line)
-    return nil
-  end
-  if shell.needs_more(line) then return line end
-  remember(line)
-  return feed(line)
+  local text = pending and pending .. "\n" .. line or line
+  local f, message, more = chunk.compile(text, chunk_name(#shell.inputs + 1))
+  state.open = message
+  if not f and more then return text end
+  remember(text, state.pasted)
+  return feed(text)
 end
 
 -- Whatever an input does to the shell, the next prompt comes.
 local function loop()
   local pending
   while not state.quit do
-    local line = read_line(not pending)
+    local line, pasted = read_line(not pending)
     if line == nil and not pending then break end
     if line == false then pending = nil
     else
-      local ok, rest = guarded(take, line, pending)
+      local ok, rest = guarded(take, line, pending, pasted)
       pending = ok and rest or nil
       if not ok then state.running = nil end
     end
