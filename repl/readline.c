@@ -162,10 +162,18 @@ static int on_paste(int count, int key) {
   return 0;
 }
 
-/* Tab in the midst of text that a terminal without bracketed paste sends at once is text. */
+/* Tab in the midst of text that a terminal without bracketed paste sends at once is text; Tab twice is not. */
 static int on_tab(int count, int key) {
   int waiting = 0;
-  if (ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting > 0) return rl_insert(count, ' ');
+  bool text = ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting > 0;
+  if (text && waiting == 1) {
+    int next = rl_read_key();
+    if (next == EOF) return 0;
+    rl_execute_next(next);
+    text = next != '\t';
+  }
+  if (text) return rl_insert(count, ' ');
+  if (rl_last_func == on_tab) rl_last_func = rl_complete; /* by which it knows that this is the second */
   return rl_complete(count, key);
 }
 

@@ -75,7 +75,7 @@ end
 
 -- A traceback with the places in inputs as words.
 local function readable(trace)
-  return (trace:gsub("%f[%S\0]%[(%d+)%]:(%d+):", "input %1, line %2:"))
+  return ("\n" .. trace):gsub("%f[%S]%[(%d+)%]:(%d+):", "input %1, line %2:"):sub(2)
 end
 
 -- Message handler: keeps the traceback, down to the prompt.
