@@ -169,7 +169,7 @@ static int on_tab(int count, int key) {
   if (text && waiting == 1) {
     int next = rl_read_key();
     if (next == EOF) return 0;
-    rl_execute_next(next);
+    rl_stuff_char(next);
     text = next != '\t';
   }
   if (text) return rl_insert(count, ' ');

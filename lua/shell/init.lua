@@ -200,12 +200,12 @@ function shell.eval(text)
   local f, kind, code, cut = chunk.compile(text, chunk_name(n))
   local input = {text = text, code = f and code or text, kind = f and kind, cut = cut, muted = chunk.muted(text), ok = false,
     secret = state.secret}
+  state.running = input -- what messages look its lines up in
   if not f then
     complain(without_position(syntax.explain(kind), text))
-    shell.inputs[n] = input
+    shell.inputs[n], state.running = input, nil
     return false
   end
-  state.running = input
   guarded(run_input, input, f)
   shell.inputs[n] = input
   face.clear() -- the Ctrl-C that stopped the line has done its work
