@@ -6,9 +6,9 @@ CC      ?= cc
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Werror
 CFLAGS  ?= -O2 -g
 STD      = -std=c11 -D_GNU_SOURCE -fPIC -fopenmp -fno-math-errno -fno-trapping-math
-PKGS     = lua5.4 openblas zlib libpng libjpeg libzip libdeflate jansson libcrypto
+PKGS     = lua5.4 openblas zlib libpng libjpeg libzip libdeflate jansson libcrypto libutf8proc
 # libcurl and Cairo are loaded when they are needed: their headers are enough (core/fetch.h, core/draw.h)
-DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcairo2-dev chafa
+DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcairo2-dev libutf8proc-dev libncurses-dev chafa
 TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 
 # ---- nothing to change below ----
@@ -16,7 +16,7 @@ TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 O       := $(if $(SANITIZE),$(B)/)
 SAN     := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-omit-frame-pointer)
 INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
+LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ltinfo -lm -lpthread
 COMPILE  = $(CC) $(STD) $(WARN) $(INC) $(CFLAGS) $(SAN) -MMD -MP
 
 ISAS     = sse2 avx2 avx512

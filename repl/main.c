@@ -1,6 +1,7 @@
 /* The program `suture`: options, scripts, exit codes. The prompt itself is lua/shell/init.lua. */
 #include "repl/face.h"
-#include "lua/bind/bind.h"
+#include "lua/bind/cells.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,9 +119,14 @@ static int traceback(lua_State *L) {
 }
 
 static int fail(lua_State *L) {
-  const char *text = lua_tostring(L, -1);
+  size_t n = 0;
+  const char *text = lua_tolstring(L, -1, &n);
   bool stopped = interrupt_status() && text && strstr(text, "interrupted!");
   fflush(stdout);
+  if (text) { /* names out of files may be in it */
+    cells_push_safe(L, text, n, false);
+    text = lua_tostring(L, -1);
+  }
   if (!stopped) fprintf(stderr, "suture: %s\n", text ? text : "(no message)");
   return stopped ? interrupt_status() : FAILED;
 }
@@ -396,6 +402,15 @@ static int program(lua_State *L) {
   return 1;
 }
 
+/* What was written and did not arrive is a failure, whoever ends the program. */
+static void flush_output(void) {
+  int failed = ferror(stdout);
+  errno = 0;
+  if (fflush(stdout) == 0 && !failed) return;
+  fprintf(stderr, "suture: the output cannot be written%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+  _exit(FAILED);
+}
+
 int main(int argc, char **argv) {
   Start start = {argc, argv, {0}};
   int status = OK;
@@ -405,6 +420,7 @@ int main(int argc, char **argv) {
     fputs("suture: out of memory\n", stderr);
     return FAILED;
   }
+  atexit(flush_output);
   interrupt_init();
   lua_pushcfunction(L, program); /* neither this nor a light userdata needs memory: no Lua error outside the call */
   lua_pushlightuserdata(L, &start);

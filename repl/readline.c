@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -120,6 +121,72 @@ static int read_key(FILE *in) {
   return EOF;
 }
 
+/* ---- paste ---- */
+
+static bool pasted, pasted_first; /* the line has pasted text in it; begins with it */
+
+/* ESC [ 200 ~: what the terminal sends up to ESC [ 201 ~ is text, whatever keys it would be. Every end of a line becomes
+ * one newline. A paste that Ctrl-C cuts off leaves nothing. */
+static int on_paste(int count, int key) {
+  static const char end[] = "\033[201~";
+  size_t n = 0, size = 0, last = sizeof end - 1;
+  char *text = NULL;
+  (void)count;
+  (void)key;
+  for (;;) {
+    int c = rl_read_key();
+    if (cut_off || c == EOF) break;
+    if (n + 2 > size) {
+      char *more = realloc(text, size = size ? 2 * size : 4096);
+      if (!more) break;
+      text = more;
+    }
+    if (c == '\n' && n > 0 && text[n - 1] == '\r') { /* CR LF */
+      text[n - 1] = '\n';
+      continue;
+    }
+    if (n > 0 && text[n - 1] == '\r') text[n - 1] = '\n';
+    if (c) text[n++] = (char)c;
+    if (c == '~' && n >= last && memcmp(text + n - last, end, last) == 0) {
+      text[n - last] = '\0';
+      if (n > last && text[n - last - 1] == '\r') text[n - last - 1] = '\n';
+      if (*text) {
+        pasted = true;
+        if (rl_point == 0) pasted_first = true;
+        rl_insert_text(text);
+      }
+      break;
+    }
+  }
+  free(text);
+  return 0;
+}
+
+/* Tab in the midst of text that a terminal without bracketed paste sends at once is text; Tab twice is not. */
+static int on_tab(int count, int key) {
+  int waiting = 0;
+  bool text = ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting > 0;
+  if (text && waiting == 1) {
+    int next = rl_read_key();
+    if (next == EOF) return 0;
+    rl_stuff_char(next);
+    text = next != '\t';
+  }
+  if (text) return rl_insert(count, ' ');
+  if (rl_last_func == on_tab) rl_last_func = rl_complete; /* by which it knows that this is the second */
+  return rl_complete(count, key);
+}
+
+static void bind_keys(void) {
+  static const char *const maps[] = {"emacs-standard", "vi-insert", "vi-command"};
+  for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+    Keymap map = rl_get_keymap_by_name(maps[i]);
+    if (!map) continue;
+    rl_bind_keyseq_in_map("\033[200~", on_paste, map);
+    if (i < 2 && map['\t'].type == ISFUNC && map['\t'].function == rl_complete) rl_bind_key_in_map('\t', on_tab, map);
+  }
+}
+
 static void cancel_line(void) {
   if (line_done) { /* Readline took the key that did not come for the end of the line */
     free(line_read);
@@ -136,7 +203,8 @@ static void cancel_line(void) {
 
 long lines_read;
 
-/* readline(prompt) → the line, nil at the end of input (Ctrl-D), false when Ctrl-C cleared the line */
+/* readline(prompt) → the line and, where some of it was pasted, "whole" (it begins so) or "part"; nil at the end of input
+ * (Ctrl-D), false when Ctrl-C cleared the line */
 static int b_readline(lua_State *L) {
   const char *prompt = luaL_checkstring(L, 1);
   sigset_t sigint, before;
@@ -147,7 +215,7 @@ static int b_readline(lua_State *L) {
   rl_outstream = isatty(STDOUT_FILENO) ? stdout : stderr;
   line_read = NULL;
   lines_read++;
-  line_done = cut_off = false;
+  line_done = cut_off = pasted = pasted_first = false;
   pthread_sigmask(SIG_BLOCK, &sigint, &before);
   interrupt_clear();
   reading = 1;
@@ -169,7 +237,9 @@ static int b_readline(lua_State *L) {
   lua_pushstring(L, line_read);
   free(line_read);
   line_read = NULL;
-  return 1;
+  if (pasted) lua_pushstring(L, pasted_first ? "whole" : "part");
+  else lua_pushnil(L);
+  return 2;
 }
 
 /* ---- completion ---- */
@@ -253,6 +323,8 @@ static int b_completer(lua_State *L) {
   rl_completion_word_break_hook = break_hook;
   rl_basic_quote_characters = "";
   rl_completer_quote_characters = NULL;
+  rl_initialize();
+  bind_keys();
   return 0;
 }
 
@@ -304,7 +376,8 @@ static int b_history_load(lua_State *L) {
   return 0;
 }
 
-/* history_add(entry, path or nil): remembers the entry unless it repeats the last one, in the file too. */
+/* history_add(entry, path or nil): remembers the entry unless it repeats the last one, in the file too. → nothing, or why
+ * the file cannot be written */
 static int b_history_add(lua_State *L) {
   const char *entry = luaL_checkstring(L, 1), *path = luaL_optstring(L, 2, NULL);
   HIST_ENTRY *last = history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
@@ -312,17 +385,20 @@ static int b_history_add(lua_State *L) {
   add_history(entry);
   if (!path) return 0;
   make_folders(path);
-  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   char *text = strdup(entry);
+  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   FILE *f = fd >= 0 ? fdopen(fd, "a") : NULL;
   if (f && text) {
     swap(text, '\n', '\001');
     fprintf(f, "%s\n", text);
   }
-  if (f) fclose(f);
+  int why = f ? 0 : errno;
+  if (f) why = fclose(f) == 0 ? 0 : errno;
   else if (fd >= 0) close(fd);
   free(text);
-  return 0;
+  if (!why) return 0;
+  lua_pushstring(L, strerror(why));
+  return 1;
 }
 
 /* files(folder) → array of its names, folders with a "/" at the end; empty when it cannot be read */

@@ -3,23 +3,30 @@
 -- know: it is not told twice (at the prompt: in one line), nor under -q. Replace note.write to send them elsewhere.
 local face = package.loaded["suture.face"]
 local lines = require "suture.base.lines"
+local text = require "suture.base.text"
 local said, remarked = {}, {}
 local note = {}
 
-function note.write(text) io.stderr:write(text, "\n") end
+function note.write(words) io.stderr:write(text.screen(words, 2), "\n") end
 
-function note.once(key, text)
-  if said[key] then return end
-  said[key] = true
-  note.write(text)
+--- note.words(text) → text, which is what the library says of itself: the prompt shows it as it is, not as a string.
+function note.words(words)
+  note.last = words
+  return words
 end
 
-function note.remark(text)
-  if remarked[text] or face and face.quiet then return end
-  remarked[text] = true
-  note.write(text)
+function note.once(key, words)
+  if said[key] then return end
+  said[key] = true
+  note.write(words)
+end
+
+function note.remark(words)
+  if remarked[words] or face and face.quiet then return end
+  remarked[words] = true
+  note.write(words)
 end
 
 lines.before[#lines.before + 1] = function() remarked = {} end
 
-return setmetatable(note, {__call = function(_, text) note.write(text) end})
+return setmetatable(note, {__call = function(_, words) note.write(words) end})

@@ -1,4 +1,5 @@
 --- Ordered dictionaries and lists that can be walked three ways: `for k, v in d:…()` directly, with pairs, by name.
+local term = require "suture.base.term"
 local ordered = {}
 
 local Dict = {__name = "dict"}
@@ -57,9 +58,9 @@ function Dict.__tostring(d)
   for name, v in d do
     local shape = type(v) == "userdata" and tostring(v.shape) .. (v.dtype ~= "float32" and " " .. v.dtype or "")
       or tostring(v)
-    lines[#lines + 1] = ("%s  %s"):format(name, shape)
+    lines[#lines + 1] = ("%s  %s"):format(term.safe(name, true), shape)
   end
-  return table.concat(lines, "\n")
+  return term.safe(table.concat(lines, "\n"))
 end
 
 local List = {__name = "list"}
@@ -86,13 +87,13 @@ end
 
 function List.__tostring(list)
   local show = rawget(list, "_show")
-  if show then return show(list) end
+  if show then return term.safe(show(list)) end
   local lines = {}
   for i, x in ipairs(list) do
     lines[i] = type(x) == "userdata" and ("tensor %s%s"):format(x.shape, x.requires_grad and "" or "  no gradient")
       or tostring(x)
   end
-  return table.concat(lines, "\n")
+  return term.safe(table.concat(lines, "\n"))
 end
 
 function ordered.is_dict(x) return getmetatable(x) == Dict end

@@ -66,6 +66,7 @@ end
 function text.tuple(s) return "(" .. table.concat(s, ", ") .. ")" end
 
 text.columns = term.columns
+text.safe = term.safe
 
 local fixed
 
@@ -84,7 +85,7 @@ function text.cut(s, width)
   local dots = text.sign "dots"
   local keep = width - term.columns(dots)
   if keep < 1 then return ("."):rep(math.max(width, 0)) end
-  return s:sub(1, (utf8.offset(s, keep + 1) or #s + 1) - 1) .. dots
+  return term.fit(s, keep) .. dots
 end
 
 --- The last `width` columns of s: for paths, whose end says more.
@@ -94,7 +95,72 @@ function text.cut_left(s, width)
   local dots = text.sign "dots"
   local keep = width - term.columns(dots)
   if keep < 1 then return ("."):rep(math.max(width, 0)) end
-  return dots .. s:sub(utf8.offset(s, n - keep + 1) or 1)
+  local head, taken = term.fit(s, n - keep)
+  if taken < n - keep then head = term.fit(s, n - keep + 1) end -- a wide character stands across the edge
+  return dots .. s:sub(#head + 1)
+end
+
+-- How far the lines that go on with this one are moved in: to its second column, where two spaces part it from the
+-- first, else two more than the line is.
+local function hanging(line, width)
+  local second = line:match "^%s*%S.-%s%s+()%S"
+  local at = second and term.columns(line:sub(1, second - 1))
+  if at and at <= width // 2 then return at end
+  return math.min(#line:match "^ *" + 2, width // 2)
+end
+
+-- One line in lines of at most `width` columns, broken between words; what is longer than that stays whole.
+local function wrap_line(line, width, hang, out)
+  hang = hang or hanging(line, width)
+  local from, at, column, indent = 1, 1, 0, "" -- of the line being filled: its first byte, the next word, its columns
+  while true do
+    local space, word, after = line:match("^(%s*)(%S+)()", at)
+    if not word then break end
+    local wide = term.columns(space) + term.columns(word)
+    if column + wide > width and column > #indent and at > from then
+      out[#out + 1] = indent .. line:sub(from, at - 1):gsub("%s+$", "")
+      indent, from = (" "):rep(hang), at + #space
+      column = hang + wide - #space
+    else column = column + wide end
+    at = after
+  end
+  out[#out + 1] = indent .. line:sub(from)
+end
+
+--- s with no line of it wider than `width` columns (default: text.width()), broken between words. What goes on is moved
+-- in: by `hang` columns; default: to the line's second column, else by two.
+function text.wrap(s, width, hang)
+  width = width or text.width()
+  if #s <= width or width == math.huge then return s end
+  width = math.max(width, 10)
+  local out = {}
+  for line in (s .. "\n"):gmatch "(.-)\n" do
+    if #line <= width or term.columns(line) <= width then out[#out + 1] = line
+    else wrap_line(line, width, hang, out) end
+  end
+  return table.concat(out, "\n")
+end
+
+local ascii = {
+  ["·"] = "-", ["→"] = "->", ["←"] = "<-", ["×"] = "x", ["…"] = "...", ["❄"] = "*", ["━"] = "=", ["─"] = "-",
+  ["│"] = "|", ["├"] = "|", ["└"] = "`", ["✗"] = "x", ["✓"] = "v", ["µ"] = "u", ["²"] = "^2", ["–"] = "-", ["—"] = "-",
+  ["“"] = '"', ["”"] = '"', ["‘"] = "'", ["’"] = "'", ["≥"] = ">=", ["≤"] = "<=", ["≠"] = "~=", ["≈"] = "~",
+  ["Δ"] = "d", ["○"] = "o", ["●"] = "o", ["±"] = "+-", ["∞"] = "inf", ["°"] = " deg",
+}
+
+--- s for where only ASCII can be shown: signs as letters, other characters by their numbers. As it is elsewhere.
+function text.plain(s)
+  if text.unicode() or not s:find "[\x80-\xff]" then return s end
+  return (s:gsub(utf8.charpattern, function(ch)
+    if #ch > 1 then return ascii[ch] or ("\\u{%x}"):format(utf8.codepoint(ch)) end
+  end))
+end
+
+--- s as it is written to the terminal behind `fd` (default 1): safe, in ASCII where the locale has no more, and with no
+-- line wider than the terminal but where a word is.
+function text.screen(s, fd)
+  s = text.plain(term.safe(s))
+  return term.tty(fd) and text.wrap(s, term.width(fd)) or s
 end
 
 --- s in a field of `width` columns; align is "left" (default) or "right".
@@ -104,9 +170,14 @@ function text.pad(s, width, align)
 end
 
 --- Rows of cells as lines. columns: {align=, max=, cut="left"|"right", title=} each; two spaces between; empty
--- columns vanish.
+-- columns vanish. What a terminal would obey is written out, an end of a line too.
 function text.table(rows, columns)
   local width = {}
+  for r, row in ipairs(rows) do
+    if type(row) == "table" then
+      for c in ipairs(columns) do row[c] = term.safe(row[c] or "", true) end
+    else rows[r] = term.safe(row, true) end
+  end
   for c, col in ipairs(columns) do
     width[c] = 0
     for _, row in ipairs(rows) do

@@ -5,6 +5,7 @@ local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
 local source = require "suture.data.source"
+local text = require "suture.base.text"
 local wrapped = require "suture.data.wrapped"
 local image = core.image
 
@@ -59,7 +60,7 @@ local meta = {__name = "suture.dataset"}
 local sample_meta = {__name = "suture.sample"}
 function sample_meta.__tostring(s)
   local shape = type(s[1]) == "userdata" and table.concat(s[1].shape, "×") or ""
-  return ("%s: %s, class %s%s"):format(s.name, shape, tostring(s[2]), s.class and " (" .. s.class .. ")" or "")
+  return text.safe(("%s: %s, class %s%s"):format(s.name, shape, tostring(s[2]), s.class and " (" .. s.class .. ")" or ""))
 end
 
 function meta.__len(ds) return #rawget(ds, "index") end
@@ -112,7 +113,7 @@ function meta.__tostring(ds)
     parts[#parts + 1] = ("%s (%s%s)"):format(plural(n, "class", "classes"), some, n > 6 and ", …" or "")
   end
   if ds.view then parts[#parts + 1] = options.words(ds.view) end
-  return ("%s: %s"):format(ds.where, table.concat(parts, " · "))
+  return text.safe(("%s: %s"):format(ds.where, table.concat(parts, " · ")))
 end
 
 --- Makes a dataset. For the constructors in data.lua.

@@ -417,7 +417,7 @@ function Diff.__tostring(d)
   list("values", d.values, function(x) return ("%s: max |%s| %.3g"):format(x.name, text.sign "delta", x.max) end)
   if #lines == 0 then return ("no difference: %s equal to the bit"):format(text.plural(d.same, "tensor")) end
   if d.same > 0 then lines[#lines + 1] = text.plural(d.same, "tensor") .. " equal to the bit" end
-  return table.concat(lines, "\n")
+  return text.safe(table.concat(lines, "\n"))
 end
 
 return surgery

@@ -172,7 +172,7 @@ function Trace:__tostring()
       c.nth > 1 and (" #%d"):format(c.nth) or "", table.concat(shapes, " "))
   end
   lines[#lines + 1] = "t:value(path), t:grad(y, path), t.nodes: ?trace"
-  return table.concat(lines, "\n")
+  return text.safe(table.concat(lines, "\n"))
 end
 
 require "suture.base.method"(Trace, {

@@ -4,7 +4,9 @@
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local Module = require "suture.nn.module"
+local note = require "suture.base.note"
 local options = require "suture.base.options"
+local text = require "suture.base.text"
 local trace = require "suture.nn.trace"
 
 local undo = {}
@@ -244,13 +246,14 @@ local function repeated(what, n, step, done, none)
     fault("%s: no history is kept (scripts keep none unless they ask) · " ..
       "history(true) before the changes that are to be taken back", what)
   end
-  local said = {}
+  local said, more = {}, 0
   for _ = 1, n do
     local label = step()
     if not label then break end
-    said[#said + 1] = done .. label
+    if #said < 20 then said[#said + 1] = done .. label else more = more + 1 end
   end
-  return #said > 0 and table.concat(said, "\n") or none
+  if more > 0 then said[#said + 1] = ("%s%s %d more"):format(done, text.sign "dots", more) end
+  return note.words(#said > 0 and table.concat(said, "\n") or none)
 end
 
 --- undo([n]): takes back the last change of a model (surgery, freezing, modes, fields, fit, loading), or the last n.
@@ -268,7 +271,7 @@ function History.__tostring(h)
   end
   local lines = {}
   for i, e in ipairs(h) do lines[i] = ("%3d  %s%s"):format(i, e.label, e.undone and "  (undone)" or "") end
-  return table.concat(lines, "\n")
+  return text.safe(table.concat(lines, "\n"))
 end
 
 --- history([on]): the changes that undo() and redo() walk through, oldest first: a list of {label =, undone =}; prints

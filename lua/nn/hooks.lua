@@ -2,6 +2,7 @@
 local fault = require "suture.base.fault"
 local Module = require "suture.nn.module"
 local journal = require "suture.base.journal"
+local text = require "suture.base.text"
 
 local Handle = {__name = "hook"}
 Handle.__index = Handle
@@ -16,8 +17,8 @@ end
 function Handle:__tostring()
   local there = false
   for _, h in ipairs(rawget(self.module, "_hooks") or {}) do there = there or h == self.hook end
-  return ("%s hook of %s%s"):format(self.hook.kind, getmetatable(self.module).__name,
-    there and ": h:remove() takes it away" or " (removed)")
+  return text.safe(("%s hook of %s%s"):format(self.hook.kind, getmetatable(self.module).__name,
+    there and ": h:remove() takes it away" or " (removed)"))
 end
 
 require "suture.base.stray".guard(Handle, "handle:", true)

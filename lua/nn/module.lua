@@ -9,6 +9,7 @@ local note = require "suture.base.note"
 local options = require "suture.base.options"
 local record = require "suture.nn.record"
 local stray = require "suture.base.stray"
+local term = require "suture.base.term"
 local trace = require "suture.nn.trace"
 local raw = core.tensor
 local is = raw.is
@@ -410,7 +411,7 @@ function Module.__len(m) return #m._names end
 function Module.__call(m, ...) return trace.call(m, ...) end
 function Module.__tostring(m)
   if Module._tree then return Module._tree(m) end
-  return getmetatable(m).__name .. "(" .. table.concat(m._names, ", ") .. ")"
+  return term.safe(getmetatable(m).__name .. "(" .. table.concat(m._names, ", ") .. ")")
 end
 
 --- m:register_parameter(name, tensor), m:register_buffer(name, tensor[, {persistent = true}]), m:add_module(name,

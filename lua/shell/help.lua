@@ -3,6 +3,7 @@ local docs = require "suture.base.docs"
 local fields = require "suture.base.fields"
 local suggest = require "suture.base.suggest"
 local term = require "suture.base.term"
+local text = require "suture.base.text"
 local embedded = require "suture.embedded"
 
 local help = {}
@@ -123,9 +124,7 @@ local function summary(doc, name, room)
       or rest:match "^:%s*(.+)$"
     line = after or rest:match "^%b()%.?$" or rest:match "^%([^()]*{.*$" or line
   end
-  local columns = utf8.len(line)
-  if columns and columns > room then line = line:sub(1, utf8.offset(line, room) - 1) .. "…" end
-  return line
+  return text.cut(term.safe(line, true), room)
 end
 
 -- Does the text begin with the name it is about? Then it needs no title.
@@ -146,7 +145,8 @@ local function contents(t)
   end
   table.sort(list)
   for _, k in ipairs(list) do width = math.max(width, math.min(#k, 24)) end
-  local room = math.max(40, term.width() - width - 5)
+  local room = term.width() - width - 5
+  if room < 24 then room = math.huge end -- the line is broken between words
   for _, k in ipairs(list) do
     local v = names[k]
     if v == false then v = fields.step(t, k) end
@@ -189,7 +189,9 @@ end
 local function describe(v, name)
   while type(v) == "function" and type(docs[v]) == "function" do v = docs[v] end -- what it stands for
   local out = {}
-  local function say(text) if text and text ~= "" then out[#out + 1] = text end end
+  local function say(words, style)
+    if words and words ~= "" then out[#out + 1] = style and term.paint(style, words) or term.safe(words) end
+  end
   local class, instance = class_of(v)
   if type(v) == "function" then
     local doc = function_doc(v)
@@ -197,22 +199,22 @@ local function describe(v, name)
     local standard = info.what == "C" and standard_name(v)
     if titled(doc, name) then -- its first line says how to call it
     elseif info.what ~= "C" then
-      say(term.paint("bold", (name or "function") .. parameters(v, name and name:find ":")))
+      say((name or "function") .. parameters(v, name and name:find ":"), "bold")
     elseif not doc then
-      say(term.paint("bold", standard or name or "function"))
+      say(standard or name or "function", "bold")
       if standard then doc = "A function of Lua: " .. lua_manual .. standard end
     end
     say(doc and plain(doc) or "No doc comment: write one with --- above the function.")
     if info.what ~= "C" then
       local where = embedded.path(info.source) or info.source:match "^@(.*)$" or "typed at the prompt"
-      say(term.paint("dim", ("%s:%d"):format(where, info.linedefined)))
+      say(("%s:%d"):format(where, info.linedefined), "dim")
     end
   elseif class then
     local init = fields.of(class).init
     local title = (not instance and name) or class_name(class) or "class"
     local doc = class_doc(class)
     if not titled(doc, title) then
-      say(term.paint("bold", title .. (type(init) == "function" and parameters(init, true) or "")))
+      say(title .. (type(init) == "function" and parameters(init, true) or ""), "bold")
     end
     say(plain(doc or "No doc comment: write one with --- above the class."))
     if instance then
@@ -223,7 +225,7 @@ local function describe(v, name)
     local mt = debug.getmetatable(v)
     local label = type(mt) == "table" and rawget(mt, "__name")
     local doc = docs[v] or module_doc(v)
-    if not titled(doc, name) then say(term.paint("bold", name or (type(label) == "string" and label) or type(v))) end
+    if not titled(doc, name) then say(name or (type(label) == "string" and label) or type(v), "bold") end
     say(doc and plain(doc))
     local rows = contents(v)
     if #rows > 0 then say(table.concat(rows, "\n"))
@@ -273,7 +275,7 @@ function help.text(x)
     if name == "" then return overview end
     local value = find(name)
     if value ~= nil then return describe(value, name) end
-    if name:find "^[%a_][%w_.:%[%]]*$" then return unknown(name), true end
+    if name:find "^[%a_][%w_.:%[%]]*$" then return term.safe(unknown(name)), true end
     return describe(x)
   end
   -- The name it goes by, where it is a global of the library.
@@ -297,6 +299,9 @@ end
 
 --- help(x): prints what x is and how to use it. x is a value or a name: help(fit), help "nn.Conv2d", help(m).
 -- The text is the `---` comment above its definition; your own functions are read too.
-function help.help(x) print((help.text(x))) end
+function help.help(x)
+  local shown = text.plain((help.text(x)))
+  print(term.tty() and text.wrap(shown, term.width()) or shown)
+end
 
 return require "suture.base.stray".guard(help)

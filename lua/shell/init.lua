@@ -1,8 +1,12 @@
 --- The prompt: reads lines, runs them as Lua, shows what they give.
 local journal = require "suture.base.journal"
+local syntax = require "suture.base.syntax"
 local suture = require "suture"
 local face = package.loaded["suture.face"]
+local chunk = require "suture.shell.chunk"
+local note = require "suture.base.note"
 local term = require "suture.base.term"
+local words = require "suture.base.text"
 
 local shell = {
   -- Every input: {text =, code =, kind = "expression" | "block" | "statement" | "comment", cut = where a block's last
@@ -40,21 +44,38 @@ end
 
 -- ---- messages ----
 
-local function say(...) io.stdout:write(...) io.stdout:write "\n" end
+--- shell.say(text [, style]): a line or several, safe to show and within the terminal's width.
+local function say(text, style)
+  text = words.screen(text, 1)
+  io.stdout:write(style and term.paint(style, text) or text, "\n")
+end
 shell.say = say
 
 local function complain(text)
   io.stdout:flush()
-  io.stderr:write(term.paint("red", text, 2), "\n")
+  io.stderr:write(term.paint("red", words.screen(text, 2), 2), "\n")
 end
 shell.complain = complain
 
--- Positions inside the library, and of one-line inputs, tell a user at the prompt nothing.
-local function without_position(text)
+-- "[7]:2:" as a user at the prompt reads it: the number of the input only where it is an earlier one (:history).
+local function place(n, line, code)
+  n = tonumber(n)
+  local input = n <= #shell.inputs and shell.inputs[n]
+  local several = (input and input.code or code or ""):find "\n"
+  if not input then return several and ("line %s: "):format(line) or "" end
+  return ("input %d%s: "):format(n, several and (", line %s"):format(line) or "")
+end
+
+-- Positions inside the library, and of one-line inputs, tell a user at the prompt nothing. code: of what is being run.
+local function without_position(text, code)
   local n, line, rest = text:match "^%[(%d+)%]:(%d+): (.*)$"
-  local input = n and (shell.inputs[tonumber(n)] or state.running)
-  if n and input and line == "1" and not input.code:find "\n" then return rest end
+  if n then return place(n, line, code or state.running and state.running.code) .. rest end
   return (text:gsub("^suture:lua/[%w_/]+%.lua:%d+: ", ""))
+end
+
+-- A traceback with the places in inputs as words.
+local function readable(trace)
+  return ("\n" .. trace):gsub("%f[%S]%[(%d+)%]:(%d+):", "input %1, line %2:"):sub(2)
 end
 
 -- Message handler: keeps the traceback, down to the prompt.
@@ -70,7 +91,7 @@ local function on_error(err)
   text = ok and better or text
   local trace = debug.traceback("", 2):gsub("\n%s*%[C%]: in function 'suture%.face%.call'.*$", "")
     :gsub("\n%s*%[C%]: in field 'call'.*$", ""):gsub("\n%s*%[C%]: in function <.-$", "%0")
-  return {text = text, traceback = text .. "\n" .. trace:gsub("^\n", "")}
+  return {text = text, traceback = readable(text .. "\n" .. trace:gsub("^\n", ""))}
 end
 
 local function show_error(err)
@@ -93,73 +114,21 @@ local function run(f, ...)
 end
 shell.run_protected = run
 
-local function incomplete(message) return message:sub(-5) == "<eof>" end
-
--- Is the output of this chunk muted? `code;` and `code; -- words` are.
-local function muted(code)
-  local last = code:match "[^\n]*$"
-  return last:find ";%s*$" or (last:find ";%s*%-%-[^\"']*$" and true) or false
-end
-
---- Are all lines of the text comments or empty?
-function shell.only_comment(text)
-  for line in (text .. "\n"):gmatch "(.-)\n" do
-    if line:find "%S" and not line:find "^%s*%-%-" or line:find "^%s*%-%-%[=*%[" then return false end
-  end
-  return true
-end
-
-local TRIES = 40 -- ends of lines and semicolons that are looked at for where a last expression begins
-local GOES_ON = "^%s*[-~({%[\"']" -- a line that begins so goes on with the one before
-
--- Do words of their own begin after this line's end or semicolon?
-local function begins_anew(head, tail)
-  if head:sub(-1) == "\n" then return not tail:find(GOES_ON) end
-  return not load(head .. "=", "", "t") -- in a comment nothing is wrong with that
-end
-
--- Statements whose last words are an expression: after a line's end (pasted blocks) or a semicolon.
--- → function, the position before the expression | nil
-local function ending_in_expression(text, name)
-  local ends, tries = {}, 0
-  for at in text:gmatch "()[;\n]" do ends[#ends + 1] = at end
-  for i = #ends, 1, -1 do
-    local head, tail = text:sub(1, ends[i]), text:sub(ends[i] + 1)
-    if not shell.only_comment(tail) then
-      tries = tries + 1
-      if tries > TRIES then return nil end
-      if load("return " .. tail, name, "t") and load(head, name, "t") and begins_anew(head, tail) then
-        local f = load(head .. "return " .. tail, name, "t")
-        if f then return f, ends[i] end
-      end
-    end
-  end
-end
-
--- Compiles as an expression, as statements that end in one (a block), or as a statement.
--- → function, kind, code, a block's position before the expression | nil, message
-local function compile(text, n)
-  local name = chunk_name(n)
-  if shell.only_comment(text) then return load(text, name, "t"), "comment", text end
-  local code = text:gsub("^%s*=", "")
-  local f, message = load("return " .. code, name, "t")
-  if f then return f, "expression", code end
-  if code ~= text then return nil, message end -- "=e" must be one
-  local block, cut = ending_in_expression(text, name)
-  if block then return block, "block", text, cut end
-  f, message = load(text, name, "t")
-  if f then return f, "statement", text end
-  return nil, message
-end
-
 -- code: the expression that they are the values of.
 local function show_values(results, code)
   if results.n < 2 then return end
   local texts, tall = {}, false
   local inspect = require "suture.shell.inspect"
-  for i = 2, results.n do texts[i - 1] = inspect(results[i]) end
-  if results.n == 2 then texts[1] = require "suture.shell.chain"(code, results[2], texts[1]) or texts[1] end
-  for _, text in ipairs(texts) do tall = tall or text:find "\n" end
+  for i = 2, results.n do
+    texts[i - 1] = results[i] == note.last and note.last or inspect(results[i])
+    tall = tall or texts[i - 1]:find "\n"
+  end
+  if results.n == 2 then
+    texts[1] = require "suture.shell.chain"(code, results[2], texts[1]) or texts[1]
+    if type(results[2]) == "string" and results[2] ~= note.last then -- its spaces are its own
+      return io.stdout:write(words.plain(texts[1]), "\n")
+    end
+  end
   say(table.concat(texts, tall and "\n" or "\t"))
 end
 
@@ -168,14 +137,14 @@ local function hint_name(code, value)
   local name = code:match "^%s*([%a_][%w_.]*)%s*$"
   if not name then return end
   if type(value) == "function" then
-    local words = name:find "%." and "-- ?%s explains it" or "-- %s() calls it, ?%s explains it"
-    say(term.paint("dim", words:format(name, name)))
+    local hint = name:find "%." and "-- ?%s explains it" or "-- %s() calls it, ?%s explains it"
+    say(hint:format(name, name), "dim")
   elseif value == nil then
     local fields = require "suture.base.fields"
     local owner = fields.resolve(name:match "^(.*)%." or name, fields.global)
     if type(owner) == "table" and rawget(owner, "_children") then return end -- modules say themselves what is missing
     local ok, text, unknown = pcall(require("suture.shell.help").text, name)
-    if ok and unknown and text:find "did you mean" then say(term.paint("dim", "-- " .. text)) end
+    if ok and unknown and text:find "did you mean" then say("-- " .. text, "dim") end
   end
 end
 
@@ -186,7 +155,7 @@ local function hint_local(code)
   local _, uses = code:gsub("%f[%w_]" .. name .. "%f[^%w_]", "")
   if uses > 1 and not code:find "^%s*local%s+function" then return end
   state.said_local = true
-  say(term.paint("dim", ("-- local %s is gone after this line; drop `local` to keep it"):format(name)))
+  say(("-- local %s is gone after this line; drop `local` to keep it"):format(name), "dim")
 end
 
 -- Calls the functions of suture[name]. → false when Ctrl-C stopped one
@@ -228,14 +197,15 @@ end
 --- Runs one complete input as if typed: shows its values, keeps it in the session, calls the hooks. → ok
 function shell.eval(text)
   local n = #shell.inputs + 1
-  local f, kind, code, cut = compile(text, n)
-  local input = {text = text, code = code or text, kind = kind, cut = cut, muted = muted(text), ok = false}
+  local f, kind, code, cut = chunk.compile(text, chunk_name(n))
+  local input = {text = text, code = f and code or text, kind = f and kind, cut = cut, muted = chunk.muted(text), ok = false,
+    secret = state.secret}
+  state.running = input -- what messages look its lines up in
   if not f then
-    shell.inputs[n] = input
-    complain(without_position(require("suture.base.syntax").explain(kind)))
+    complain(without_position(syntax.explain(kind), text))
+    shell.inputs[n], state.running = input, nil
     return false
   end
-  state.running = input
   guarded(run_input, input, f)
   shell.inputs[n] = input
   face.clear() -- the Ctrl-C that stopped the line has done its work
@@ -262,9 +232,17 @@ local function read_line(first)
   return face.gets()
 end
 
-local function remember(text)
-  if state.tty and text:find "%S" and text:sub(1, 1) ~= " " then face.history_add(text, state.history) end
+-- Keeps an input for the next sessions; one that was typed with a space in front is secret. pasted: its beginning was.
+local function remember(text, pasted)
+  state.secret = text:sub(1, 1) == " " and not pasted
+  if not state.tty or not text:find "%S" or state.secret then return end
+  local why = face.history_add(text, state.history)
+  if why then
+    note(("the history of this session is not kept: %s: %s"):format(state.history, why))
+    state.history = nil -- said once
+  end
 end
+shell.remember = remember
 
 -- Prompts copied along from a transcript.
 local function without_prompts(text)
@@ -274,27 +252,39 @@ end
 
 --- Does this text need more lines to be complete?
 function shell.needs_more(text)
-  local f, message = compile(text, #shell.inputs + 1)
-  return not f and incomplete(message) and not require("suture.base.syntax").foreign(text)
+  local f, _, more = chunk.compile(text, chunk_name(#shell.inputs + 1))
+  return not f and more and not syntax.foreign(text)
 end
 
--- Lines that make no sense as one chunk are run one after the other, as if typed. → the unfinished rest, or nil
+-- Lines that make no sense as one chunk are run one after the other, as if typed, when each of them is one. Else nothing
+-- is run. → the text, when more lines must come first
 local function feed(text)
-  local f, message = compile(text, #shell.inputs + 1)
-  if f or not text:find "\n" then
+  local f = not text:find "\n" or chunk.compile(text, chunk_name(#shell.inputs + 1))
+  if f then
     shell.input(text)
     return nil
   end
-  local pending
-  for line in (text .. "\n"):gmatch "(.-)\n" do
-    pending = pending and pending .. "\n" .. line or line
-    if not shell.needs_more(pending) then
-      if pending:find "%S" then shell.input(pending) end
-      pending = nil
-    end
-    if state.quit then return nil end
+  local list, at, why = chunk.pieces(text)
+  if list and at then return text end
+  local name, made, used
+  if list then name, made, used = chunk.lost_local(list) end
+  if name then
+    at, why = used, ("local %s of line %d is gone by then, as these lines are no one chunk (one is a value to show): "
+      .. "drop the `local`"):format(name, made)
   end
-  return pending
+  if why then
+    local number = 0
+    for line in (text .. "\n"):gmatch "(.-)\n" do
+      number = number + 1
+      if number == at then why = ("%s\n  %s\nnothing of the %d lines was run"):format(why, line, select(2, text:gsub("\n", "")) + 1) end
+    end
+    complain(("line %d: %s"):format(at, why))
+    return nil
+  end
+  for _, piece in ipairs(list) do
+    if state.quit then break end
+    shell.input(piece.text)
+  end
 end
 
 --- One input: a command (:word), a question (?name), or Lua.
@@ -308,6 +298,8 @@ function shell.input(text)
     return
   end
   if text:find "^%s*$" then return end
+  local word = text:match "^%s*(%a+)%s*[();%s]*$"
+  if (word == "exit" or word == "quit") and rawget(_G, word) == nil then return shell.quit() end
   return shell.eval(text)
 end
 
@@ -326,36 +318,57 @@ function shell.command(name, rest, force)
       .. (require("suture.base.suggest").hint(name, commands.names()):gsub("mean ", "mean :")) .. " (:help lists them)")
     return
   end
-  run(command.run, rest, force)
+  run(function() command.run(shell.argument(name, command, rest), force) end)
   io.stdout:flush()
+end
+
+-- What command.accepts says of the words behind a command: "nothing", "count" (a whole number above 0, or nothing);
+-- nil: any words. → what its run gets
+function shell.argument(name, command, rest)
+  local accepts = command.accepts
+  if accepts == "nothing" and rest ~= "" then shell.fail(":%s takes nothing behind it, got '%s'", name, rest) end
+  if accepts ~= "count" or rest == "" then return accepts ~= "count" and rest or nil end
+  local n = rest:find "^%d+$" and math.tointeger(tonumber(rest))
+  if not n or n < 1 then shell.fail(":%s takes a whole number above 0, not '%s'", name, rest) end
+  return n
 end
 
 --- Ends the shell after this line.
 function shell.quit() state.quit = true end
 
--- Takes a line that was read. pending: the lines of an input that is not complete. → the lines that are pending now
-local function take(line, pending)
+local LARGE = 4000 -- bytes of an input from which on only lines that may end it are compiled
+
+-- Can the line end what the compiler's message said is open?
+local function may_end(line, message)
+  local wanted = message:match "'(%a+)' expected" or message:match "'([%]})])' expected"
+  return not wanted or line:find(wanted, 1, true) ~= nil
+end
+
+-- Takes a line that was read. pending: the lines of an input that is not complete. pasted: "whole" when it was pasted
+-- from its beginning on, "part". → the lines that are pending now
+local function take(line, pending, pasted)
   if line == nil then
     shell.eval(pending) -- shows why it is not complete
     return nil
   end
   if pending then
-    local text = pending .. "\n" .. line
-    if shell.needs_more(text) then return text end
-    remember(text)
-    return feed(text)
+    if #pending > LARGE and state.open and not may_end(line, state.open) then return pending .. "\n" .. line end
+  else
+    line = without_prompts(line:gsub("^#![^\n]*\n?", ""))
+    if line:find "^%s*$" then return nil end
+    if chunk.special(line) then
+      remember(line, pasted == "whole")
+      shell.input(line)
+      return nil
+    end
+    state.pasted = pasted == "whole"
   end
-  if line:find "^%s*$" then return nil end
-  line = without_prompts(line)
-  local special = line:find "^%s*[:?]" and not line:find "^%s*::" or line:find "^%s*[%a_][%w_.:]*%?%s*$"
-  if special and not line:find "\n" then
-    remember(line)
-    shell.input(line)
-    return nil
-  end
-  if shell.needs_more(line) then return line end
-  remember(line)
-  return feed(line)
+  local text = pending and pending .. "\n" .. line or line
+  local f, message, more = chunk.compile(text, chunk_name(#shell.inputs + 1))
+  state.open = message
+  if not f and more and not syntax.foreign(text) then return text end
+  remember(text, state.pasted)
+  return feed(text)
 end
 
 --- Reads and runs inputs until Ctrl-D or :quit. Whatever an input does to the shell, the next prompt comes; where
@@ -366,11 +379,11 @@ function shell.loop()
   local rest = require("suture.core").engine.rest
   while not state.quit do
     rest()
-    local line = read_line(not pending)
+    local line, pasted = read_line(not pending)
     if line == nil and not pending then break end
     if line == false then pending = nil
     else
-      local ok, rest = guarded(take, line, pending)
+      local ok, rest = guarded(take, line, pending, pasted)
       pending = ok and rest or nil
       if not ok then state.running = nil end
     end

@@ -3,11 +3,11 @@ local suture = require "suture"
 local shell = require "suture.shell"
 
 return function(name)
-  return function(rest)
-    local n = tonumber(rest)
-    if rest ~= "" and not (n and n >= 1 and n % 1 == 0) then
-      shell.fail(":%s takes a number of steps above 0, not '%s'", name, rest)
-    end
-    shell.say(suture[name](n and math.tointeger(n)))
+  return function(n)
+    local said = suture[name](n)
+    shell.say(said)
+    if said:find "^nothing to " then return end
+    local inputs, code = shell.inputs, ("%s(%s)"):format(name, n or "") -- it belongs to the session that :save writes
+    inputs[#inputs + 1] = {text = (":%s %s"):format(name, n or ""), code = code, kind = "expression", ok = true, gave = true}
   end
 end

@@ -11,6 +11,7 @@ local mode = require "suture.train.mode"
 local Dataset = require "suture.data.dataset"
 local custom = require "suture.data.custom"
 local dataset = require "suture.data.readers.dataset"
+local text = require "suture.base.text"
 local evaluate = {}
 
 -- The data set that was given: one of data's, or an object of the user's with len and get, which data.dataset takes.
@@ -83,7 +84,7 @@ local Predictions = {__name = "predictions", __tostring = function(list)
     for _, c in ipairs(p) do parts[#parts + 1] = ("%5.1f %%  %s"):format(100 * c.p, c.class) end
     lines[i] = (#list > 1 and ("%d:\n  "):format(i - 1) or "") .. table.concat(parts, #list > 1 and "\n  " or "\n")
   end
-  return table.concat(lines, "\n")
+  return text.safe(table.concat(lines, "\n"))
 end}
 
 --- The k (5) most likely classes for x: a tensor (N, C, H, W) or (C, H, W) already preprocessed, or the path of a
@@ -121,8 +122,8 @@ end
 
 local Confusion = {__name = "confusion", __index = absent.index("the confusion", ""), __tostring = function(r)
   local n, width = #r.counts, 5
-  for _, c in ipairs(r.classes) do width = math.max(width, math.min(12, utf8.len(c) or #c)) end
-  local function cell(s) s = tostring(s):sub(1, width) return (" "):rep(width - (utf8.len(s) or #s)) .. s end
+  for _, c in ipairs(r.classes) do width = math.max(width, math.min(12, text.columns(text.safe(c, true)))) end
+  local function cell(s) return text.pad(text.cut(text.safe(tostring(s), true), width), width, "right") end
   local lines = {cell "" .. "  predicted", cell "true"}
   for i = 1, n do lines[2] = lines[2] .. " " .. cell(r.classes[i]) end
   lines[2] = lines[2] .. "  recall"

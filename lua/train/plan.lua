@@ -8,6 +8,7 @@ local mode = require "suture.train.mode"
 local options = require "suture.base.options"
 local progress = require "suture.train.progress"
 local tensor = require "suture.tensor"
+local text = require "suture.base.text"
 local trunk = require "suture.train.trunk"
 local graph = core.graph
 
@@ -22,7 +23,7 @@ local Plan = {__name = "training plan", __tostring = function(r)
   line("memory", "%.0f MB a step of %d (%.0f MB of it kept for backward)", r.memory / 1e6, r.batch, r.saved / 1e6)
   line("time", "%s an epoch of %d steps%s", progress.seconds_text(r.seconds), r.steps,
     r.cached_seconds and ("; %s from epoch %d on"):format(progress.seconds_text(r.cached_seconds), r.cached_from) or "")
-  return table.concat(lines, "\n")
+  return text.safe(table.concat(lines, "\n"))
 end}
 
 local read = options.named("plan", "batch:count=32 cache:any=true cache_mb:rate=2048 threads:natural=nil " ..

@@ -205,7 +205,7 @@ function Audit.__tostring(a)
       text.count(a.params)), some(a.unused, "path"))
   end
   if a.error then lines[#lines + 1] = "it does not fit its input: " .. a.error:gsub("^%S-:%d+: ", "") end
-  return table.concat(lines, "\n")
+  return text.wrap(text.safe(table.concat(lines, "\n")))
 end
 
 return audit

@@ -110,7 +110,7 @@ function Cost.__tostring(c)
   end
   local lines = text.table(rows, {{}, {align = "right"}, {}})
   table.insert(lines, 1, ("batch %d, input %s"):format(c.batch, text.shape(c.input)))
-  return table.concat(lines, "\n")
+  return text.safe(table.concat(lines, "\n"))
 end
 
 return cost

@@ -10,7 +10,10 @@ local function shape_text(s) return s and table.concat(s, "×") or "" end
 -- ---- JSON, one node a line ----
 
 local function quoted(s)
-  return '"' .. s:gsub('[%c"\\]', function(c) return ("\\u%04x"):format(c:byte()) end) .. '"'
+  if not utf8.len(s) then s = text.safe(s, true) end
+  return '"' .. s:gsub(utf8.charpattern, function(c)
+    if c == '"' or c == "\\" or text.safe(c, true) ~= c then return ("\\u%04x"):format(utf8.codepoint(c)) end
+  end) .. '"'
 end
 
 local function json_value(v)
@@ -51,7 +54,7 @@ local function dot(g)
     '  rankdir = TB; node [shape = box, style = "rounded,filled", fillcolor = white, fontname = "sans-serif", '
       .. "fontsize = 10];",
   }
-  local function esc(s) return (s:gsub('[\\"]', "\\%0")) end
+  local function esc(s) return (text.safe(s, true):gsub('[\\"]', "\\%0")) end
   for _, n in ipairs(g.drawn) do
     local style = n.input and "#e8f4e8" or n.frozen and "#dbe9f6" or n.functional and "#f4f0e0" or "white"
     local label = esc(n.path) .. (n.label ~= "" and "\\n" .. esc(n.label) or "") .. "\\n" .. shape_text(n.shape)
@@ -70,7 +73,7 @@ local ROW, LANE, LEFT, TOP = 22, 18, 24, 58
 local colours = {"#3b6ea5", "#b5651d", "#4f8a4f", "#8a4f8a", "#a53b3b", "#3b8a8a"}
 
 local function xml(s)
-  return (s:gsub("[&<>\"]", {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;"}))
+  return (text.safe(s, true):gsub("[&<>\"]", {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;"}))
 end
 
 local function svg(g)

@@ -175,7 +175,7 @@ function Graph.text(g, width)
   if g.folded then legend[#legend + 1] = text.sign "times" .. " so many alike, in a row (fold = false draws each)" end
   if #legend > 0 then lines[#lines + 1] = table.concat(legend, text.sign "sep") end
   if g.kernels then lines[#lines + 1] = g.kernels:totals() end
-  return table.concat(lines, "\n")
+  return text.safe(table.concat(lines, "\n"))
 end
 
 function Graph.__tostring(g) return g:text() end

@@ -248,7 +248,7 @@ function Profile.text(p, width)
   end
   if above then head[#head + 1] = "above 100%: Winograd multiplies less, caches outdo memory" end
   for i, line in ipairs(head) do head[i] = text.cut(line, width) end
-  return table.concat(head, "\n")
+  return text.safe(table.concat(head, "\n"))
 end
 
 function Profile.__tostring(p) return p:text() end

@@ -111,8 +111,9 @@ function Summary.__tostring(s)
     for _, cell in ipairs(cells) do cell[2] = "" end
     lines, w, width = layout()
     if width > most then
-      columns[1].max = math.max(24, w[1] - (width - most))
+      columns[1].max = math.max(14, w[1] - (width - most))
       lines, _, width = layout()
+      if width > most then for i, line in ipairs(lines) do lines[i] = text.cut(line, most) end end
     end
   end
   local rule = ("="):rep(math.min(width, most == math.huge and width or most))
@@ -128,7 +129,7 @@ function Summary.__tostring(s)
     "Params size (MB): " .. mb(s.total_param_bytes),
     "Estimated Total Size (MB): " .. mb(s.total_input_bytes + s.total_output_bytes + s.total_param_bytes), rule,
   } do out[#out + 1] = l end
-  return table.concat(out, "\n")
+  return text.safe(table.concat(out, "\n"))
 end
 
 return summary

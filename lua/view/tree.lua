@@ -80,8 +80,9 @@ local function tree(m)
     local rows = tree_lines(m, words.extra)
     lines, w = text.table(rows, columns)
     if w[1] + w[2] + w[3] + 4 > most then
-      columns[1].max = math.max(30, most - w[2] - w[3] - 4)
-      lines = text.table(rows, columns)
+      columns[1].max = math.max(14, most - w[2] - w[3] - 4)
+      lines, w = text.table(rows, columns)
+      if w[1] + w[2] + w[3] + 4 > most then for i, line in ipairs(lines) do lines[i] = text.cut(line, most) end end
     end
   end
   local n, still = counts(m)
@@ -89,7 +90,7 @@ local function tree(m)
     local frozen = still > 0 and (", %s of them do not train"):format(text.count(still)) or ""
     lines[#lines + 1] = ("%s%s"):format(text.plural(n, "parameter"), frozen)
   end
-  return table.concat(lines, "\n")
+  return text.safe(table.concat(lines, "\n"))
 end
 
 return tree

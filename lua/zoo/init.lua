@@ -80,6 +80,15 @@ function zoo._count(name)
   return m:num_parameters(), #m:state_dict(), macs, m
 end
 
+-- A table with its last column broken between words where the terminal is narrow.
+local function wrapped(rows, columns)
+  local lines, w = text.table(rows, columns)
+  local at = 0
+  for c = 1, #columns - 1 do at = at + (w[c] > 0 and w[c] + 2 or 0) end
+  for i, line in ipairs(lines) do lines[i] = text.wrap(line, nil, math.min(at, text.width() // 2)) end
+  return table.concat(lines, "\n")
+end
+
 local function listed(list)
   local rows = {}
   for i, name in ipairs(list) do
@@ -93,10 +102,10 @@ local function listed(list)
     local size = first and first.crop or family.size
     rows[i] = {name, text.short(params), text.short(macs), ("%d"):format(size), table.concat(sets, text.sign "sep")}
   end
-  return table.concat(text.table(rows, {
+  return wrapped(rows, {
     {title = "name"}, {title = "parameters", align = "right"}, {title = "MACs", align = "right"},
     {title = "input", align = "right"}, {title = "weights (top-1 %)"},
-  }), "\n")
+  })
 end
 
 --- zoo.list([glob]): the names of the architectures, as a list; zoo.list("*18"). It shows itself as a table:
@@ -118,11 +127,11 @@ local function sets_shown(sets)
       set.megabytes and ("%.1f MB"):format(set.megabytes), set.file, set.license,
     }
   end
-  return table.concat(text.table(rows, {
+  return wrapped(rows, {
     {title = "name"}, {title = "top-1 %", align = "right"}, {title = "classes", align = "right"},
     {title = "input", align = "right"}, {title = "resized"}, {title = "size", align = "right"}, {title = "file"},
     {title = "licence"},
-  }), "\n")
+  })
 end
 
 --- zoo.weights(name): the published sets of weights of an architecture, as a list: {name =, file =, url =, classes =,

@@ -38,7 +38,7 @@ class Fit(unittest.TestCase):
             self.assertLess(time.time() - start, SOON, "stopping took long")
         self.assertRegex(t.line("began, began == ended"), r"[1-9]\d*\ttrue")
         self.assertEqual(t.line("m[1].num_batches_tracked:item() == ended"), "true")  # nothing is left of steps that were cut off
-        self.assertEqual(t.line("r.interrupted, #r.history == 0 or r.history[1].steps > 0"), "SIGINT\ttrue")
+        self.assertEqual(t.line("r.interrupted, #r.history == 0 or r.history[1].steps > 0"), '"SIGINT"\ttrue')
         t.line("w = true for p in m:parameters() do w = w and p:sum():item() == p:sum():item() end")
         self.assertEqual(t.line("w"), "true")
         self.assertEqual(t.line("#fit(m, train, {epochs = 2, batch = 4, quiet = true}).history"), "2")

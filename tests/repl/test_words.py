@@ -88,8 +88,8 @@ class Words(unittest.TestCase):
         t = Term(self.home)
         t.expect("> ")
         for line, shown in [
-            ("True", "no global 'True': Lua writes true"), ("exit", "no global 'exit': Ctrl-D or :quit leaves the prompt, "
-                                                            "os.exit() ends a script"),
+            ("True", "no global 'True': Lua writes true"), ("x = exit", "no global 'exit': Ctrl-D or :quit leaves the prompt, "
+                                                                "os.exit() ends a script"),
             ("x = x or 5", "no global 'x' (nothing was assigned to it)"), ("x = nil; x", "nil"), ("_", "nil"),
             ("for i in range(3):", "<name> expected near <eof>\nfor i = 0, 3 - 1 do … end"),
             ("if x != 3 then", "'then' expected near '!'\nunequal is ~="), ("x!=3", "syntax error near '!'\nunequal is ~="),

@@ -1,5 +1,4 @@
 -- :edit
-local face = package.loaded["suture.face"]
 local shell = require "suture.shell"
 
 local function read(path)
@@ -28,9 +27,10 @@ local function edit_input(n)
   f:write(before, before ~= "" and "\n" or "")
   f:close()
   local ok, why = pcall(edit, path)
-  local text = read(path)
+  local text = read(path) or ""
   os.remove(path)
   if not ok then error(why, 0) end
+  if text == before:gsub("%s+$", "") then return shell.say "not changed, so nothing is run" end
   return text
 end
 
@@ -39,8 +39,11 @@ local function edit_file(path)
   local there = folder and io.open(folder)
   if folder and not there then shell.fail("%s: there is no folder %s", path, folder) end
   if there then there:close() end
+  local before = read(path)
   edit(path)
-  return read(path)
+  local text = read(path)
+  if text and text == before then return shell.say "not changed, so nothing is run" end
+  return text or ""
 end
 
 return {
@@ -50,8 +53,9 @@ return {
     if rest ~= "" and n and not shell.inputs[n] then shell.fail("no input %s; :history lists them", rest) end
     local text
     if n then text = edit_input(n) else text = edit_file(shell.path(rest)) end
-    if not text or text == "" then return shell.say "nothing to run" end
-    if shell.state.tty then face.history_add(text, shell.state.history) end
+    if not text then return end
+    if text == "" then return shell.say "nothing to run" end
+    shell.remember(text, true)
     shell.eval(text)
   end,
 }

@@ -32,11 +32,11 @@ local function teach(text)
     local code = {}
     for line in (pending:gsub("\n$", "") .. "\n"):gmatch "(.-)\n" do
       local words = #code == 0 and line:match "^%-%-+ ?(.*)$"
-      if words then shell.say(term.paint("cyan", words)) else code[#code + 1] = line end
+      if words then shell.say(words, "cyan") else code[#code + 1] = line end
     end
     pending = ""
     if #code == 0 then return true end
-    for i, line in ipairs(code) do shell.say(i == 1 and "> " or ">> ", line) end
+    for i, line in ipairs(code) do shell.say((i == 1 and "> " or ">> ") .. line) end
     if shell.state.tty then
       local answer = face.readline(term.paint("dim", "Enter runs this, q leaves the lesson "))
       if not answer or answer:find "^%s*q" then return false end

@@ -1,2 +1,4 @@
 -- :quit
-return {args = "", text = "leave, as Ctrl-D does", run = function() require("suture.shell").quit() end}
+return {
+  args = "", text = "leave, as Ctrl-D does", accepts = "nothing", run = function() require("suture.shell").quit() end,
+}

@@ -1,93 +1,78 @@
 -- :save
 local face = package.loaded["suture.face"]
+local script = require "suture.shell.script"
 local shell = require "suture.shell"
 local suture = require "suture"
+local words = require "suture.base.text"
 local whole = require "suture.base.whole"
-
-local mark = "-- Saved from a session of Suture"
-
--- Is `_` looked at by the inputs after i, before another value takes its place?
-local function last_value_used(list, i)
-  for j = i + 1, #list do
-    if list[j].code:find "%f[%w_]_%f[^%w_]" then return true end
-    if list[j].kind == "expression" or list[j].kind == "block" then return false end
-  end
-  return false
-end
-
--- The expression that input i is, or ends in, as a statement of a script.
-local function expression_as_script(list, i, code)
-  local input, comment = list[i], ""
-  code = code:gsub("^%s+", ""):gsub("[%s;]+$", "")
-  if not load("return " .. code .. "\n") or code:find "%-%-" then comment = "\n" end -- a comment ends the last line
-  if input.muted then code = code:gsub(";%s*(%-%-[^\n]*)$", " %1") end
-  if last_value_used(list, i) then return ("_ = %s"):format(code) .. (input.muted and "" or "\nprint(_)") end
-  local call = load(code, "", "t") ~= nil
-  if call and (input.muted or not input.gave) then return code end
-  if input.muted then return ("local _ = %s"):format(code) end
-  return ("print(%s%s)"):format(code, comment)
-end
-
--- An input as statements of a script.
-local function as_script(list, i)
-  local input = list[i]
-  if input.kind == "expression" then return expression_as_script(list, i, input.code) end
-  local code = input.text
-  if input.kind == "block" then
-    code = code:sub(1, input.cut):gsub("[%s;]*$", "") .. "\n" .. expression_as_script(list, i, code:sub(input.cut + 1))
-  end
-  -- At the prompt locals ended with their input.
-  if ("\n" .. code):find "[\n;]%s*local%f[^%w_]" then code = "do\n" .. code .. "\nend" end
-  return code
-end
-
--- An input that failed, and had changed a model by then: what it did belongs to the session.
-local function failed_as_script(input)
-  if input.interrupted then
-    return "-- stopped by Ctrl-C when it had changed a model, so it is not run again:\n-- "
-      .. input.text:gsub("\n", "\n-- ")
-  end
-  return ("-- this failed, and had changed a model by then\npcall(function()\n%s\nend)"):format(input.text)
-end
-
--- The session as the text of a script, and how many inputs are in it: those that worked, and what changed a model.
--- Where the session undoes, each input is a line to the journal, as it was at the prompt.
-local function script()
-  local list, undoes = {}, false
-  for _, input in ipairs(shell.inputs) do
-    if input.ok or input.changed then list[#list + 1] = input end
-    undoes = undoes or input.ok and (input.code:find "%f[%w_]undo%s*%(" or input.code:find "%f[%w_]redo%s*%(") ~= nil
-  end
-  local out = {"#!/usr/bin/env suture", ("%s %s, %s"):format(mark, suture.version, os.date "%Y-%m-%d %H:%M")}
-  if undoes then out[#out + 1] = 'local _line = require("suture.base.journal").line -- undo() takes back lines' end
-  for i, input in ipairs(list) do
-    if undoes then out[#out + 1] = "_line()" end
-    out[#out + 1] = input.ok and as_script(list, i) or failed_as_script(input)
-  end
-  return table.concat(out, "\n") .. "\n", #list
-end
 
 -- A script of the user's at this path, which is no saved session?
 local function precious(path)
   local old = io.open(path)
   local head = old and old:read(400) or ""
   if old then old:close() end
-  return head ~= "" and not head:find(mark, 1, true)
+  return head ~= "" and not head:find(script.mark, 1, true)
+end
+
+local function shell_quoted(s) return "'" .. s:gsub("'", "'\\''") .. "'" end
+
+-- Runs the script in a process of its own → what it made, as digest() says, or nil and the last words of its output
+local function made_by(path)
+  local mark = "suture-digest " .. os.time()
+  local after = ("io.write('\\n%s\\n') for k, v in pairs(require 'suture.shell.digest'()) do print(k, v) end"):format(mark)
+  local command = ("%s/suture -q -e %s -e %s </dev/null 2>&1"):format(shell_quoted(face.program_folder() or ""),
+    shell_quoted(("dofile(%q)"):format(path)), shell_quoted(after))
+  local pipe <close> = io.popen(command)
+  local text = pipe:read "a"
+  local _, at = text:find("\n" .. mark .. "\n", 1, true)
+  if not at then return nil, text:match "suture: ([^\n]*)" or "it ended early" end
+  local made = {}
+  for name, value in text:sub(at + 1):gmatch "([^\t\n]+)\t([^\n]*)\n" do made[name] = value end
+  return made
+end
+
+-- Runs the script and compares what it made with what this session has.
+local function check(path)
+  local made, why = made_by(path)
+  if not made then return shell.complain("checked: run in a new process, the script failed: " .. why) end
+  local here, names = require "suture.shell.digest"(), {}
+  for name in pairs(here) do names[#names + 1] = name end
+  for name in pairs(made) do if here[name] == nil then names[#names + 1] = name end end
+  table.sort(names)
+  local other = {}
+  for _, name in ipairs(names) do
+    local a, b = here[name] or "nothing", made[name] or "nothing"
+    if a ~= b then other[#other + 1] = ("  %s: here %s, there %s"):format(name, words.cut(a, 60), words.cut(b, 60)) end
+  end
+  if #other == 0 then
+    return shell.say(("checked: run in a new process, it makes the same %s"):format(words.plural(#names, "global")))
+  end
+  shell.complain("checked: run in a new process, the script makes others:\n" .. table.concat(other, "\n"))
 end
 
 return {
-  args = "FILE", text = "write what worked in this session as a script that runs (:save! overwrites a file of yours)",
-  takes = "files",
+  args = "FILE [--check]", takes = "files",
+  text = "write what worked in this session as a script that runs (:save! overwrites a file of yours; --check runs it and compares)",
   run = function(rest, force)
+    local checks
+    rest, checks = (" " .. rest .. " "):gsub(" %-%-check ", " ")
+    rest = rest:match "^%s*(.-)%s*$"
     if rest == "" then shell.fail ":save takes a file name, as in  :save session.lua" end
     local path = shell.path(rest)
     if not force and precious(path) then
       shell.fail("%s exists and is no saved session; :save! %s overwrites it", path, rest)
     end
-    local text, n = script()
+    local text, count = script.of(shell.inputs, (" %s, %s"):format(suture.version, os.date "%Y-%m-%d %H:%M"))
     local ok, why = whole(path, text)
     if not ok then shell.fail("%s", why) end
     face.executable(path)
-    shell.say(("%d input%s saved: suture %s runs them"):format(n, n == 1 and "" or "s", rest))
+    shell.say(("%s saved: suture %s runs them"):format(words.plural(count.saved, "input"), rest))
+    if count.comments > 0 then
+      shell.say(("%s stands there as a comment that says why it cannot be run again"):format(words.plural(count.comments, "input")))
+    end
+    if count.secret > 0 then
+      shell.say(("%s, begun with a space, left out"):format(words.plural(count.secret, "input")))
+    end
+    if checks > 0 then check(path) end
   end,
 }

@@ -1,6 +1,5 @@
 -- :time
 local shell = require "suture.shell"
-local term = require "suture.base.term"
 local clock = require("suture.core").term.clock
 
 return {
@@ -13,6 +12,6 @@ return {
     if not ok then return end
     local text = seconds >= 1 and ("%.3f s"):format(seconds) or seconds >= 1e-3 and ("%.3f ms"):format(seconds * 1e3)
       or ("%.1f µs"):format(seconds * 1e6)
-    shell.say(term.paint("dim", text))
+    shell.say(text, "dim")
   end,
 }

@@ -6,7 +6,8 @@ local fault = require "suture.base.fault"
 local interrupt = require "suture.base.interrupt"
 local note = require "suture.base.note"
 local term = require "suture.base.term"
-local bytes, clock = require("suture.base.text").bytes, core.engine.clock
+local text = require "suture.base.text"
+local bytes, clock = text.bytes, core.engine.clock
 
 local weights = {}
 
@@ -48,20 +49,24 @@ end
 -- One line on stderr that shows how far a fetch is, in a terminal; elsewhere nothing.
 local function line(file)
   local face = package.loaded["suture.face"]
-  local shown, start, drawn, first = term.tty(2) and not (face and face.quiet), clock(), 0, nil
+  local shown, start, drawn, first = term.draws(2) and not (face and face.quiet), clock(), 0, nil
   local function draw(have, total, finish)
     local now = clock()
     first = first or have -- what was there before
     if not shown or not finish and now - drawn < 0.1 then return end
     drawn = now
-    local parts = {file, total and term.bar(have, total, 2) or nil}
+    local room = term.width(2) - 1
+    local wide = room >= term.columns(file) + 50
+    local parts = {file, total and wide and term.bar(have, total, 2, text.sign "heavy") or nil}
     parts[#parts + 1] = total and ("%.1f/%.1f MB"):format(have / 1e6, total / 1e6) or ("%.1f MB"):format(have / 1e6)
     local speed = (have - first) / math.max(now - start, 1e-3)
     if now - start > 0.5 and speed > 0 then
       parts[#parts + 1] = bytes(math.floor(speed)) .. "/s"
       if total and not finish then parts[#parts + 1] = ("%d s left"):format(math.ceil((total - have) / speed)) end
     end
-    io.stderr:write("\r", table.concat(parts, "  "), "\27[K", finish and "\n" or "")
+    local shown = table.concat(parts, "  ")
+    if not wide then shown = text.cut(shown, room) end
+    io.stderr:write("\r", shown, "\27[K", finish and "\n" or "")
   end
   return draw
 end
