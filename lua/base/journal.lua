@@ -23,8 +23,8 @@ journal.limit = 1 << 30
 journal.most = 200
 
 -- Entries in order: {label =, states = {thing → {{kind =, thing =, before =, after =, place =} …}}, holds = {what it
--- alone
--- may keep alive → bytes}}; those above `at` are undone. A thing that nobody else holds is let go, and its states.
+-- alone may keep alive → bytes}}; those above `at` are undone. A thing that nobody else holds is let go, and its
+-- states.
 local entries, at = {}, 0
 local weak_keys = {__mode = "k"}
 

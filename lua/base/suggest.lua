@@ -67,8 +67,7 @@ function suggest.nearest(name, candidates)
 end
 
 --- The name that was meant by one that is not there, where it can only be a slip: nil where the library asks for it
--- (the
--- function at `level`, as debug.getinfo counts), where no name is near, or all that differs are numbers, as where
+-- (the function at `level`, as debug.getinfo counts), where no name is near, or all that differs are numbers, as where
 -- m["layer" .. i] is asked until there are no more.
 function suggest.slip(name, candidates, level)
   if name:sub(1, 1) == "_" then return nil end

@@ -1,8 +1,8 @@
 --- The random part of the way of a picture into a network: what a user may say in `augment`, and its form for the core.
 -- In this order: random_resized_crop, or rotate and random_crop or crop_pad; flip; a policy (auto_augment,
--- rand_augment,
--- trivial_augment); jitter; vflip, affine, sharpness, posterize, solarize, autocontrast, equalize, invert, grayscale,
--- blur; and behind the normalisation erasing. torchvision's transforms of these names, with its defaults.
+-- rand_augment, trivial_augment); jitter; vflip, affine, sharpness, posterize, solarize, autocontrast, equalize,
+-- invert, grayscale, blur; and behind the normalisation erasing. torchvision's transforms of these names, with its
+-- defaults.
 local adjust = require "suture.data.adjust"
 local base = require "suture.base.options"
 local fault = require "suture.base.fault"
@@ -33,8 +33,7 @@ local function probability(where, name, v, otherwise)
 end
 
 -- The changes that are steps of their own, in the order they are made: {name, f(where, v) → {p, {lo …}, {hi …}}, name
--- in
--- the core}.
+-- in the core}.
 local steps = {
   {"vflip", function(where, v) return {probability(where, "vflip", v, 0.5), {}, {}} end},
   {"affine", function(where, v)

@@ -60,7 +60,8 @@ local meta = {__name = "suture.dataset"}
 local sample_meta = {__name = "suture.sample"}
 function sample_meta.__tostring(s)
   local shape = type(s[1]) == "userdata" and table.concat(s[1].shape, "×") or ""
-  return text.safe(("%s: %s, class %s%s"):format(s.name, shape, tostring(s[2]), s.class and " (" .. s.class .. ")" or ""))
+  return text.safe(("%s: %s, class %s%s"):format(s.name, shape, tostring(s[2]),
+    s.class and " (" .. s.class .. ")" or ""))
 end
 
 function meta.__len(ds) return #rawget(ds, "index") end

@@ -96,8 +96,8 @@ function F._max_pool2d(x, a)
 end
 
 --- F.max_pool2d(x, kernel_size[, stride (the kernel's size), padding, dilation, ceil_mode, return_indices (false)]):
--- the
--- greatest in each window of x (N, C, H, W). return_indices: also where they are, as h · W + w of their map (int64).
+-- the greatest in each window of x (N, C, H, W). return_indices: also where they are, as h · W + w of their map
+-- (int64).
 function F.max_pool2d(x, ...) return F._max_pool2d(given("max_pool2d", "x", x), max_args(...)) end
 
 function F._avg_pool2d(x, a)

@@ -94,8 +94,7 @@ function Module._mode(m, on) for sub in m:modules() do rawset(sub, "_training", 
 local zero_args = options.arguments("zero_grad", "set_to_none:bool=true")
 
 --- m:zero_grad([set_to_none (true)]): forgets all gradients: p.grad is nil until the next backward. They are not kept
--- as
--- zeros, so set_to_none = false is refused.
+-- as zeros, so set_to_none = false is refused.
 function Module.zero_grad(m, ...)
   if not zero_args(...) then
     fault("zero_grad: gradients are forgotten (p.grad is nil), set_to_none = false would keep zeros: " ..

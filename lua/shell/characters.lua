@@ -22,11 +22,12 @@ each("\u{00ad}\u{2060}", "it cannot be seen: delete it")
 -- The text with what strings and comments say blanked out.
 local function code_of(text)
   local function blank(s) return (s:gsub("[^\n]", " ")) end
-  return (text:gsub("%-%-[^\n]*", blank):gsub('"[^"\n]*"', blank):gsub("'[^'\n]*'", blank):gsub("%[(=*)%[.-%]%1%]", blank))
+  text = text:gsub("%-%-[^\n]*", blank):gsub('"[^"\n]*"', blank):gsub("'[^'\n]*'", blank)
+  return (text:gsub("%[(=*)%[.-%]%1%]", blank))
 end
 
---- characters.named(text, message): the compiler's message about a text, or a better one where a character that Lua does
--- not know stands outside its strings.
+--- characters.named(text, message): the compiler's message about a text, or a better one where a character that Lua
+-- does not know stands outside its strings.
 function characters.named(text, message)
   if not message:find "near '<\\%d+>'" and not message:find "[\x80-\xff]" then return message end
   local code = code_of(text)

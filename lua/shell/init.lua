@@ -198,7 +198,8 @@ end
 function shell.eval(text)
   local n = #shell.inputs + 1
   local f, kind, code, cut = chunk.compile(text, chunk_name(n))
-  local input = {text = text, code = f and code or text, kind = f and kind, cut = cut, muted = chunk.muted(text), ok = false,
+  local input = {text = text, code = f and code or text, kind = f and kind, cut = cut,
+    muted = chunk.muted(text), ok = false,
     secret = state.secret}
   state.running = input -- what messages look its lines up in
   if not f then
@@ -256,8 +257,8 @@ function shell.needs_more(text)
   return not f and more and not syntax.foreign(text)
 end
 
--- Lines that make no sense as one chunk are run one after the other, as if typed, when each of them is one. Else nothing
--- is run. → the text, when more lines must come first
+-- Lines that make no sense as one chunk are run one after the other, as if typed, when each of them is one. Else
+-- nothing is run. → the text, when more lines must come first
 local function feed(text)
   local f = not text:find "\n" or chunk.compile(text, chunk_name(#shell.inputs + 1))
   if f then
@@ -276,7 +277,9 @@ local function feed(text)
     local number = 0
     for line in (text .. "\n"):gmatch "(.-)\n" do
       number = number + 1
-      if number == at then why = ("%s\n  %s\nnothing of the %d lines was run"):format(why, line, select(2, text:gsub("\n", "")) + 1) end
+      if number == at then
+        why = ("%s\n  %s\nnothing of the %d lines was run"):format(why, line, select(2, text:gsub("\n", "")) + 1)
+      end
     end
     complain(("line %d: %s"):format(at, why))
     return nil
@@ -372,8 +375,7 @@ local function take(line, pending, pasted)
 end
 
 --- Reads and runs inputs until Ctrl-D or :quit. Whatever an input does to the shell, the next prompt comes; where
--- memory
--- fails even for the shell's own work, this is called again (repl/main.c).
+-- memory fails even for the shell's own work, this is called again (repl/main.c).
 function shell.loop()
   local pending
   local rest = require("suture.core").engine.rest

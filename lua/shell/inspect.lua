@@ -130,8 +130,8 @@ function element(v, width, at)
   return brief(v)
 end
 
---- inspect(value, {width=}) → text, for the prompt. Tables that have no __tostring are opened, those inside too, down to
--- 5; 100 entries each and 400 in all; strings are quoted and shown to 2000 bytes.
+--- inspect(value, {width=}) → text, for the prompt. Tables that have no __tostring are opened, those inside too, down
+-- to 5; 100 entries each and 400 in all; strings are quoted and shown to 2000 bytes.
 local function inspect(value, opts)
   if opts ~= nil then options.check("inspect", opts, {width = true}) end
   local mt = debug.getmetatable(value)

@@ -16,7 +16,8 @@ local function mentions(code, word) return bare(code):find("%f[%w_]" .. word .. 
 local function returns(code)
   for at, after in bare(code):gmatch "()%f[%w_]return%f[^%w_]()" do
     local head, tail = code:sub(1, at - 1), code:sub(after) .. "\n::_end_::"
-    if load(head .. "do goto _end_ end local _ = " .. tail, "", "t") or load(head .. "do goto _end_ end " .. tail, "", "t") then
+    if load(head .. "do goto _end_ end local _ = " .. tail, "", "t")
+      or load(head .. "do goto _end_ end " .. tail, "", "t") then
       return true
     end
   end
@@ -67,7 +68,8 @@ end
 local function failed(input)
   if input.interrupted then return nil, "stopped by Ctrl-C, so nobody knows how far it came: not run again" end
   local value = input.kind == "expression" and "return " or ""
-  return ("-- this failed, and what it did until then stayed\npcall(function(...)\n%s%s\nend)"):format(value, input.code)
+  return ("-- this failed, and what it did until then stayed\npcall(function(...)\n%s%s\nend)"):format(value,
+    input.code)
 end
 
 -- Does it count? Expressions that failed, and nothing changed by them, do not; nor what did not compile.
@@ -76,8 +78,8 @@ local function counts(input)
   return input.ok or input.changed or input.kind == "statement" or input.kind == "block"
 end
 
---- script.of(inputs, heading) → the text, {saved =, comments =, secret = how many}. Where the session undoes, each input
--- is a line to the journal, as it was at the prompt.
+--- script.of(inputs, heading) → the text, {saved =, comments =, secret = how many}. Where the session undoes, each
+-- input is a line to the journal, as it was at the prompt.
 function script.of(inputs, heading)
   local uses_last, undoes, count = false, false, {saved = 0, comments = 0, secret = 0}
   for _, input in ipairs(inputs) do

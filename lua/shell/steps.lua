@@ -8,6 +8,7 @@ return function(name)
     shell.say(said)
     if said:find "^nothing to " then return end
     local inputs, code = shell.inputs, ("%s(%s)"):format(name, n or "") -- it belongs to the session that :save writes
-    inputs[#inputs + 1] = {text = (":%s %s"):format(name, n or ""), code = code, kind = "expression", ok = true, gave = true}
+    inputs[#inputs + 1] = {text = (":%s %s"):format(name, n or ""), code = code,
+      kind = "expression", ok = true, gave = true}
   end
 end

@@ -199,8 +199,8 @@ function Reader:select(d, i) self.x = base.element(self.x, d, i) end
 function Reader:slice(d, start, stop, step) self.x = self.x:slice(d, start, stop, step) end
 
 -- The dimensions of x with advanced indices brought to the front and made one, of `many` places, in front of the
--- `rest`;
--- which of them the indices name, in which shape and where it stands: {order=, rest=, many=, flat=, common=, at=}.
+-- `rest`; which of them the indices name, in which shape and where it stands: {order=, rest=, many=, flat=, common=,
+-- at=}.
 local function arranged(x, advanced)
   local shape, among = raw.shape(x), {}
   local g = {common = common_shape(advanced), at = place_of(advanced), order = {}, rest = {}, many = 1}

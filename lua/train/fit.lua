@@ -39,8 +39,7 @@ local Trainer = require "suture.train.trainer"
 -- and m:save go by them, a line says what changed, undo() takes it back.
 -- Returns {history = {{epoch, steps, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, best_by, seconds, seed,
 -- interrupted (the signal's name, "SIGINT"), converged}; acc and val_acc are missing where the targets are no classes.
--- A
--- loss that is not finite is an error that says where; the model then has the last good weights.
+-- A loss that is not finite is an error that says where; the model then has the last good weights.
 local function fit(m, train, opts) return Trainer._of("fit", m, train, opts):run() end
 
 return fit

@@ -1,2 +1,3 @@
 -- :redo
-return {args = "[N]", text = "bring back what was undone, as redo()", accepts = "count", run = require "suture.shell.steps" "redo"}
+return {args = "[N]", text = "bring back what was undone, as redo()", accepts = "count",
+  run = require "suture.shell.steps" "redo"}

@@ -19,7 +19,8 @@ local function shell_quoted(s) return "'" .. s:gsub("'", "'\\''") .. "'" end
 -- Runs the script in a process of its own → what it made, as digest() says, or nil and the last words of its output
 local function made_by(path)
   local mark = "suture-digest " .. os.time()
-  local after = ("io.write('\\n%s\\n') for k, v in pairs(require 'suture.shell.digest'()) do print(k, v) end"):format(mark)
+  local after = "io.write('\\n%s\\n') for k, v in pairs(require 'suture.shell.digest'()) do print(k, v) end"
+  after = after:format(mark)
   local command = ("%s/suture -q -e %s -e %s </dev/null 2>&1"):format(shell_quoted(face.program_folder() or ""),
     shell_quoted(("dofile(%q)"):format(path)), shell_quoted(after))
   local pipe <close> = io.popen(command)
@@ -52,7 +53,8 @@ end
 
 return {
   args = "FILE [--check]", takes = "files",
-  text = "write what worked in this session as a script that runs (:save! overwrites a file of yours; --check runs it and compares)",
+  text = "write what worked in this session as a script that runs (:save! overwrites a file of yours; " ..
+    "--check runs it and compares)",
   run = function(rest, force)
     local checks
     rest, checks = (" " .. rest .. " "):gsub(" %-%-check ", " ")
@@ -68,7 +70,8 @@ return {
     face.executable(path)
     shell.say(("%s saved: suture %s runs them"):format(words.plural(count.saved, "input"), rest))
     if count.comments > 0 then
-      shell.say(("%s stands there as a comment that says why it cannot be run again"):format(words.plural(count.comments, "input")))
+      shell.say(("%s stands there as a comment that says why it cannot be run again"):format(
+        words.plural(count.comments, "input")))
     end
     if count.secret > 0 then
       shell.say(("%s, begun with a space, left out"):format(words.plural(count.secret, "input")))

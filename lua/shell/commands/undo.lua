@@ -1,2 +1,3 @@
 -- :undo
-return {args = "[N]", text = "take back the last surgery or fit, as undo()", accepts = "count", run = require "suture.shell.steps" "undo"}
+return {args = "[N]", text = "take back the last surgery or fit, as undo()", accepts = "count",
+  run = require "suture.shell.steps" "undo"}
