@@ -49,7 +49,7 @@ static int graph_keep_on(lua_State *L) {
   int n;
   Node *const *found = graph_asked(&n);
   Node **mine = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *mine, 0);
-  memcpy(mine, found, (size_t)n * sizeof *mine);
+  if (n) memcpy(mine, found, (size_t)n * sizeof *mine);
   lua_createtable(L, n, 0);
   for (int i = 0; i < n; i++) {
     bind_push_tensor(L, node_ref(mine[i]));
