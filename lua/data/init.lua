@@ -11,7 +11,11 @@
 --   transform      a model: all of the above that belongs to its weights; what is also given explicitly wins
 --   augment        true, or {flip = true or probability, random_crop = true, crop_pad = n, rotate = degrees,
 --                  random_resized_crop = true or {scale = {lo, hi}, ratio = {lo, hi}},
---                  jitter = n or {brightness =, contrast =, saturation =, hue =}}
+--                  jitter = n or {brightness =, contrast =, saturation =, hue =},
+--                  auto_augment = "imagenet", "cifar10" or "svhn", rand_augment = true or {num_ops =, magnitude =},
+--                  trivial_augment = true, affine = {degrees =, translate =, scale =, shear =}, erasing = probability,
+--                  blur = kernel or {kernel =, sigma = {lo, hi}}, and by probability grayscale, vflip, invert,
+--                  equalize, autocontrast, sharpness, posterize, solarize}: torchvision's, with its defaults
 --   channels       1 (grey) or 3 (colour)
 --   exif           false: leave photographs as they are stored (torchvision does); default: turn them upright
 --   draft          true: a JPEG that resize will shrink to less than half is decoded at 1/2, 1/4 or 1/8 of its size,
