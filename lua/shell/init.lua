@@ -114,9 +114,17 @@ local function run(f, ...)
 end
 shell.run_protected = run
 
+-- A picture is shown, where the terminal can; it answers for what it writes. → whether v is one
+local function drawn(v)
+  local mt = debug.getmetatable(v)
+  local own = type(mt) == "table" and rawget(mt, "__prompt")
+  if own then io.stdout:write(own(v), "\n") end
+  return own
+end
+
 -- code: the expression that they are the values of.
 local function show_values(results, code)
-  if results.n < 2 then return end
+  if results.n < 2 or results.n == 2 and drawn(results[2]) then return end
   local texts, tall = {}, false
   local inspect = require "suture.shell.inspect"
   for i = 2, results.n do

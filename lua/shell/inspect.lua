@@ -134,9 +134,6 @@ end
 -- to 5; 100 entries each and 400 in all; strings are quoted and shown to 2000 bytes.
 local function inspect(value, opts)
   if opts ~= nil then options.check("inspect", opts, {width = true}) end
-  local mt = debug.getmetatable(value)
-  local own = type(mt) == "table" and rawget(mt, "__prompt") -- a picture: shown, where the terminal can
-  if own then return own(value) end
   if type(value) == "string" then
     if #value <= LONG then return quoted(value, LONG) end
     return ("%s  (%s: print shows it whole)"):format(quoted(value, LONG), text.bytes(#value))

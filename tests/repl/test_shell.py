@@ -489,4 +489,13 @@ class Shell(unittest.TestCase):
         self.assertTrue("lesson" in shown)
 
 
+    def test_a_picture_is_drawn_and_not_spelled_out(self):
+        t = self.term()
+        shown = t.line("plot {1, 4, 9}")
+        self.assertNotIn("x1b", shown)
+        self.assertNotIn("x1b", t.line("p = plot {1, 4} p.caption = 'a\\27]52;c;x\\7b'"))
+        t.line("p")
+        self.assertNotIn("\x1b]52", t.out)
+
+
 tap.main()

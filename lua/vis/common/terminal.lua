@@ -3,6 +3,7 @@
 local term = require "suture.base.term"
 local core = require "suture.core"
 local whole = require "suture.base.whole"
+local words = require "suture.base.text"
 
 local function utf8_spoken()
   for _, name in ipairs {"LC_ALL", "LC_CTYPE", "LANG"} do
@@ -25,17 +26,17 @@ local function by_chafa(path, columns, rows)
 end
 
 return function(p)
-  if not term.tty() or os.getenv "TERM" == "dumb" or term.width() < 20 then return tostring(p) end
+  if not term.tty() or os.getenv "TERM" == "dumb" or term.width() < 20 then return words.screen(tostring(p), 1) end
   local _, rows = core.term.size(1)
   local path = os.tmpname()
   local done <close> = setmetatable({}, {__close = function() os.remove(path) end})
   local drawn, bytes = pcall(function() return p:_page(p.panels[1].image ~= nil):render "png" end)
   if not drawn then
     if tostring(bytes):find("interrupted!", 1, true) then error(bytes, 0) end
-    return tostring(p)
+    return words.screen(tostring(p), 1)
   end
-  if not whole(path, bytes) then return tostring(p) end
+  if not whole(path, bytes) then return words.screen(tostring(p), 1) end
   local text = by_chafa(path, math.min(term.width(), 100) - 1, math.max(4, math.min((rows or 24) - 4, 36)))
-  if not text then return tostring(p) end
-  return p.caption and text .. "\n" .. p.caption or text
+  if not text then return words.screen(tostring(p), 1) end
+  return p.caption and text .. "\n" .. words.screen(p.caption, 1) or text
 end
