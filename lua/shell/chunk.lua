@@ -79,7 +79,7 @@ function chunk.compile(text, name)
     why, more = message, more or goes_on(message, text)
   end
   if not more then
-    if why:find "unfinished string near <eof>$" then _, why = load(text .. "\n", name, "t") end -- which one
+    if why:find "unfinished string near <eof>$" then why = select(2, load(text .. "\n", name, "t")) end -- which one
     why = characters.named(text, why)
   end
   return nil, why, more

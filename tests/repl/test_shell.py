@@ -489,6 +489,12 @@ class Shell(unittest.TestCase):
         self.assertTrue("lesson" in shown)
 
 
+    def test_what_does_not_compile_leaves_the_last_value(self):
+        t = self.term()
+        self.assertEqual(t.line("6 * 7"), "42")
+        self.assertIn("unfinished string", t.line("x = 'a"))
+        self.assertEqual(t.line("_"), "42")
+
     def test_a_picture_is_drawn_and_not_spelled_out(self):
         t = self.term()
         shown = t.line("plot {1, 4, 9}")
