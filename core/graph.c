@@ -425,17 +425,23 @@ Node **graph_frontier(Node *const *want, int n, Node *input, int *count, char *w
 
 /* --- effects --- */
 
+bool node_list_add(Node ***list, int *n, int *cap, Node *x, Err *e) {
+  if (*n == *cap) {
+    int more = *cap ? 2 * *cap : 64;
+    Node **room = realloc(*list, (size_t)more * sizeof *room);
+    if (!room) return err_memory(e, (double)more * sizeof *room, "a graph");
+    *list = room;
+    *cap = more;
+  }
+  (*list)[(*n)++] = x;
+  return true;
+}
+
 /* The effect moves the leaves when it is done; nothing is made of them until then. */
 static bool add_effect(Node *n, Node *first, Node *second, Err *e) {
   if ((first && !node_write(first, false, e)) || (second && !node_write(second, false, e))) return false;
-  if (effect_count == effect_cap) {
-    int cap = effect_cap ? 2 * effect_cap : 64;
-    Node **more = realloc(effects, (size_t)cap * sizeof *more);
-    if (!more) return err_memory(e, (double)cap * sizeof *more, "a graph");
-    effects = more;
-    effect_cap = cap;
-  }
-  effects[effect_count++] = node_ref(n);
+  if (!node_list_add(&effects, &effect_count, &effect_cap, n, e)) return false;
+  node_ref(n);
   n->effect_on[0] = node_ref(first);
   n->effect_on[1] = node_ref(second);
   if (first) first->waits = true;
@@ -653,12 +659,7 @@ static bool hanging(Node *loss, Node ***list, int *n, Err *e) {
     free(beneath);
     ok = beneath;
     if (!hangs) continue;
-    if (*n == cap) {
-      Node **more = realloc(*list, (size_t)(cap = 2 * cap + 8) * sizeof *more);
-      if (!more) ok = err_memory(e, (double)cap * sizeof *more, "a graph");
-      else *list = more;
-    }
-    if (ok) (*list)[(*n)++] = w;
+    ok = node_list_add(list, n, &cap, w, e);
   }
   free(node);
   return ok;

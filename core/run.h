@@ -13,6 +13,7 @@ Node *node_waiting(Node *after);  /* the first named node that waits to be compu
 uint64_t node_next_order(void);
 /* The leaf whose numbers these are, of a leaf that keeps what it was recorded with; else the node itself. */
 static inline Node *node_origin(Node *n) { return n->of ? n->of : n; }
+bool node_list_add(Node ***list, int *n, int *cap, Node *x, Err *e); /* behind the others; references are the caller's */
 bool node_is_kept(const Node *n); /* a run must leave its value behind: somebody holds it, or statistics follow it */
 
 /* Puts nodes that compute no more than is read in the place of others (narrow.c), beneath `want`, of node: what graph_walk gave for

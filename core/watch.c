@@ -11,14 +11,8 @@ static uint64_t watched;
 static bool reached;
 
 static bool remember(Node *n, Err *e) {
-  if (asked_count == asked_cap) {
-    int cap = asked_cap ? 2 * asked_cap : 64;
-    Node **more = realloc(asked, (size_t)cap * sizeof *more);
-    if (!more) return err_memory(e, (double)cap * sizeof *more, "a graph");
-    asked = more;
-    asked_cap = cap;
-  }
-  asked[asked_count++] = node_ref(n);
+  if (!node_list_add(&asked, &asked_count, &asked_cap, n, e)) return false;
+  node_ref(n);
   return true;
 }
 

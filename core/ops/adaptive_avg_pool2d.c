@@ -19,11 +19,6 @@ static void grad(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx) {
   if (needs[0]) dx[0] = build_a(b, &op_adaptive_avg_pool2d_dx, 1, &dy, 2, (double[]){(double)d[2], (double)d[3]});
 }
 
-static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape *out) {
-  (void)in, (void)n_in, (void)attr;
-  return pool_bytes(out);
-}
-
 static void reference(const double *const *in, const Shape *is, int n_in, const double *attr, double *out, const Shape *os) {
   (void)n_in, (void)attr;
   pool_avg_reference(out, in[0], &is[0], os, NULL, false);
@@ -35,7 +30,7 @@ const Op op_adaptive_avg_pool2d = {
     .doc = "y[n,c,i,j] = mean of x[n,c, floor(i H / size) … ceil((i + 1) H / size) - 1, …]; as "
            "torch.nn.functional.adaptive_avg_pool2d",
     .layout = OP_CHANNELS_LAST, .per_sample = true,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .reference = reference,
+    .shape = shape, .forward = forward, .grad = grad, .scratch = pool_scratch, .reference = reference,
     .cases = (const OpCase[]){
         {"2,3,7,7", "", 0},
         {"1,70,8,5", "", 0},

@@ -19,11 +19,6 @@ static void grad(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx) {
   dx[0] = build_a(b, &op_avg_pool2d_dx, 1, &dy, AVG_ATTRS + 2, attr);
 }
 
-static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape *out) {
-  (void)in, (void)n_in, (void)attr;
-  return pool_bytes(out);
-}
-
 static void reference(const double *const *in, const Shape *is, int n_in, const double *attr, double *out, const Shape *os) {
   (void)n_in;
   pool_avg_reference(out, in[0], &is[0], os, attr, false);
@@ -35,7 +30,7 @@ const Op op_avg_pool2d = {
     .doc = "y[n,c,i,j] = mean of x[n,c, i stride + r - padding, …], zeros of the padding counted unless count_include_pad=0; "
            "divisor_override, if not 0, is divided by instead; as torch.nn.functional.avg_pool2d",
     .layout = OP_CHANNELS_LAST, .per_sample = true,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .reference = reference,
+    .shape = shape, .forward = forward, .grad = grad, .scratch = pool_scratch, .reference = reference,
     .cases = (const OpCase[]){
         {"2,3,8,8", "", 0},
         {"2,3,9,7", "kernel=3 stride=2 padding=1", 0},

@@ -41,7 +41,7 @@ GRAD {
   const Shape *x = &n->in[0]->shape, *y = &n->in[1]->shape;
   int d = dim_of(n->attr[0], x->rank);
   Node *index = n->in[2];
-  if (needs[0]) dx[0] = build_a(b, &op_index_copy, 3, (Node *[]){dy, build_shape(b, &op_expand, build_scalar(b, 0), y), index}, 1, n->attr);
+  if (needs[0]) dx[0] = build_without(b, n, dy, 3, 1);
   if (!needs[1]) return;
   Node *own = numbers(b, y->dim[d]), *none = build_full(b, &(Shape){.rank = 1, .dim = {x->dim[d]}}, 0);
   Node *there = build_a(b, &op_index_copy, 3, (Node *[]){none, own, index}, 1, (double[]){0});

@@ -1,11 +1,6 @@
 /* The largest of each window. */
 #include "pool.h"
 
-static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err *e) {
-  (void)n_in;
-  return pool_out(&in[0], attr, attr + MAX_DILATION, attr[MAX_CEIL] != 0, out, e);
-}
-
 static void forward(const Call *c) {
   Pool p = pool_max(&c->in[0].shape, &c->out.shape, c->attr, c->scratch);
   kern->max_pool(c->out.data, c->in[0].data, p.rows, p.cols, &p.s);
@@ -13,11 +8,6 @@ static void forward(const Call *c) {
 
 static void grad(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx) {
   if (needs[0]) dx[0] = build_a(b, &op_max_pool2d_dx, 3, (Node *[]){dy, n->in[0], n}, MAX_ATTRS, n->attr);
-}
-
-static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape *out) {
-  (void)in, (void)n_in, (void)attr;
-  return pool_bytes(out);
 }
 
 static void reference(const double *const *in, const Shape *is, int n_in, const double *attr, double *out, const Shape *os) {
@@ -41,7 +31,7 @@ const Op op_max_pool2d = {
     .args = "x | kernel=2,2 stride=2,2 padding=0,0 dilation=1,1 ceil_mode=0",
     .doc = "y[n,c,i,j] = the largest x[n,c, i stride + r dilation - padding, …]; NaN wins; as torch.nn.functional.max_pool2d",
     .layout = OP_CHANNELS_LAST, .per_sample = true,
-    .shape = shape, .forward = forward, .grad = grad, .scratch = scratch, .reference = reference,
+    .shape = pool_max_shape, .forward = forward, .grad = grad, .scratch = pool_scratch, .reference = reference,
     .cases = (const OpCase[]){
         {"2,3,8,8", "", CASE_KINKS},
         {"2,3,9,7", "kernel=3 stride=2 padding=1", CASE_KINKS},

@@ -1,19 +1,9 @@
 /* Where the largest of each window is. */
 #include "pool.h"
 
-static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err *e) {
-  (void)n_in;
-  return pool_out(&in[0], attr, attr + MAX_DILATION, attr[MAX_CEIL] != 0, out, e);
-}
-
 static void forward(const Call *c) {
   Pool p = pool_max(&c->in[0].shape, &c->out.shape, c->attr, c->scratch);
   kern->max_pool_index(c->out.data, c->in[0].data, p.rows, p.cols, &p.s);
-}
-
-static size_t scratch(const Shape *in, int n_in, const double *attr, const Shape *out) {
-  (void)in, (void)n_in, (void)attr;
-  return pool_bytes(out);
 }
 
 static void reference(const double *const *in, const Shape *is, int n_in, const double *attr, double *out, const Shape *os) {
@@ -36,7 +26,7 @@ const Op op_max_pool2d_index = {
     .args = "x | kernel=2,2 stride=2,2 padding=0,0 dilation=1,1 ceil_mode=0",
     .doc = "the place h W + w in x's map of what max_pool2d takes, the first of equals",
     .dtype = DTYPE_I64, .layout = OP_CHANNELS_LAST, .per_sample = true,
-    .shape = shape, .forward = forward, .scratch = scratch, .reference = reference,
+    .shape = pool_max_shape, .forward = forward, .scratch = pool_scratch, .reference = reference,
     .cases = (const OpCase[]){
         {"2,3,8,8", "", CASE_NO_GRAD},
         {"2,3,9,7", "kernel=3 stride=2 padding=1", CASE_NO_GRAD},

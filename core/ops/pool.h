@@ -85,6 +85,17 @@ static inline Pool pool_max(const Shape *x, const Shape *y, const double *attr, 
   return p;
 }
 
+/* Of max_pool2d and max_pool2d_index; pool_scratch of all that pool. */
+static inline bool pool_max_shape(const Shape *in, int n_in, const double *attr, Shape *out, Err *e) {
+  (void)n_in;
+  return pool_out(&in[0], attr, attr + MAX_DILATION, attr[MAX_CEIL] != 0, out, e);
+}
+
+static inline size_t pool_scratch(const Shape *in, int n_in, const double *attr, const Shape *out) {
+  (void)in, (void)n_in, (void)attr;
+  return pool_bytes(out);
+}
+
 static inline Pool pool_avg(const Shape *x, const Shape *y, const double *attr, void *at) {
   Pool p = pool_begin(x, y, at);
   p.s.divisor = attr[AVG_DIVISOR];

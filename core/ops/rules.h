@@ -71,6 +71,27 @@ static inline Node *narrow_elementwise(Narrowing *w, Node *n) {
 
 /* --- references --- */
 
+/* Input `part` goes to the places of the output that a slice of it (dim, start, step of the attributes) is. */
+static inline void put_slice(const Call *c, int part) {
+  const Shape *s = &c->in[part].shape;
+  int d = dim_of(c->attr[0], s->rank);
+  int64_t step[2][MAX_RANK];
+  shape_strides(&c->out.shape, c->out.layout, step[0]);
+  shape_strides(s, c->in[part].layout, step[1]);
+  float *to = c->out.data + (int64_t)c->attr[1] * step[0][d];
+  step[0][d] *= (int64_t)c->attr[2];
+  Walk w;
+  walk_make(&w, s, 2, step);
+  if (w.count > 0) kern->copy(to, c->in[part].data, &w);
+}
+
+/* dy where another took the place of x: the same op with zeros for what was put there. */
+static inline Node *build_without(Builder *b, Node *n, Node *dy, int n_in, int n_attr) {
+  Node *in[MAX_IN] = {dy, build_shape(b, &op_expand, build_scalar(b, 0), &n->in[1]->shape)};
+  for (int i = 2; i < n_in; i++) in[i] = n->in[i];
+  return build_a(b, n->op, n_in, in, n_attr, n->attr);
+}
+
 /* The place in an array of shape `s`, stretched to `to`, of the element at `flat` of `to`, both row-major. */
 static inline int64_t stretched_at(const Shape *s, const Shape *to, int64_t flat) {
   int64_t at = 0, step = 1;

@@ -15,17 +15,8 @@ SHAPE_RULE {
 KEEPS_SAMPLES { return dim_of(attr[0], in[0].rank) != 0; }
 
 FORWARD {
-  const Shape *s = &c->in[0].shape;
-  int d = dim_of(c->attr[0], s->rank);
-  int64_t step[2][MAX_RANK];
-  shape_strides(&c->out.shape, c->out.layout, step[0]);
-  shape_strides(s, c->in[0].layout, step[1]);
-  float *to = c->out.data + (int64_t)c->attr[1] * step[0][d];
-  step[0][d] *= (int64_t)c->attr[2];
-  Walk w;
-  walk_make(&w, s, 2, step);
   kern->fill(c->out.data, shape_count(&c->out.shape), 0);
-  kern->copy(to, c->in[0].data, &w);
+  put_slice(c, 0);
 }
 
 GRAD {

@@ -2,8 +2,6 @@
  * the whole. */
 #include "rules.h"
 
-extern const Op op_slice_scatter;
-
 SHAPE_RULE {
   int d = want_dim(attr[0], in[0].rank, e);
   if (d < 0) return false;
@@ -22,27 +20,15 @@ SHAPE_RULE {
 KEEPS_SAMPLES { return dim_of(attr[0], in[0].rank) != 0; }
 
 FORWARD {
-  const Shape *s = &c->in[1].shape;
-  int d = dim_of(c->attr[0], s->rank);
   if (c->out.data != c->in[0].data)
     layout_copy(c->out.data, c->out.layout, c->in[0].data, c->in[0].layout, &c->out.shape);
-  int64_t step[2][MAX_RANK];
-  shape_strides(&c->out.shape, c->out.layout, step[0]);
-  shape_strides(s, c->in[1].layout, step[1]);
-  float *to = c->out.data + (int64_t)c->attr[1] * step[0][d];
-  step[0][d] *= (int64_t)c->attr[2];
-  Walk w;
-  walk_make(&w, s, 2, step);
-  if (w.count > 0) kern->copy(to, c->in[1].data, &w);
+  put_slice(c, 1);
 }
 
 GRAD {
   const Shape *s = &n->in[1]->shape;
   double at = n->attr[1], step = n->attr[2], stop = at + (double)s->dim[dim_of(n->attr[0], s->rank)] * step;
-  if (needs[0]) {
-    Node *zeros = build_shape(b, &op_expand, build_scalar(b, 0), s);
-    dx[0] = build_a(b, &op_slice_scatter, 2, (Node *[]){dy, zeros}, 3, n->attr);
-  }
+  if (needs[0]) dx[0] = build_without(b, n, dy, 2, 3);
   if (needs[1]) dx[1] = build_a(b, &op_slice, 1, &dy, 4, (double[]){n->attr[0], at, stop, step});
 }
 
