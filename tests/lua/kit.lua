@@ -10,6 +10,16 @@ function kit.fails(text, f, ...)
   assert(message:find(text, 1, true), ("expected '%s' in '%s'"):format(text, message))
 end
 
+--- Numbers, or lists of them, are equal but for tol (1e-5), relative above 1.
+function kit.near(want, got, tol)
+  if type(want) == "table" then
+    assert(#want == #got, ("expected %d numbers, got %d"):format(#want, #got))
+    for i = 1, #want do kit.near(want[i], got[i], tol) end
+    return
+  end
+  assert(math.abs(want - got) <= (tol or 1e-5) * math.max(1, math.abs(want)), ("expected %s, got %s"):format(want, got))
+end
+
 --- A line of the prompt, as the shell runs it, with these names beside the globals → what is shown after it, whether it
 -- worked, its error.
 function kit.line(code, env)

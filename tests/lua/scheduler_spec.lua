@@ -2,11 +2,7 @@ local suture = require "suture"
 local nn, optim = suture.nn, suture.optim
 local S = optim.lr_scheduler
 
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), ("expected %q, got %q"):format(text, tostring(message)))
-end
+local fails = require("kit").fails
 
 local function sgd() return optim.SGD(nn.Linear(2, 2):parameters(), {lr = 0.1, momentum = 0.9}) end
 

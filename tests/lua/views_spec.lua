@@ -3,20 +3,8 @@ local suture = require "suture"
 suture.history(true) -- as at the prompt
 local tensor = suture.tensor
 
-local function near(want, got, tol)
-  if type(want) == "table" then
-    assert.equal(#want, #got)
-    for i = 1, #want do near(want[i], got[i], tol) end
-    return
-  end
-  assert.is_true(math.abs(want - got) <= (tol or 1e-5) * math.max(1, math.abs(want)), ("expected %s, got %s"):format(want, got))
-end
-
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text, tostring(message)))
-end
+local kit = require "kit"
+local near, fails = kit.near, kit.fails
 
 describe("views", function()
   it("write through to what they are parts of, and follow it", function()
