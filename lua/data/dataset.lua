@@ -231,6 +231,19 @@ local function chosen(ds, places)
   return part(ds, index)
 end
 
+-- The numbers in ds.index of an array of places from 0.
+local function indices(what, ds, places)
+  local index = {}
+  for i, place in ipairs(places) do
+    local k = math.tointeger(place)
+    if not k or k < 0 or k >= #ds then
+      fault("%s: places are from 0 to %d, got %s", what, #ds - 1, options.shown(place))
+    end
+    index[i] = ds.index[k + 1]
+  end
+  return index
+end
+
 --- The samples at these places (an array of places from 0, or a tensor of them), in that order: `ds:subset{0, 2, 4}`.
 -- A place may come twice.
 function methods.subset(ds, places)
@@ -238,15 +251,7 @@ function methods.subset(ds, places)
   if type(places) ~= "table" or #places == 0 then
     fault("ds:subset expects an array of places from 0, got %s", options.shown(places))
   end
-  local index = {}
-  for i, place in ipairs(places) do
-    local k = math.tointeger(place)
-    if not k or k < 0 or k >= #ds then
-      fault("ds:subset: places are from 0 to %d, got %s", #ds - 1, options.shown(place))
-    end
-    index[i] = ds.index[k + 1]
-  end
-  return part(ds, index)
+  return part(ds, indices("ds:subset", ds, places))
 end
 
 --- The samples for which f(s) is true: `ds:filter(function(s) return s.class ~= "ant" end)`.
@@ -476,14 +481,7 @@ function methods.batches(ds, size, opts) return ds:_go(ds:_pass(size, opts)) end
 --- The samples at these places (an array, from 0), as one batch x, y, without augmentation.
 function methods.batch(ds, places)
   if type(places) ~= "table" then fault("ds:batch expects an array of places from 0, got %s", options.shown(places)) end
-  local order = {}
-  for i, place in ipairs(places) do
-    local k = math.tointeger(place)
-    if not k or k < 0 or k >= #ds then
-      fault("ds:batch: places are from 0 to %d, got %s", #ds - 1, options.shown(place))
-    end
-    order[i] = ds.index[k + 1]
-  end
+  local order = indices("ds:batch", ds, places)
   if #order == 0 then fault("ds:batch: no places given") end
   local set = batch_settings("ds:batch", ds, #order, {augment = false})
   local next_batch, closing <close> = ds.source.loader(ds, order, set)

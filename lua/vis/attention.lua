@@ -9,7 +9,6 @@ local suggest = require "suture.base.suggest"
 local read = options.named("attention", "layer:str=nil head:natural=nil")
 
 local function chosen(list, layer)
-  if #list == 0 then fault "attention: this model has no attention · vis.gradcam shows where it looks" end
   if layer == nil then return list[#list] end
   local names = {}
   for i, a in ipairs(list) do
@@ -30,7 +29,7 @@ local function attention(m, x, opts)
   local o = read(opts)
   x = looked.input("attention", m, x)
   if x.shape[1] ~= 1 then fault("attention: expects one picture, got %d", x.shape[1]) end
-  local a = chosen(heads.of(looked.run("attention", m, x)), o.layer)
+  local a = chosen(heads.of("attention", looked.run("attention", m, x)), o.layer)
   local w = a.weights
   local s = w.shape
   w = w:reshape(-1, s[#s - 2], s[#s - 1], s[#s])

@@ -70,13 +70,18 @@ local function key(page, names)
   end
 end
 
---- chart.curves(series, o): lines through points. series: a list of {name =, points = {{x, y}, …}}. o: title, x, y (the
--- axes' labels), width (480), height (300). Numbers that are not finite leave a gap.
-function chart.curves(series, o)
+-- The names of series, and from where to where their points go.
+local function extent(series)
   local lists, names = {}, {}
   for i, s in ipairs(series) do lists[i], names[#names + 1] = s.points, s.name end
   local x0, x1 = range(lists, 1)
-  local y0, y1 = range(lists, 2)
+  return names, x0, x1, range(lists, 2)
+end
+
+--- chart.curves(series, o): lines through points. series: a list of {name =, points = {{x, y}, …}}. o: title, x, y (the
+-- axes' labels), width (480), height (300). Numbers that are not finite leave a gap.
+function chart.curves(series, o)
+  local names, x0, x1, y0, y1 = extent(series)
   local page, px, py = axes(o, x0, x1, y0 - (y1 - y0) * 0.04, y1 + (y1 - y0) * 0.04)
   for i, s in ipairs(series) do
     local colour, run = colours.cycle[(i - 1) % #colours.cycle + 1], {}
@@ -95,10 +100,7 @@ end
 
 --- chart.scatter(groups, o): points, a colour for each group. groups and o: as series of chart.curves.
 function chart.scatter(groups, o)
-  local lists, names = {}, {}
-  for i, s in ipairs(groups) do lists[i], names[#names + 1] = s.points, s.name end
-  local x0, x1 = range(lists, 1)
-  local y0, y1 = range(lists, 2)
+  local names, x0, x1, y0, y1 = extent(groups)
   local mx, my = (x1 - x0) * 0.04, (y1 - y0) * 0.04
   local page, px, py = axes(o, x0 - mx, x1 + mx, y0 - my, y1 + my)
   for i, s in ipairs(groups) do

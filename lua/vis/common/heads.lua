@@ -1,4 +1,5 @@
 --- Attention as numbers: the probabilities of every attention that ran, from the queries and keys in the graph.
+local fault = require "suture.base.fault"
 local grid = require "suture.vis.common.grid"
 
 local heads = {}
@@ -27,9 +28,10 @@ local function probabilities(node)
   return scores:softmax(-1):detach()
 end
 
---- heads.of(t): a list of the attentions of trace t in order: {path, weights (…, heads, L, S), h, w, extra}: h, w,
--- extra where the rows are the tokens of the whole picture, rows and columns of it, and how many stand in front.
-function heads.of(t)
+--- heads.of(what, t): a list of the attentions of trace t in order: {path, weights (…, heads, L, S), h, w, extra}: h,
+-- w, extra where the rows are the tokens of the whole picture, rows and columns of it, and how many stand in front. An
+-- error of `what` where there is none.
+function heads.of(what, t)
   local out = {}
   for _, node in ipairs(t.nodes) do
     if node.op == "packed_attention" or node.op == "scaled_dot_product_attention" then
@@ -39,6 +41,7 @@ function heads.of(t)
       out[#out + 1] = a
     end
   end
+  if #out == 0 then fault("%s: this model has no attention · vis.gradcam shows where it looks", what) end
   return out
 end
 

@@ -5,20 +5,12 @@ local core = require "suture.core"
 local whole = require "suture.base.whole"
 local words = require "suture.base.text"
 
-local function utf8_spoken()
-  for _, name in ipairs {"LC_ALL", "LC_CTYPE", "LANG"} do
-    local v = os.getenv(name)
-    if v and v ~= "" then return v:lower():find "utf%-?8" ~= nil end
-  end
-  return false
-end
-
 local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 -- What chafa makes of the file, or nil. Its warnings go nowhere: without it there is the frame of text.
 local function by_chafa(path, columns, rows)
   local pipe = io.popen(("chafa --animate off --size %dx%d%s%s -- %s 2>/dev/null"):format(columns, rows,
-    term.colour() and "" or " --format symbols --colors none", utf8_spoken() and "" or " --symbols ascii",
+    term.colour() and "" or " --format symbols --colors none", words.unicode() and "" or " --symbols ascii",
     quoted(path)))
   local text = pipe and pipe:read "a"
   if pipe then pipe:close() end
