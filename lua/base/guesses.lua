@@ -74,7 +74,7 @@ local function moved(path)
     return value and name:find "^[%a]%w*" and fields.of(value)[name] ~= nil
   end
   for _, way in ipairs {
-    {"^torch%.nn%.functional%.([%w_]+)$", "F"}, {"^torch%.nn%.init%.([%w_]+)$", "nn.init"}, 
+    {"^torch%.nn%.functional%.([%w_]+)$", "F"}, {"^torch%.nn%.init%.([%w_]+)$", "nn.init"},
     {"^torch%.nn%.([%w_]+)$", "nn"},
     {"^torch%.optim%.([%w_]+)$", "optim"}, {"^torchvision%.models%.([%w_]+)$", "zoo"}, {"^torch%.([%w_]+)$", "tensor"},
   } do

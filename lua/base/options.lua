@@ -154,7 +154,7 @@ end
 local function show(v)
   if type(v) == "string" then return ("%q"):format(v) end
   if v ~= v then return "nan" end
-  if type(v) == "table" and next(v) ~= nil 
+  if type(v) == "table" and next(v) ~= nil
     and (not getmetatable(v) or getmetatable(v).__name == "shape" or getmetatable(v).__name == "tuple") then
     local out, names = {}, {}
     for i, x in ipairs(v) do out[i] = i < 9 and show(x) or i == 9 and "…" or nil end

@@ -1,7 +1,6 @@
 --- Pictures in idx files, as MNIST and its kin are published.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
-local options = require "suture.data.options"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
 local image = core.image

@@ -221,10 +221,8 @@ function Module.head(m)
   local t = surgery.try(m)
   local path, head
   if t and not t.error then
-    local output = {} -- among those, one whose result nothing but the output uses would be found last
     for _, call in ipairs(t.calls) do
       if is_head(call.module) and not call.failed then path, head = call.path, call.module end
-      output[call.path] = true
     end
   end
   if not head then

@@ -364,7 +364,7 @@ local function assign(m, key, v)
   end
   local was = m._children[key] and "module" or m._params[key] and "parameter" or m._buffers[key] and "buffer"
   if was then
-    fault("%s is a %s of %s: expects %s, got %s (nil takes it away)", key, was, cls.__name, 
+    fault("%s is a %s of %s: expects %s, got %s (nil takes it away)", key, was, cls.__name,
       was == "module" and "a module" or "a tensor", shown(v))
   end
   if elsewhere[key] then fault(elsewhere[key], tostring(v)) end

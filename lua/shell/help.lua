@@ -138,7 +138,7 @@ local function contents(t)
   local list = {}
   local children = type(t) == "table" and rawget(t, "_children") or {}
   for k, v in next, names do
-    if k:sub(1, 1) ~= "_" and k ~= "init" and not children[k] 
+    if k:sub(1, 1) ~= "_" and k ~= "init" and not children[k]
       and (type(v) == "function" or v == false or class_of(v)) then
       list[#list + 1] = k
     end

@@ -79,14 +79,13 @@ local function table_text(t, width, at)
   if at.open[t] then return name .. "{… itself}" end
   if at.depth >= DEPTH or at.left <= 0 then return name .. "{…}" end
   at.open[t], at.depth = true, at.depth + 1
-  local entries, n, array = {}, 0, 0
+  local entries, n = {}, 0
   local function room() return #entries < MOST and at.left > 0 end
   while room() and rawget(t, n + 1) ~= nil do
     n, at.left = n + 1, at.left - 1
     entries[n] = element(t[n], width - 2, at)
   end
-  array = n
-  local whole = n -- places of the array, shown or not
+  local array, whole = n, n -- places of the array, shown or not
   while rawget(t, whole + 1) ~= nil do whole = whole + 1 end
   local keys, more, inner = keys_of(t, whole, object)
   more = more + whole - n

@@ -7,7 +7,7 @@ local journal = require "suture.base.journal"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
 local views = require "suture.tensor.views"
-local tensor, T, raw, graph, is, op = base.tensor, base.T, base.raw, base.graph, base.is, base.op
+local tensor, T, raw, is, op = base.tensor, base.T, base.raw, base.is, base.op
 local unpack = table.unpack
 
 -- ---- what stands in the brackets ----

@@ -221,8 +221,8 @@ function T.topk(x, ...)
   if k > n or rank == 0 and k == 0 then fault("topk: %d of %d element%s", k, n, n == 1 and "" or "s") end
   local last = rank > 0 and x:transpose(dim, -1) or x
   local shape = {table.unpack(raw.shape(last))}
-  local flat, numbers = op "reshape"(last, {shape = {raw.numel(x)}}), nil
-  numbers = raw.flat(flat)
+  local flat = op "reshape"(last, {shape = {raw.numel(x)}})
+  local numbers = raw.flat(flat)
   local values, places, taken = {}, {}, {}
   local function before(a, b, i, j) -- is number a at i to come before b at j?
     if a ~= a or b ~= b then

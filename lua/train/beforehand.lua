@@ -6,7 +6,6 @@ local journal = require "suture.base.journal"
 local mode = require "suture.train.mode"
 local nn_trace = require "suture.nn.trace"
 local outline = require "suture.model.outline"
-local tensor = require "suture.tensor"
 local Dataset = require "suture.data.dataset"
 local rows = core.rows
 local beforehand = {}

@@ -7,7 +7,6 @@ local measure = require "suture.train.evaluate"
 local mode = require "suture.train.mode"
 local options = require "suture.base.options"
 local progress = require "suture.train.progress"
-local tensor = require "suture.tensor"
 local text = require "suture.base.text"
 local trunk = require "suture.train.trunk"
 local graph = core.graph
