@@ -4,7 +4,9 @@ local docs = require "suture.base.docs"
 local fault = require "suture.base.fault"
 local stray = {}
 
-local takes = setmetatable({}, {__mode = "k"}) -- function → how many; false: any number
+--- What stray.most has found out: function → how many; false: any number.
+stray.takes = setmetatable({}, {__mode = "k"})
+local takes = stray.takes
 
 --- stray.most(f): how many arguments f has names for; false where it takes any number, or is C's.
 function stray.most(f)

@@ -127,15 +127,14 @@ bool bind_moves(const Op *op, int i) { return (is_among(moves, op) || !strcmp(op
 static DType result_dtype(const Op *op, Node *const *in, int n_in, DType usual) {
   static const char *const counts = " add sub mul neg abs sum prod max min maximum minimum square sign relu pad clamp where pow matmul ";
   if (usual != DTYPE_F32) return usual;
-  bool move = is_among(moves, op);
-  if (!move && !is_among(counts, op)) return usual;
   DType d = DTYPE_BOOL;
-  for (int i = 0; i < n_in; i++) {
+  for (int i = 0; i < n_in; i++) { /* as nearly always: it is a float32 number, whatever op is */
     if (!in[i] || chooses(op, i)) continue;
-    if (in[i]->dtype == DTYPE_F32) return DTYPE_F32;
+    if (in[i]->dtype == DTYPE_F32) return usual;
     if (in[i]->dtype == DTYPE_I64) d = DTYPE_I64;
   }
-  return move ? d : DTYPE_I64;
+  if (is_among(moves, op)) return d;
+  return is_among(counts, op) ? DTYPE_I64 : usual;
 }
 
 /* Layers and their losses work on fractions: whole numbers there are a mistake, as in PyTorch. */

@@ -3,6 +3,7 @@ local core = require "suture.core"
 local gradients = require "suture.tensor.gradients"
 local journal = require "suture.base.journal"
 local stray = require "suture.base.stray"
+local takes = stray.takes
 local graph, raw = core.graph, core.tensor
 local is = raw.is
 local enter, leave = graph.enter, graph.leave
@@ -179,8 +180,9 @@ local function until_cut(m, ...)
 end
 
 local function plain(m, ...)
-  local forward = forward_of(m)
-  local most = stray.most(forward)
+  local forward = rawget(m, "_fields").forward or getmetatable(m).forward
+  local most = takes[forward]
+  if most == nil then most = stray.most(forward) end
   if most and select("#", ...) >= most then stray.refuse(class_name(m) .. ":forward", most - 1, ...) end
   if rawget(m, "_cut") then return until_cut(m, ...) end
   return forward(m, ...)
@@ -283,7 +285,7 @@ end
 local function through(m, ...)
   local cut = context.cut
   if cut and cut.target == m then return reached(cut, parts(m, ...)) end
-  if context.recorder or rawget(m, "_hooks") or rawget(m, "_before") or rawget(m, "_after") or rawget(m, "_cut") then
+  if context.recorder or rawget(m, "_hooks") or rawget(m, "_before") or rawget(m, "_after") then
     return parts(m, ...)
   end
   return plain(m, ...) -- most calls: nothing is around it

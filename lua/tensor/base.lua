@@ -74,9 +74,9 @@ end
 
 --- The same for a list of dims, each named once.
 function base.axes(what, x, dims)
-  local out, seen = {}, {}
+  local out, seen, rank = {}, {}, raw.rank(x)
   for i, d in ipairs(dims) do
-    out[i] = base.axis(what, x, d)
+    out[i] = base.axis(what, x, d, rank)
     if seen[out[i]] then fault("%s: dimension %d is given twice", what, d) end
     seen[out[i]] = true
   end

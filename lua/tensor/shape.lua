@@ -33,10 +33,11 @@ local reshape_args, view_args = listed("reshape", "shape:ints"), listed("view", 
 
 -- Whole numbers by place and nothing else, as reshape(2, -1) is mostly called.
 local function plain(...)
+  local list = {...}
   for i = 1, select("#", ...) do
-    if math_type((select(i, ...))) ~= "integer" then return nil end
+    if math_type(list[i]) ~= "integer" then return nil end
   end
-  return {...}
+  return list
 end
 
 --- x:reshape(2, -1): the same numbers, in the order of the shape, under another shape; one -1 is worked out. x:view is

@@ -20,7 +20,8 @@ local views = {}
 -- detached: no gradient flows from the view to `of`.
 local function link(view, of, name, attrs, detached)
   local how = raw.made(of)
-  if how and how.name == "reshape" then views.box(of) end -- which may turn out to be a copy
+  -- A reshape of a view may turn out to be a copy; of a whole tensor it never does.
+  if how and how.name == "reshape" and raw.made(how.of) then views.box(of) end
   raw.link(view, {of = of, name = name, attrs = attrs, detached = detached, grad = not detached and graph.grad_mode()})
 end
 
