@@ -7,6 +7,7 @@
 -- A value has two axes, y and x, of the picture: nil where it does not depend on it, else {dim (of the value that
 -- counts its places, from 0; nil: all see the same), lo, hi (lists: the first and last row of each place; lo > hi:
 -- none), start, jump, size (of place 0, as if the picture had no edges; nil where places are not regular)}.
+local groups = require "suture.vis.common.groups"
 
 local NONE, ALL = math.huge, -math.huge
 
@@ -183,22 +184,6 @@ function rules.permute(node, of)
   return both(of[1], function(axis)
     return axis.dim and setmetatable({dim = to[axis.dim]}, {__index = axis}) or axis
   end)
-end
-
--- Dims of two shapes in groups that hold the same numbers: {from, until (of the old), from, until (of the new)}.
-local function groups(old, new)
-  local out, i, k = {}, 1, 1
-  while i <= #old or k <= #new do
-    local i0, k0, a, b = i, k, old[i] or 1, new[k] or 1
-    while a ~= b do
-      if a < b and i < #old then i = i + 1; a = a * old[i]
-      elseif k < #new then k = k + 1; b = b * new[k]
-      else return {{1, #old, 1, #new}} end
-    end
-    out[#out + 1] = {i0, math.min(i, #old), k0, math.min(k, #new)}
-    i, k = i + 1, k + 1
-  end
-  return out
 end
 
 -- An axis that is counted by dim d of the sizes `from`, counted over all of them in a row.
