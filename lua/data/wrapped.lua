@@ -26,9 +26,13 @@ local function through(next_batch, closing, f)
   end, closing
 end
 
---- A source whose class index k is map[k] of the one underneath.
-function wrapped.relabelled(from, map, key)
+--- A source whose class index k is map[k] of the one underneath, so that classes are numbered as in `names`.
+function wrapped.relabelled(from, map, key, names)
   local self = around(from, key)
+  if from.opened then
+    self.opened = {align = names}
+    for k, v in pairs(from.opened) do self.opened[k] = self.opened[k] or v end
+  end
   local function renumbered(labels)
     local out = {}
     for i, k in ipairs(labels) do out[i] = map[math.tointeger(k)] end
@@ -52,7 +56,7 @@ end
 -- random: f gives another x from time to time.
 function wrapped.mapped(from, f, g, random, key)
   local self = around(from, key)
-  self.opaque = true
+  self.opaque, self.opened, self.content = true, false, false
   self.random = from.random or random
   self.in_memory = false
   local function sample(x, y, name)

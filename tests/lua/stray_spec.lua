@@ -102,7 +102,7 @@ local groups = {
     arange = "2", eye = "2", full = "{2}, 1", linspace = "0, 1, 2", load_tensor = "!", save_tensor = "!",
     no_grad = "- what it calls gets them", ones = "2", zeros = "2", rand = "2", randn = "2", seed = "1",
     confusion = "l, ds", diff = "l, l", evaluate = "l, ds", fit = "l, ds, {quiet = true, epochs = 1}", help = "- shows anything",
-    open = "!", plan = "l, ds", predict = "l, x", trace = "l, x", nn = "-", undo = "!", redo = "!",
+    open = "!", plan = "l, ds", runs = "", resume = "!", predict = "l, x", trace = "l, x", nn = "-", undo = "!", redo = "!",
     trainer = "l, ds, {quiet = true}", inspect = "- a width goes with it", threads = "",
     strict = "- what is read afterwards is asked for its name", save = "!", history = "", hist = "x", plot = "{1, 2}", show = "rgb",
   }},
@@ -123,11 +123,11 @@ local groups = {
   {"ds:", function()
     local list = {}
     for _, name in ipairs {"get", "labels", "counts", "name", "shuffle", "take", "split", "with", "order", "batches",
-      "batch", "class_name"} do list[name] = print end
+      "batch", "class_name", "folds", "fingerprint"} do list[name] = print end
     return list
   end, {
     get = "0", name = "0", shuffle = "1", take = "2", split = "0.5", with = "!", order = "2", batches = "2",
-    batch = "{0}", class_name = "0",
+    batch = "{0}", class_name = "0", folds = "2", fingerprint = "",
   }},
   {"t:", function()
     local m = suture.nn.Linear(2, 2)

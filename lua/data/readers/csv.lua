@@ -1,9 +1,11 @@
 --- data.csv: a table of numbers in a text file.
+local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
 local source = require "suture.data.source"
 local tensor = require "suture.tensor"
 local Dataset = require "suture.data.dataset"
+local image = core.image
 
 -- The records of a CSV text (RFC 4180: fields may be in quotes, with "" for a quote inside, and then hold separators
 -- and line ends): a list of lists of strings, each with `line`, the number of its first line.
@@ -141,6 +143,7 @@ local function csv(path, opts)
   end
   local y, classes = targets(where, rows, place, kind)
   local from = source.tensors(tensor.tensor(values, {dtype = "float32"}), y, source.unique "csv")
+  from.opened = source.opened("csv", image.full(path), opts)
   if classes and opts.classes then fault("%s: the target's column holds names of classes already", where) end
   return Dataset.new(where, from, source.all(#rows), Dataset.names(where, classes or opts.classes,
     from.labels(source.all(#rows))))
