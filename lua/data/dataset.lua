@@ -199,7 +199,9 @@ function methods.name(ds, i)
 end
 
 --- The same samples in random order, the same order for the same seed (default 0).
-function methods.shuffle(ds, seed) return part(ds, image.shuffle(ds.index, options.seed("ds:shuffle", {seed = seed}, 0))) end
+function methods.shuffle(ds, seed)
+  return part(ds, image.shuffle(ds.index, options.seed("ds:shuffle", {seed = seed}, 0)))
+end
 
 -- The numbers in ds.index of an array of places from 0.
 local function indices(what, ds, places)
@@ -313,7 +315,8 @@ local batch_options = {shuffle = true, seed = true, epoch = true, drop_last = tr
 local function batch_settings(where, ds, size, opts)
   opts = opts or {}
   options.check(where, opts, batch_options)
-  local set = {batch = options.whole(where, "the batch size", size or 1, 1), drop_last = opts.drop_last and true or false}
+  local set = {batch = options.whole(where, "the batch size", size or 1, 1), 
+    drop_last = opts.drop_last and true or false}
   set.augment = ds.augments and opts.augment ~= false
   if opts.augment and not ds.augments then fault(where ..
     ": this dataset has no augmentation · give augment when making it") end
@@ -367,8 +370,9 @@ function methods.order(ds, size, opts) return ds:_pass(size, opts, "ds:order").b
 --- Goes over all samples: `for x, y in ds:batches(16) do … end`; x is (N, C, H, W), y holds N class indices.
 -- A third value is the array of the samples' places (from 0). Options: `shuffle` (default false, as in PyTorch), `seed`
 -- and `epoch` (default: the next seed of the generator that `seed(n)` sets; both together say order and augmentation to
--- the bit), `drop_last` (leave a smaller last batch out), `sampler` ("balanced": as many samples as there are, drawn with
--- replacement so that each class comes as often as another; or a list or tensor of a weight a sample), `threads` (workers that decode ahead; the result does not
+-- the bit), `drop_last` (leave a smaller last batch out), `sampler` ("balanced": as many samples as there are, drawn
+-- with replacement so that each class comes as often as another; or a list or tensor of a weight a sample), `threads`
+-- (workers that decode ahead; the result does not
 -- depend on them), `augment = false` (once without the dataset's augmentation). Raises, naming the file, when one
 -- cannot be read.
 function methods.batches(ds, size, opts) return ds:_go(ds:_pass(size, opts)) end

@@ -28,8 +28,8 @@ local function chosen(ds, places)
 end
 
 --- Fewer samples: the first n, or n of each class with `ds:take{per_class = n}`.
--- With a seed they are drawn at random: `ds:take(100, {seed = 1})`, `ds:take{per_class = 20, seed = 1}`. Folders are in
--- the order of their classes, so that the first n may all be of one class.
+-- With a seed they are drawn at random: `ds:take(100, {seed = 1})`, `ds:take{per_class = 20, seed = 1}`. Folders are
+-- in the order of their classes, so that the first n may all be of one class.
 function methods.take(ds, n, opts)
   local where = "ds:take"
   if type(n) == "table" then
@@ -57,8 +57,8 @@ function methods.take(ds, n, opts)
   return chosen(ds, table.move(places, 1, n, 1, {}))
 end
 
--- The groups that shares are taken of: the samples of each class, or all in one. stratify: nil: by class where there are
--- classes.
+-- The groups that shares are taken of: the samples of each class, or all in one. stratify: nil: by class where there
+-- are classes.
 local function groups_of(ds, where, stratify)
   if stratify ~= nil and type(stratify) ~= "boolean" then
     fault("%s: stratify is true or false, got %s", where, options.shown(stratify))
@@ -86,10 +86,10 @@ local function fractions_of(where, fractions)
   return fractions, sum
 end
 
---- Two or more parts, drawn at random, each class in proportion: `train, val = ds:split(0.8)`, `a, b, c = ds:split{0.7,
--- 0.2, 0.1}`. Options: `seed` (default 0): the same seed gives the same parts; `stratify` (default: true where the samples
--- have classes): each class in proportion, or false: drawn from all alike. All parts keep ds's augmentation;
--- `val:with{augment = false}` takes it from one.
+--- Two or more parts, drawn at random, each class in proportion: `train, val = ds:split(0.8)`, `a, b, c =
+-- ds:split{0.7, 0.2, 0.1}`. Options: `seed` (default 0): the same seed gives the same parts; `stratify` (default:
+-- true where the samples have classes): each class in proportion, or false: drawn from all alike. All parts keep ds's
+-- augmentation; `val:with{augment = false}` takes it from one.
 function methods.split(ds, fractions, opts)
   local where, sum = "ds:split", nil
   if type(fractions) == "table" and opts == nil and next(fractions) ~= nil then -- {0.8, 0.2, seed = 1}
@@ -124,9 +124,9 @@ function methods.split(ds, fractions, opts)
   return table.unpack(parts)
 end
 
---- ds:folds(k[, {seed = 0, stratify = }]): k-fold cross-validation: a list of k {train =, val =}, each sample in the val of
--- one: `for _, f in ipairs(ds:folds(5)) do fit(m:clone(), f.train, {val = f.val}) end`. Each class is spread evenly over
--- the folds where the samples have classes (stratify = false: no matter which class).
+--- ds:folds(k[, {seed = 0, stratify = }]): k-fold cross-validation: a list of k {train =, val =}, each sample in the
+-- val of one: `for _, f in ipairs(ds:folds(5)) do fit(m:clone(), f.train, {val = f.val}) end`. Each class is spread
+-- evenly over the folds where the samples have classes (stratify = false: no matter which class).
 function methods.folds(ds, k, opts)
   local where = "ds:folds"
   k = options.whole(where, "k", k, 2)
@@ -147,9 +147,9 @@ function methods.folds(ds, k, opts)
   return folds
 end
 
---- ds:fingerprint(): a text that is equal for data sets of the same samples, targets and order, read in the same way: what
--- a run is compared with before it goes on. Of large sets some samples are read, evenly spread; of files their length and
--- their first 64 KB. What a function of your own makes (ds:map, data.dataset) is not looked at.
+--- ds:fingerprint(): a text that is equal for data sets of the same samples, targets and order, read in the same way:
+-- what a run is compared with before it goes on. Of large sets some samples are read, evenly spread; of files their
+-- length and their first 64 KB. What a function of your own makes (ds:map, data.dataset) is not looked at.
 function methods.fingerprint(ds) return fingerprint(ds) end
 
 return methods

@@ -7,7 +7,9 @@ local sampler = {}
 -- A weight a sample, so that the classes that have samples come equally often.
 local function balanced(where, ds)
   local labels, counts, weights = ds:labels(), {}, {}
-  if not labels then fault('%s: sampler = "balanced": these samples have no classes · give a weight for each', where) end
+  if not labels then
+    fault('%s: sampler = "balanced": these samples have no classes · give a weight for each', where)
+  end
   for _, k in ipairs(labels) do counts[k] = (counts[k] or 0) + 1 end
   for i, k in ipairs(labels) do weights[i] = 1 / counts[k] end
   return weights

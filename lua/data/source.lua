@@ -4,8 +4,9 @@
 -- the next batch x, y, remarks, and a value to be closed; random, true where x may differ from time to time; augments,
 -- where it draws at random by itself when set.augment says so; opaque, where a function of the user's stands between
 -- the pictures and x; pictures, true where options of pictures may be given later; channels, 1 where its pictures are
--- grey; parts, the data sets it joins; content(sample) → a text equal for equal contents (nil: nobody knows) and
--- targets(index), the same of targets that are no classes; opened, how to read it again (data/reopen.lua). Remarks about what was odd in files are an array of {kind =, text =}, or nil.
+-- grey; parts, the data sets it joins; label_names, of labels that may come together; content(sample) → a text equal
+-- for equal contents (nil: nobody knows) and targets(index), the same of targets that are no classes; opened, how to
+-- read it again (data/reopen.lua). Remarks about what was odd in files are an array of {kind =, text =}, or nil.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local note = require "suture.base.note"

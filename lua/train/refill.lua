@@ -1,6 +1,6 @@
---- The kept trunk filled by passes over the data alone, without training: where a run goes on, as the epochs before had
--- filled it, in the same batches, so that the bits are the same; and in the samples' order where each epoch draws but
--- some of them (sampler).
+--- The kept trunk filled by passes over the data alone, without training: where a run goes on, as the epochs before
+-- had filled it, in the same batches, so that the bits are the same; and in the samples' order where each epoch draws
+-- but some of them (sampler).
 local core = require "suture.core"
 local journal = require "suture.base.journal"
 local nn_trace = require "suture.nn.trace"
@@ -30,8 +30,8 @@ local function pass(trainer, view, epoch)
   return true
 end
 
---- Fills the trunk of a trainer's session: as `trainer._refill` says ({[view] = {epoch …}}, of trunk:filled()), or once
--- in order where a sampler draws.
+--- Fills the trunk of a trainer's session: as `trainer._refill` says ({[view] = {epoch …}}, of trunk:filled()), or
+-- once in order where a sampler draws.
 function refill.begin(trainer)
   local wanted = trainer._refill
   local kept = trainer._session.kept

@@ -1,7 +1,7 @@
 --- A teacher: the student learns a trained model's probabilities beside the labels. Hinton, Vinyals, Dean 2015,
 -- arXiv:1503.02531: (1 - w) loss + w T² KL(softmax(teacher / T) ‖ softmax(student / T)), the mean over samples; T is
--- the temperature, w teacher_weight. The teacher is in eval, and nothing of it moves. What it says of a sample is kept
--- where the sample's picture is the same each time.
+-- the temperature, w teacher_weight. The teacher is in eval, and nothing of it moves. What it says of a sample is
+-- kept where the sample's picture is the same each time.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local F = require "suture.nn.functional"
@@ -39,8 +39,8 @@ function teaching:_asked(x)
   end)
 end
 
---- The teacher's logits for the batch x; at: {view, places, from_cache} where an epoch is; kept: the trunk, which says
--- whether pictures come again. nil: they are not kept, and x is but a stand-in.
+--- The teacher's logits for the batch x; at: {view, places, from_cache} where an epoch is; kept: the trunk, which
+-- says whether pictures come again. nil: they are not kept, and x is but a stand-in.
 function teaching:logits(x, at, kept)
   if not at or not kept or not kept.cache or kept.views == 0 then return self:_asked(x) end
   local shelf = self.shelves[at.view]

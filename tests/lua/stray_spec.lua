@@ -56,7 +56,7 @@ local groups = {
     adaptive_avg_pool2d = "pic, 1", avg_pool2d = "pic, 2", batch_norm = "pic, zeros(2), ones(2)",
     binary_cross_entropy = "x:sigmoid(), x:sigmoid()", binary_cross_entropy_with_logits = "x, x:sigmoid()",
     conv2d = "pic, randn(1, 2, 3, 3)", cross_entropy = "x, n", dropout = "x", dropout2d = "pic", elu = "x",
-    flatten = "x", gelu = "x", group_norm = "pic, 2", hardsigmoid = "x", hardswish = "x", l1_loss = "x, x",
+    flatten = "x", gelu = "x", group_norm = "pic, 2", hardsigmoid = "x", huber_loss = "x, x", sigmoid_focal_loss = "x, x", hardswish = "x", l1_loss = "x, x",
     layer_norm = "x, 3", leaky_relu = "x", linear = "x, randn(2, 3)", log_softmax = "x", max_pool2d = "pic, 2",
     mish = "x", mse_loss = "x, x", nll_loss = "x, n", normalize = "x", one_hot = "n", pad = "x, {1, 1}", relu = "x",
     relu6 = "x", scaled_dot_product_attention = "q, q, q", sigmoid = "x", silu = "x", smooth_l1_loss = "x, x",
@@ -83,7 +83,7 @@ local groups = {
   }},
   {"data.", function() return suture.data end, {
     cifar10 = "!", csv = "!", dataset = "!", fashion_mnist = "!", folder = "!", mnist = "!", shapes = "",
-    tensors = "x, n", concat = "{ds, ds}",
+    tensors = "x, n", leaks = "ds, ds", concat = "{ds, ds}",
   }},
   {"image.", function() return suture.image end, {load = "!", preprocess = "rgb, {size = 4}", resize = "rgb, 4",
     save = "!", adjust_brightness = "rgb, 1", adjust_contrast = "rgb, 1", adjust_hue = "rgb, 0",

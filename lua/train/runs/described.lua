@@ -1,5 +1,5 @@
---- What a run's folder says of how it was made: the options that a file can hold and the names of those that none can,
--- the model, the data, the versions, the script.
+--- What a run's folder says of how it was made: the options that a file can hold and the names of those that none
+-- can, the model, the data, the versions, the script.
 local core = require "suture.core"
 local F = require "suture.nn.functional"
 local folder = require "suture.train.runs.folder"
@@ -34,8 +34,8 @@ local function groups(m, optimizer)
   return out
 end
 
---- What the user gave, for a file: {options = {name = value}, lost = {name = in words}, optimizer = {kind =, groups =} of
--- one of the user's own, seed =}.
+--- What the user gave, for a file: {options = {name = value}, lost = {name = in words}, optimizer = {kind =, groups
+-- =} of one of the user's own, seed =}.
 function described.given(trainer)
   local out = {options = {}, lost = {}, seed = trainer.seed}
   for name, v in pairs(trainer._given) do
@@ -91,8 +91,8 @@ function described.info(trainer, given)
   } .. "\n"
 end
 
---- The script that runs, or the session so far (as session(), where there is a prompt, gives it): a name and its text,
--- or nil.
+--- The script that runs, or the session so far (as session(), where there is a prompt, gives it): a name and its
+-- text, or nil.
 function described.script(session)
   local text = session and session()
   if text then return "script.lua", text end

@@ -1,6 +1,6 @@
---- TensorBoard's event files: `tensorboard --logdir runs` shows the figures of all runs. A file is records of protobuf
--- messages (tensorflow/core/util/event.proto): eight bytes of length, its check, the message, its check, which is CRC-32C
--- (Castagnoli), masked.
+--- TensorBoard's event files: `tensorboard --logdir runs` shows the figures of all runs. A file is records of
+-- protobuf messages (tensorflow/core/util/event.proto): eight bytes of length, its check, the message, its check,
+-- which is CRC-32C (Castagnoli), masked.
 local whole = require "suture.base.whole"
 local events = {name = "events.out.tfevents.suture"}
 events.__index = events
@@ -81,8 +81,8 @@ end
 --- The event file at `path`, to be opened.
 function events.new(path) return setmetatable({path = path}, events) end
 
---- Begins the file with the figures of these epochs; of a file that is there those are kept, later ones go. → true, or
--- nil and why
+--- Begins the file with the figures of these epochs; of a file that is there those are kept, later ones go. → true,
+-- or nil and why
 function events:open(history)
   local f = io.open(self.path, "rb")
   local before, reached = kept(f and f:read "a" or "", #history)

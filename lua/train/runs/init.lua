@@ -106,11 +106,11 @@ function Runs.__tostring(list)
   return columns(rows)
 end
 
---- runs([folder ("runs")]): the runs of a folder, that fit{run = "name"} wrote, as a table that prints itself: how each
--- ended ("done", "running", "interrupted", "killed", …), the figures of its best epoch, and the options in which they
--- differ. runs()[1] and runs().name are one: {name, path, state, history = {{epoch, loss, val_loss, …} …}, best (its best
--- epoch's figures), options, seed, info, status}. plot(runs()) draws their curves; resume(run) goes on with one;
--- open("runs/name/best.safetensors") opens its model.
+--- runs([folder ("runs")]): the runs of a folder, that fit{run = "name"} wrote, as a table that prints itself: how
+-- each ended ("done", "running", "interrupted", "killed", …), the figures of its best epoch, and the options in which
+-- they differ. runs()[1] and runs().name are one: {name, path, state, history = {{epoch, loss, val_loss, …} …}, best
+-- (its best epoch's figures), options, seed, info, status}. plot(runs()) draws their curves; resume(run) goes on with
+-- one; open("runs/name/best.safetensors") opens its model.
 return function(path)
   if path ~= nil and type(path) ~= "string" then
     fault("runs: expects a folder, as runs \"runs\", got %s", options.show(path))

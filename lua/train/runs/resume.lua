@@ -111,9 +111,9 @@ local function model_of(run, state, given)
 end
 
 --- resume(run[, {train =, val =, …}]): goes on with a run that was stopped, however it was: by Ctrl-C, an error,
--- kill -9, a power cut. It goes on from the end of the last epoch whose state was written, and ends in the same bits as
--- a run that was never stopped. run: its name (a folder of runs/), its path, or one of runs(). Returns the model and
--- what fit returns.
+-- kill -9, a power cut. It goes on from the end of the last epoch whose state was written, and ends in the same bits
+-- as a run that was never stopped. run: its name (a folder of runs/), its path, or one of runs(). Returns the model
+-- and what fit returns.
 --   train, val   the data, where it cannot be opened again (data.tensors, functions of your own); it must be the same
 --   model        a model of the same structure, where the saved one cannot be made again (classes of your own)
 --   loss, schedule, best, optimizer, on_epoch, on_step, reduce, teacher

@@ -1,5 +1,5 @@
---- What writes a run's folder while a trainer trains: it listens to the trainer. Where something cannot be written (the
--- disk is full, the folder is read-only) training goes on, and a line says what was not written.
+--- What writes a run's folder while a trainer trains: it listens to the trainer. Where something cannot be written
+-- (the disk is full, the folder is read-only) training goes on, and a line says what was not written.
 local core = require "suture.core"
 local docs = require "suture.train.runs.described"
 local events = require "suture.train.runs.events"
@@ -238,14 +238,15 @@ function writer:closed(trainer, err)
   if err == nil and not trainer.interrupted and self.stated ~= trainer.epoch then self:state(trainer) end
   if self.last ~= trainer.epoch and err == nil then self:model(trainer, "last.safetensors", true) end
   if trainer.interrupted then self:metrics(trainer) end
-  local state = err ~= nil and (interrupt.is(err) and "interrupted" or "failed") or trainer.interrupted and "interrupted"
-    or (trainer.converged or trainer.epoch >= trainer.options.epochs) and "done" or "stopped"
+  local state = err ~= nil and not interrupt.is(err) and "failed" or (err ~= nil or trainer.interrupted) and
+    "interrupted" or (trainer.converged or trainer.epoch >= trainer.options.epochs) and "done" or "stopped"
   self:status(trainer, state, err ~= nil and tostring(err) or nil)
   local names = {}
   for name in pairs(self.lost) do names[#names + 1] = name end
   table.sort(names)
   if #names > 0 then
-    note(("%s: run: not written, or not their newest: %s in %s"):format(self.what, table.concat(names, ", "), self.path))
+    note(("%s: run: not written, or not their newest: %s in %s"):format(self.what, table.concat(names, ", "),
+      self.path))
   end
   self.started = nil
 end
