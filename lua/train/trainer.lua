@@ -16,16 +16,21 @@ local note = require "suture.base.note"
 local optim = require "suture.optim"
 local options = require "suture.base.options"
 local progress = require "suture.train.progress"
+local refill = require "suture.train.refill"
 local Result = require "suture.train.result"
+local sampler = require "suture.data.sampler"
 local schedules = require "suture.train.schedule"
 local states = require "suture.train.states"
+local teaching = require "suture.train.teaching"
 local trunk = require "suture.train.trunk"
+local writer = require "suture.train.runs.writer"
 local graph = core.graph
 
 local known = [[val:any=nil epochs:any=10 batch:count=32 optimizer:any=sgd loss:any=nil reduce:fn=nil
   schedule:any=constant step_size:count=nil gamma:rate=0.1 label_smoothing:prob=0 clip:positive=nil
   patience:count=5 min_delta:rate=0 max_epochs:count=200 best:any=nil drop_last:bool=nil
-  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil ]]
+  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil
+  run:any=nil sampler:any=nil teacher:module=nil temperature:positive=4 teacher_weight:prob=0.9 ]]
 
 local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge end
 
@@ -59,8 +64,8 @@ local function watched(what, o)
   end})
 end
 
--- Checks all arguments; what: the function that errors name.
-local function begin(self, what, m, train, opts)
+-- Checks all arguments; what: the function that errors name; listener: f(trainer) → what writes its run.
+local function begin(self, what, m, train, opts, listener)
   measure.check_model(what, m)
   train = measure.check_dataset(what, train)
   local o = options.named(what, known .. chosen.signature())(opts)
@@ -88,24 +93,34 @@ local function begin(self, what, m, train, opts)
   self.what, self._converge, self.model, self.data, self.val, self.options = what, converge, m, train, val,
     watched(what, o)
   losses.objective(what, o.loss, o.label_smoothing)
+  self._given, self._listeners = opts or {}, {}
+  self._teaching = teaching.new(what, o, self._given, m, train)
+  sampler.weights(what, train, o.sampler)
   local stray
   self.optimizer, stray = chosen.new(what, m, o)
   self.schedule = schedules(o)
   self.seed = o.seed or core.engine.draw()
   self.epoch, self.steps, self.seconds, self.history = 0, 0, 0, {}
   self.best = {value = self._best_by.worst, since = 0}
+  if o.run ~= nil then self._listeners[1] = (listener or writer.new)(self) end
   local absent = val and val:labels() and #train.classes > 0 and beforehand.absent(val, train.classes)
   for _, line in ipairs {stray or false, renamed or false, absent and "val has no sample of " .. absent or false} do
     if line and not o.quiet then note(what .. ": " .. line) end
   end
 end
 
+-- Tells those who listen: "begin" of a session, "epoch" (row) when one is over and judged, "trained" before the best
+-- weights are put back, "closed" (err or nil) at a session's end. A listener is an object with methods of these names.
+function Trainer:_tell(event, ...)
+  for _, listener in ipairs(self._listeners) do if listener[event] then listener[event](listener, self, ...) end end
+end
+
 function Trainer:init(m, train, opts) begin(self, "trainer", m, train, opts) end
 
 -- The same for another function, which errors and notes name.
-function Trainer._of(what, m, train, opts)
+function Trainer._of(what, m, train, opts, listener)
   local self = setmetatable({}, Trainer)
-  begin(self, what, m, train, opts)
+  begin(self, what, m, train, opts, listener)
   return self
 end
 
@@ -165,6 +180,10 @@ function Trainer:_step(x, y, at)
     loss, logits = self:_objective().train(m, x, y, not self._checked and self.data)
   end
   self._checked = true
+  if self._teaching then
+    loss = self._teaching:add(loss, logits, x, at, kept)
+    if not loss then return end
+  end
   local right = losses.right(logits, self:_classes(self.data), y)
   if kept then
     if at.from_cache then
@@ -239,23 +258,27 @@ function Trainer:_begin()
   local ended = setmetatable({}, {__close = function(_, err)
     optimizer:zero_grad()
     for i, group in ipairs(optimizer.param_groups) do if base[i] then group.lr = base[i] end end
+    local told, why = pcall(self._tell, self, "closed", err)
     self._session, self._guard = nil, nil
     local last = self.history[#self.history]
     if last then
       change.label = ("fit: %d epoch%s, loss %.4g"):format(#self.history, #self.history == 1 and "" or "s", last.loss)
     end
     journal.close(change, err)
+    if not told and err == nil then error(why, 0) end
   end})
   local ok, err = pcall(function()
     if not m.training then m:train() end
     self._guard = guard.new(m)
-    if o.best then session.best = self._best_weights or guard.copy(self._guard.moving) end
+    if o.best or o.run ~= nil then session.best = self._best_weights or guard.copy(self._guard.moving) end
     session.kept = trunk.new(self.data, o, self.data.random)
     local said
     session.drop_last, said = beforehand.drop_last(self.what, m, self.data, o.batch, o.drop_last,
       self:_objective().train)
     if said and not o.quiet and self.steps == 0 then note(self.what .. ": " .. said) end
     session.kept_val = self.val and trunk.new(self.val, o, false)
+    refill.begin(self)
+    self:_tell "begin"
   end)
   if not ok then
     getmetatable(ended).__close(ended, err)
@@ -343,7 +366,7 @@ function Trainer:train_epoch()
     group.lr = base[i] * f
   end
   local pass = train:_pass(o.batch, {shuffle = true, seed = self.seed, epoch = epoch, threads = o.threads,
-    drop_last = self._session.drop_last})
+    drop_last = self._session.drop_last, sampler = o.sampler})
   local view = kept:view(epoch)
   local from_cache = kept:full(view)
   local line = progress.new(epoch, #pass.batches, o.quiet)
@@ -389,6 +412,7 @@ function Trainer:train_epoch()
   row.note = nil
   self.epoch = epoch
   self.history[epoch] = row
+  if session then self:_tell("epoch", row) end -- else run() does when it has judged it
   return row
 end
 
@@ -426,13 +450,16 @@ function Trainer:run()
     if o.on_epoch then o.on_epoch(row, self) end
     if self.interrupted then break end
     if self:_judge(row) then self.converged = true end
+    self:_tell("epoch", row)
   end
   self.interrupted = self.interrupted or interrupt.take() -- one that came behind the last step
   local whole <close> = interrupt.defer()
-  if self._session.best and self.best.epoch then self._session.best.restore() end
+  self:_tell "trained"
+  if o.best and self._session.best and self.best.epoch then self._session.best.restore() end
   self.seconds = self.seconds + core.engine.clock() - began
   r.best_epoch = o.best and self.best.epoch or nil
   r.best_by = r.best_epoch and self._best_by.name
+  r.run = self._listeners[1] and self._listeners[1].path
   r.seconds, r.interrupted, r.converged = self.seconds, self.interrupted, self.converged
   return r
 end
