@@ -56,16 +56,25 @@ local function token_grid(node)
   end
 end
 
---- grid.of(t, value): for a value of the trace t: {h, w, extra (tokens in front that are no place), kind ("first",
--- "last", "tokens")}; nil where it is no map, or a single place.
-function grid.of(t, value)
+--- grid.node(t, value): the node of the trace t that made a value, or nil.
+function grid.node(t, value)
   local by = t._by
   if not by then
     by = {}
     for _, node in ipairs(t.nodes) do by[node.value] = node end
     rawset(t, "_by", by)
   end
-  local node = by[value]
+  return by[value]
+end
+
+--- grid.layout(node): "first" where a node's value is (N, C, H, W), "last" where (N, H, W, C); nil where neither is
+-- known.
+function grid.layout(node) return #node.shape == 4 and layout(node, {}) or nil end
+
+--- grid.of(t, value): for a value of the trace t: {h, w, extra (tokens in front that are no place), kind ("first",
+-- "last", "tokens")}; nil where it is no map, or a single place.
+function grid.of(t, value)
+  local node = grid.node(t, value)
   if not node or node.dtype ~= "float32" or node.shape[1] ~= t.inputs[1].shape[1] then return nil end
   local s = node.shape
   if #s == 4 then
