@@ -12,7 +12,7 @@ local tensor = require "suture.tensor"
 local text = require "suture.base.text"
 local trace = require("suture.model.trace").trace
 
-local read = options.named("explain", "at:any=nil unit:any=nil run:count=nil channels:count=3")
+local read = options.named("explain", "at:any=nil unit:any=nil run:count=nil channels:count=nil")
 
 -- The rules, by operation: one file each in lua/vis/explain.
 local rules
@@ -39,9 +39,9 @@ local function explained()
 end
 
 -- What a rule is given: the node, the index in it, its inputs' values.
-local function position(t, node, index, p)
+local function position(node, index, p)
   return {
-    t = t, node = node, index = index, place = p,
+    node = node, index = index, place = p,
     input = function(_, i) return node.inputs[i] and node.inputs[i].value:detach() or nil end,
   }
 end
@@ -61,7 +61,7 @@ local function followed(node, index, path)
 end
 
 -- The steps of a chain whose first number was made by a chain in the same module, made one.
-local function joined(field, t, index, p, path)
+local function joined(field, index, p, path)
   local function first()
     local s = #field.summands == 1 and field.summands[1].steps[1]
     return s and s.node
@@ -70,7 +70,7 @@ local function joined(field, t, index, p, path)
     local before = first()
     if not before.op or before.path ~= path or #before.shape ~= #index or moves[before.op] then break end
     local rule = rule_of(before.op)
-    local inner = rule and rule(position(t, before, index, p))
+    local inner = rule and rule(position(before, index, p))
     if not inner or inner.family ~= "chain" or inner.around then break end
     if #inner.summands == 2 and #inner.summands[2].steps == 1 and not inner.summands[2].minus then
       -- a sum: its second number is one more step
@@ -82,7 +82,7 @@ local function joined(field, t, index, p, path)
     local steps = {}
     for _, s in ipairs(inner.summands[1].steps) do steps[#steps + 1] = s end
     for i = 2, #field.summands[1].steps do steps[#steps + 1] = field.summands[1].steps[i] end
-    field.summands[1].steps = steps
+    field.summands[1].steps, field.joined = steps, true
   end
   return field
 end
@@ -128,13 +128,13 @@ local function checked_input(m, x)
   return x
 end
 
---- vis.explain(m, picture, path[, {at = {y, x}, unit = k, run =, channels = 3}]): why one number is what it is: the
+--- vis.explain(m, picture, path[, {at = {y, x}, unit = k, run =, channels =}]): why one number is what it is: the
 -- number of one operation, taken apart. A convolution: the patch it sees, the kernel, their products for each channel,
 -- the bias; BatchNorm, LayerNorm, activations, pools, linear layers, softmax, a squeeze-and-excitation gate, one row of
 -- attention, a residual sum. path: a module, or what is no module by where it runs and its name, as "layer1.0.add",
 -- "encoder.layers.encoder_layer_0.self_attention.attention" (m:graph() has the names). at: the place {y, x} (of tokens
 -- also one number), unit: the channel, counted from 0; by default where the greatest number is. run: which run of a
--- module that runs several times (default: the last). channels: how many are spelled out, the strongest. m runs as in
+-- module that runs several times (default: the last). channels: how many are spelled out, the strongest (3; of large kernels 1). m runs as in
 -- eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam.
 -- Returns a picture that the terminal shows as coloured matrices: .value, the model's own number; .terms, a tensor of
 -- all that is added up to it; .shown, the sum of the numbers as they are shown; .index, .unit, .op, .path.
@@ -156,18 +156,22 @@ local function explain(m, x, path, opts, ...)
   if call then own, own_index = followed(node, index, path) end
   local rule = rule_of(own.op)
   local inner = own == node and p or place.of(t, own)
-  local field = rule and rule(position(t, own, own_index, inner))
+  local field = rule and rule(position(own, own_index, inner))
   if not field then
     fault("explain: %s is %s: there is no explanation of that · there are explanations of %s", path, own.op, explained())
   end
-  if call then field = joined(field, t, own_index, inner, own.path) end
-  local a = anatomy.of(field, own_index, o.channels)
+  if call then field = joined(field, own_index, inner, own.path) end
+  if field.joined then
+    local class = getmetatable(call.module).__name
+    field.said, field.summands[1].label = ("%s, step by step"):format(class), class
+  end
+  local a = anatomy.of(field, own_index, o.channels or field.tall and 1 or 3)
   local lines, shown = sum_lines(a, value)
   local head = title_of(path, field, p, index, node, value)
-  local beside = call and found.beside(t, path) or {}
-  if call and #call.module._names > 0 and #beside > 0 then
-    head[#head + 1] = ("%s made it; also here: %s"):format(found.label(node), table.concat(beside, ", ", 1,
-      math.min(6, #beside)))
+  if call and #call.module._names > 0 then
+    local beside = found.beside(t, path, own)
+    head[#head + 1] = ("%s made it%s"):format(found.label(own), #beside > 0 and "; also here: "
+      .. table.concat(beside, ", ", 1, math.min(6, #beside)) or "")
   end
   local e = picture {
     panels = {{canvas = matrices.page(head, a.bands, lines)}}, value = value, terms = tensor.tensor(a.terms),

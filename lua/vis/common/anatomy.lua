@@ -72,10 +72,8 @@ local function convolved(f, i, j, most)
     flat(product, out.terms)
   end
   out.bands = {}
-  local told = 0.0
   for _, c in ipairs(strongest(sums, most)) do
-    told = told + sums[c]
-    out.bands[#out.bands + 1] = {label = f.name(c - 1), sum = sums[c], cells = {
+    out.bands[#out.bands + 1] = {label = f.name(c - 1), channel = c - 1, sum = sums[c], cells = {
       {title = "patch", rows = all[c][1]}, "×", {title = "kernel", rows = kernel[c]}, "=",
       {title = "products", rows = all[c][2]},
     }}
@@ -216,7 +214,7 @@ local function around(f, index)
   if a.column then
     local rows = {}
     for i, v in ipairs(a.column) do rows[i] = {v} end
-    return {label = a.title, names = a.names, cells = {{title = "", rows = rows}}, aside = true}
+    return {label = a.title, names = a.names, cells = {{title = a.heading, rows = rows}}, aside = true}
   end
   local names, rows, second = {}, {}, {}
   local list = strongest(a.second or a.row, 6)

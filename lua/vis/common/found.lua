@@ -32,7 +32,7 @@ local function joined(path, name) return path == "" and name or path .. "." .. n
 function found.label(node)
   if not node.op then
     if node.name then return node.name end
-    return #node.shape == 4 and "the picture" or #node.shape == 0 and "a number" or "an input"
+    return #node.shape == 4 and "the picture" or #node.shape == 0 and "constant" or "an input"
   end
   return joined(node.path, found.name(node))
 end
@@ -129,11 +129,11 @@ function found.path(what, m, module)
   fault("%s: this %s is no part of the model", what, getmetatable(module).__name)
 end
 
---- found.beside(t, node): names of the other operations that run in the same module and are none, for a hint.
-function found.beside(t, path)
+--- found.beside(t, path, but): names of the operations that run in the module at path and are no module, but one.
+function found.beside(t, path, but)
   local out, seen = {}, {}
   for _, node in ipairs(t.nodes) do
-    if node.op and node.path == path then
+    if node.op and node.path == path and node ~= but then
       local name = found.label(node)
       if not seen[name] then seen[name], out[#out + 1] = true, name end
     end

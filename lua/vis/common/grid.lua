@@ -8,6 +8,8 @@ for name in ([[conv2d bn_train bn_eval bn_row max_pool2d avg_pool2d adaptive_avg
 end
 local last = {layer_norm = true, linear = true, packed_attention = true, scaled_dot_product_attention = true}
 
+local keeps = {concat = true, pad = true, slice = true} -- change sizes, but not what a dimension means
+
 local function same(a, b)
   if #a ~= #b then return false end
   for i = 1, #a do if a[i] ~= b[i] then return false end end
@@ -32,7 +34,7 @@ local function layout(node, seen)
     return from and from.shape[#from.shape] == node.shape[4] and "last" or nil
   end
   for _, input in ipairs(node.inputs) do
-    if input and (same(input.shape, node.shape) or node.op == "concat") and not input.name then
+    if input and (same(input.shape, node.shape) or keeps[node.op]) and not input.name then
       local found = layout(input, seen)
       if found then return found end
     end

@@ -114,9 +114,8 @@ local function block_of(cell, each, scale, paint)
       local s
       local marked = cell.mark and cell.mark[1] == r and cell.mark[2] == c
       if each > 2 then
-        s = matrices.number(v, each - 1)
-        s = (" "):rep(each - term.columns(s) - (marked and 1 or 0)) .. (marked and (s:sub(1, 1) == " " and s or ">" .. s)
-          or s)
+        s = (marked and ">" or "") .. matrices.number(v, each - 1)
+        s = (" "):rep(each - term.columns(s)) .. s
       elseif paint then s = (" "):rep(each)
       else
         local share = v and scale > 0 and v == v and math.min(1, math.abs(v) / scale) or 0

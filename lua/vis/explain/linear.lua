@@ -18,10 +18,11 @@ end
 local function linear(at)
   local x, w, b = at:input(1), at:input(2), at:input(3)
   local n, rank = w.shape[2], #at.node.shape
+  local blocks = blocks_of(at.node.inputs[1], n)
   local sliding = rank > 1 and not (rank == 2 and x.shape[1] == 1)
   return {
     family = "dot", said = ("a linear layer over %d numbers"):format(n), titles = {"input", "weight"},
-    layout = {blocks = blocks_of(at.node.inputs[1], n)}, one = "input", const = sliding and "w" or "v",
+    layout = {blocks = blocks}, tall = blocks and blocks[2] > 9, one = "input", const = sliding and "w" or "v",
     at = function(index)
       local from = table.move(index, 1, #index, 1, {})
       from[rank] = 0
