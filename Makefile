@@ -29,7 +29,7 @@ OPS      = $(sort $(basename $(notdir $(wildcard core/ops/*.c))))
 BINDS    = $(sort $(basename $(notdir $(wildcard lua/bind/*.c))))
 LUALIB   = $(sort $(shell find lua -name '*.lua'))
 KSRC     = $(wildcard core/kernels/*.c)
-CORE     = $(wildcard core/*.c core/ops/*.c core/formats/*.c core/image/*.c)
+CORE     = $(wildcard core/*.c core/passes/*.c core/ops/*.c core/formats/*.c core/image/*.c)
 KOBJ     = $(foreach i,$(ISAS),$(KSRC:%.c=$(B)/%.$(i).o))
 COREOBJ  = $(CORE:%.c=$(B)/%.o) $(KOBJ) $(B)/ops.gen.o
 LUAOBJ   = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c)) $(B)/bind.gen.o $(B)/lualib.gen.o

@@ -2,12 +2,7 @@
 local suture = require "suture"
 local nn, vis, zoo, show, plot, hist = suture.nn, suture.vis, suture.zoo, suture.show, suture.plot, suture.hist
 
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("expected an error with %q, got %q"):format(text, tostring(message)))
-end
+local fails = require("kit").fails
 
 local function bytes(path)
   local f = assert(io.open(path, "rb"))
