@@ -47,11 +47,14 @@ local function position(node, index, p)
 end
 
 -- Whether a node is of the module at path, or of a part of it.
-local function within(node, path) return path == "" or node.path == path or node.path:sub(1, #path + 1) == path .. "." end
+local function within(node, path)
+  return path == "" or node.path == path or node.path:sub(1, #path + 1) == path .. "."
+end
 
--- The numbers of a module's value may only have been moved since they were computed in it: back to where that was.
-local function followed(node, index, path)
-  while moves[node.op] and node.op ~= "concat" do
+-- The numbers of a module's value may only have been moved since they were computed in it: back to where that was, at
+-- most to the node `last`.
+local function followed(node, index, path, last)
+  while node ~= last and moves[node.op] and node.op ~= "concat" do
     local which, from = moves[node.op](node, index)
     local before = from and node.inputs[which]
     if not before or not before.op or not within(before, path) then break end
@@ -134,8 +137,8 @@ end
 -- attention, a residual sum. path: a module, or what is no module by where it runs and its name, as "layer1.0.add",
 -- "encoder.layers.encoder_layer_0.self_attention.attention" (m:graph() has the names). at: the place {y, x} (of tokens
 -- also one number), unit: the channel, counted from 0; by default where the greatest number is. run: which run of a
--- module that runs several times (default: the last). channels: how many are spelled out, the strongest (3; of large kernels 1). m runs as in
--- eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam.
+-- module that runs several times (default: the last). channels: how many are spelled out, the strongest (3; of large
+-- kernels 1). m runs as in eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam.
 -- Returns a picture that the terminal shows as coloured matrices: .value, the model's own number; .terms, a tensor of
 -- all that is added up to it; .shown, the sum of the numbers as they are shown; .index, .unit, .op, .path.
 -- e:save("x.html") writes a page on which a window slides over the input, after CNN Explainer (Wang et al. 2020,
@@ -173,9 +176,20 @@ local function explain(m, x, path, opts, ...)
     head[#head + 1] = ("%s made it%s"):format(found.label(own), #beside > 0 and "; also here: "
       .. table.concat(beside, ", ", 1, math.min(6, #beside)) or "")
   end
-  local e = picture {
+  local function page()
+    return require "suture.vis.common.sliding" {
+      field = field, node = node, index = index, place = p, own_index = own_index, head = head, path = path,
+      back = function(i)
+        if own == node then return i end
+        local _, from = followed(node, i, path, own)
+        return from
+      end,
+    }
+  end
+  return picture {
     panels = {{canvas = matrices.page(head, a.bands, lines)}}, value = value, terms = tensor.tensor(a.terms),
     shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value,
+    page = page,
     text = function(width)
       local out = {}
       for i, line in ipairs(head) do out[i] = text.cut(text.plain(line), width) end
@@ -184,7 +198,6 @@ local function explain(m, x, path, opts, ...)
       return table.concat(out, "\n")
     end,
   }
-  return e
 end
 
 return explain
