@@ -101,8 +101,12 @@ local function sum_lines(a, value)
     total = total + (tonumber(s.shown) or s.value)
     wide, names = math.max(wide, #s.shown), math.max(names, text.columns(s.label))
   end
-  local less = "%." .. math.max(0, d - 1) .. "f" -- of a sum the last digit is rounded off
-  local shown, own = less:format(total), less:format(value)
+  local shown, own
+  for k = d, math.max(0, d - 2), -1 do -- the digits to which both agree: the last ones are rounding's
+    local less = "%." .. k .. "f"
+    if not shown or less:format(total) == less:format(value) then shown, own = less:format(total), less:format(value) end
+    if shown == own then break end
+  end
   wide = math.max(wide, #shown)
   local lines = {}
   if #list > 1 then
@@ -117,11 +121,12 @@ local function sum_lines(a, value)
 end
 
 -- The head: which operation, which number.
-local function title_of(path, field, p, index, node, value)
-  local g = node.shape
+local function title_of(path, field, p, index, node, value, classes)
+  local name = classes and classes[index[p.unit + 1] + 1]
   return {
     ("%s · %s"):format(path == "" and "the model" or path, field.said),
-    ("%s of %s is %.6g"):format(place.words(p, index), tostring(g), value),
+    ("%s%s of %s is %.6g"):format(place.words(p, index), name and (" (%s)"):format(name) or "", tostring(node.shape),
+      value),
   }
 end
 
@@ -170,7 +175,10 @@ local function explain(m, x, path, opts, ...)
   end
   local a = anatomy.of(field, own_index, o.channels or field.tall and 1 or 3)
   local lines, shown = sum_lines(a, value)
-  local head = title_of(path, field, p, index, node, value)
+  local s = node.shape
+  local named = #s == 2 and rawequal(node.value, t.output) and type(m.classes) == "table" and #m.classes == s[2]
+  local classes = named and m.classes or nil
+  local head = title_of(path, field, p, index, node, value, classes)
   if call and #call.module._names > 0 then
     local beside = found.beside(t, path, own)
     head[#head + 1] = ("%s made it%s"):format(found.label(own), #beside > 0 and "; also here: "
@@ -179,6 +187,7 @@ local function explain(m, x, path, opts, ...)
   local function page()
     return require "suture.vis.common.sliding" {
       field = field, node = node, index = index, place = p, own_index = own_index, head = head, path = path,
+      classes = classes,
       back = function(i)
         if own == node then return i end
         local _, from = followed(node, i, path, own)

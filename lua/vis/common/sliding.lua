@@ -205,12 +205,14 @@ function pages.chain(e)
 end
 
 --- sliding(e): the page's HTML. e: field, node, index, place (of the number that was asked for), own_index (of where it
--- was computed), back (f(index) → own index), head (lines of words), path.
+-- was computed), back (f(index) → own index), head (lines of words), path, classes
+-- (the units' names, or nil).
 return function(e)
   local page = pages[e.field.family](e)
   page.title, page.said, page.unit = e.head[1], e.head[2], e.unit
   page.sheet.name = ("%s, %s"):format(e.path == "" and "output" or e.path,
     #e.place.dims > 0 and e.place.unit and ("unit %d"):format(e.index[e.place.unit + 1]) or "all units")
+  page.sheet.names = #e.place.dims == 0 and e.classes or nil
   local colours = {}
   for i = 0, 16 do
     colours[i + 1] = ("#%06x"):format((matrices.colour_of(i / 8 - 1, 1) or 0) & 0xffffff)

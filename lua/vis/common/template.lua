@@ -117,6 +117,8 @@ class Map2 {
     this.px = Math.max(1, Math.min(48, Math.floor(this.size / Math.max(this.columns, this.lines))));
     this.canvas.width = this.columns * this.px;
     this.canvas.height = this.lines * this.px;
+    const wide = this.size / Math.max(this.columns, this.lines) * this.columns; // more numbers than there are pixels
+    this.canvas.style.width = this.px > 1 || wide >= this.columns ? "" : Math.floor(wide) + "px";
   }
   index(x, y) {
     const c = Math.floor(x / this.px), r = Math.floor(y / this.px), e = this.m.extra || 0;
@@ -156,7 +158,11 @@ class Map2 {
     g.clearRect(0, 0, this.canvas.width, this.canvas.height);
     g.drawImage(this.cells, 0, 0, this.canvas.width, this.canvas.height);
     for (const [r0, c0, r1, c1] of marks || []) {
-      const x = c0 * px, y = r0 * px, w = (c1 - c0 + 1) * px, h = (r1 - r0 + 1) * px;
+      let x = c0 * px, y = r0 * px, w = (c1 - c0 + 1) * px, h = (r1 - r0 + 1) * px;
+      if (w < 7) [x, w] = [x - (7 - w) / 2, 7]; // to be seen
+      if (h < 7) [y, h] = [y - (7 - h) / 2, 7];
+      x = Math.max(1.5, Math.min(x, this.canvas.width - w - 1.5));
+      y = Math.max(1.5, Math.min(y, this.canvas.height - h - 1.5));
       g.lineWidth = 3;
       g.strokeStyle = "#fff";
       g.strokeRect(x - .5, y - .5, w + 1, h + 1);
@@ -205,7 +211,7 @@ function show(cell, title, rows, scale, mark) {
     element("figcaption", cell).textContent = title;
   }
   const m = {w: rows[0].length, h: rows.length, extra: 0, v: flat(rows)};
-  fill(c, m, 160, scale, mark ? mark[0] * m.w + mark[1] : -1);
+  fill(c, m, parts.clientWidth < 700 ? 112 : 160, scale, mark ? mark[0] * m.w + mark[1] : -1);
 }
 
 function row(label, signs) {
@@ -225,7 +231,8 @@ function row(label, signs) {
 }
 
 // ---- the families: each makes its rows, and gives what is shown at a place ----
-const small = () => Math.min(190, Math.max(120, parts.clientWidth - 20));
+// The size of a map of which n stand side by side.
+const small = n => Math.floor(Math.min(190, Math.max(104, (parts.clientWidth - 44 * (n - 1)) / n)));
 const families = {
   window() {
     const conv = D.how === "conv", scale = most(D.maps.flatMap(m => [most(m.v)]));
@@ -283,13 +290,14 @@ const families = {
       cells = row(`${of(D.from, "v").length} ${D.one}s`,
         (D.before_title ? [null, "softmax"] : []).concat([null, "×", null, "=", null])).cells;
     } else table = element("table", parts, "list");
+    const across = D.before_title ? 4 : 3;
     const put = (cell, title, m, scale) => {
       let c = cell.querySelector("canvas");
       if (!c) {
         c = element("canvas", cell);
         element("figcaption", cell).textContent = title;
       }
-      fill(c, m, small(), scale);
+      fill(c, m, small(across), scale);
     };
     return p => {
       const v = of(p, "v"), w = of(p, "w"), products = v.map((a, i) => a * w[i]), sums = [];
@@ -349,10 +357,10 @@ const families = {
         const cell = cells[i], isMap = Array.isArray(t.v), one = {t, value: null};
         if (t.curve) {
           one.curve = element("canvas", cell);
-          one.curve.width = 200;
-          one.curve.height = 130;
+          one.curve.width = small(3);
+          one.curve.height = Math.floor(small(3) * .7);
         } else if (isMap && t.v.length > 1) {
-          one.map = new Map2(element("canvas", cell), {...S, v: t.v}, small());
+          one.map = new Map2(element("canvas", cell), {...S, v: t.v}, small(3));
           one.map.paint(most(t.v));
         }
         one.value = element("div", cell, "box");
@@ -404,6 +412,7 @@ let chosen = S.chosen, held = false, timer = null, update, sheet;
 const live = p => D.family !== "dot" || p >= D.from && p < D.from + D.rows.length;
 
 function where(p) {
+  if (S.names && S.names[p]) return `${p}, ${S.names[p]}`;
   if (p < (S.extra || 0)) return `token ${p}`;
   const i = p - (S.extra || 0);
   return S.h > 1 && !/all units/.test(S.name) ? `row ${Math.floor(i / S.w)}, column ${i % S.w}` : `number ${p}`;
@@ -415,7 +424,10 @@ function go(p) {
   const sums = update(p), value = S.v[p];
   const size = Math.max(1e-30, ...sums.map(s => Math.abs(s[1] || 0)));
   const d = Math.max(0, Math.min(12, 6 - Math.floor(Math.log10(size))));
-  const total = sums.reduce((a, s) => a + Number((s[1] ?? NaN).toFixed(d)), 0), less = Math.max(0, d - 1);
+  const total = sums.reduce((a, s) => a + Number((s[1] ?? NaN).toFixed(d)), 0);
+  // the digits to which the two agree: the last ones are rounding's
+  const less = value === null ? d : [d, d - 1, d - 2].find(k => k >= 0 && total.toFixed(k) === value.toFixed(k))
+    ?? Math.max(0, d - 1);
   $("sum").innerHTML = sums.map((s, i) => `<tr><td>${i ? "+" : ""}</td><td>${esc(s[0])}</td>` +
     `<td>${s[1] === null ? "nan" : s[1].toFixed(d)}</td></tr>`).join("") +
     `<tr class="total"><td>=</td><td>the sum</td><td id="total">${total.toFixed(less)}</td></tr>` +
