@@ -3,7 +3,7 @@
 --   p:tensor()                      what is shown, as numbers
 --   p.map                           a method's own numbers before any scaling, where it has some
 --   p.caption, p.legend, p.panels   the words under it, what its colours mean, its parts
-local canvas = require "suture.vis.common.canvas"
+local canvas = require "suture.base.canvas"
 local colours = require "suture.vis.common.colours"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
