@@ -35,6 +35,8 @@ for _, path in ipairs(embedded.list()) do
   if name then data[name] = require("suture.data.readers." .. name) end
 end
 
+data.leaks = require "suture.data.leaks"
+
 return setmetatable(require "suture.base.stray".guard(data, "data."), {__index = function(_, name)
   if type(name) ~= "string" or name:sub(1, 1) == "_" then return nil end
   local names = {}

@@ -197,5 +197,14 @@ function options.small(t, samples_in_memory)
   return samples_in_memory and (t.crop_h or t.resize_h or 32) <= 64
 end
 
+--- The option seed, a whole number; `otherwise` where it is not given.
+function options.seed(where, opts, otherwise)
+  if opts.seed == nil then return otherwise end
+  local seed = math.tointeger(opts.seed)
+  if type(opts.seed) ~= "number" or not seed then fault("%s: seed is a whole number, got %s", where,
+    shown(opts.seed)) end
+  return seed
+end
+
 options.cores = core.image.cores
 return options

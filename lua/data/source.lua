@@ -4,13 +4,15 @@
 -- the next batch x, y, remarks, and a value to be closed; random, true where x may differ from time to time; augments,
 -- where it draws at random by itself when set.augment says so; opaque, where a function of the user's stands between
 -- the pictures and x; pictures, true where options of pictures may be given later; channels, 1 where its pictures are
--- grey; parts, the data sets it joins. Remarks about what was odd in files are an array of {kind =, text =}, or nil.
+-- grey; parts, the data sets it joins; label_names, of labels that may come together; content(sample) → a text equal
+-- for equal contents (nil: nobody knows) and targets(index), the same of targets that are no classes; opened, how to
+-- read it again (data/reopen.lua). Remarks about what was odd in files are an array of {kind =, text =}, or nil.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local note = require "suture.base.note"
 local options = require "suture.data.options"
 local tensor = require "suture.tensor"
-local image = core.image
+local digest, image = core.digest, core.image
 
 local source = {}
 
@@ -61,9 +63,15 @@ function source.train_or_test(where, opts)
   return split
 end
 
+local HEAD = 64 << 10 -- bytes of a file that tell it from others
+
 --- A source of the core's samples: pictures in files or in memory, decoded and transformed ahead on worker threads.
 function source.samples(samples, key, in_memory)
   local self = {key = key, in_memory = in_memory, noun = "image"}
+  function self.content(sample)
+    if in_memory then return digest.tensor((image.get(samples, sample, {}))) end
+    return digest.file(image.name(samples, sample), HEAD)
+  end
   function self.labels(index) return image.labels(samples, index) end
   function self.name(sample) return image.name(samples, sample) end
   function self.one(ds, sample)
@@ -87,6 +95,13 @@ function source.in_batches(order, set, make)
     from = to + 1
     return make(rows)
   end
+end
+
+--- How a reader can read the same again: its name, its path or nil, and its options but for those of pictures.
+function source.opened(reader, path, opts)
+  local own = {}
+  for k, v in pairs(opts) do if not options.picture[k] then own[k] = v end end
+  return {reader = reader, path = path, opts = own}
 end
 
 local sets = 0
@@ -121,6 +136,8 @@ function source.tensors(x, y, key)
   local labels = #y.shape == 1 and classes_in(y:tolist()) or nil
   if labels then y = y:long() end -- class indices, as losses take them
   function self.labels(index) return part_of(labels, index) end
+  function self.content(sample) return digest.tensor(x[sample]) end
+  function self.targets(index) return not labels and digest.tensor(image.gather(y, index)) or nil end
   function self.name(sample) return "row " .. sample end
   function self.one(_, sample) return x[sample], labels and labels[sample + 1] or y[sample] end
   function self.loader(_, order, set)

@@ -6,4 +6,6 @@ return require "suture.base.stray".guard {
   predict = require("suture.train.evaluate").predict,
   confusion = require("suture.train.evaluate").confusion,
   plan = require("suture.train.plan"),
+  runs = require("suture.train.runs"),
+  resume = require("suture.train.runs.resume"),
 }
