@@ -27,7 +27,7 @@ ISA_avx512 = $(KOPT) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-v
 
 OPS      = $(sort $(basename $(notdir $(wildcard core/ops/*.c))))
 BINDS    = $(sort $(basename $(notdir $(wildcard lua/bind/*.c))))
-LUALIB   = $(sort $(shell find lua -name '*.lua'))
+LUALIB   = $(sort $(shell find lua -name '*.lua' -o -name '*.html' -o -name '*.css' -o -name '*.js'))
 KSRC     = $(wildcard core/kernels/*.c)
 CORE     = $(wildcard core/*.c core/passes/*.c core/ops/*.c core/formats/*.c core/image/*.c)
 KOBJ     = $(foreach i,$(ISAS),$(KSRC:%.c=$(B)/%.$(i).o))

@@ -21,6 +21,7 @@ opt = optim.SGD(l:parameters(), {lr = 0.1})
 ds = data.tensors(randn(4, 3), tensor {0, 1, 0, 1})
 h = lin:register_forward_hook(function() end)
 g = l:graph()
+d = suture.diff(l, l)
 t = suture.trainer(l, ds, {quiet = true, epochs = 1})
 sd = l:state_dict()
 tr = suture.trace(l, randn(1, 3))
@@ -134,6 +135,7 @@ local groups = {
     return suture.trainer(m, suture.data.tensors(suture.zeros(2, 2), suture.tensor {0, 1}), {quiet = true})
   end, {step = "x, n", validate = "!", schedule = "- what was given", load_state_dict = "t:state_dict()"}},
   {"g:", function() return suture.nn.Sequential(suture.nn.Linear(2, 2)):graph(1, 2) end, {save = "!"}},
+  {"d:", function() return suture.diff({}, {}) end, {save = "!"}},
   {"sd:", function() return suture.nn.Linear(1, 1):state_dict() end, {}},
   {"h:", function() return suture.nn.Linear(1, 1):register_forward_hook(function() end) end, {}},
 }
