@@ -5,7 +5,7 @@ local clock = require("suture.core").engine.clock
 local progress = {}
 progress.__index = progress
 
---- A line for one epoch of `steps` steps. quiet: nothing is shown.
+--- A line for one epoch (a number, or other words) of `steps` steps. quiet: nothing is shown.
 function progress.new(epoch, steps, quiet)
   return setmetatable({epoch = epoch, steps = steps, quiet = quiet, bar = not quiet and term.draws(2), start = clock(),
     drawn = 0}, progress)
@@ -25,7 +25,7 @@ function progress.accuracy_text(acc) return acc and ("%.3f"):format(acc) or "-" 
 
 --- What the line says when `done` steps are done; r: the epoch's figures so far. bar: with a bar in it.
 function progress:text(done, r, bar)
-  local parts = {("epoch %-2d "):format(self.epoch)}
+  local parts = {type(self.epoch) == "string" and self.epoch .. " " or ("epoch %-2d "):format(self.epoch)}
   if bar then parts[#parts + 1] = term.bar(done, self.steps, 2, text.sign "heavy") end
   parts[#parts + 1] = ("%d/%d"):format(done, self.steps)
   if r.loss then parts[#parts + 1] = (" loss %.4g  acc %s"):format(r.loss, progress.accuracy_text(r.acc)) end

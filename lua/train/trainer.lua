@@ -29,7 +29,8 @@ local known = [[val:any=nil epochs:any=10 batch:count=32 optimizer:any=sgd loss:
   schedule:any=constant step_size:count=nil gamma:rate=nil label_smoothing:prob=0 class_weights:any=nil
   accumulate:count=1 clip:positive=nil
   patience:count=5 min_delta:rate=0 max_epochs:count=200 best:any=nil drop_last:bool=nil
-  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil ]] .. parts.signature()
+  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil
+  on_step:fn=nil ]] .. parts.signature()
 
 --- trainer(m, train[, opts]): what fit does, to be driven by hand: t = trainer(m, train, {val = val}); t:run() is
 -- fit(m, train, {val = val}). opts: as for fit. Its state is in sight, and may be changed between steps:
@@ -96,8 +97,8 @@ local function begin(self, what, m, train, opts)
   local stray
   self.optimizer, stray = chosen.new(what, m, o)
   if o.accumulate > 1 and self.optimizer.closure then
-    fault("%s: accumulate = %d: %s asks for the loss several times a step, of one batch · accumulate = 1, a larger batch",
-      what, o.accumulate, self.optimizer.kind)
+    fault("%s: accumulate = %d: %s asks for the loss several times a step, of one batch · accumulate = 1, and a " ..
+      "larger batch", what, o.accumulate, self.optimizer.kind)
   end
   self.schedule = Schedule.new(what, o)
   self.seed = o.seed or core.engine.draw()
