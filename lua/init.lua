@@ -15,7 +15,7 @@ local home = {
   -- training
   fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate",
   predict = "suture.train:predict",
-  confusion = "suture.train:confusion", plan = "suture.train:plan",
+  confusion = "suture.train:confusion", plan = "suture.train:plan", lr_find = "suture.train:lr_find",
   runs = "suture.train:runs", resume = "suture.train:resume",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",

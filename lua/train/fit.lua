@@ -2,8 +2,9 @@
 local Trainer = require "suture.train.trainer"
 
 --- Trains m on the dataset `train` and returns how it went.
--- Only what requires a gradient is trained; frozen parts do not change, which is looked at. What comes before the first trained layer is
--- computed once per sample and kept; a line says so, or why not (where augmentation is random: ask for `cache = K`).
+-- Only what requires a gradient is trained; frozen parts do not change, which is looked at. What comes before the first
+-- trained layer is computed once per sample and kept; a line says so, or why not (where augmentation is random: ask for
+-- `cache = K`).
 -- Auxiliary heads (GoogLeNet, Inception v3) train too, each one's loss counts m.aux_weight (0: not). Ctrl-C
 -- (SIGINT), in a script SIGTERM too, ends at a step's end with what there is, which a script can save.
 -- trainer(m, train, opts) is the same to be driven by hand: t:step(x, y), t:train_epoch(), t:run(). Options:
@@ -32,7 +33,7 @@ local Trainer = require "suture.train.trainer"
 --   accumulate       batches that make one step (1): as one large batch would, but for BatchNorm
 --   clip             largest norm of all gradients together     clip_value: largest number in them, cut before that
 --   label_smoothing  0
---   class_weights    what classes count in the loss: a list, {ants = 2} (others 1), or "balanced". val's loss stays plain
+--   class_weights    what classes count in the loss: a list, {ants = 2} (others 1), or "balanced"; val_loss stays plain
 --   mixup, cutmix    alpha of torchvision's RandomMixup, RandomCutmix, for every batch; both: one of them each time.
 --                    Nothing is kept of a frozen trunk then. acc is of the larger share
 --   ema              decay of an average of the weights, as 0.99: it is measured, and in the model at the end
@@ -56,8 +57,9 @@ local Trainer = require "suture.train.trainer"
 -- val may lack some, another is an error. Afterwards m.classes and m.preprocess are what it was trained with: predict
 -- and m:save go by them, a line says what changed, undo() takes it back.
 -- Returns {history = {{epoch, steps, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, best_by, seconds, seed,
--- interrupted (the signal's name, "SIGINT"), converged, moved}; moved: names of frozen tensors that somebody has changed
--- meanwhile (digests of all are compared; a line says so); acc and val_acc are missing where the targets are no classes.
+-- interrupted (the signal's name, "SIGINT"), converged, moved}; moved: names of frozen tensors that somebody has
+-- changed meanwhile (digests of all are compared; a line says so); acc and val_acc are missing where the targets are
+-- no classes.
 -- A loss that is not finite is an error that says where; the model then has the last good weights.
 local function fit(m, train, opts) return Trainer._of("fit", m, train, opts):run() end
 
