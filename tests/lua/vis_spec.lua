@@ -28,7 +28,7 @@ end
 
 local methods = {}
 for _, name in ipairs(vis._names) do
-  if vis[name] and not ({show = 1, plot = 1, hist = 1, attention = 1, rollout = 1})[name] then
+  if vis[name] and not ({show = 1, plot = 1, hist = 1, attention = 1, rollout = 1, top_losses = 1})[name] then
     methods[#methods + 1] = name
   end
 end
