@@ -16,6 +16,7 @@ local home = {
   fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate",
   predict = "suture.train:predict",
   confusion = "suture.train:confusion", plan = "suture.train:plan",
+  features = "suture.train:features",
   runs = "suture.train:runs", resume = "suture.train:resume",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",

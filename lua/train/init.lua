@@ -6,6 +6,7 @@ return require "suture.base.stray".guard {
   predict = require("suture.train.evaluate").predict,
   confusion = require("suture.train.evaluate").confusion,
   plan = require("suture.train.plan"),
+  features = require("suture.train.features"),
   runs = require("suture.train.runs"),
   resume = require("suture.train.runs.resume"),
 }

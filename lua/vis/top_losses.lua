@@ -73,8 +73,8 @@ local function top_losses(m, ds, k, opts)
   local fields, lines = {panels = {}}, {}
   for i = 1, math.min(k, #list) do
     local one = list[i]
-    local words = one.predicted and ("%s %.2f, is %s · %.2f"):format(one.predicted, one.p, one.class or "?", one.loss) or
-      ("%.3g"):format(one.loss)
+    local words = one.predicted and ("%s %.2f, is %s · %.2f"):format(one.predicted, one.p, one.class or "?",
+      one.loss) or ("%.3g"):format(one.loss)
     local x = ds:batch({one.place})[0]
     local image = look(ds, x)
     fields[i] = one

@@ -129,6 +129,83 @@ describe("data.leaks", function()
   end)
 end)
 
+describe("kept pictures", function()
+  kit.run(("mkdir -p %s/kept/k"):format(folder))
+  for i = 1, 5 do suture.image.save(suture.rand(3, 20 + i, 30), ("%s/kept/k/%d.png"):format(folder, i)) end
+  local ways = {
+    plain = {size = 12}, flip = {size = 12, augment = true}, cropped = {resize = 16, crop = 12,
+      augment = {random_crop = true, jitter = 0.4}},
+    resized = {size = 12, augment = {random_resized_crop = true}}, grey = {resize = {10, 14}, channels = 1},
+    turned = {size = 12, augment = {rotate = 20, erasing = 0.5}},
+  }
+  for name, way in pairs(ways) do
+    it("give the same bits as those that are read each time: " .. name, function()
+      local path = folder .. "/kept"
+      local plain = data.folder(path, way)
+      local kept = data.folder(path, way):with {keep = true}
+      for epoch = 1, 3 do
+        local o = {shuffle = true, seed = 4, epoch = epoch, threads = epoch % 2 * 2}
+        assert.equal(kit.pass(plain, 2, o), kit.pass(kept, 2, o))
+        assert.equal(kit.pass(plain, 2, {augment = false}), kit.pass(kept, 2, {augment = false}))
+      end
+    end)
+  end
+
+  it("need no file any more", function()
+    kit.run(("cp -r %s/kept %s/gone"):format(folder, folder))
+    local ds = data.folder(folder .. "/gone", {size = 12, augment = true, keep = true})
+    local o = {seed = 1, epoch = 1}
+    local first = kit.pass(ds, 2, o)
+    kit.run(("rm %s/gone/k/*"):format(folder))
+    assert.equal(first, kit.pass(ds, 2, o))
+  end)
+
+  it("keep to their limit, and say so", function()
+    local note = require "suture.base.note"
+    local said, write = {}, note.write
+    note.write = function(text) said[#said + 1] = text end
+    local ds = data.folder(folder .. "/kept", {size = 12, keep = 0.001}) -- two of 12 × 12 × 3 bytes and their margins
+    local ok, why = pcall(kit.pass, ds, 2, {})
+    note.write = write
+    assert.is_true(ok, why)
+    assert.is_truthy(table.concat(said):find("of 5 pictures are kept", 1, true), table.concat(said))
+    assert.equal(kit.pass(data.folder(folder .. "/kept", {size = 12}), 2, {}), kit.pass(ds, 2, {}))
+    fails("keep is a number", data.folder, folder .. "/kept", {keep = "yes"})
+    fails("keep is for pictures in files", data.tensors, suture.rand(2, 3, 4, 4), tensor {0, 1}, {keep = true})
+    assert.is_truthy(tostring(ds):find("kept", 1, true))
+  end)
+end)
+
+describe("features", function()
+  it("are a data set, here and in a file", function()
+    suture.seed(1)
+    local m = suture.nn.Sequential(suture.nn.Conv2d(3, 4, 3), suture.nn.BatchNorm2d(4), suture.nn.ReLU(),
+      suture.nn.AdaptiveAvgPool2d(1), suture.nn.Flatten(), suture.nn.Linear(4, 8)):train()
+    local ds = kit.shapes("source", 2)
+    local path = folder .. "/f.safetensors"
+    local f = suture.features(m, ds, {save = path, batch = 5})
+    assert.equal(16, #f)
+    assert.same(ds.classes, f.classes)
+    assert.equal(ds:name(3), f:name(3))
+    assert.is_true(m.training)
+    m:eval()
+    local x, y = ds:batch {2, 5}
+    local before = m:slice(0, 5)(x)
+    assert.is_true((f:batch {2, 5}):allclose(before, 1e-5, 1e-6))
+    assert.same(y:tolist(), select(2, f:batch {2, 5}):tolist())
+    local g = data.features(path)
+    assert.equal(kit.pass(f, 4, {}), kit.pass(g, 4, {}))
+    assert.same(f.classes, g.classes)
+    assert.equal(f:name(7), g:name(7))
+    assert.same({4, 30, 30}, {table.unpack(suture.features(m, ds, {at = "0"})[0][1].shape)})
+    fails("no module is called '9'", suture.features, m, ds, {at = "9"})
+    fails("no option 'of'", suture.features, m, ds, {of = "0"})
+    suture.save({x = x}, folder .. "/other.safetensors")
+    fails("it holds no features", data.features, folder .. "/other.safetensors")
+    fails("the ending says the format", suture.features, m, ds, {save = folder .. "/f.txt"})
+  end)
+end)
+
 describe("data.csv of pictures and labels", function()
   local x = suture.rand(4, 3, 6, 6)
   kit.run("mkdir -p " .. folder .. "/csv/p")
