@@ -7,6 +7,7 @@ return require "suture.base.stray".guard {
   confusion = require("suture.train.evaluate").confusion,
   lr_find = require("suture.train.lr_find"),
   plan = require("suture.train.plan"),
+  features = require("suture.train.features"),
   runs = require("suture.train.runs"),
   resume = require("suture.train.runs.resume"),
 }
