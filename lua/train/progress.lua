@@ -3,7 +3,7 @@ local status = require "suture.base.status"
 local progress = {seconds_text = status.seconds_text}
 progress.__index = progress
 
---- A line for one epoch of `steps` steps. quiet: nothing is shown.
+--- A line for one epoch (a number, or other words) of `steps` steps. quiet: nothing is shown.
 function progress.new(epoch, steps, quiet)
   local self = setmetatable({epoch = epoch, steps = steps}, progress)
   self.line = status.new(function(bar, done, r) return self:text(done, r, bar) end, quiet)
@@ -18,7 +18,7 @@ function progress.accuracy_text(acc) return acc and ("%.3f"):format(acc) or "-" 
 
 --- What the line says when `done` steps are done; r: the epoch's figures so far. bar: with a bar in it.
 function progress:text(done, r, bar)
-  local parts = {("epoch %-2d "):format(self.epoch)}
+  local parts = {type(self.epoch) == "string" and self.epoch .. " " or ("epoch %-2d "):format(self.epoch)}
   if bar then parts[#parts + 1] = status.part(done, self.steps) end
   parts[#parts + 1] = ("%d/%d"):format(done, self.steps)
   if r.loss then parts[#parts + 1] = (" loss %.4g  acc %s"):format(r.loss, progress.accuracy_text(r.acc)) end

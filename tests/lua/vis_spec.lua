@@ -2,12 +2,7 @@
 local suture = require "suture"
 local nn, vis, zoo, show, plot, hist = suture.nn, suture.vis, suture.zoo, suture.show, suture.plot, suture.hist
 
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("expected an error with %q, got %q"):format(text, tostring(message)))
-end
+local fails = require("kit").fails
 
 local function bytes(path)
   local f = assert(io.open(path, "rb"))
@@ -28,7 +23,8 @@ end
 
 -- Those that do not take a picture, or give no map of a class.
 local not_maps = {}
-for name in ("show plot hist attention rollout maximize class_image dream embed top"):gmatch "%S+" do
+for name in ([[show plot hist attention rollout maximize class_image dream embed top filters features stats
+  explain top_losses browse]]):gmatch "%S+" do
   not_maps[name] = true
 end
 local methods = {}

@@ -3,7 +3,7 @@
 -- all; 0 for tokens that are no place.
 local F = require "suture.nn.functional"
 local groups = require "suture.vis.common.groups"
-local probabilities = require "suture.vis.common.probabilities"
+local heads = require "suture.vis.common.heads"
 local tensor = require "suture.tensor"
 
 local flow = {}
@@ -247,14 +247,14 @@ local function attended(weights, v) -- weights (…, heads, L, S), v (…, S, 1)
 end
 function rules.packed_attention(node, of, mixing)
   local v = one(of[1], #of[1].shape - 1)
-  return mixing and attended(probabilities(node), v) or v
+  return mixing and attended(heads.parts(node).weights, v) or v
 end
 function rules.scaled_dot_product_attention(node, of, mixing)
   local v = of[3]
   if not v then return nil end
   v = one(one(v, #v.shape - 1), #v.shape - 3)
   if not mixing then return v end
-  local weights = probabilities(node)
+  local weights = heads.parts(node).weights
   return attended(weights, v:squeeze(#v.shape - 3)):unsqueeze(#v.shape - 3)
 end
 
