@@ -15,4 +15,4 @@ save_tensor(vis.maximize(m, "layer2", with {unit = unit, position = {5, 9}, step
 save_tensor(vis.class_image(m, 3, with {steps = 6}):tensor(), dir .. "/class.npy")
 local x = randn(3, 40, 36)
 save_tensor(x, dir .. "/x.npy")
-save_tensor(vis.dream(m, x, with {layer = "layer3", octaves = 2, steps = 5, rate = 0.05}):tensor(), dir .. "/dream.npy")
+save_tensor(vis.dream(m, x, with {layer = "layer3", octaves = 2, steps = 2, rate = 0.05}):tensor(), dir .. "/dream.npy")

@@ -73,7 +73,7 @@ def main():
             def resized(t):
                 return F.interpolate(t, (h, w), mode="bilinear", align_corners=False)
             base = resized(seen) + (0 if dreamt is None else resized(dreamt))
-            y = climb(torch.zeros(3, 2 * h, w // 2 + 1), h, w, base, lambda x: at("layer3")(x).square().mean(), 5, 0.05)
+            y = climb(torch.zeros(3, 2 * h, w // 2 + 1), h, w, base, lambda x: at("layer3")(x).square().mean(), 2, 0.05)
             dreamt = y - resized(seen)
         check("dream", seen + dreamt)
 
