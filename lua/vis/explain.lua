@@ -104,8 +104,9 @@ local function added(a, value)
   local shown, own
   for k = d, math.max(0, d - 2), -1 do
     local less = "%." .. k .. "f"
-    if not shown or less:format(total) == less:format(value) then shown, own = less:format(total), less:format(value) end
-    if shown == own then break end
+    local here, there = less:format(total), less:format(value)
+    if not shown or here == there then shown, own = here, there end
+    if here == there then break end
   end
   if #rows == 1 then rows = {{"=", list[1].label, shown}} else rows[#rows + 1] = {"=", "the sum", shown} end
   return rows, total, own
@@ -170,7 +171,8 @@ local function explain(m, x, path, opts, ...)
   local inner = own == node and p or place.of(t, own)
   local field = rule and rule(position(own, own_index, inner))
   if not field then
-    fault("explain: %s is %s: there is no explanation of that · there are explanations of %s", path, own.op, explained())
+    fault("explain: %s is %s: there is no explanation of that · there are explanations of %s", path, own.op,
+      explained())
   end
   if call then field = joined(field, own_index, inner, own.path) end
   if field.joined then
