@@ -112,8 +112,8 @@ local function added(a, value)
   return rows, total, own
 end
 
--- These rows as lines.
-local function added_lines(rows, own)
+-- These rows as lines of so many columns.
+local function added_lines(rows, own, width)
   local wide, names, lines = 0, 0, {}
   for _, row in ipairs(rows) do
     wide, names = math.max(wide, #row[3]), math.max(names, text.columns(row[2]))
@@ -121,7 +121,9 @@ local function added_lines(rows, own)
   for i, row in ipairs(rows) do
     lines[i] = ("%s %s  %s"):format(row[1], text.pad(row[2], names), text.pad(row[3], wide, "right"))
   end
-  lines[#lines] = ("%s   the model's own: %s"):format(lines[#lines], own)
+  local last = "the model's own: " .. own
+  if text.columns(lines[#lines]) + 3 + #last <= width then lines[#lines] = lines[#lines] .. "   " .. last
+  else lines[#lines + 1] = "  " .. last end
   return lines
 end
 
@@ -137,7 +139,7 @@ end
 
 local function checked_input(m, x)
   x = looked.input("explain", m, x)
-  if x.shape[1] ~= 1 then fault("explain: expects one picture, got %d", x.shape[1]) end
+  if x.shape[1] ~= 1 then fault("explain: expects one picture, got %d · x[0] is the first of them", x.shape[1]) end
   return x
 end
 
@@ -207,9 +209,9 @@ local function explain(m, x, path, opts, ...)
     page = page,
     text = function(width)
       local out = {}
-      for i, line in ipairs(head) do out[i] = text.cut(text.plain(line), width) end
+      for i, line in ipairs(head) do out[i] = text.wrap(text.plain(line), width, 2) end
       for _, line in ipairs(matrices.lines(a.bands, width)) do out[#out + 1] = line end
-      for _, line in ipairs(added_lines(rows, digits)) do out[#out + 1] = text.plain(line) end
+      for _, line in ipairs(added_lines(rows, digits, width)) do out[#out + 1] = text.plain(line) end
       return table.concat(out, "\n")
     end,
   }

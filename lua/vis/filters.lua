@@ -25,7 +25,7 @@ local function conv_of(m, path)
     local part = m:at(path)
     if not is_conv(part) then
       fault("filters: %s is a %s: it has no kernels%s", path, getmetatable(part).__name,
-        rawget(part, "_params").weight and " · show(m.weight) shows a matrix" or "")
+        rawget(part, "_params").weight and (" · show(m:at(%q).weight) shows its weights"):format(path) or "")
     end
     return part, path
   end
