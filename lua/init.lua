@@ -22,6 +22,7 @@ local home = {
   undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",
   -- looking
   vis = "suture.vis", show = "suture.vis:show", plot = "suture.vis:plot", hist = "suture.vis:hist",
+  report = "suture.vis:report",
   help = "suture.shell.help:help",
   -- the shell
   command = "suture.shell.commands",

@@ -23,7 +23,7 @@ end
 
 local methods = {}
 for _, name in ipairs(vis._names) do
-  if vis[name] and not ({show = 1, plot = 1, hist = 1, attention = 1, rollout = 1, filters = 1, features = 1, stats = 1,
+  if vis[name] and not ({show = 1, plot = 1, hist = 1, report = 1, attention = 1, rollout = 1, filters = 1, features = 1, stats = 1,
     explain = 1})[name] then
     methods[#methods + 1] = name
   end
