@@ -506,9 +506,26 @@ static int l_loader(lua_State *L) {
     lua_rawgeti(L, 2, i + 1);
     order[i] = lua_tointeger(L, -1);
   }
+  int64_t keep = (int64_t)number_field(L, 3, "keep", 0);
+  if (keep > 0) set.kept = samples_kept(s, &t, set.augment, keep, &e); /* NULL: another pass is at what is kept otherwise */
   if (!(*l = loader_new(s, order, n, &t, &set, &e))) return bind_raise(L, &e);
   lua_pop(L, 1);
   return 1;
+}
+
+/* kept(samples) → pictures that are kept, their bytes, pictures that found no room, the room (bytes) */
+static int l_kept(lua_State *L) {
+  Samples *s = check_samples(L, 1);
+  KeptCount all = {0};
+  for (int i = 0; i < 2; i++) {
+    KeptCount c = s->kept[i] ? kept_count(s->kept[i]) : (KeptCount){0};
+    all.count += c.count, all.bytes += c.bytes, all.refused += c.refused, all.limit += c.limit;
+  }
+  lua_pushinteger(L, all.count);
+  lua_pushinteger(L, all.bytes);
+  lua_pushinteger(L, all.refused);
+  lua_pushinteger(L, all.limit);
+  return 4;
 }
 
 /* next(loader, samples) → x (N, C, H, W), y (N) of class indices, remarks; nothing after the last */
@@ -607,7 +624,7 @@ int bind_image(lua_State *L) {
   static const luaL_Reg fns[] = {{"read", l_read}, {"write", l_write}, {"preprocess", l_preprocess}, {"adjust", l_adjust},
     {"change", l_change}, {"strength", l_strength}, {"files", l_files},
     {"cifar", l_cifar}, {"mnist", l_mnist}, {"shapes", l_shapes}, {"shape_classes", l_shape_classes}, {"labels", l_labels},
-    {"name", l_name}, {"get", l_get}, {"shuffle", l_shuffle}, {"drawn", l_drawn}, {"seed", l_seed}, {"gather", l_gather}, {"loader", l_loader},
+    {"name", l_name}, {"get", l_get}, {"shuffle", l_shuffle}, {"drawn", l_drawn}, {"seed", l_seed}, {"gather", l_gather}, {"loader", l_loader}, {"kept", l_kept},
     {"next", l_next}, {"close", loader_close}, {"list", l_list}, {"full", l_full}, {"cores", l_cores}, {0, 0}};
   luaL_newlib(L, fns);
   return 1;

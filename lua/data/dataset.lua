@@ -306,6 +306,7 @@ function methods.with(ds, opts)
     for _, k in ipairs {"resize", "crop", "mean", "std", "interpolation"} do all[k] = nil end
   end
   for k, v in pairs(opts) do all[k] = v end
+  if all.keep and ds.source.pictures then fault("ds:with: keep is for pictures in files of the library's readers") end
   return Dataset.new(ds.where, ds.source, ds.index, ds.classes, options.read(ds.where, all, ds.usual), ds.usual)
 end
 

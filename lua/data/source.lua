@@ -11,6 +11,7 @@ local core = require "suture.core"
 local fault = require "suture.base.fault"
 local note = require "suture.base.note"
 local options = require "suture.data.options"
+local text = require "suture.base.text"
 local tensor = require "suture.tensor"
 local digest, image = core.digest, core.image
 
@@ -36,6 +37,14 @@ end
 --- Tells what was odd in files, each kind once for a key.
 function source.tell(key, remarks)
   for _, r in ipairs(remarks or {}) do note.once(("%s odd %d"):format(key, r.kind), r.text) end
+end
+
+--- Tells, once, of pictures that found no room among those that are kept.
+function source.tell_kept(ds, samples)
+  local count, bytes, refused, limit = image.kept(samples)
+  if refused == 0 then return end
+  note.once("kept " .. ds.source.key, ("%s: %d of %d pictures are kept (%s, keep allows %s), the others are read " ..
+    "each time"):format(ds.where, count, #samples, text.bytes(bytes), text.bytes(limit)))
 end
 
 --- "path" in quotes.
@@ -80,7 +89,12 @@ function source.samples(samples, key, in_memory)
   end
   function self.loader(ds, order, set)
     local loader = image.loader(samples, order, ds.view.core, set)
-    return function() return image.next(loader, samples) end, loader
+    local keep = ds.view.core.keep
+    return function()
+      local x, y, remarks = image.next(loader, samples)
+      if not x and keep then source.tell_kept(ds, samples) end
+      return x, y, remarks
+    end, loader
   end
   return self
 end
@@ -180,7 +194,10 @@ end
 
 --- A source of what functions of the user give. items: n; get(i) → x, y; target(i) → y or nil; labels (an array) or
 -- nil; name(i) or nil; random.
-function source.items(where, items, key)
+function source.items(where, items, key, view)
+  if view and view.core.keep then
+    fault("%s: keep is for pictures in files of the library's readers (data.folder, data.csv)", where)
+  end
   local self = {key = key, in_memory = false, noun = "sample", random = items.random, pictures = true}
   local labels, looked = items.labels, items.labels ~= nil
 

@@ -86,7 +86,8 @@ local read = options.named("evaluate", "batch:count=64 threads:natural=nil label
 -- metrics = true: also, by scikit-learn's names and formulas, of classes `top` (top[5]: the share whose class is among
 -- the five likeliest; `topk`, a number or a list (1, 5), says which), `ece` (expected calibration error of `bins` (15)
 -- bins; Guo et al. 2017), `reliability` (of each bin {n, right, sure}: sums), `classes` (a list: precision, recall, f1,
--- auc (of ROC, against the rest), average_precision, support), their means over classes under the same names, and `confusion`. Of labels that may come together (targets
+-- auc (of ROC, against the rest), average_precision, support), their means over classes under the same names, and
+-- `confusion`. Of labels that may come together (targets
 -- of 0 and 1 (N, labels), with a binary cross entropy): the same but top, ece and confusion, `micro_f1` and `exact`
 -- (the share with all labels right), at a probability of 0.5. Of other numbers: `mse`, `rmse`, `mae`, `r2`.
 function evaluate.evaluate(m, ds, opts)

@@ -105,8 +105,8 @@ local function begin(self, what, m, train, opts, listener)
   local stray
   self.optimizer, stray = chosen.new(what, m, o)
   if o.accumulate > 1 and self.optimizer.closure then
-    fault("%s: accumulate = %d: %s asks for the loss several times a step, of one batch · accumulate = 1, a larger batch",
-      what, o.accumulate, self.optimizer.kind)
+    fault("%s: accumulate = %d: %s asks for the loss several times a step, of one batch · accumulate = 1, and a " ..
+      "larger batch", what, o.accumulate, self.optimizer.kind)
   end
   self.schedule = Schedule.new(what, o)
   self.seed = o.seed or core.engine.draw()

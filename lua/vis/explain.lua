@@ -47,11 +47,14 @@ local function position(node, index, p)
 end
 
 -- Whether a node is of the module at path, or of a part of it.
-local function within(node, path) return path == "" or node.path == path or node.path:sub(1, #path + 1) == path .. "." end
+local function within(node, path)
+  return path == "" or node.path == path or node.path:sub(1, #path + 1) == path .. "."
+end
 
--- The numbers of a module's value may only have been moved since they were computed in it: back to where that was.
-local function followed(node, index, path)
-  while moves[node.op] and node.op ~= "concat" do
+-- The numbers of a module's value may only have been moved since they were computed in it: back to where that was, at
+-- most to the node `last`.
+local function followed(node, index, path, last)
+  while node ~= last and moves[node.op] and node.op ~= "concat" do
     local which, from = moves[node.op](node, index)
     local before = from and node.inputs[which]
     if not before or not before.op or not within(before, path) then break end
@@ -98,8 +101,12 @@ local function sum_lines(a, value)
     total = total + (tonumber(s.shown) or s.value)
     wide, names = math.max(wide, #s.shown), math.max(names, text.columns(s.label))
   end
-  local less = "%." .. math.max(0, d - 1) .. "f" -- of a sum the last digit is rounded off
-  local shown, own = less:format(total), less:format(value)
+  local shown, own
+  for k = d, math.max(0, d - 2), -1 do -- the digits to which both agree: the last ones are rounding's
+    local less = "%." .. k .. "f"
+    if not shown or less:format(total) == less:format(value) then shown, own = less:format(total), less:format(value) end
+    if shown == own then break end
+  end
   wide = math.max(wide, #shown)
   local lines = {}
   if #list > 1 then
@@ -114,11 +121,12 @@ local function sum_lines(a, value)
 end
 
 -- The head: which operation, which number.
-local function title_of(path, field, p, index, node, value)
-  local g = node.shape
+local function title_of(path, field, p, index, node, value, classes)
+  local name = classes and classes[index[p.unit + 1] + 1]
   return {
     ("%s · %s"):format(path == "" and "the model" or path, field.said),
-    ("%s of %s is %.6g"):format(place.words(p, index), tostring(g), value),
+    ("%s%s of %s is %.6g"):format(place.words(p, index), name and (" (%s)"):format(name) or "", tostring(node.shape),
+      value),
   }
 end
 
@@ -134,8 +142,8 @@ end
 -- attention, a residual sum. path: a module, or what is no module by where it runs and its name, as "layer1.0.add",
 -- "encoder.layers.encoder_layer_0.self_attention.attention" (m:graph() has the names). at: the place {y, x} (of tokens
 -- also one number), unit: the channel, counted from 0; by default where the greatest number is. run: which run of a
--- module that runs several times (default: the last). channels: how many are spelled out, the strongest (3; of large kernels 1). m runs as in
--- eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam.
+-- module that runs several times (default: the last). channels: how many are spelled out, the strongest (3; of large
+-- kernels 1). m runs as in eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam.
 -- Returns a picture that the terminal shows as coloured matrices: .value, the model's own number; .terms, a tensor of
 -- all that is added up to it; .shown, the sum of the numbers as they are shown; .index, .unit, .op, .path.
 -- e:save("x.html") writes a page on which a window slides over the input, after CNN Explainer (Wang et al. 2020,
@@ -167,15 +175,30 @@ local function explain(m, x, path, opts, ...)
   end
   local a = anatomy.of(field, own_index, o.channels or field.tall and 1 or 3)
   local lines, shown = sum_lines(a, value)
-  local head = title_of(path, field, p, index, node, value)
+  local s = node.shape
+  local named = #s == 2 and rawequal(node.value, t.output) and type(m.classes) == "table" and #m.classes == s[2]
+  local classes = named and m.classes or nil
+  local head = title_of(path, field, p, index, node, value, classes)
   if call and #call.module._names > 0 then
     local beside = found.beside(t, path, own)
     head[#head + 1] = ("%s made it%s"):format(found.label(own), #beside > 0 and "; also here: "
       .. table.concat(beside, ", ", 1, math.min(6, #beside)) or "")
   end
-  local e = picture {
+  local function page()
+    return require "suture.vis.common.sliding" {
+      field = field, node = node, index = index, place = p, own_index = own_index, head = head, path = path,
+      classes = classes,
+      back = function(i)
+        if own == node then return i end
+        local _, from = followed(node, i, path, own)
+        return from
+      end,
+    }
+  end
+  return picture {
     panels = {{canvas = matrices.page(head, a.bands, lines)}}, value = value, terms = tensor.tensor(a.terms),
     shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value,
+    page = page,
     text = function(width)
       local out = {}
       for i, line in ipairs(head) do out[i] = text.cut(text.plain(line), width) end
@@ -184,7 +207,6 @@ local function explain(m, x, path, opts, ...)
       return table.concat(out, "\n")
     end,
   }
-  return e
 end
 
 return explain

@@ -40,8 +40,8 @@ end
 -- transformers are shown at their places. units: a list of numbers from 0 (default: the first `most`); sort: in the
 -- order of their "number", or those first that go furthest from 0 ("strength"); scale: colours go from the least to the
 -- greatest of "each" map, or of "all"; run: which run of a module that runs several times (default: the last). m runs
--- as in eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam. Returns a picture: .map (C,
--- h, w), all units, :tensor() those shown, .units, .path.
+-- as in eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam. Returns a picture: .map
+-- (C, h, w), all units, :tensor() those shown, .units, .path.
 -- Examples: vis.features(m, "bee.jpg", "layer1")     vis.features(m, x, "layer4", {sort = "strength", most = 16})
 local function features(m, x, path, opts, ...)
   if select("#", ...) > 0 then fault "features: expects a model, a picture, a path and options, got more" end

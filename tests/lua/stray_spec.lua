@@ -83,7 +83,7 @@ local groups = {
     clip_grad_norm_ = "{leaf}, 1", optimizer = '"Stray"',
   }},
   {"data.", function() return suture.data end, {
-    cifar10 = "!", csv = "!", dataset = "!", fashion_mnist = "!", folder = "!", mnist = "!", shapes = "",
+    cifar10 = "!", csv = "!", dataset = "!", fashion_mnist = "!", features = "!", folder = "!", mnist = "!", shapes = "",
     tensors = "x, n", leaks = "ds, ds", concat = "{ds, ds}",
   }},
   {"image.", function() return suture.image end, {load = "!", preprocess = "rgb, {size = 4}", resize = "rgb, 4",
@@ -103,9 +103,9 @@ local groups = {
     arange = "2", eye = "2", full = "{2}, 1", linspace = "0, 1, 2", load_tensor = "!", save_tensor = "!",
     no_grad = "- what it calls gets them", ones = "2", zeros = "2", rand = "2", randn = "2", seed = "1",
     confusion = "l, ds", diff = "l, l", evaluate = "l, ds", fit = "l, ds, {quiet = true, epochs = 1}", help = "- shows anything",
-    open = "!", plan = "l, ds", runs = "", resume = "!", predict = "l, x", trace = "l, x", nn = "-", undo = "!", redo = "!",
+    open = "!", plan = "l, ds", features = "l, ds", runs = "", resume = "!", predict = "l, x", trace = "l, x", nn = "-", undo = "!", redo = "!",
     trainer = "l, ds, {quiet = true}", inspect = "- a width goes with it", threads = "",
-    strict = "- what is read afterwards is asked for its name", save = "!", history = "", hist = "x", plot = "{1, 2}", show = "rgb", report = "!",
+    strict = "- what is read afterwards is asked for its name", save = "!", history = "", hist = "x", top_losses = "l, ds", plot = "{1, 2}", show = "rgb", report = "!",
   }},
   {"l:", function() return suture.nn.Sequential(suture.nn.Linear(2, 2)) end, {
     activations = 'x, "0"', add_module = '"last", nn.ReLU()', append = "nn.ReLU()", apply = "f", at = '"0"', bn_eval = "",

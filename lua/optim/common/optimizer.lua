@@ -448,8 +448,8 @@ method(Optimizer, {is = function(o) return getmetatable(o) == Optimizer end, wha
 local function make(kind, params, opts)
   if opts == nil then opts = {} end
   options.check(kind.where, opts, kind.known)
-  local self = setmetatable({kind = kind.name, closure = kind.closure and true or nil, param_groups = setmetatable({}, Groups), defaults = merged(opts, {})},
-    Optimizer)
+  local self = setmetatable({kind = kind.name, closure = kind.closure ~= nil, defaults = merged(opts, {}),
+    param_groups = setmetatable({}, Groups)}, Optimizer)
   kind_of[self] = kind
   local listed = type(params) == "table" and getmetatable(params) == nil and type(params[1]) == "table" and
     params[1].params

@@ -1,6 +1,7 @@
 --- The sections of a report: each a function of what was measured, which gives HTML, or nil where there is nothing to
 -- say.
 local chart = require "suture.vis.common.chart"
+local interrupt = require "suture.base.interrupt"
 local markup = require "suture.base.markup"
 local plot = require "suture.vis.plot"
 local term = require "suture.base.text"
@@ -206,7 +207,7 @@ end
 function sections.graph(_, m, _, _, _, input)
   local ok, g = pcall(m.graph, m, {input = input})
   if not ok then
-    if tostring(g):find("interrupted!", 1, true) then error(g, 0) end
+    if interrupt.is(g) then error(g, 0) end
     return "<p>" .. escape((tostring(g):gsub("^%S-:%d+: ", ""))) .. "</p>"
   end
   return '<div class="scroll graph">' .. g:_svg() .. "</div>"
