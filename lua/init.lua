@@ -23,6 +23,7 @@ local home = {
   undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",
   -- looking
   vis = "suture.vis", show = "suture.vis:show", plot = "suture.vis:plot", hist = "suture.vis:hist",
+  report = "suture.vis:report",
   top_losses = "suture.vis:top_losses",
   help = "suture.shell.help:help",
   -- the shell
