@@ -50,6 +50,13 @@ local Trainer = require "suture.train.trainer"
 --                    sample are kept: epochs 1 to K draw them, and those after take them again in turn
 --   cache_mb         the most that is kept (2048)
 --   seed             of order and augmentation (default: the next of the generator)
+--   run              a name: all of it is written to the folder runs/NAME (a path with "/": there): options, seed,
+--                    versions, figures, the best and the last weights, the state, the script. runs() compares them,
+--                    resume("NAME") goes on after a crash, `tensorboard --logdir runs` reads them
+--   sampler          "balanced": as many samples as there are, drawn so that each class comes as often as another; or a
+--                    weight for each sample (a list or a tensor): drawn with replacement
+--   teacher          a model whose probabilities are learnt beside the labels (distillation), with temperature (4) and
+--                    teacher_weight (0.9): (1 - w) loss + w T² KL(teacher ‖ model)
 --   threads          of the loader      quiet   nothing is printed
 --   on_step          function({epoch, step, steps, loss, correct, lr}, trainer) after each step
 --   on_epoch         function(row, trainer) after each epoch, with its figures
@@ -57,10 +64,9 @@ local Trainer = require "suture.train.trainer"
 -- val may lack some, another is an error. Afterwards m.classes and m.preprocess are what it was trained with: predict
 -- and m:save go by them, a line says what changed, undo() takes it back.
 -- Returns {history = {{epoch, steps, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, best_by, seconds, seed,
--- interrupted (the signal's name, "SIGINT"), converged, moved}; moved: names of frozen tensors that somebody has
+-- interrupted (the signal's name, "SIGINT"), converged, run, moved}; moved: names of frozen tensors that somebody has
 -- changed meanwhile (digests of all are compared; a line says so); acc and val_acc are missing where the targets are
--- no classes.
--- A loss that is not finite is an error that says where; the model then has the last good weights.
+-- no classes. A loss that is not finite is an error that says where; the model then has the last good weights.
 local function fit(m, train, opts) return Trainer._of("fit", m, train, opts):run() end
 
 return fit

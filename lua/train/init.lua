@@ -9,4 +9,7 @@ return require "suture.base.stray".guard {
   strategy = require("suture.train.strategy"),
   fine_tune = require("suture.train.fine_tune"),
   plan = require("suture.train.plan"),
+  features = require("suture.train.features"),
+  runs = require("suture.train.runs"),
+  resume = require("suture.train.runs.resume"),
 }

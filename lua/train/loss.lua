@@ -190,6 +190,9 @@ function loss.objective(what, given, label_smoothing, weight)
   end
   if Module.is_module(f) then return of_predictions(what, tostring(f):match "^[%w_]+" or "a module", f) end
   local known = name_of(f)
+  if f == F.sigmoid_focal_loss then -- of which torchvision takes no mean
+    return of_predictions(what, known, function(x, y) return f(x, y, {reduction = "mean"}) end)
+  end
   if known and named()[known] == f then return of_predictions(what, known, f) end
   if known or type(f) ~= "function" then
     fault("%s: loss expects a name (%s), a loss of F or nn, or function(m, x, y) … end, got %s", what, show_names(),

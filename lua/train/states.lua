@@ -20,12 +20,17 @@ end
 --- t:state_dict(): all that another trainer of the same model, data and options needs to go on as this one would, as
 -- copies: {model =, optimizer =, epoch =, steps =, seed =, seconds =, random = (the generator), history =, best =,
 -- best_weights =, schedule =, parts = (averages)}.
-function states:state_dict()
+function states:state_dict() return self:_state() end
+
+--- The same with no more of the model than what `only(name)` is true for.
+function states:_state(only)
   local sd = {model = {}, optimizer = self.optimizer:state_dict(), random = core.engine.seed(),
     history = copied(self.history),
     best = copied({self.best})[1], converged = self.converged}
   local list, names = {}, {}
-  for name, t in pairs(self.model:state_dict()) do list[#list + 1], names[#names + 1] = t, name end
+  for name, t in pairs(self.model:state_dict()) do
+    if not only or only(name) then list[#list + 1], names[#names + 1] = t, name end
+  end
   for i, t in ipairs(guard.copy(list).tensors) do sd.model[names[i]] = t end
   if self._session then -- the rates without the schedule's factor
     for i, group in ipairs(sd.optimizer.param_groups) do

@@ -35,6 +35,10 @@ function step:_loss(x, y, at)
     loss, logits = self:_objective().train(self.model, x, y, not self._checked and self.data)
   end
   self._checked = true
+  if self._teaching then
+    loss = self._teaching:add(loss, logits, x, at, kept)
+    if not loss then return end
+  end
   if kept then
     if at.from_cache then
       if kept.stray or not kept:give(at.view, loss, x, at.places) then return end

@@ -16,21 +16,25 @@ local note = require "suture.base.note"
 local options = require "suture.base.options"
 local parts = require "suture.train.parts"
 local progress = require "suture.train.progress"
+local refill = require "suture.train.refill"
 local Result = require "suture.train.result"
+local sampler = require "suture.data.sampler"
 local Schedule = require "suture.train.schedule"
+local scheduler = require "suture.optim.common.scheduler"
 local states = require "suture.train.states"
 local step = require "suture.train.step"
-local scheduler = require "suture.optim.common.scheduler"
+local teaching = require "suture.train.teaching"
 local trunk = require "suture.train.trunk"
 local weights = require "suture.train.weights"
+local writer = require "suture.train.runs.writer"
 local graph = core.graph
 
 local known = [[val:any=nil epochs:any=10 batch:count=32 optimizer:any=sgd loss:any=nil reduce:fn=nil
   schedule:any=constant step_size:count=nil gamma:rate=nil label_smoothing:prob=0 class_weights:any=nil
   accumulate:count=1 clip:positive=nil
   patience:count=5 min_delta:rate=0 max_epochs:count=200 best:any=nil drop_last:bool=nil
-  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil
-  on_step:fn=nil ]] .. parts.signature()
+  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil
+  run:any=nil sampler:any=nil teacher:module=nil temperature:positive=4 teacher_weight:prob=0.9 ]] .. parts.signature()
 
 --- trainer(m, train[, opts]): what fit does, to be driven by hand: t = trainer(m, train, {val = val}); t:run() is
 -- fit(m, train, {val = val}). opts: as for fit. Its state is in sight, and may be changed between steps:
@@ -64,8 +68,8 @@ local function watched(what, o)
   end})
 end
 
--- Checks all arguments; what: the function that errors name.
-local function begin(self, what, m, train, opts)
+-- Checks all arguments; what: the function that errors name; listener: f(trainer) → what writes its run.
+local function begin(self, what, m, train, opts, listener)
   measure.check_model(what, m)
   train = measure.check_dataset(what, train)
   local o = options.named(what, known .. chosen.signature())(opts)
@@ -94,6 +98,9 @@ local function begin(self, what, m, train, opts)
     watched(what, o)
   self._weight = weights(what, o.class_weights, train)
   losses.objective(what, o.loss, o.label_smoothing, self._weight)
+  self._given, self._listeners = opts or {}, {}
+  self._teaching = teaching.new(what, o, self._given, m, train)
+  sampler.weights(what, train, o.sampler)
   local stray
   self.optimizer, stray = chosen.new(what, m, o)
   if o.accumulate > 1 and self.optimizer.closure then
@@ -105,18 +112,25 @@ local function begin(self, what, m, train, opts)
   self.epoch, self.steps, self.seconds, self.history = 0, 0, 0, {}
   self.best = {value = self._best_by.worst, since = 0}
   self._parts = parts.of(self)
+  if o.run ~= nil then self._listeners[1] = (listener or writer.new)(self) end
   local absent = val and val:labels() and #train.classes > 0 and beforehand.absent(val, train.classes)
   for _, line in ipairs {stray or false, renamed or false, absent and "val has no sample of " .. absent or false} do
     if line and not o.quiet then note(what .. ": " .. line) end
   end
 end
 
+-- Tells those who listen: "begin" of a session, "epoch" (row) when one is over and judged, "trained" before the best
+-- weights are put back, "closed" (err or nil) at a session's end. A listener is an object with methods of these names.
+function Trainer:_tell(event, ...)
+  for _, listener in ipairs(self._listeners) do if listener[event] then listener[event](listener, self, ...) end end
+end
+
 function Trainer:init(m, train, opts) begin(self, "trainer", m, train, opts) end
 
 -- The same for another function, which errors and notes name.
-function Trainer._of(what, m, train, opts)
+function Trainer._of(what, m, train, opts, listener)
   local self = setmetatable({}, Trainer)
-  begin(self, what, m, train, opts)
+  begin(self, what, m, train, opts, listener)
   return self
 end
 
@@ -177,17 +191,19 @@ function Trainer:_begin()
       if base[i] and base[i].moves then scheduler.momentum(group, base[i].moves) end
     end)
     self:_each "close"
+    local told, why = pcall(self._tell, self, "closed", err)
     self._session, self._guard, self._part = nil, nil, nil
     local last = self.history[#self.history]
     if last then
       change.label = ("fit: %d epoch%s, loss %.4g"):format(#self.history, #self.history == 1 and "" or "s", last.loss)
     end
     journal.close(change, err)
+    if not told and err == nil then error(why, 0) end
   end})
   local ok, err = pcall(function()
     if not m.training then m:train() end
     self._guard = guard.new(m)
-    if o.best then session.best = self._best_weights or guard.copy(self._guard.moving) end
+    if o.best or o.run ~= nil then session.best = self._best_weights or guard.copy(self._guard.moving) end
     session.kept = trunk.new(self.data, o, self.data.random)
     for _, part in ipairs(self._parts) do session.kept.never = session.kept.never or part.mixes end
     local said
@@ -200,6 +216,8 @@ function Trainer:_begin()
     end
     self:_each "begin"
     session.kept_val = self.val and trunk.new(self.val, o, false)
+    refill.begin(self)
+    self:_tell "begin"
   end)
   if not ok then
     getmetatable(ended).__close(ended, err)
@@ -321,7 +339,7 @@ function Trainer:train_epoch()
   local epoch = self.epoch + 1
   self:_starts(epoch)
   local pass = train:_pass(o.batch, {shuffle = true, seed = self.seed, epoch = epoch, threads = o.threads,
-    drop_last = self._session.drop_last})
+    drop_last = self._session.drop_last, sampler = o.sampler})
   local view = kept:view(epoch)
   local from_cache = kept:full(view)
   local line = progress.new(epoch, #pass.batches, o.quiet)
@@ -377,6 +395,7 @@ function Trainer:train_epoch()
   self.history[epoch] = row
   self:_each("ended", row)
   if self._session.scheduled and not self:_each("rates", epoch + 1) then self.schedule:ended(row) end
+  if session then self:_tell("epoch", row) end -- else run() does when it has judged it
   return row
 end
 
@@ -414,13 +433,16 @@ function Trainer:run()
     if o.on_epoch then o.on_epoch(row, self) end
     if self.interrupted then break end
     if self:_judge(row) then self.converged = true end
+    self:_tell("epoch", row)
   end
   self.interrupted = self.interrupted or interrupt.take() -- one that came behind the last step
-  self:_finish()
   local whole <close> = interrupt.defer()
+  self:_tell "trained"
+  self:_finish()
   self.seconds = self.seconds + core.engine.clock() - began
   r.best_epoch = o.best and self.best.epoch or nil
   r.best_by = r.best_epoch and self._best_by.name
+  r.run = self._listeners[1] and self._listeners[1].path
   r.seconds, r.interrupted, r.converged = self.seconds, self.interrupted, self.converged
   self:_each("result", r)
   return r

@@ -68,7 +68,17 @@ end
 function trunk:what() return (self.views > 1 and self.views .. " views of " or "") .. self.n .. " samples" end
 
 --- The view that an epoch (from 1) draws or takes.
-function trunk:view(epoch) return (epoch - 1) % math.max(self.views, 1) end
+function trunk:view(epoch)
+  self.now = epoch
+  return (epoch - 1) % math.max(self.views, 1)
+end
+
+--- Which epochs filled each view: {[view] = {epoch …}}.
+function trunk:filled()
+  local out = {}
+  for view, shelf in pairs(self.shelves) do out[view] = {table.unpack(shelf.epochs)} end
+  return out
+end
 
 --- Keeps the frontier's values under `want` for these places, and their targets y. Call after look, and before want is
 -- computed.
@@ -81,10 +91,11 @@ function trunk:keep(view, want, x, places, y)
   end
   local shelf = self.shelves[view]
   if not shelf then
-    shelf = {have = {}, count = 0, y = rows.new(y, self.n)}
+    shelf = {have = {}, count = 0, y = rows.new(y, self.n), epochs = {}}
     for i, v in ipairs(values) do shelf[i] = rows.new(v, self.n) end
     self.shelves[view] = shelf
   end
+  if shelf.epochs[#shelf.epochs] ~= self.now then shelf.epochs[#shelf.epochs + 1] = self.now end
   graph.eval(values)
   for i, v in ipairs(values) do rows.put(shelf[i], places, v) end
   rows.put(shelf.y, places, y)

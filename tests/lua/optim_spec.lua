@@ -1,17 +1,9 @@
 local suture = require "suture"
 local nn, F, optim, tensor = suture.nn, suture.F, suture.optim, suture.tensor
 
-local function near(want, got, tol)
-  assert.is_true(math.abs(want - got) <= (tol or 1e-5) * math.max(1, math.abs(want)),
-    ("expected %s, got %s"):format(want, got))
-end
+local near = require("kit").near
 
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text,
-    tostring(message)))
-end
+local fails = require("kit").fails
 
 local function run(make, steps)
   local w = tensor({1.0}, {requires_grad = true})

@@ -1,5 +1,5 @@
 --- Charts: axes with round numbers and what is drawn between them, on a canvas.
-local canvas = require "suture.vis.common.canvas"
+local canvas = require "suture.base.canvas"
 local colours = require "suture.vis.common.colours"
 
 local chart = {}
