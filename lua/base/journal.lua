@@ -347,10 +347,9 @@ journal.marked = {
 
 -- The tensor whose numbers t has: itself, or what it is a view of (tensor/views.lua).
 local function whole_of(t)
-  local how = raw.made(t)
-  while how do
-    t = how.of
-    how = raw.made(t)
+  local of = raw.part_of(t)
+  while of do
+    t, of = of, raw.part_of(of)
   end
   return t
 end

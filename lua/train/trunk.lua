@@ -40,7 +40,7 @@ local function frontier(want, x)
 end
 
 --- Looks where the frozen part of what makes `want` from the batch x ends, and settles whether its values are kept:
--- sets `names`, `bytes` a view of all samples takes, and `why` when nothing is kept. What was kept before, from
+-- sets `names`, `bytes` a view of all samples takes, and `why` when nothing is kept (`never`: words why nothing can be). What was kept before, from
 -- elsewhere, is dropped.
 function trunk:look(want, x)
   local values, names, why, way = frontier(want, x)
@@ -50,7 +50,8 @@ function trunk:look(want, x)
   self.names, self.bytes, self.like = names, 0, rows.new(x, 1)
   for _, v in ipairs(values) do self.bytes = self.bytes + 4 * core.tensor.numel(v) // core.tensor.size(v,
     0) * self.n end
-  if self.asked then self.why = "numbers are asked for while the model or its loss runs, as by :item() (loss = …)"
+  if self.never then self.why = self.never
+  elseif self.asked then self.why = "numbers are asked for while the model or its loss runs, as by :item() (loss = …)"
   elseif #values == 0 then self.why = why ~= "" and why or "nothing before the first trained layer is frozen"
   elseif not self.cache then self.why = "cache = false"
   elseif self.views == 0 then

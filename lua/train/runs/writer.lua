@@ -163,7 +163,9 @@ end
 
 -- A whole model, where there is time for it or there must be.
 function writer:model(trainer, name, must)
-  return (must or self:has_time()) and self:counted(self.save, trainer.model, name)
+  return (must or self:has_time()) and trainer:_averaged(function()
+    return self:counted(self.save, trainer.model, name)
+  end)
 end
 
 -- ---- events ----
@@ -226,7 +228,7 @@ function writer:trained(trainer)
   if not top or not trainer.best.epoch or self.best == trainer.best.epoch then return end
   local now = guard.copy(trainer._guard.moving)
   top.restore()
-  self:model(trainer, "best.safetensors", true)
+  self:save(trainer.model, "best.safetensors")
   now.restore()
   self.best = trainer.best.epoch
 end
