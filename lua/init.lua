@@ -17,7 +17,7 @@ local home = {
   predict = "suture.train:predict",
   confusion = "suture.train:confusion", plan = "suture.train:plan",
   features = "suture.train:features",
-  runs = "suture.train:runs", resume = "suture.train:resume",
+  sweep = "suture.train:sweep", runs = "suture.train:runs", resume = "suture.train:resume",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",
   undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",

@@ -7,6 +7,7 @@ return require "suture.base.stray".guard {
   confusion = require("suture.train.evaluate").confusion,
   plan = require("suture.train.plan"),
   features = require("suture.train.features"),
+  sweep = require("suture.train.sweep"),
   runs = require("suture.train.runs"),
   resume = require("suture.train.runs.resume"),
 }

@@ -425,7 +425,7 @@ function Trainer:run()
   local began = core.engine.clock()
   self.interrupted = nil
   local r = setmetatable({history = self.history, seconds = 0, seed = self.seed}, Result)
-  while self.epoch < o.epochs and not self.converged do
+  while self.epoch < math.min(o.epochs, self._until or o.epochs) and not self.converged do
     local row = self:train_epoch()
     if row.steps == 0 then break end -- Ctrl-C before the first one
     local kept = self._session.kept
