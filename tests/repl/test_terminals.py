@@ -7,7 +7,7 @@ from term import ANSI, Home, Term, plain
 RC = """
 function help_() return help() end
 local ds = data.shapes{n = 48, seed = 1}
-m = zoo.cifar_resnet20{num_classes = 8, classes = ds.classes}
+m = zoo.cifar_resnet20{num_classes = 8}
 local small = nn.Sequential(nn.Flatten(), nn.Linear(3072, 8))
 local history_ = history
 c = {
@@ -41,6 +41,7 @@ class Terminals(unittest.TestCase):
         t = Term(self.home, **env)
         t.expect("> ")
         yield "", t.out
+        self.assertEqual(t.line("#c"), str(RC.count("function() ")))
         for line in ["c[%d]()" % i for i in range(1, RC.count("function() ") + 1)] + ASKS:
             begun = len(t.out)
             t.line(line)
