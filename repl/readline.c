@@ -472,6 +472,12 @@ static int b_history_add(lua_State *L) {
   return 1;
 }
 
+/* make_folders(path): those in front of its last '/' */
+static int b_make_folders(lua_State *L) {
+  make_folders(luaL_checkstring(L, 1));
+  return 0;
+}
+
 /* files(folder) → array of its names, folders with a "/" at the end; empty when it cannot be read */
 static int b_files(lua_State *L) {
   const char *folder = luaL_checkstring(L, 1);
@@ -495,6 +501,6 @@ static int b_files(lua_State *L) {
 void readline_bind(lua_State *L) {
   static const luaL_Reg fns[] = {
     {"readline", b_readline}, {"completer", b_completer}, {"history_load", b_history_load},
-    {"history_add", b_history_add}, {"files", b_files}, {0, 0}};
+    {"history_add", b_history_add}, {"make_folders", b_make_folders}, {"files", b_files}, {0, 0}};
   luaL_setfuncs(L, fns, 0);
 }
