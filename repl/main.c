@@ -34,10 +34,14 @@ static const char help_text[] =
   "  lesson         list the lessons (:lesson NAME at the prompt takes one); check: run all of them, or one, unattended\n"
   "Without SCRIPT or -e, suture gives a prompt, or runs standard input when that is no terminal.\n";
 
+/* what: a word of the command line, which may be the name of any file. */
 static int usage(const char *fmt, const char *what) {
+  lua_State *L = luaL_newstate();
+  if (L) cells_push_safe(L, what, strlen(what), true);
   fputs("suture: ", stderr);
-  fprintf(stderr, fmt, what);
+  fprintf(stderr, fmt, L ? lua_tostring(L, -1) : "");
   fprintf(stderr, "\n%s", help_text);
+  if (L) lua_close(L);
   return USAGE;
 }
 

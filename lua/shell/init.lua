@@ -4,6 +4,7 @@ local syntax = require "suture.base.syntax"
 local suture = require "suture"
 local face = package.loaded["suture.face"]
 local chunk = require "suture.shell.chunk"
+local lines = require "suture.base.lines"
 local note = require "suture.base.note"
 local term = require "suture.base.term"
 local words = require "suture.base.text"
@@ -201,6 +202,18 @@ local function run_input(input, f)
     end
   end
   if input.ok and input.kind == "statement" then hint_local(input.text) end
+end
+
+-- What a run's folder keeps of the session: the inputs so far, and the one that runs.
+function lines.session()
+  local inputs = {table.unpack(shell.inputs)}
+  if state.running then
+    local running = {}
+    for k, v in pairs(state.running) do running[k] = v end
+    running.ok = true
+    inputs[#inputs + 1] = running
+  end
+  return (require "suture.shell.script".of(inputs, (" %s, %s"):format(suture.version, os.date "%Y-%m-%d %H:%M")))
 end
 
 --- Runs one complete input as if typed: shows its values (muted: not), keeps it in the session, calls the hooks. → ok
