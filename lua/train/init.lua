@@ -6,6 +6,8 @@ return require "suture.base.stray".guard {
   predict = require("suture.train.evaluate").predict,
   confusion = require("suture.train.evaluate").confusion,
   lr_find = require("suture.train.lr_find"),
+  strategy = require("suture.train.strategy"),
+  fine_tune = require("suture.train.fine_tune"),
   plan = require("suture.train.plan"),
   features = require("suture.train.features"),
   runs = require("suture.train.runs"),

@@ -8,6 +8,7 @@ local fault = require "suture.base.fault"
 local guard = require "suture.train.guard"
 local interrupt = require "suture.base.interrupt"
 local journal = require "suture.base.journal"
+local last_of = require "suture.train.last"
 local losses = require "suture.train.loss"
 local marks = require "suture.train.marks"
 local measure = require "suture.train.evaluate"
@@ -445,6 +446,7 @@ function Trainer:run()
   r.run = self._listeners[1] and self._listeners[1].path
   r.seconds, r.interrupted, r.converged = self.seconds, self.interrupted, self.converged
   self:_each("result", r)
+  last_of[m] = r
   return r
 end
 
