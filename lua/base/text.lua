@@ -68,6 +68,10 @@ function text.tuple(s) return "(" .. table.concat(s, ", ") .. ")" end
 text.columns = term.columns
 text.safe = term.safe
 
+--- s as it stands between quotes ('"', or "'") in Lua: that quote, backslashes and what a terminal would obey are
+-- written as escapes.
+function text.quoted(s, quote) return term.safe((s:gsub("[\\" .. quote .. "]", "\\%0")), true) end
+
 local fixed
 
 --- How wide a view may be: the terminal's columns; where there is none, $COLUMNS, else no limit. text.width(n)
@@ -145,7 +149,8 @@ local ascii = {
   ["·"] = "-", ["→"] = "->", ["←"] = "<-", ["×"] = "x", ["…"] = "...", ["❄"] = "*", ["━"] = "=", ["─"] = "-",
   ["│"] = "|", ["├"] = "|", ["└"] = "`", ["✗"] = "x", ["✓"] = "v", ["µ"] = "u", ["²"] = "^2", ["–"] = "-", ["—"] = "-",
   ["“"] = '"', ["”"] = '"', ["‘"] = "'", ["’"] = "'", ["≥"] = ">=", ["≤"] = "<=", ["≠"] = "~=", ["≈"] = "~",
-  ["Δ"] = "d", ["○"] = "o", ["●"] = "o", ["±"] = "+-", ["∞"] = "inf", ["°"] = " deg",
+  ["Δ"] = "d", ["○"] = "o", ["●"] = "o", ["±"] = "+-", ["∞"] = "inf", ["°"] = " deg", ["−"] = "-", ["÷"] = "/",
+  ["√"] = "sqrt", ["Σ"] = "sum", ["Φ"] = "Phi", ["α"] = "alpha", ["β"] = "beta", ["ε"] = "eps", ["ˣ"] = "^x",
 }
 
 --- s for where only ASCII can be shown: signs as letters, other characters by their numbers. As it is elsewhere.

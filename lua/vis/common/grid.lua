@@ -8,6 +8,8 @@ for name in ([[conv2d bn_train bn_eval bn_row max_pool2d avg_pool2d adaptive_avg
 end
 local last = {layer_norm = true, linear = true, packed_attention = true, scaled_dot_product_attention = true}
 
+local keeps = {concat = true, pad = true, slice = true} -- change sizes, but not what a dimension means
+
 local function same(a, b)
   if #a ~= #b then return false end
   for i = 1, #a do if a[i] ~= b[i] then return false end end
@@ -32,7 +34,7 @@ local function layout(node, seen)
     return from and from.shape[#from.shape] == node.shape[4] and "last" or nil
   end
   for _, input in ipairs(node.inputs) do
-    if input and (same(input.shape, node.shape) or node.op == "concat") and not input.name then
+    if input and (same(input.shape, node.shape) or keeps[node.op]) and not input.name then
       local found = layout(input, seen)
       if found then return found end
     end
@@ -56,16 +58,25 @@ local function token_grid(node)
   end
 end
 
---- grid.of(t, value): for a value of the trace t: {h, w, extra (tokens in front that are no place), kind ("first",
--- "last", "tokens")}; nil where it is no map, or a single place.
-function grid.of(t, value)
+--- grid.node(t, value): the node of the trace t that made a value, or nil.
+function grid.node(t, value)
   local by = t._by
   if not by then
     by = {}
     for _, node in ipairs(t.nodes) do by[node.value] = node end
     rawset(t, "_by", by)
   end
-  local node = by[value]
+  return by[value]
+end
+
+--- grid.layout(node): "first" where a node's value is (N, C, H, W), "last" where (N, H, W, C); nil where neither is
+-- known.
+function grid.layout(node) return #node.shape == 4 and layout(node, {}) or nil end
+
+--- grid.of(t, value): for a value of the trace t: {h, w, extra (tokens in front that are no place), kind ("first",
+-- "last", "tokens")}; nil where it is no map, or a single place.
+function grid.of(t, value)
+  local node = grid.node(t, value)
   if not node or node.dtype ~= "float32" or node.shape[1] ~= t.inputs[1].shape[1] then return nil end
   local s = node.shape
   if #s == 4 then

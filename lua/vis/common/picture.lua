@@ -3,13 +3,16 @@
 --   p:tensor()                      what is shown, as numbers
 --   p.map                           a method's own numbers before any scaling, where it has some
 --   p.caption, p.legend, p.panels   the words under it, what its colours mean, its parts
-local canvas = require "suture.vis.common.canvas"
+-- What is words and numbers has a text, which a terminal shows in place of the drawing; what can be looked into has a
+-- page, which p:save("x.html") writes.
+local canvas = require "suture.base.canvas"
 local colours = require "suture.vis.common.colours"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
 local term = require "suture.base.term"
 local whole = require "suture.base.whole"
+local is = core.tensor.is
 
 local Picture = {__name = "picture"}
 Picture.__index = Picture
@@ -78,15 +81,20 @@ local function plain(p)
 end
 
 --- picture:save(path): writes the picture, by the name's ending as PNG, SVG or PDF: the same drawing, with its captions
--- and its legend. A picture without words or legend, as show(x) of one picture, becomes a PNG of its own pixels. The
--- file is whole or not there at all. Returns the picture.
+-- and its legend. A picture without words or legend, as show(x) of one picture, becomes a PNG of its own pixels. What
+-- vis.explain gives also becomes a page, .html. The file is whole or not there at all. Returns the picture.
 function Picture:save(path, ...)
   if type(path) ~= "string" or select("#", ...) > 0 then
     fault('save: expects a path and nothing else, as picture:save("x.png"), got %s', options.show(path))
   end
   local format = path:lower():match "%.(%w+)$"
+  if format == "html" and self.page then
+    local ok, why = whole(path, self.page())
+    if not ok then fault("%s", why) end
+    return self
+  end
   if format ~= "png" and format ~= "svg" and format ~= "pdf" then
-    fault("save: %s: a picture is saved as .png, .svg or .pdf", path)
+    fault("save: %s: a picture is saved as .png, .svg or .pdf%s", path, self.page and ", this one also as .html" or "")
   end
   if format == "png" and plain(self) then
     core.image.write(plain(self), path)
@@ -101,18 +109,20 @@ end
 -- (several: (N, H, W)), a picture's (3, H, W), a drawing's pixels (3, H, W), a curve's values.
 function Picture:tensor(...)
   if select("#", ...) > 0 then fault "tensor: takes no arguments" end
-  if not self.shown then
+  if is(self.shown) then return self.shown end
+  if not self._pixels then
     local path = os.tmpname()
     local done <close> = setmetatable({}, {__close = function() os.remove(path) end})
     local ok, why = whole(path, self:_page():render "png")
     if not ok then fault("%s", why) end
-    self.shown = core.image.read(path)
+    self._pixels = core.image.read(path)
   end
-  return self.shown
+  return self._pixels
 end
 
 -- A frame of text: what can be said of a picture where none can be shown.
 function Picture:__tostring()
+  if self.text then return self.text(term.tty() and term.width() or 100) end
   local lines = {}
   for line in (self.caption or "picture"):gmatch "[^\n]+" do lines[#lines + 1] = line end
   local many = #self.panels > 1 and ("%d panels, "):format(#self.panels) or ""
@@ -135,7 +145,10 @@ function Picture:__tostring()
 end
 
 --- What the prompt shows, if the terminal can: see common/terminal.lua.
-function Picture.__prompt(p) return require "suture.vis.common.terminal"(p) end
+function Picture.__prompt(p)
+  if p.text then return tostring(p) end
+  return require "suture.vis.common.terminal"(p)
+end
 
 require "suture.base.method"(Picture, {
   is = function(p) return getmetatable(p) == Picture end, what = "a picture", name = "picture",
@@ -143,7 +156,8 @@ require "suture.base.method"(Picture, {
 
 -- A picture of these fields: panels (a list of {image = (3, H, W) of 0 … 1, or canvas =, and caption =}), caption,
 -- legend ({low =, high =, colours =, label =}), shown (for :tensor(); default: the page's pixels), map, columns (of the
--- grid of panels), and whatever more a method tells (class, layer, …).
+-- grid of panels), text (a function of a width that gives its words), page (a function that gives its HTML), and
+-- whatever more a method tells (class, layer, …).
 return setmetatable({
   class = Picture,
   is = function(p) return getmetatable(p) == Picture end,
