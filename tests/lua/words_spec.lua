@@ -267,7 +267,7 @@ describe("Python's words", function()
     local fields = require "suture.base.fields"
     local x, m, ds = suture.randn(2, 2), suture.nn.Linear(2, 2), suture.data.tensors(suture.randn(2, 2), suture.zeros(2):long())
     local owners, looked = {x = x, t = x, y = x, p = x, m = m, ds = ds}, 0
-    local no_calls = {["for"] = true, ["function"] = true, writes = true}
+    local no_calls = {["for"] = true, ["function"] = true, ["end"] = true, writes = true}
     local function there(path)
       local value
       for name in path:gmatch "[%w_]+" do
