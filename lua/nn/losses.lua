@@ -179,9 +179,10 @@ local focal_args = arguments("sigmoid_focal_loss", "alpha:num=0.25 gamma:rate=2 
 -- mean.
 function F.sigmoid_focal_loss(x, target, ...)
   fits("sigmoid_focal_loss", x, target)
-  for name, t in pairs {x = x, ["the target"] = target} do
+  for i, t in ipairs {x, target} do
     if raw.dtype(t) ~= "float32" then
-      fault("sigmoid_focal_loss: %s expects float32 numbers, got %s (:float() makes them so)", name, raw.dtype(t))
+      fault("sigmoid_focal_loss: %s expects float32 numbers, got %s (:float() makes them so)",
+        i == 1 and "x" or "the target", raw.dtype(t))
     end
   end
   local alpha, gamma, reduction = focal_args(...)
