@@ -27,9 +27,9 @@ ISA_avx512 = $(KOPT) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-v
 
 OPS      = $(sort $(basename $(notdir $(wildcard core/ops/*.c))))
 BINDS    = $(sort $(basename $(notdir $(wildcard lua/bind/*.c))))
-LUALIB   = $(sort $(shell find lua -name '*.lua'))
+LUALIB   = $(sort $(shell find lua -name '*.lua' -o -name '*.html' -o -name '*.css' -o -name '*.js') $(wildcard examples/lessons/*.md))
 KSRC     = $(wildcard core/kernels/*.c)
-CORE     = $(wildcard core/*.c core/ops/*.c core/formats/*.c core/image/*.c)
+CORE     = $(wildcard core/*.c core/passes/*.c core/ops/*.c core/formats/*.c core/image/*.c)
 KOBJ     = $(foreach i,$(ISAS),$(KSRC:%.c=$(B)/%.$(i).o))
 COREOBJ  = $(CORE:%.c=$(B)/%.o) $(KOBJ) $(B)/ops.gen.o
 LUAOBJ   = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c)) $(B)/bind.gen.o $(B)/lualib.gen.o
@@ -94,20 +94,23 @@ parity-all: all  ## the same with every model of the zoo; takes an hour
 	@tests/parity/run --all
 asan:            ## the tests under AddressSanitizer (leaks too) and UBSan
 	@$(MAKE) --no-print-directory test SANITIZE=1 B=build/asan CFLAGS="-O1 -g"
+keys: all        ## 10,000 random key sequences at the prompt (KEYS=n for n, SEED=n for others)
+	@KEYS=$(or $(KEYS),10000) SECONDS_EACH=86400 B=$(B) O=$(O) tests/run repl -m test_keys
 bench: all       ## ratios to PyTorch and ONNX Runtime; scripts/bench/run --help says more
 	@scripts/bench/run
 peers:           ## install what bench compares with: Debian packages, and ONNX Runtime by npm under build/
 	@scripts/deps python3-torch python3-torchvision libopenblas0-openmp $(if $(shell command -v npm),,nodejs npm)
 	npm install --silent --ignore-scripts --prefix build/peers onnxruntime-node
-install: all     ## binary, Lua module and man page under PREFIX
+install: all     ## binary, Lua module, man page and the network that examples open, under PREFIX
 	install -Dm755 suture $(DESTDIR)$(PREFIX)/bin/suture
 	install -Dm755 suture.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/suture.so
 	install -Dm644 repl/suture.1 $(DESTDIR)$(PREFIX)/share/man/man1/suture.1
+	install -Dm644 examples/shapes-resnet20.safetensors $(DESTDIR)$(PREFIX)/share/suture/examples/shapes-resnet20.safetensors
 clean:           ## remove all that was built
 	rm -rf build suture suture.so
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps demo test ctests parity parity-all asan bench peers install clean help FORCE
+.PHONY: all deps demo test ctests parity parity-all asan keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -4,8 +4,8 @@
 #include "clock.h"
 #include "host.h"
 #include "kernels/kernels.h"
+#include "node.h"
 #include "plan.h"
-#include "run.h"
 
 /* One arena serves all plans (they never run at the same time); it grows to the largest. One that is more than twice
  * what the last runs took, RUNS of them or more, shrinks to that. */

@@ -36,7 +36,7 @@ struct Node {
   bool followed;       /* op: effect_on[0] is any leaf, whose numbers become this value once it is computed */
   const char *path;    /* module path that made it ("layer1.0.conv1"), "" outside any; interned, never freed */
   uint64_t order;      /* creation order */
-  int behind;          /* 0, or of nodes that stand in for one of the same order in a run (narrow.c): their own order */
+  int behind;          /* 0, or of nodes that stand in for one of the same order in a run (passes/narrow.c): their own order */
   uint64_t recorded_as; /* the order that records of a run name: of what it stands in for, else its own */
   bool stands_in;      /* a slice that for this run is another name of such a node */
   int users;           /* inputs of other nodes that are this one */
@@ -57,6 +57,8 @@ void node_unref(Node *n);
 /* A handle that a user may look at came or went. */
 void node_name(Node *n);
 void node_unname(Node *n);
+/* Bytes that named nodes will take once somebody looks. */
+int64_t graph_waiting_bytes(void);
 /* Before changing the leaf's tensor in place: named values that wait on it are computed, and who was made of it keeps its
  * numbers. Then change leaf->value->data (another tensor than before, it may be; whole: its numbers are not set then) and
  * tensor_touch(). On error nothing has changed. */

@@ -1,25 +1,7 @@
-/* From nodes to numbers: plan.c turns a set of nodes into steps, exec.c runs them. Used by graph.c. */
+/* From nodes to numbers: plan.c turns a set of nodes into steps, exec.c runs them. Used by eval.c and backward.c. */
 #ifndef CORE_RUN_H
 #define CORE_RUN_H
 #include "graph.h"
-
-uint64_t graph_stamp(void);
-void node_release(Node *n); /* lets go of the inputs */
-/* Before want is computed by a run over node: who watches (see graph_keep, watch_leaf) is told. */
-bool watch_run(Node *const *want, int n, Node *const *node, int count, Err *e);
-void node_set_input(Node *n, int k, Node *x); /* x takes the place of input k */
-Node *node_last(Node *before);    /* the node of an op made last, or last before that one; NULL: none */
-Node *node_waiting(Node *after);  /* the first named node that waits to be computed, or the next one after it; NULL: none */
-uint64_t node_next_order(void);
-/* The leaf whose numbers these are, of a leaf that keeps what it was recorded with; else the node itself. */
-static inline Node *node_origin(Node *n) { return n->of ? n->of : n; }
-bool node_list_add(Node ***list, int *n, int *cap, Node *x, Err *e); /* behind the others; references are the caller's */
-bool node_is_kept(const Node *n); /* a run must leave its value behind: somebody holds it, or statistics follow it */
-
-/* Puts nodes that compute no more than is read in the place of others (narrow.c), beneath `want`, of node: what graph_walk gave for
- * it with stop_at_values = values_end. *changed: it did; the walk is to be made again, and narrow_end() puts everything back. */
-bool narrow_begin(Node **node, int count, Node *const *want, int n, bool values_end, bool *changed, Err *e);
-void narrow_end(void);
 
 /* One step of a run, as views and profiles tell it; holds on to nothing. */
 typedef struct StepInfo {
@@ -43,9 +25,6 @@ typedef struct RunRecord {
 
 /* While it points to a record, every step that runs is added to it, timed. NULL: nothing is measured. */
 extern RunRecord *run_record;
-
-/* Bytes that named nodes will take once somebody looks (graph.c). */
-int64_t run_waiting_bytes(void);
 
 /* The memory of intermediate values is put back, until the next run. */
 void run_rest(void);

@@ -1,9 +1,6 @@
 /* Who watches what is computed: drawings, and training that keeps values between epochs. */
 #include <stdlib.h>
-#include "graph.h"
-#include "run.h"
-
-bool graph_keeps;
+#include "node.h"
 
 static Node **asked; /* a reference each */
 static int asked_count, asked_cap;

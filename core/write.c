@@ -2,8 +2,7 @@
  * own for them, and is written in a copy. Where nobody was, as in a training step, it is written where it lies. */
 #include <stdlib.h>
 #include <string.h>
-#include "graph.h"
-#include "run.h"
+#include "effect.h"
 
 static bool depends(Node *n, const Node *leaf, bool *yes, Err *e) {
   int count;
@@ -62,4 +61,22 @@ bool node_write(Node *leaf, bool whole, Err *e) {
   leaf->value = t;
   tensor_unref(before);
   return true;
+}
+
+/* The effect moves the leaves when it is done; who was made of them keeps their numbers. */
+static bool add_effect(Node *n, Node *first, Node *second, Err *e) {
+  if ((first && !node_write(first, false, e)) || (second && !node_write(second, false, e))) return false;
+  return effect_add(n, first, second, e);
+}
+
+bool node_effect(Node *stats, Node *mean, Node *var, double momentum, Err *e) {
+  stats->effect_momentum = momentum;
+  return add_effect(stats, mean, var, e);
+}
+
+bool node_follow(Node *leaf, Node *value, bool *follows, Err *e) {
+  *follows = !leaf->op && !leaf->requires_grad && value->op && !value->value && !effect_due(value);
+  if (!*follows) return true;
+  value->followed = true;
+  return add_effect(value, leaf, NULL, e);
 }

@@ -15,12 +15,15 @@ local home = {
   -- training
   fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate",
   predict = "suture.train:predict",
-  confusion = "suture.train:confusion", plan = "suture.train:plan",
+  confusion = "suture.train:confusion", plan = "suture.train:plan", lr_find = "suture.train:lr_find",
+  features = "suture.train:features",
+  runs = "suture.train:runs", resume = "suture.train:resume",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",
   undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",
   -- looking
   vis = "suture.vis", show = "suture.vis:show", plot = "suture.vis:plot", hist = "suture.vis:hist",
+  top_losses = "suture.vis:top_losses",
   help = "suture.shell.help:help",
   -- the shell
   command = "suture.shell.commands",

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <langinfo.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,32 +14,63 @@
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utf8proc.h>
 #include <readline/readline.h>
 #include <readline/history.h>
 
 enum { HISTORY_KEPT = 5000 };
 
-/* ---- reading a line ---- */
+/* ---- reading a line ----
+ *
+ * readline() itself reads it, not the callbacks: rl_callback_read_char leaves a jump buffer that points into a frame
+ * which is gone, and what gives up a key sequence (Ctrl-R Ctrl-X ) does) jumps there. */
 
-static char *line_read; /* what the callback got; ours to free */
-static bool line_done;
+/* Between ESC [ 200 ~ and ESC [ 201 ~ the terminal sends what is pasted. Where Readline reads that itself, into a search,
+ * nothing ends the text that it has when no key comes any more: so the paste's end does come. */
+static const char paste_marks[2][7] = {"\033[200~", "\033[201~"};
+static struct {
+  bool open;
+  int matched; /* how much of the mark that is looked for has come */
+} paste;
 
-static void on_line(char *line) {
-  line_read = line;
-  line_done = true;
-  rl_callback_handler_remove();
+static int end_of_paste(void) {
+  if (!paste.open) return EOF;
+  int c = paste_marks[1][paste.matched++];
+  paste.open = paste_marks[1][paste.matched];
+  return c;
+}
+
+static void look_for_paste(int c) {
+  const char *mark = paste_marks[paste.open];
+  paste.matched = c == mark[paste.matched] ? paste.matched + 1 : c == mark[0];
+  if (mark[paste.matched]) return;
+  paste.open = !paste.open;
+  paste.matched = 0;
 }
 
 /* Ctrl-C while a line is read. SIGINT is held up in this thread from before Readline has the terminal until it has
  * given it back, and no other thread takes it (interrupt.c): it stays pending, and `interrupts` can be read. Neither a
  * handler of Readline's nor the moment between a look and a wait can lose it. */
 static int interrupts = -1; /* a signalfd of SIGINT */
-static bool cut_off;        /* Ctrl-C came: what Readline makes of that is no line */
+static bool cut_off;        /* Ctrl-C came: no more keys, and what Readline makes of that is no line */
+static char bell[16];       /* the bell-style that is the user's */
 
-/* Takes the Ctrl-C that waits, if one does. What was typed before it is gone: the terminal has thrown it away. */
+static void draw_nothing(void) {}
+
+/* Takes the Ctrl-C that waits, if one does. What was typed before it is gone: the terminal has thrown it away. Readline
+ * leaves whatever it is in the midst of, without a word. */
 static bool interrupted(void) {
   struct signalfd_siginfo came;
+  bool before = cut_off;
   while (read(interrupts, &came, sizeof came) == sizeof came) cut_off = true;
+  if (cut_off && !before) {
+    paste.matched = 0;
+    const char *style = rl_variable_value("bell-style");
+    snprintf(bell, sizeof bell, "%s", style ? style : "audible");
+    rl_variable_bind("bell-style", "none");
+    rl_redisplay_function = draw_nothing;
+    rl_echo_signal_char(SIGINT);
+  }
   return cut_off;
 }
 
@@ -102,9 +134,10 @@ static bool key_there(void) {
   return n > 0 && !interrupted() && p[0].revents;
 }
 
-/* Readline reads ahead where more keys wait, but Ctrl-C takes typed keys away: a key that was there may be gone. So the
- * terminal is opened once more, for reading that never waits. */
-static int read_key(FILE *in) {
+/* A byte of what is typed. Readline reads ahead where more keys wait, but Ctrl-C takes typed keys away: a key that was there
+ * may be gone. So the terminal is opened once more, for reading that never waits. */
+static int read_byte(FILE *in) {
+  enum { NO_MORE = -2 }; /* Readline's READERR: the line ends here */
   static int tty = -1;
   if (tty < 0) {
     const char *name = ttyname(STDIN_FILENO);
@@ -115,10 +148,44 @@ static int read_key(FILE *in) {
     unsigned char c;
     if (!key_there()) continue;
     ssize_t n = read(tty, &c, 1);
-    if (n == 1) return c;
-    if (n == 0 || (errno != EAGAIN && errno != EINTR)) return EOF;
+    if (n == 1) {
+      look_for_paste(c);
+      return c;
+    }
+    if (n == 0 || (errno != EAGAIN && errno != EINTR)) return end_of_paste();
   }
-  return EOF;
+  return RL_ISSTATE(RL_STATE_READCMD) ? NO_MORE : end_of_paste();
+}
+
+static struct {
+  unsigned char bytes[4]; /* of a character that is being handed out */
+  int at, size;
+  int next; /* the byte behind what was no character; 0: none was read */
+} typed;
+
+/* The same, but where the locale's characters are UTF-8 whole ones only: some of Readline's ways over a line (vi's e, %)
+ * never end on other bytes. U+FFFD stands for those, and for control characters behind ASCII, which would be shown raw. */
+static int read_key(FILE *in) {
+  if (typed.at < typed.size) return typed.bytes[typed.at++];
+  int c = typed.next ? typed.next : read_byte(in);
+  typed.next = 0;
+  if (c < 0x80 || strcmp(nl_langinfo(CODESET), "UTF-8") != 0) return c;
+  int size = c < 0xC2 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 1, n = 1;
+  typed.bytes[0] = (unsigned char)c;
+  for (; n < size; n++) {
+    if ((c = read_byte(in)) < 0) return c;
+    if ((c & 0xC0) != 0x80) {
+      typed.next = c;
+      break;
+    }
+    typed.bytes[n] = (unsigned char)c;
+  }
+  utf8proc_int32_t character;
+  if (utf8proc_iterate(typed.bytes, n, &character) != n || character < 0xA0)
+    memcpy(typed.bytes, "\xEF\xBF\xBD", (size_t)(n = 3));
+  typed.at = 1;
+  typed.size = n;
+  return typed.bytes[0];
 }
 
 /* ---- paste ---- */
@@ -128,8 +195,8 @@ static bool pasted, pasted_first; /* the line has pasted text in it; begins with
 /* ESC [ 200 ~: what the terminal sends up to ESC [ 201 ~ is text, whatever keys it would be. Every end of a line becomes
  * one newline. A paste that Ctrl-C cuts off leaves nothing. */
 static int on_paste(int count, int key) {
-  static const char end[] = "\033[201~";
-  size_t n = 0, size = 0, last = sizeof end - 1;
+  const char *end = paste_marks[1];
+  size_t n = 0, size = 0, last = strlen(end);
   char *text = NULL;
   (void)count;
   (void)key;
@@ -182,23 +249,16 @@ static void bind_keys(void) {
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
     Keymap map = rl_get_keymap_by_name(maps[i]);
     if (!map) continue;
-    rl_bind_keyseq_in_map("\033[200~", on_paste, map);
+    rl_bind_keyseq_in_map(paste_marks[0], on_paste, map);
     if (i < 2 && map['\t'].type == ISFUNC && map['\t'].function == rl_complete) rl_bind_key_in_map('\t', on_tab, map);
   }
 }
 
-static void cancel_line(void) {
-  if (line_done) { /* Readline took the key that did not come for the end of the line */
-    free(line_read);
-    return;
-  }
-  rl_echo_signal_char(SIGINT);
-  rl_clear_pending_input();
-  rl_free_line_state();
-  rl_callback_sigcleanup();
-  rl_replace_line("", 0);
-  rl_callback_handler_remove();
-  fputc('\n', rl_outstream ? rl_outstream : stdout);
+/* Entries of the history that were edited keep undo lists when the line ends, parts of which Readline may have freed with
+ * the lists of other lines: they let go of them. */
+static void forget_undo(void) {
+  HIST_ENTRY **entries = history_list();
+  for (int i = 0; entries && entries[i]; i++) entries[i]->data = NULL;
 }
 
 long lines_read;
@@ -206,6 +266,7 @@ long lines_read;
 /* readline(prompt) → the line and, where some of it was pasted, "whole" (it begins so) or "part"; nil at the end of input
  * (Ctrl-D), false when Ctrl-C cleared the line */
 static int b_readline(lua_State *L) {
+  static char *line; /* ours to free, when the next is read */
   const char *prompt = luaL_checkstring(L, 1);
   sigset_t sigint, before;
   sigemptyset(&sigint);
@@ -213,30 +274,32 @@ static int b_readline(lua_State *L) {
   if (interrupts < 0 && (interrupts = signalfd(-1, &sigint, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
     return luaL_error(L, "the terminal cannot be read: %s", strerror(errno));
   rl_outstream = isatty(STDOUT_FILENO) ? stdout : stderr;
-  line_read = NULL;
   lines_read++;
-  line_done = cut_off = pasted = pasted_first = false;
+  cut_off = pasted = pasted_first = false;
+  typed.at = typed.size = typed.next = 0;
+  paste.open = false;
+  paste.matched = 0;
   pthread_sigmask(SIG_BLOCK, &sigint, &before);
   interrupt_clear();
   reading = 1;
   continued = 0;
-  rl_callback_handler_install(prompt, on_line);
-  while (!line_done && !cut_off)
-    if (key_there()) rl_callback_read_char();
-  if (cut_off) cancel_line();
+  free(line);
+  forget_undo();
+  line = readline(prompt);
   reading = 0;
+  if (cut_off) {
+    rl_variable_bind("bell-style", bell);
+    rl_redisplay_function = rl_redisplay;
+  }
   pthread_sigmask(SIG_SETMASK, &before, NULL); /* one that came behind the line's end is for what the line runs */
+  /* Where bracketed paste is on, switching it off has written the newline that no key did. */
+  if (!line && strcmp(rl_variable_value("enable-bracketed-paste"), "on") != 0) fputc('\n', rl_outstream);
   if (cut_off) {
     lua_pushboolean(L, 0);
     return 1;
   }
-  if (!line_read) { /* switching bracketed paste off has written the newline already */
-    if (strcmp(rl_variable_value("enable-bracketed-paste"), "on") != 0) fputc('\n', rl_outstream);
-    return 0;
-  }
-  lua_pushstring(L, line_read);
-  free(line_read);
-  line_read = NULL;
+  if (!line) return 0;
+  lua_pushstring(L, line);
   if (pasted) lua_pushstring(L, pasted_first ? "whole" : "part");
   else lua_pushnil(L);
   return 2;
@@ -247,6 +310,7 @@ static int b_readline(lua_State *L) {
 static lua_State *completing; /* the state whose completer is asked; its registry has "suture.completer" */
 static char **candidates;     /* the answer of the last asking: owned strings, NULL at the end */
 static char word_break[2];    /* the character in front of the word to complete, or "" */
+static int word_at, known;    /* where that word begins; how much of it stands in front of what Readline takes for it */
 static int suffix;
 
 static void drop_candidates(void) {
@@ -270,6 +334,7 @@ static int ask(lua_State *L) {
     if (lua_rawgeti(L, 2, (lua_Integer)i) == LUA_TSTRING && (candidates[k] = strdup(lua_tostring(L, -1)))) k++;
     lua_pop(L, 1);
   }
+  word_at = (int)from - 1;
   word_break[0] = from > 1 ? rl_line_buffer[from - 2] : '\0';
   const char *s = lua_tostring(L, 3);
   suffix = s ? s[0] : '\0';
@@ -281,6 +346,7 @@ static char *break_hook(void) {
   drop_candidates();
   word_break[0] = '\0';
   suffix = '\0';
+  word_at = 0;
   if (completing) {
     lua_State *L = completing;
     int top = lua_gettop(L);
@@ -297,14 +363,20 @@ static char *next_candidate(const char *text, int state) {
   static size_t i;
   (void)text;
   if (state == 0) i = 0;
-  return candidates && candidates[i] ? strdup(candidates[i++]) : NULL;
+  while (candidates && candidates[i]) {
+    const char *c = candidates[i++];
+    if (strncmp(c, rl_line_buffer + word_at, (size_t)known) == 0) return strdup(c + known);
+  }
+  return NULL;
 }
 
+/* The character in front of a word may be in the word too ("a\"b): Readline then begins behind the last one. */
 static char **attempt(const char *text, int start, int end) {
-  (void)start;
   if (end == 0) (void)break_hook(); /* on an empty line Readline does not ask */
   rl_attempted_completion_over = 1; /* no falling back to file names */
   rl_completion_append_character = suffix;
+  known = start - word_at;
+  if (known < 0) return NULL;
   return rl_completion_matches(text, next_candidate);
 }
 
@@ -318,7 +390,6 @@ static int b_completer(lua_State *L) {
   guard_terminal();
   rl_readline_name = "suture";
   rl_getc_function = read_key;
-  rl_persistent_signal_handlers = 1; /* Ctrl-Z and a resized window while we wait are Readline's */
   rl_attempted_completion_function = attempt;
   rl_completion_word_break_hook = break_hook;
   rl_basic_quote_characters = "";
@@ -401,6 +472,12 @@ static int b_history_add(lua_State *L) {
   return 1;
 }
 
+/* make_folders(path): those in front of its last '/' */
+static int b_make_folders(lua_State *L) {
+  make_folders(luaL_checkstring(L, 1));
+  return 0;
+}
+
 /* files(folder) → array of its names, folders with a "/" at the end; empty when it cannot be read */
 static int b_files(lua_State *L) {
   const char *folder = luaL_checkstring(L, 1);
@@ -424,6 +501,6 @@ static int b_files(lua_State *L) {
 void readline_bind(lua_State *L) {
   static const luaL_Reg fns[] = {
     {"readline", b_readline}, {"completer", b_completer}, {"history_load", b_history_load},
-    {"history_add", b_history_add}, {"files", b_files}, {0, 0}};
+    {"history_add", b_history_add}, {"make_folders", b_make_folders}, {"files", b_files}, {0, 0}};
   luaL_setfuncs(L, fns, 0);
 }

@@ -44,9 +44,15 @@ static bool fill(Loader *l, int64_t p, Slot *s) {
   Random r = random_keyed(l->set.seed, l->set.epoch, (uint64_t)i);
   Reading how = transform_reading(&l->transform, l->set.augment);
   image_free(&s->im);
-  if (!samples_get(l->samples, i, &how, &s->im, &s->err)) return false;
+  bool kept = l->set.kept && kept_take(l->set.kept, i, &s->im);
+  if (!kept && !samples_get(l->samples, i, &how, &s->im, &s->err)) return false;
   s->remarks = s->im.remarks;
-  if (transform_image(&s->im, &l->transform, l->set.augment ? &r : NULL, &s->err)) return true;
+  bool ok = kept || transform_start(&s->im, &l->transform, l->set.augment, &s->err);
+  if (ok && !kept && l->set.kept) {
+    s->im.remarks = s->remarks;
+    kept_put(l->set.kept, i, &s->im);
+  }
+  if (ok && transform_rest(&s->im, &l->transform, l->set.augment ? &r : NULL, &s->err)) return true;
   return l->samples->path ? err_within(&s->err, "%s", l->samples->path[i]) : err_within(&s->err, "image %lld", (long long)i);
 }
 

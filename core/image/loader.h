@@ -3,6 +3,7 @@
  * the number of threads. Workers stop when a few batches are waiting. */
 #ifndef IMAGE_LOADER_H
 #define IMAGE_LOADER_H
+#include "kept.h"
 #include "samples.h"
 #include "transform.h"
 
@@ -13,6 +14,7 @@ typedef struct LoaderSettings {
   bool drop_last;       /* leave a smaller last batch out */
   bool augment;         /* use the transform's random part */
   uint64_t seed, epoch;
+  Kept *kept;           /* of the samples, which it lives with; NULL: pictures are read each time */
   int threads;          /* workers; 0: the work is done in loader_next, by the caller's thread */
 } LoaderSettings;
 

@@ -29,6 +29,7 @@ void samples_unref(Samples *s) {
   free(s->path);
   free(s->label);
   free(s->px);
+  for (int i = 0; i < 2; i++) kept_free(s->kept[i]);
   free(s);
 }
 
@@ -71,6 +72,17 @@ bool samples_get(const Samples *s, int64_t i, const Reading *how, Image *out, Er
   memcpy(im.px, s->px + (size_t)i * each, each);
   *out = im;
   return true;
+}
+
+Kept *samples_kept(Samples *s, const Transform *t, bool random, int64_t limit, Err *e) {
+  Kept **slot = &s->kept[random && t->random_resized];
+  if (*slot && kept_fits(*slot, t, random)) {
+    kept_set_limit(*slot, limit);
+    return *slot;
+  }
+  if (__atomic_load_n(&s->refs, __ATOMIC_ACQUIRE) > 1 && *slot) return NULL; /* a loader may be at it */
+  kept_free(*slot);
+  return *slot = kept_new(s->n, t, random, limit, e);
 }
 
 /* ---- published formats ---- */

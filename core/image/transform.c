@@ -136,13 +136,21 @@ static void choose_erased(Image *im, const Transform *t, Random *r) {
   }
 }
 
-bool transform_image(Image *im, const Transform *t, Random *r, Err *e) {
+bool transform_start(Image *im, const Transform *t, bool random, Err *e) {
   Image next;
   if (t->channels && t->channels != im->c) {
     if (!image_channels(&next, im, t->channels, e)) return false;
     take(im, &next);
   }
-  if (!(r && t->random_resized ? random_resized(im, t, r, e) : size_steps(im, t, e))) return false;
+  return (random && t->random_resized) || size_steps(im, t, e);
+}
+
+bool transform_image(Image *im, const Transform *t, Random *r, Err *e) {
+  return transform_start(im, t, r != NULL, e) && transform_rest(im, t, r, e);
+}
+
+bool transform_rest(Image *im, const Transform *t, Random *r, Err *e) {
+  if (r && t->random_resized && !random_resized(im, t, r, e)) return false;
   if (r && t->rotate > 0) {
     if (!adjust_rotate(im, (double[]){random_between(r, -t->rotate, t->rotate), 0, 0}, e)) return false;
   }

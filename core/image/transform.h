@@ -52,6 +52,9 @@ Reading transform_reading(const Transform *t, bool random);
 /* im becomes the picture as the network will see it, in bytes. random NULL: as for validation. After an error it is some
  * picture on the way there. */
 bool transform_image(Image *im, const Transform *t, Random *random, Err *e);
+/* The same in two parts: the first draws nothing, and leaves every pass the same picture. */
+bool transform_start(Image *im, const Transform *t, bool random, Err *e);
+bool transform_rest(Image *im, const Transform *t, Random *random, Err *e);
 /* The last step: float, (h, w, c) in memory. */
 bool transform_values(float *out, const Image *im, const Transform *t, Err *e);
 #endif

@@ -13,9 +13,10 @@ GRAD {
     slope = build_where(b, build2(b, &op_eq, p, zero), zero, slope);
     dx[0] = build_unbroadcast(b, build2(b, &op_mul, dy, slope), &x->shape);
   }
-  if (needs[1]) { /* y ln x, and 0 at x = 0 */
+  if (needs[1]) { /* y ln x; 0 at x = 0 where p is 0 or above */
     Node *slope = build2(b, &op_mul, n, build1(b, &op_log, x));
-    slope = build_where(b, build2(b, &op_eq, x, zero), zero, slope);
+    Node *flat = build2(b, &op_mul, build2(b, &op_eq, x, zero), build2(b, &op_ge, p, zero));
+    slope = build_where(b, flat, zero, slope);
     dx[1] = build_unbroadcast(b, build2(b, &op_mul, dy, slope), &p->shape);
   }
 }

@@ -6,7 +6,8 @@ local guesses = {}
 
 local cpu = "everything is computed on the CPU: leave it out"
 local arrays = "tensors do NumPy's work: tensor{1, 2}, zeros(2, 3), x:mean(), load_tensor(\"x.npy\")"
-local plots = "nothing is plotted here: print(r) shows numbers, image.save(x, path) writes a picture, m:graph() a graph"
+local plots = "plot(y) draws curves, hist(t) how numbers are spread, show(x) a picture; each shows itself at the "
+  .. "prompt, and :save(\"x.png\") writes it"
 local leaving = "Ctrl-D or :quit leaves the prompt, os.exit() ends a script"
 local nothing_needed = "nothing needs to be imported: tensor, nn, F, optim, data, zoo are here"
 
@@ -36,16 +37,18 @@ local globals = {
   hasattr = "m:named_children().fc ~= nil; a name set to nil in init may be read too", setattr = "m[name] = v",
   getattr = "m[name], m:at(path)", super = "Name.super.init(self, …)", deepcopy = "m:clone()", copy = "m:clone()",
   time = "suture.clock(), os.time()", sys = "arg, os.exit(), io.stderr",
+  pickle = "save(table, path), open(path)", json = "save(table, path), open(path)", imshow = "show(x)",
   random = "math.random(), seed(n)", tqdm = "fit shows its progress", exit = leaving, quit = leaving,
   import = nothing_needed, from = nothing_needed, this = "self",
   self = "only methods with a colon have it: function Net:forward(x) … end",
 }
 
--- What stands behind torch. and has no name of its own here.
-local torch = {
+-- What stands behind torch., plt., np. and has no name of its own here.
+local dotted = {
   ["torch.tensor"] = "tensor{1, 2}", ["torch.Tensor"] = "tensor{1, 2}", ["torch.from_numpy"] = "load_tensor(path)",
   ["torch.FloatTensor"] = "tensor{1, 2}", ["torch.LongTensor"] = 'tensor({1, 2}, {dtype = "int64"})',
-  ["torch.save"] = "m:save(path)", ["torch.load"] = "open(path)", ["torch.manual_seed"] = "seed(n)",
+  ["torch.save"] = "m:save(path); save(table, path) of several things", ["torch.load"] = "open(path)",
+  ["torch.manual_seed"] = "seed(n)",
   ["torch.no_grad"] = "no_grad(function() … end)", ["torch.inference_mode"] = "no_grad(function() … end)",
   ["torch.nn.Module"] = 'Net = nn.class "Net"', ["torch.device"] = cpu, ["torch.float"] = '"float32"',
   ["torch.float32"] = '"float32"', ["torch.long"] = '"int64"', ["torch.int64"] = '"int64"', ["torch.bool"] = '"bool"',
@@ -53,6 +56,11 @@ local torch = {
   ["torch.utils.data.TensorDataset"] = globals.TensorDataset, ["torch.utils.data.Dataset"] = globals.Dataset,
   ["torch.compile"] = "m itself: graphs are planned when they run",
   ["torch.hub.load"] = "zoo.resnet18{pretrained = true}",
+  ["plt.plot"] = "plot(y)", ["plt.hist"] = "hist(t)", ["plt.imshow"] = "show(x)",
+  ["plt.savefig"] = 'plot(y):save("x.png")', ["plt.show"] = "plot(y): at the prompt it shows itself",
+  ["np.array"] = "tensor{1, 2}", ["np.asarray"] = "tensor{1, 2}", ["np.load"] = "load_tensor(path)",
+  ["np.save"] = "save_tensor(x, path)", ["np.random.seed"] = "seed(n)", ["np.random.randn"] = "randn(2, 3)",
+  ["np.random.rand"] = "rand(2, 3)",
 }
 
 -- Fields and methods of tensors and modules.
@@ -86,11 +94,13 @@ local function moved(path)
   end
 end
 
+local behind = {torch = true, torchvision = true, plt = true, np = true}
+
 --- What to write in place of a global that nobody set, in words, or nil. line: the line it stands in, or nil.
 function guesses.global(name, line)
-  if (name == "torch" or name == "torchvision") and line then
+  if line and behind[name] then
     local path = line:match("%f[%w_]" .. name .. "%.[%w_.]+")
-    local own = path and (torch[path] or moved(path))
+    local own = path and (dotted[path] or moved(path))
     if own then return ("here it is %s"):format(own) end
     if path and path:find "^torch%.cuda" then return cpu end
   end

@@ -284,7 +284,7 @@ end
 function journal.rehearse(f, ...)
   if silent > 0 then return f(...) end
   core.graph.settle() -- what is due already; of what f would write later nothing is
-  local change = open {started = math.huge}
+  local change = open {started = math.huge, thread = coroutine.running()}
   local back <close> = setmetatable({}, {__close = function()
     if current ~= change then return end
     core.graph.drop_effects()
@@ -347,10 +347,9 @@ journal.marked = {
 
 -- The tensor whose numbers t has: itself, or what it is a view of (tensor/views.lua).
 local function whole_of(t)
-  local how = raw.made(t)
-  while how do
-    t = how.of
-    how = raw.made(t)
+  local of = raw.part_of(t)
+  while of do
+    t, of = of, raw.part_of(of)
   end
   return t
 end

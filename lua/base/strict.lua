@@ -84,6 +84,9 @@ function strict.on(part)
   setmetatable(_G, mt)
 end
 
+--- The names of globals that somebody assigned to, as a set; nil where nobody knows, as strict is off.
+function strict.names() return on and known or nil end
+
 --- suture.strict(): from now on reading a global that nobody set is an error, with the nearest name; in the program
 -- `suture` it always is. rawget(_G, "name") asks without an error, `name = nil` declares a name. What require loads is
 -- left alone. Where _G has a metatable already, that is asked first.

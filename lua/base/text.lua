@@ -68,6 +68,10 @@ function text.tuple(s) return "(" .. table.concat(s, ", ") .. ")" end
 text.columns = term.columns
 text.safe = term.safe
 
+--- s as it stands between quotes ('"', or "'") in Lua: that quote, backslashes and what a terminal would obey are
+-- written as escapes.
+function text.quoted(s, quote) return term.safe((s:gsub("[\\" .. quote .. "]", "\\%0")), true) end
+
 local fixed
 
 --- How wide a view may be: the terminal's columns; where there is none, $COLUMNS, else no limit. text.width(n)

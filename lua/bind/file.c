@@ -1,9 +1,11 @@
 /* require "suture.core".file: weights files and arrays. Thin: opening for people (finding the architecture, reporting
  * keys) is in Lua. */
 #include "tensor.h"
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "formats/archive.h"
 #include "formats/npy.h"
 #include "formats/save.h"
@@ -274,6 +276,26 @@ static int f_save_npy(lua_State *L) {
   return npy_save(path, &t, &e) ? 0 : bind_raise(L, &e);
 }
 
+/* make_folder(path): a folder, and those it is in → true; nil and why. With `alone` true it must not be there yet. */
+static int f_make_folder(lua_State *L) {
+  const char *path = check_path(L, 1);
+  bool alone = lua_toboolean(L, 2);
+  char *copy = lua_newuserdatauv(L, strlen(path) + 1, 0);
+  strcpy(copy, path);
+  int error = *path ? 0 : ENOENT;
+  for (char *slash = strchr(copy + (*copy == '/'), '/'); slash && !error; slash = strchr(slash + 1, '/')) {
+    *slash = 0;
+    if (mkdir(copy, 0777) && errno != EEXIST) error = errno;
+    *slash = '/';
+  }
+  struct stat st;
+  if (!error && mkdir(copy, 0777) && (alone || errno != EEXIST || stat(copy, &st) || !S_ISDIR(st.st_mode))) error = errno;
+  if (!error) return lua_pushboolean(L, true), 1;
+  lua_pushnil(L);
+  lua_pushfstring(L, "%s: cannot make this folder: %s", path, strerror(error));
+  return 2;
+}
+
 int bind_file(lua_State *L) {
   static const luaL_Reg methods[] = {{"tensor", f_tensor}, {"object_tensor", f_object_tensor}, {"close", f_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"save_safetensors", f_save_safetensors},
@@ -281,6 +303,7 @@ int bind_file(lua_State *L) {
                                        {"save_pickle", f_save_pickle},
                                        {"load_npy", f_load_npy},
                                        {"save_npy", f_save_npy},
+                                       {"make_folder", f_make_folder},
                                        {NULL, NULL}};
   luaL_newmetatable(L, FILE_HANDLE);
   lua_pushcfunction(L, f_gc);

@@ -154,6 +154,23 @@ static bool any_whole(Node *const *in, int n_in) {
   return false;
 }
 
+void bind_call(lua_State *L, Node **slot, const Op *op, const double *attr, int n_in, Node *const *in) {
+  Err e;
+  Builder b;
+  if (n_in && !takes(op, in[0], &e)) raise_build(L, op, in[0], &e);
+  for (int i = 0; i < n_in; i++) /* a running statistic that a step nobody looked at is still to move */
+    if (in[i] && in[i]->waits && !graph_settle(&e)) bind_raise(L, &e);
+  if (any_whole(in, n_in) && bind_whole_call(L, slot, op, attr, n_in, in, result_dtype(op, in, n_in, op->dtype))) {
+    memcpy((*slot)->attr, attr, sizeof (*slot)->attr); /* a view is made anew by them */
+    return;
+  }
+  builder_begin(&b, &e);
+  *slot = node_ref(build(&b, op, attr, n_in, in));
+  builder_end(&b);
+  if (!*slot) raise_build(L, op, n_in ? in[0] : NULL, &e);
+  (*slot)->dtype = result_dtype(op, in, n_in, (*slot)->dtype);
+}
+
 /* Calls f with inputs at 1 … n_in (nil: absent) and options at n_in + 1. */
 static int call(lua_State *L, const Fn *f) {
   Node *in[MAX_IN] = {0};
@@ -173,20 +190,7 @@ static int call(lua_State *L, const Fn *f) {
   }
   read_attrs(L, f, f->n_in + 1, attr);
   Node **slot = bind_new_tensor(L);
-  Err e;
-  Builder b;
-  if (!takes(f->op, in[0], &e)) return raise_build(L, f->op, in[0], &e);
-  for (int i = 0; i < n_in; i++) /* a running statistic that a step nobody looked at is still to move */
-    if (in[i] && in[i]->waits && !graph_settle(&e)) return bind_raise(L, &e);
-  if (any_whole(in, n_in) && bind_whole_call(L, slot, f->op, attr, n_in, in, result_dtype(f->op, in, n_in, f->op->dtype))) {
-    bind_made_tensor(L);
-    return 1;
-  }
-  builder_begin(&b, &e);
-  *slot = node_ref(build(&b, f->op, attr, n_in, in));
-  builder_end(&b);
-  if (!*slot) return raise_build(L, f->op, in[0], &e);
-  (*slot)->dtype = result_dtype(f->op, in, n_in, (*slot)->dtype);
+  bind_call(L, slot, f->op, attr, n_in, in);
   bind_made_tensor(L);
   return 1;
 }

@@ -413,6 +413,32 @@ static int l_shuffle(lua_State *L) {
   return 1;
 }
 
+/* drawn(weights, n, seed, epoch) → n places from 0, each drawn, with replacement, as often as its weight (0 or above) says */
+static int l_drawn(lua_State *L) {
+  lua_Integer many = luaL_len(L, 1), n = luaL_checkinteger(L, 2);
+  uint64_t seed = (uint64_t)luaL_checkinteger(L, 3), epoch = (uint64_t)luaL_checkinteger(L, 4);
+  double *upto = lua_newuserdatauv(L, (size_t)(many + 1) * sizeof *upto, 0), sum = 0;
+  for (lua_Integer i = 0; i < many; i++, lua_pop(L, 1)) {
+    lua_rawgeti(L, 1, i + 1);
+    upto[i] = sum += luaL_checknumber(L, -1);
+  }
+  luaL_argcheck(L, sum > 0, 1, "weights above 0 expected");
+  Random r = random_keyed(seed, epoch, ~(uint64_t)0);
+  lua_createtable(L, (int)n, 0);
+  for (lua_Integer i = 0; i < n; i++) {
+    double at = random_unit(&r) * sum;
+    lua_Integer low = 0, high = many - 1;
+    while (low < high) { /* the first place whose sum is beyond `at` */
+      lua_Integer middle = low + (high - low) / 2;
+      if (upto[middle] > at) high = middle;
+      else low = middle + 1;
+    }
+    lua_pushinteger(L, low);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
 /* seed() → the next of the generator that seed(n) sets */
 static int l_seed(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)(graph_seed() >> 1));
@@ -480,9 +506,26 @@ static int l_loader(lua_State *L) {
     lua_rawgeti(L, 2, i + 1);
     order[i] = lua_tointeger(L, -1);
   }
+  int64_t keep = (int64_t)number_field(L, 3, "keep", 0);
+  if (keep > 0) set.kept = samples_kept(s, &t, set.augment, keep, &e); /* NULL: another pass is at what is kept otherwise */
   if (!(*l = loader_new(s, order, n, &t, &set, &e))) return bind_raise(L, &e);
   lua_pop(L, 1);
   return 1;
+}
+
+/* kept(samples) → pictures that are kept, their bytes, pictures that found no room, the room (bytes) */
+static int l_kept(lua_State *L) {
+  Samples *s = check_samples(L, 1);
+  KeptCount all = {0};
+  for (int i = 0; i < 2; i++) {
+    KeptCount c = s->kept[i] ? kept_count(s->kept[i]) : (KeptCount){0};
+    all.count += c.count, all.bytes += c.bytes, all.refused += c.refused, all.limit += c.limit;
+  }
+  lua_pushinteger(L, all.count);
+  lua_pushinteger(L, all.bytes);
+  lua_pushinteger(L, all.refused);
+  lua_pushinteger(L, all.limit);
+  return 4;
 }
 
 /* next(loader, samples) → x (N, C, H, W), y (N) of class indices, remarks; nothing after the last */
@@ -581,7 +624,7 @@ int bind_image(lua_State *L) {
   static const luaL_Reg fns[] = {{"read", l_read}, {"write", l_write}, {"preprocess", l_preprocess}, {"adjust", l_adjust},
     {"change", l_change}, {"strength", l_strength}, {"files", l_files},
     {"cifar", l_cifar}, {"mnist", l_mnist}, {"shapes", l_shapes}, {"shape_classes", l_shape_classes}, {"labels", l_labels},
-    {"name", l_name}, {"get", l_get}, {"shuffle", l_shuffle}, {"seed", l_seed}, {"gather", l_gather}, {"loader", l_loader},
+    {"name", l_name}, {"get", l_get}, {"shuffle", l_shuffle}, {"drawn", l_drawn}, {"seed", l_seed}, {"gather", l_gather}, {"loader", l_loader}, {"kept", l_kept},
     {"next", l_next}, {"close", loader_close}, {"list", l_list}, {"full", l_full}, {"cores", l_cores}, {0, 0}};
   luaL_newlib(L, fns);
   return 1;

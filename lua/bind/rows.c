@@ -103,10 +103,58 @@ static int rows_finite(lua_State *L) {
   return 1;
 }
 
+/* blend({to …}, {from …}, a, b): to = a to + b from, all in one go; whole numbers are those of from. */
+static int rows_blend(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+  luaL_argcheck(L, n == (lua_Integer)lua_rawlen(L, 2), 2, "as many tensors as in the first list expected");
+  float a = (float)luaL_checknumber(L, 3), b = (float)luaL_checknumber(L, 4);
+  for (int pass = 0; pass < 2; pass++) /* all checked before any is changed */
+    for (lua_Integer k = 1; k <= n; k++) {
+      lua_geti(L, 1, k);
+      lua_geti(L, 2, k);
+      const Tensor *from = bind_check_value(L, -1);
+      Tensor *to = bind_check_value(L, -2);
+      Err e;
+      if (!pass) {
+        if (!shape_equal(&from->shape, &to->shape)) return bind_fail(L, "tensor %d: shapes %s and %s differ", (int)k, SHAPE_STR(&to->shape), SHAPE_STR(&from->shape));
+        if (!node_write(bind_check_tensor(L, -2), false, &e)) return bind_raise(L, &e);
+      } else {
+        bool counts = to->dtype != DTYPE_F32;
+        if (counts) memcpy(to->data, from->data, (size_t)to->count * sizeof(float));
+        else
+          for (int64_t i = 0; i < to->count; i++) to->data[i] = a * to->data[i] + b * from->data[i];
+        tensor_touch(to);
+        if (counts && !whole_copy(to, from, &e)) return bind_raise(L, &e);
+      }
+      lua_pop(L, 2);
+    }
+  return 0;
+}
+
+/* digest(t) → a whole number that tells whether the bits of t are others than they were: four lanes of a product and a
+ * rotation, so that the order counts. */
+static int rows_digest(lua_State *L) {
+  const Tensor *t = bind_check_value(L, 1);
+  enum { LANES = 4 };
+  uint64_t h[LANES] = {0x9e3779b97f4a7c15u, 0xbf58476d1ce4e5b9u, 0x94d049bb133111ebu, 0x2545f4914f6cdd1du}, all = (uint64_t)t->count;
+  for (int64_t i = 0; i < t->count; i++) {
+    uint32_t bits;
+    memcpy(&bits, t->data + i, sizeof bits);
+    uint64_t *lane = &h[i % LANES], x = (*lane ^ bits) * 0xff51afd7ed558ccdu;
+    *lane = x << 31 | x >> 33;
+  }
+  for (int k = 0; k < LANES; k++) all = ((all ^ h[k]) * 0xc4ceb9fe1a85ec53u) ^ (all >> 29);
+  lua_pushinteger(L, (lua_Integer)all);
+  return 1;
+}
+
 int bind_rows(lua_State *L);
 int bind_rows(lua_State *L) {
   static const luaL_Reg fn[] = {
-    {"new", rows_new}, {"put", rows_put}, {"take", rows_take}, {"copy", rows_copy}, {"finite", rows_finite}, {0, 0}};
+    {"new", rows_new}, {"put", rows_put}, {"take", rows_take}, {"copy", rows_copy}, {"finite", rows_finite},
+    {"blend", rows_blend}, {"digest", rows_digest}, {0, 0}};
   luaL_newlib(L, fn);
   return 1;
 }

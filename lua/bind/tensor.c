@@ -1,16 +1,7 @@
 /* suture.core.tensor: handles on nodes, their shapes and gradients. The functions of values.c are in the same table. */
-#include "tensor.h"
-#include "whole.h"
+#include "handle.h"
 #include "kernels/kernels.h"
-#include "run.h"
-
-typedef struct Handle {
-  Node *node; /* NULL: nothing yet, or let go */
-  bool named;
-  uint64_t moved;      /* goes up by more than the value's version when it names another node: see stamp_of */
-  struct Handle *root; /* NULL, or of a view: the tensor it is a part of, kept alive by the record in its user value */
-  uint64_t seen;       /* root's stamp when node was made: with another one it is made anew before anybody looks */
-} Handle;
+#include "whole.h"
 
 int bind_depth;
 
@@ -19,11 +10,11 @@ int bind_depth;
 /* Collects when tensors have grown by `step` bytes or `part` of what there was. */
 static void press(lua_State *L, int64_t step, double part) {
   static int64_t low; /* bytes in tensors, and in those nobody has looked at yet, after the last collection, or the least since */
-  int64_t live = tensor_bytes() + run_waiting_bytes();
+  int64_t live = tensor_bytes() + graph_waiting_bytes();
   if (live < low) low = live;
   if (live - low <= step || (double)(live - low) <= part * (double)low) return;
   lua_gc(L, LUA_GCCOLLECT);
-  low = tensor_bytes() + run_waiting_bytes();
+  low = tensor_bytes() + graph_waiting_bytes();
 }
 
 void bind_memory_pressure(lua_State *L) { press(L, 32 << 20, 0.5); }
@@ -36,10 +27,18 @@ static int tensor_press(lua_State *L) {
 
 /* ---- handles ---- */
 
-static Handle *to_handle(lua_State *L, int i) { return luaL_testudata(L, i, BIND_TENSOR); }
-
-/* Goes up with every change in place, of the node's numbers or of the node. */
-static uint64_t stamp_of(const Handle *h) { return h->moved + (h->node && h->node->value ? h->node->value->version : 0); }
+/* The metatable of the state that asked last, so that it is not looked for by its name each time. */
+Handle *bind_handle(lua_State *L, int i) {
+  static const void *known;
+  void *h = lua_touserdata(L, i);
+  if (!h || !lua_getmetatable(L, i)) return NULL;
+  const void *mt = lua_topointer(L, -1);
+  lua_pop(L, 1);
+  if (mt == known) return h;
+  if (!(h = luaL_testudata(L, i, BIND_TENSOR))) return NULL;
+  known = mt;
+  return h;
+}
 
 /* A view of what has changed in place since is made anew (lua/tensor/views.lua): the function of on_stale. */
 static char stale_key;
@@ -48,10 +47,10 @@ static void refresh(lua_State *L, int i, Handle *h) {
   if (!h->root || !h->node) return;
   Err e;
   if (h->root->node && h->root->node->waits && !graph_settle(&e)) bind_raise(L, &e); /* a running statistic that is still to move */
-  if (h->seen == stamp_of(h->root)) return;
+  if (h->seen == handle_stamp(h->root)) return;
   uint64_t before = h->seen;
   i = lua_absindex(L, i);
-  h->seen = stamp_of(h->root);
+  h->seen = handle_stamp(h->root);
   luaL_checkstack(L, 4, NULL);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &stale_key);
   lua_pushvalue(L, i);
@@ -61,14 +60,14 @@ static void refresh(lua_State *L, int i, Handle *h) {
 }
 
 Node *bind_test_tensor(lua_State *L, int i) {
-  Handle *h = to_handle(L, i);
+  Handle *h = bind_handle(L, i);
   if (!h) return NULL;
   refresh(L, i, h);
   return h->node;
 }
 
 Node *bind_check_tensor(lua_State *L, int i) {
-  Handle *h = to_handle(L, i);
+  Handle *h = bind_handle(L, i);
   if (!h) luaL_typeerror(L, i, "tensor");
   if (!h->node) luaL_argerror(L, i, "this tensor has been let go");
   refresh(L, i, h);
@@ -104,7 +103,7 @@ Tensor *bind_check_value(lua_State *L, int i) {
 
 Node **bind_new_tensor(lua_State *L) {
   bind_memory_pressure(L);
-  Handle *h = lua_newuserdatauv(L, sizeof *h, 1);
+  Handle *h = lua_newuserdatauv(L, sizeof *h, 2);
   *h = (Handle){0};
   luaL_setmetatable(L, BIND_TENSOR);
   return &h->node;
@@ -154,10 +153,11 @@ void bind_push_leaf(lua_State *L, Tensor *t) {
 }
 
 static int tensor_gc(lua_State *L) {
-  Handle *h = to_handle(L, 1); /* anything may come: a metatable's functions can be called */
+  Handle *h = bind_handle(L, 1); /* anything may come: a metatable's functions can be called */
   Node *n = h ? h->node : NULL;
   if (!n) return 0;
   h->node = NULL;
+  h->root = NULL;
   if (h->named) node_unname(n);
   node_unref(n);
   return 0;
@@ -165,20 +165,25 @@ static int tensor_gc(lua_State *L) {
 
 /* name(t): from now on t is seen by a user (the results of an outermost module call). */
 static int tensor_name(lua_State *L) {
-  Handle *h = to_handle(L, 1);
+  Handle *h = bind_handle(L, 1);
   if (h && h->node) name(h);
   return 0;
 }
 
+void bind_name_kept(lua_State *L, int i) {
+  Handle *h = bind_handle(L, i);
+  if (h && h->node && !h->named && !h->node->released) name(h);
+}
+
 /* is(x): whether x is a tensor. */
 static int tensor_is(lua_State *L) {
-  lua_pushboolean(L, to_handle(L, 1) != NULL);
+  lua_pushboolean(L, bind_handle(L, 1) != NULL);
   return 1;
 }
 
 /* collected(x): x was a tensor, and the collector has let go of it: only a weak table still has it. */
 static int tensor_collected(lua_State *L) {
-  Handle *h = to_handle(L, 1);
+  Handle *h = bind_handle(L, 1);
   lua_pushboolean(L, h && !h->node);
   return 1;
 }
@@ -256,47 +261,11 @@ bool bind_as_leaf(lua_State *L, int i) {
 
 /* ---- views (lua/tensor/views.lua) ---- */
 
-/* gone(t): whether backward() let go of what t was to be computed from: nobody can look at it any more. */
-static int tensor_gone(lua_State *L) {
-  Node *n = bind_check_tensor(L, 1);
-  lua_pushboolean(L, n->released && !n->value);
-  return 1;
-}
-
-/* link(view, {of = tensor, …}): view is a part of it from now on. link(view): of itself alone. */
-static int tensor_link(lua_State *L) {
-  Handle *view = to_handle(L, 1), *of = NULL;
-  if (!view) return luaL_typeerror(L, 1, "tensor");
-  lua_settop(L, 2);
-  if (lua_istable(L, 2)) {
-    lua_getfield(L, 2, "of");
-    if (!(of = to_handle(L, -1))) return luaL_typeerror(L, -1, "tensor");
-    if (of->root) { /* its record holds the root */
-      lua_getiuservalue(L, -1, 1);
-      lua_getfield(L, -1, "root");
-      of = of->root;
-    }
-    lua_setfield(L, 2, "root");
-    lua_settop(L, 2);
-  }
-  lua_setiuservalue(L, 1, 1);
-  view->root = of;
-  view->seen = of ? stamp_of(of) : 0;
-  return 0;
-}
-
-/* made(t) → the table that link was given; nil: t is no view. */
-static int tensor_made(lua_State *L) {
-  if (!to_handle(L, 1)) return luaL_typeerror(L, 1, "tensor");
-  lua_getiuservalue(L, 1, 1);
-  return 1;
-}
-
 /* become(t, from): t names from's value from now on, which keeps its gradient if t's was kept. */
 static int tensor_become(lua_State *L) {
   Node *old = bind_check_tensor(L, 1), *n = bind_check_tensor(L, 2);
   if (old == n) return 0;
-  Handle *h = to_handle(L, 1);
+  Handle *h = bind_handle(L, 1);
   push_handles(L);
   lua_pushvalue(L, 1);
   lua_rawsetp(L, -2, n);
@@ -304,7 +273,7 @@ static int tensor_become(lua_State *L) {
     lua_pushnil(L);
     lua_rawsetp(L, -3, old);
   }
-  h->moved = stamp_of(h) + 1;
+  h->moved = handle_stamp(h) + 1;
   h->node = node_ref(n);
   if (old->op && old->retains && n->requires_grad) {
     n->retains = true, old->retains = false;
@@ -326,7 +295,7 @@ static int tensor_on_stale(lua_State *L) {
 }
 
 bool bind_is_part(lua_State *L, int i) {
-  Handle *h = to_handle(L, i);
+  Handle *h = bind_handle(L, i);
   return h && h->root;
 }
 
@@ -340,9 +309,7 @@ static int tensor_requires_grad(lua_State *L) {
       return bind_fail(L, "requires_grad can be set on tensors that were not computed; this one came from %s (x:detach() cuts it off)", n->op->name);
     n->requires_grad = lua_toboolean(L, 2);
     if (n->requires_grad) { /* a leaf of its own from now on */
-      to_handle(L, 1)->root = NULL;
-      lua_pushnil(L);
-      lua_setiuservalue(L, 1, 1);
+      bind_cut(L, 1, bind_handle(L, 1));
     }
   }
   lua_pushboolean(L, n->requires_grad);
@@ -410,13 +377,14 @@ static const luaL_Reg functions[] = {
   {"is", tensor_is}, {"collected", tensor_collected}, {"name", tensor_name}, {"shape", tensor_shape}, {"rank", tensor_rank},
   {"numel", tensor_numel},
   {"size", tensor_size}, {"requires_grad", tensor_requires_grad}, {"frozen", tensor_frozen},
-  {"gone", tensor_gone}, {"link", tensor_link}, {"made", tensor_made}, {"become", tensor_become}, {"on_stale", tensor_on_stale},
+  {"become", tensor_become}, {"on_stale", tensor_on_stale},
   {"press", tensor_press},
   {"is_leaf", tensor_is_leaf}, {"grad", tensor_grad}, {"version", tensor_version}, {"id", tensor_id},
   {"metatable", tensor_metatable}, {"shape_metatable", tensor_shape_metatable}, {0, 0}};
 
 int bind_values(lua_State *L);
 int bind_copies(lua_State *L);
+int bind_views(lua_State *L);
 
 void bind_join(lua_State *L) {
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
@@ -449,6 +417,8 @@ int bind_tensor(lua_State *L) {
   bind_values(L);
   bind_join(L);
   bind_copies(L);
+  bind_join(L);
+  bind_views(L);
   bind_join(L);
   return 1;
 }

@@ -39,6 +39,9 @@ void bind_push_tensor(lua_State *L, Node *n);
 /* Pushes a new leaf on the tensor and takes over the caller's reference. */
 void bind_push_leaf(lua_State *L, Tensor *t);
 
+/* The userdata at i, if it is a tensor: a user holds it, and may look at it. */
+void bind_name_kept(lua_State *L, int i);
+
 /* A computed value that no gradient flows through is as good as a leaf: computes it and makes it one. False for others. */
 bool bind_as_leaf(lua_State *L, int i);
 
@@ -60,6 +63,9 @@ bool bind_moves(const Op *op, int i);
 /* For operations on whole numbers: where float32 would round them, computes op exactly into slot, or raises where op does not
  * do that; false where it is as good, or result is DTYPE_F32. */
 bool bind_whole_call(lua_State *L, Node **slot, const Op *op, const double *attr, int n_in, Node *const *in, DType result);
+
+/* Makes the node of op on these inputs into slot, or raises: as every operation is called from Lua. */
+void bind_call(lua_State *L, Node **slot, const Op *op, const double *attr, int n_in, Node *const *in);
 
 /* A shape from the arguments at i: numbers up to the top of the stack, or one table of numbers. */
 Shape bind_check_shape(lua_State *L, int i);

@@ -4,6 +4,7 @@
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
+local sampler = require "suture.data.sampler"
 local source = require "suture.data.source"
 local text = require "suture.base.text"
 local wrapped = require "suture.data.wrapped"
@@ -158,16 +159,6 @@ end
 -- The same samples in another order, or fewer.
 local function part(ds, index) return Dataset.new(ds.where, ds.source, index, ds.classes, ds.view, ds.usual) end
 
-local function seed_of(where, opts, otherwise)
-  if opts.seed == nil then return otherwise end
-  local seed = math.tointeger(opts.seed)
-  if type(opts.seed) ~= "number" or not seed then fault("%s: seed is a whole number, got %s", where,
-    options.shown(opts.seed)) end
-  return seed
-end
-
-local function whole_of(where, name, v, least) return options.whole(where, name, v, least) end
-
 --- The class index of each sample, an array: `ds:labels()[1]` is that of `ds[0]`.
 function methods.labels(ds) return ds.source.labels(ds.index) end
 
@@ -208,27 +199,8 @@ function methods.name(ds, i)
 end
 
 --- The same samples in random order, the same order for the same seed (default 0).
-function methods.shuffle(ds, seed) return part(ds, image.shuffle(ds.index, seed_of("ds:shuffle", {seed = seed}, 0))) end
-
--- Arrays of the places (from 1) of each class's samples, by class index from 0 up.
-local function by_class(ds, where)
-  local labels = ds:labels()
-  if not labels then fault(where .. ": these samples have no classes") end
-  local groups = {}
-  for k = 0, #ds.classes - 1 do groups[k] = {} end
-  for place, k in ipairs(labels) do
-    groups[k] = groups[k] or {}
-    table.insert(groups[k], place)
-  end
-  return groups
-end
-
--- The samples at these places, in the order they had.
-local function chosen(ds, places)
-  table.sort(places)
-  local index = {}
-  for i, place in ipairs(places) do index[i] = ds.index[place] end
-  return part(ds, index)
+function methods.shuffle(ds, seed)
+  return part(ds, image.shuffle(ds.index, options.seed("ds:shuffle", {seed = seed}, 0)))
 end
 
 -- The numbers in ds.index of an array of places from 0.
@@ -313,87 +285,8 @@ function methods.align(ds, names)
     end
     if twice[name] then fault("ds:align: two classes are called '%s': they cannot be told apart by name", name) end
   end
-  local from = wrapped.relabelled(ds.source, map, ds.source.key .. " as " .. table.concat(names, "/"))
+  local from = wrapped.relabelled(ds.source, map, ds.source.key .. " as " .. table.concat(names, "/"), names)
   return Dataset.new(ds.where, from, ds.index, names, ds.view, ds.usual)
-end
-
---- Fewer samples: the first n, or n of each class with `ds:take{per_class = n}`.
--- With a seed they are drawn at random: `ds:take(100, {seed = 1})`, `ds:take{per_class = 20, seed = 1}`. Folders are in
--- the order of their classes, so that the first n may all be of one class.
-function methods.take(ds, n, opts)
-  local where = "ds:take"
-  if type(n) == "table" then
-    options.check(where, n, {per_class = true, seed = true})
-    local each = whole_of(where, "per_class", n.per_class, 1)
-    local seed, places = seed_of(where, n), {}
-    local groups = by_class(ds, where)
-    for k = 0, #ds.classes - 1 do
-      local group = groups[k]
-      if #group < each then
-        fault("%s: class '%s' has %d samples, %d were asked for", where, ds.classes[k + 1], #group, each)
-      end
-      if seed then group = image.shuffle(group, seed, k) end
-      table.move(group, 1, each, #places + 1, places)
-    end
-    return chosen(ds, places)
-  end
-  opts = opts or {}
-  options.check(where, opts, {seed = true})
-  n = whole_of(where, "n", n, 1)
-  if n > #ds then fault("%s: there are %d samples, %d were asked for", where, #ds, n) end
-  local seed, places = seed_of(where, opts), {}
-  for i = 1, #ds do places[i] = i end
-  if seed then places = image.shuffle(places, seed) end
-  return chosen(ds, table.move(places, 1, n, 1, {}))
-end
-
---- Two or more parts, drawn at random, each class in proportion: `train, val = ds:split(0.8)`, `a, b, c = ds:split{0.7,
--- 0.2, 0.1}`. Option `seed` (default 0): the same seed gives the same parts. All parts keep ds's augmentation;
--- `val:with{augment = false}` takes it from one.
-function methods.split(ds, fractions, opts)
-  local where = "ds:split"
-  if type(fractions) == "number" then fractions = {fractions, 1 - fractions} end
-  if type(fractions) ~= "table" or #fractions < 2 then
-    fault("%s expects a fraction such as 0.8, or several such as {0.7, 0.2, 0.1}, got %s", where,
-      options.shown(fractions))
-  end
-  local sum = 0
-  for _, f in ipairs(fractions) do
-    if type(f) ~= "number" or not (f > 0 and f < 1) then
-      fault("%s: fractions are between 0 and 1, got %s", where, options.shown(f))
-    end
-    sum = sum + f
-  end
-  if sum > 1 + 1e-9 then fault("%s: the fractions sum to %g, more than 1", where, sum) end
-  opts = opts or {}
-  options.check(where, opts, {seed = true})
-  local seed = seed_of(where, opts, 0)
-  local groups = {}
-  if ds:labels() then groups = by_class(ds, where)
-  else
-    groups[0] = {}
-    for i = 1, #ds do groups[0][i] = i end
-  end
-  local parts = {}
-  for i = 1, #fractions do parts[i] = {} end
-  local before = 0 -- samples in earlier classes: cuts fall where they would in the whole
-  for k = 0, #groups do
-    local group = image.shuffle(groups[k] or {}, seed, k)
-    local from, share = 0, 0
-    for i, f in ipairs(fractions) do
-      share = share + f
-      local to = math.min(#group, math.floor(share * (before + #group) + 0.5) - math.floor(share * before + 0.5))
-      if i == #fractions and sum > 1 - 1e-9 then to = #group end
-      if to > from then table.move(group, from + 1, to, #parts[i] + 1, parts[i]) end
-      from = math.max(from, to)
-    end
-    before = before + #group
-  end
-  for i, places in ipairs(parts) do
-    if #places == 0 then fault("%s: part %d (%g of %d samples) would be empty", where, i, fractions[i], #ds) end
-    parts[i] = chosen(ds, places)
-  end
-  return table.unpack(parts)
 end
 
 --- The same samples with other options: `val = ds:with{augment = false}`. What is not named stays.
@@ -413,22 +306,25 @@ function methods.with(ds, opts)
     for _, k in ipairs {"resize", "crop", "mean", "std", "interpolation"} do all[k] = nil end
   end
   for k, v in pairs(opts) do all[k] = v end
+  if all.keep and ds.source.pictures then fault("ds:with: keep is for pictures in files of the library's readers") end
   return Dataset.new(ds.where, ds.source, ds.index, ds.classes, options.read(ds.where, all, ds.usual), ds.usual)
 end
 
-local batch_options = {shuffle = true, seed = true, epoch = true, drop_last = true, threads = true, augment = true}
+local batch_options = {shuffle = true, seed = true, epoch = true, drop_last = true, threads = true, augment = true,
+  sampler = true}
 
 local function batch_settings(where, ds, size, opts)
   opts = opts or {}
   options.check(where, opts, batch_options)
-  local set = {batch = whole_of(where, "the batch size", size or 1, 1), drop_last = opts.drop_last and true or false}
+  local set = {batch = options.whole(where, "the batch size", size or 1, 1), 
+    drop_last = opts.drop_last and true or false}
   set.augment = ds.augments and opts.augment ~= false
   if opts.augment and not ds.augments then fault(where ..
     ": this dataset has no augmentation · give augment when making it") end
-  set.epoch = opts.epoch and whole_of(where, "epoch", opts.epoch, 0) or 0
-  set.seed = seed_of(where, opts)
-  if not set.seed then set.seed = (opts.shuffle or set.augment) and image.seed() or 0 end
-  if opts.threads ~= nil then set.threads = whole_of(where, "threads", opts.threads, 0)
+  set.epoch = opts.epoch and options.whole(where, "epoch", opts.epoch, 0) or 0
+  set.seed = options.seed(where, opts)
+  if not set.seed then set.seed = (opts.shuffle or opts.sampler or set.augment) and image.seed() or 0 end
+  if opts.threads ~= nil then set.threads = options.whole(where, "threads", opts.threads, 0)
   elseif ds.view and options.small(ds.view.core, ds.source.in_memory) then set.threads = 0
   else set.threads = math.min(8, options.cores()) end
   return set, opts.shuffle
@@ -439,7 +335,9 @@ function methods._pass(ds, size, opts, where)
   local set, shuffle = batch_settings(where or "ds:batches", ds, size, opts)
   local places, batches = {}, {}
   for i = 1, #ds do places[i] = i - 1 end
-  if shuffle then places = image.shuffle(places, set.seed, set.epoch) end
+  local weights = sampler.weights(where or "ds:batches", ds, opts and opts.sampler)
+  if weights then places = image.drawn(weights, #ds, set.seed, set.epoch)
+  elseif shuffle then places = image.shuffle(places, set.seed, set.epoch) end
   for from = 1, #places, set.batch do
     local to = math.min(from + set.batch - 1, #places)
     if to - from + 1 == set.batch or not set.drop_last then
@@ -473,7 +371,9 @@ function methods.order(ds, size, opts) return ds:_pass(size, opts, "ds:order").b
 --- Goes over all samples: `for x, y in ds:batches(16) do … end`; x is (N, C, H, W), y holds N class indices.
 -- A third value is the array of the samples' places (from 0). Options: `shuffle` (default false, as in PyTorch), `seed`
 -- and `epoch` (default: the next seed of the generator that `seed(n)` sets; both together say order and augmentation to
--- the bit), `drop_last` (leave a smaller last batch out), `threads` (workers that decode ahead; the result does not
+-- the bit), `drop_last` (leave a smaller last batch out), `sampler` ("balanced": as many samples as there are, drawn
+-- with replacement so that each class comes as often as another; or a list or tensor of a weight a sample), `threads`
+-- (workers that decode ahead; the result does not
 -- depend on them), `augment = false` (once without the dataset's augmentation). Raises, naming the file, when one
 -- cannot be read.
 function methods.batches(ds, size, opts) return ds:_go(ds:_pass(size, opts)) end
@@ -489,6 +389,8 @@ function methods.batch(ds, places)
   source.tell(ds.source.key, remarks)
   return x, y
 end
+
+for name, f in pairs(require "suture.data.parts") do methods[name] = f end
 
 require "suture.base.stray".guard(methods, "ds:", true)
 

@@ -28,6 +28,7 @@ function idx.open(name, path, opts, classes, usual)
   if view.core.mean and #view.core.mean == 3 and not view.core.channels then view.core.channels = 3 end
   local from = source.samples(samples, name .. " " .. image.full(path) .. " " .. split, true)
   from.channels = 1 -- as they lie in the file
+  from.opened = source.opened(name, image.full(path), given)
   return Dataset.new(where .. " " .. split, from, source.all(#samples), classes, view, usual)
 end
 

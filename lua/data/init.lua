@@ -16,6 +16,9 @@
 --                  trivial_augment = true, affine = {degrees =, translate =, scale =, shear =}, erasing = probability,
 --                  blur = kernel or {kernel =, sigma = {lo, hi}}, and by probability grayscale, vflip, invert,
 --                  equalize, autocontrast, sharpness, posterize, solarize}: torchvision's, with its defaults
+--   keep           true or a number of MB (true: 1024): pictures are decoded once and kept, at the size that what is
+--                  random starts from: later epochs need no file. Those that find no room are read each
+--                  time, which is told
 --   channels       1 (grey) or 3 (colour)
 --   exif           false: leave photographs as they are stored (torchvision does); default: turn them upright
 --   draft          true: a JPEG that resize will shrink to less than half is decoded at 1/2, 1/4 or 1/8 of its size,
@@ -34,6 +37,8 @@ for _, path in ipairs(embedded.list()) do
   local name = path:match "^lua/data/readers/([%w_]+)%.lua$"
   if name then data[name] = require("suture.data.readers." .. name) end
 end
+
+data.leaks = require "suture.data.leaks"
 
 return setmetatable(require "suture.base.stray".guard(data, "data."), {__index = function(_, name)
   if type(name) ~= "string" or name:sub(1, 1) == "_" then return nil end

@@ -19,6 +19,8 @@ end
 options.check, options.shown = base.check, base.show
 local shown = options.shown
 
+local KEPT_MB = 1024 -- what keep = true allows
+
 local whole, within = numbers.whole, numbers.within
 options.whole = whole
 
@@ -51,7 +53,7 @@ local preprocessing = {"resize", "crop", "mean", "std", "interpolation", "channe
 options.picture = {
   size = true, resize = true, crop = true, mean = true, std = true, interpolation = true, augment = true,
     transform = true,
-  channels = true, exif = true, draft = true,
+  channels = true, exif = true, draft = true, keep = true,
 }
 
 -- What belongs to a model's weights: m.preprocess, a table or a method that gives one. A plain table is taken as it is.
@@ -125,6 +127,8 @@ function options.read(where, given, usual)
   end
   if say.exif == false then t.as_stored = true end
   if say.draft then t.draft = true end
+  if say.keep == true then t.keep = KEPT_MB * 1e6
+  elseif say.keep then t.keep = math.floor(within(where, "keep", say.keep, 0, 1e9) * 1e6) end
   augment.read(where, say.augment, t, usual)
   return {say = say, core = t}
 end
@@ -159,6 +163,7 @@ function options.words(o)
   if t.mean then parts[#parts + 1] = "normalise" end
   local random = augment.words(t)
   if #random > 0 then parts[#parts + 1] = "random " .. table.concat(random, ", ") end
+  if t.keep then parts[#parts + 1] = "kept" end
   return #parts > 0 and table.concat(parts, " · ") or "as they are"
 end
 
@@ -195,6 +200,15 @@ end
 --- True when the results are small enough for the calling thread to make them in passing.
 function options.small(t, samples_in_memory)
   return samples_in_memory and (t.crop_h or t.resize_h or 32) <= 64
+end
+
+--- The option seed, a whole number; `otherwise` where it is not given.
+function options.seed(where, opts, otherwise)
+  if opts.seed == nil then return otherwise end
+  local seed = math.tointeger(opts.seed)
+  if type(opts.seed) ~= "number" or not seed then fault("%s: seed is a whole number, got %s", where,
+    shown(opts.seed)) end
+  return seed
 end
 
 options.cores = core.image.cores

@@ -4,13 +4,16 @@
 -- the next batch x, y, remarks, and a value to be closed; random, true where x may differ from time to time; augments,
 -- where it draws at random by itself when set.augment says so; opaque, where a function of the user's stands between
 -- the pictures and x; pictures, true where options of pictures may be given later; channels, 1 where its pictures are
--- grey; parts, the data sets it joins. Remarks about what was odd in files are an array of {kind =, text =}, or nil.
+-- grey; parts, the data sets it joins; label_names, of labels that may come together; content(sample) → a text equal
+-- for equal contents (nil: nobody knows) and targets(index), the same of targets that are no classes; opened, how to
+-- read it again (data/reopen.lua). Remarks about what was odd in files are an array of {kind =, text =}, or nil.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local note = require "suture.base.note"
 local options = require "suture.data.options"
+local text = require "suture.base.text"
 local tensor = require "suture.tensor"
-local image = core.image
+local digest, image = core.digest, core.image
 
 local source = {}
 
@@ -34,6 +37,14 @@ end
 --- Tells what was odd in files, each kind once for a key.
 function source.tell(key, remarks)
   for _, r in ipairs(remarks or {}) do note.once(("%s odd %d"):format(key, r.kind), r.text) end
+end
+
+--- Tells, once, of pictures that found no room among those that are kept.
+function source.tell_kept(ds, samples)
+  local count, bytes, refused, limit = image.kept(samples)
+  if refused == 0 then return end
+  note.once("kept " .. ds.source.key, ("%s: %d of %d pictures are kept (%s, keep allows %s), the others are read " ..
+    "each time"):format(ds.where, count, #samples, text.bytes(bytes), text.bytes(limit)))
 end
 
 --- "path" in quotes.
@@ -61,9 +72,15 @@ function source.train_or_test(where, opts)
   return split
 end
 
+local HEAD = 64 << 10 -- bytes of a file that tell it from others
+
 --- A source of the core's samples: pictures in files or in memory, decoded and transformed ahead on worker threads.
 function source.samples(samples, key, in_memory)
   local self = {key = key, in_memory = in_memory, noun = "image"}
+  function self.content(sample)
+    if in_memory then return digest.tensor((image.get(samples, sample, {}))) end
+    return digest.file(image.name(samples, sample), HEAD)
+  end
   function self.labels(index) return image.labels(samples, index) end
   function self.name(sample) return image.name(samples, sample) end
   function self.one(ds, sample)
@@ -72,7 +89,12 @@ function source.samples(samples, key, in_memory)
   end
   function self.loader(ds, order, set)
     local loader = image.loader(samples, order, ds.view.core, set)
-    return function() return image.next(loader, samples) end, loader
+    local keep = ds.view.core.keep
+    return function()
+      local x, y, remarks = image.next(loader, samples)
+      if not x and keep then source.tell_kept(ds, samples) end
+      return x, y, remarks
+    end, loader
   end
   return self
 end
@@ -87,6 +109,13 @@ function source.in_batches(order, set, make)
     from = to + 1
     return make(rows)
   end
+end
+
+--- How a reader can read the same again: its name, its path or nil, and its options but for those of pictures.
+function source.opened(reader, path, opts)
+  local own = {}
+  for k, v in pairs(opts) do if not options.picture[k] then own[k] = v end end
+  return {reader = reader, path = path, opts = own}
 end
 
 local sets = 0
@@ -121,6 +150,8 @@ function source.tensors(x, y, key)
   local labels = #y.shape == 1 and classes_in(y:tolist()) or nil
   if labels then y = y:long() end -- class indices, as losses take them
   function self.labels(index) return part_of(labels, index) end
+  function self.content(sample) return digest.tensor(x[sample]) end
+  function self.targets(index) return not labels and digest.tensor(image.gather(y, index)) or nil end
   function self.name(sample) return "row " .. sample end
   function self.one(_, sample) return x[sample], labels and labels[sample + 1] or y[sample] end
   function self.loader(_, order, set)
@@ -163,7 +194,10 @@ end
 
 --- A source of what functions of the user give. items: n; get(i) → x, y; target(i) → y or nil; labels (an array) or
 -- nil; name(i) or nil; random.
-function source.items(where, items, key)
+function source.items(where, items, key, view)
+  if view and view.core.keep then
+    fault("%s: keep is for pictures in files of the library's readers (data.folder, data.csv)", where)
+  end
   local self = {key = key, in_memory = false, noun = "sample", random = items.random, pictures = true}
   local labels, looked = items.labels, items.labels ~= nil
 

@@ -26,9 +26,13 @@ local function through(next_batch, closing, f)
   end, closing
 end
 
---- A source whose class index k is map[k] of the one underneath.
-function wrapped.relabelled(from, map, key)
+--- A source whose class index k is map[k] of the one underneath, so that classes are numbered as in `names`.
+function wrapped.relabelled(from, map, key, names)
   local self = around(from, key)
+  if from.opened then
+    self.opened = {align = names}
+    for k, v in pairs(from.opened) do self.opened[k] = self.opened[k] or v end
+  end
   local function renumbered(labels)
     local out = {}
     for i, k in ipairs(labels) do out[i] = map[math.tointeger(k)] end
@@ -48,11 +52,32 @@ function wrapped.relabelled(from, map, key)
   return self
 end
 
+--- A source whose target of sample i is row i of y, in place of a class.
+function wrapped.targeted(from, y, key)
+  local self = around(from, key)
+  function self.labels() return nil end
+  function self.targets(index) return core.digest.tensor(core.image.gather(y, index)) end
+  function self.one(ds, sample)
+    local x, _, remarks = from.one(ds, sample)
+    return x, y[sample], remarks
+  end
+  function self.loader(ds, order, set)
+    local next_batch, closing = from.loader(ds, order, set)
+    local at = 0
+    return through(next_batch, closing, function(x)
+      local rows = table.move(order, at + 1, at + x.shape[1], 1, {})
+      at = at + #rows
+      return x, core.image.gather(y, rows)
+    end)
+  end
+  return self
+end
+
 --- A source whose samples have gone through f(x, y) → x and, where it is not nil, g(y) → y, a number or a tensor.
 -- random: f gives another x from time to time.
 function wrapped.mapped(from, f, g, random, key)
   local self = around(from, key)
-  self.opaque = true
+  self.opaque, self.opened, self.content = true, false, false
   self.random = from.random or random
   self.in_memory = false
   local function sample(x, y, name)

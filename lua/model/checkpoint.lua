@@ -11,6 +11,7 @@ local note = require "suture.base.note"
 local options = require "suture.base.options"
 local records = require "suture.model.records"
 local Module = require "suture.nn.module"
+local shipped = require "suture.base.shipped"
 local suggest = require "suture.base.suggest"
 local tables = require "suture.model.tables"
 local file, json = core.file, core.json
@@ -100,10 +101,12 @@ end
 -- Options: `model` = a model to load into instead; `strict` (true) = all names must match; `skip` = a pattern of names
 -- that are left as they are, as "fc.*"; `state = true`: no model, but the tensors as they are, a table
 -- by name in the file's order; `state = "all"`: all that the file holds (epochs, an optimizer's state …) as tables. A
--- file that save(table, PATH) wrote gives that table. Errors list missing, unexpected and misshapen names together.
+-- file that save(table, PATH) wrote gives that table. "examples/…" that is not here is looked for where suture is
+-- installed. Errors list missing, unexpected and misshapen names together.
 function checkpoint.open(path, opts)
   if type(path) ~= "string" then fault("open: expects a path, got %s", options.show(path)) end
   opts = options.check("open", opts or {}, {model = true, strict = true, skip = true, state = true})
+  path = shipped(path)
   local f = file.open(path)
   say_dtypes(path, f)
   if opts.state == "all" then return all_of(f) end

@@ -336,6 +336,7 @@ end)
 
 local Diff = {__name = "diff"}
 Diff.__index = Diff
+surgery.Diff = Diff
 
 local function state_dict(what, x)
   if is_module(x) then return x:state_dict() end
@@ -356,10 +357,13 @@ end
 
 --- diff(a, b): what is different between two models or state dicts: modules of another kind, names only one has,
 -- shapes, and for each tensor that differs the greatest difference. Returns an object that prints itself: structure,
--- only_a, only_b, shapes, values, same (how many tensors are equal to the bit).
+-- only_a, only_b, shapes, values, same (how many tensors are equal to the bit); d:save "x.html" shows two models side
+-- by side.
 function surgery.diff(a, b)
   local sa, sb = state_dict("first", a), state_dict("second", b)
-  local d = setmetatable({structure = {}, only_a = {}, only_b = {}, shapes = {}, values = {}, same = 0}, Diff)
+  local models = is_module(a) and is_module(b) and {a, b} or nil
+  local d = setmetatable({_models = models, structure = {},
+    only_a = {}, only_b = {}, shapes = {}, values = {}, same = 0}, Diff)
   if is_module(a) and is_module(b) then
     local ma, mb = a:named_modules(), b:named_modules()
     for path, x in ma do

@@ -150,6 +150,16 @@ function F.smooth_l1_loss(x, target, ...)
   return reduced(near * near * (0.5 / beta) + (d - near), reduction)
 end
 
+local huber_args = arguments("huber_loss", joined("reduction", "delta"))
+
+--- F.huber_loss(x, target[, reduction ("mean"), delta (1)]): d²/2 where |d| < delta, delta (|d| - delta/2) beyond.
+-- Huber 1964.
+function F.huber_loss(x, target, ...)
+  fits("huber_loss", x, target)
+  local reduction, delta = huber_args(...)
+  return op "huber_loss"(x, target, {reduction = reductions[reduction], delta = delta})
+end
+
 local bce_logits_args = arguments("binary_cross_entropy_with_logits", joined("weight", "pos_weight", "reduction"))
 
 --- F.binary_cross_entropy_with_logits(x, target[, weight, pos_weight, reduction ("mean")]): targets from 0 to 1.
@@ -159,6 +169,22 @@ function F.binary_cross_entropy_with_logits(x, target, ...)
   local weight, pos_weight, reduction = bce_logits_args(...)
   weight, pos_weight = weight and weight:expand(x.shape), pos_weight and pos_weight:expand(x.shape)
   return op(what)(x, target, weight, pos_weight, {reduction = reductions[reduction]})
+end
+
+local focal_args = arguments("sigmoid_focal_loss", "alpha:num=0.25 gamma:rate=2 reduction:none|mean|sum=none")
+
+--- F.sigmoid_focal_loss(x, target[, alpha (0.25), gamma (2), reduction ("none")]): the binary cross entropy of logits,
+-- where what is right already counts less: (1 - p)^gamma times it, p the probability of the truth; alpha weighs targets
+-- of 1, 1 - alpha those of 0 (below 0: neither). Lin et al. 2017, arXiv:1708.02002; torchvision.ops'. fit takes its
+-- mean.
+function F.sigmoid_focal_loss(x, target, ...)
+  fits("sigmoid_focal_loss", x, target)
+  local alpha, gamma, reduction = focal_args(...)
+  local p = x:sigmoid()
+  local loss = F.binary_cross_entropy_with_logits(x, target, {reduction = "none"})
+  loss = loss * (1 - (p * target + (1 - p) * (1 - target))):pow(gamma)
+  if alpha >= 0 then loss = loss * (alpha * target + (1 - alpha) * (1 - target)) end
+  return reduced(loss, reduction)
 end
 
 local bce_args = arguments("binary_cross_entropy", joined("weight", "pos_weight", "reduction"))

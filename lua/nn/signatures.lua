@@ -24,6 +24,7 @@ local signatures = {
   reduction = "reduction:mean|sum|none=mean",
   label_smoothing = "label_smoothing:prob=0",
   beta = "beta:rate=1.0",
+  delta = "delta:positive=1.0",
   pos_weight = "pos_weight:tensor=nil",
   inplace = "inplace:bool=false",
   pads = "reflect|replicate|circular", -- the ways to pad with one's own numbers

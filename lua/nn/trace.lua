@@ -2,6 +2,8 @@
 local core = require "suture.core"
 local gradients = require "suture.tensor.gradients"
 local journal = require "suture.base.journal"
+local kept = require "suture.nn.kept"
+local may_keep = kept.may
 local stray = require "suture.base.stray"
 local takes = stray.takes
 local graph, raw = core.graph, core.tensor
@@ -30,6 +32,7 @@ trace.structure = 0
 --   skipping         random initialisation is off: see nn.init.skip
 --   seen             tensors that somebody can look at when the call is over: what a forward keeps in its module, what
 --                    hooks see
+--   users            {module = forward} of those that ran whose forward a user wrote: they may keep values elsewhere
 --   cut              {target = module} of the innermost call that is to end early
 local function fresh() return {depth = 0, stack = {}} end
 local context = fresh()
@@ -183,6 +186,11 @@ local function plain(m, ...)
   local forward = rawget(m, "_fields").forward or getmetatable(m).forward
   local most = takes[forward]
   if most == nil then most = stray.most(forward) end
+  if may_keep(forward) then
+    local c = context
+    c.users = c.users or {}
+    c.users[m] = forward
+  end
   if most and select("#", ...) >= most then stray.refuse(class_name(m) .. ":forward", most - 1, ...) end
   if rawget(m, "_cut") then return until_cut(m, ...) end
   return forward(m, ...)
@@ -307,7 +315,7 @@ end})
 
 local function outermost(m, ...)
   local c = context
-  c.paths, c.depth, c.stack[1], c.failed = trace.paths(m), 1, m, nil
+  c.paths, c.depth, c.stack[1], c.failed, c.users = trace.paths(m), 1, m, nil, nil
   local here <close> = leaving
   journal.running(true)
   local x = ...
@@ -338,6 +346,7 @@ local function named(...)
     context.seen = nil
     for _, v in ipairs(seen) do raw.name(v) end
   end
+  if context.users then kept.name(context.users) end
   for i = 1, select("#", ...) do
     local v = select(i, ...)
     if is(v) then raw.name(v)
@@ -352,7 +361,7 @@ local function outer_done(m, ok, ...)
   local c = context
   if not ok then
     local message = in_module(m, (...))
-    c.depth, c.paths, c.stack, c.failed, c.seen = 0, nil, {}, nil, nil
+    c.depth, c.paths, c.stack, c.failed, c.seen, c.users = 0, nil, {}, nil, nil, nil
     leave(0)
     error(message, 0)
   end

@@ -1,9 +1,11 @@
 --- What Tab offers. Looks only (raw access, lua/base/fields.lua): no code of the user's runs, and errors offer nothing.
 local fields = require "suture.base.fields"
+local quoted = require("suture.base.text").quoted
 local complete = {}
 
-local keywords = {"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
-  "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"}
+local keywords = {} -- each name → itself
+for _, k in ipairs {"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
+  "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"} do keywords[k] = k end
 
 local function is_module(v) return type(v) == "table" and type(rawget(v, "_children")) == "table" end
 
@@ -105,13 +107,24 @@ local function module_path(module, written)
   return list, word, has_names(only) and "." or nil
 end
 
-local function file_names(written)
+-- What a part of a string in quotes means; nil where it ends in the midst of an escape, or is none.
+local function meant(written, quote)
+  local f = not written:find "\n" and load("return " .. quote .. written .. quote, "=", "t", {})
+  return f and f()
+end
+
+-- quote: the one that is open around what was written, where that is a string of Lua's; the names are written so too.
+local function file_names(written, quote)
   local folder, word = written:match "^(.*/)([^/]*)$"
-  word = word or written
-  local path = (folder or "./"):gsub("^~/", (os.getenv "HOME" or "~") .. "/")
-  local list = {}
+  word, folder = word or written, folder or "./"
+  local path, beginning, list = folder, word, {}
+  if quote then path, beginning = meant(folder, quote), meant(word, quote) end
+  if not path or not beginning then return list, word end
+  path = path:gsub("^~/", (os.getenv "HOME" or "~") .. "/")
   for _, name in ipairs(package.loaded["suture.face"].files(path)) do
-    if starts(name, word) and (name:sub(1, 1) ~= "." or word:sub(1, 1) == ".") then list[#list + 1] = name end
+    if starts(name, beginning) and (name:sub(1, 1) ~= "." or beginning:sub(1, 1) == ".") then
+      list[#list + 1] = quote and quoted(name, quote) or name
+    end
   end
   table.sort(list)
   return list, word
@@ -132,7 +145,7 @@ local function in_string(text, quote, start)
     return start, matching(fields.of(fields.global "zoo"), written, function(v) return callable(v) or v == false end),
       quote
   end
-  local list, word = file_names(written)
+  local list, word = file_names(written, quote)
   local only = #list == 1 and list[1]
   return #text - #word + 1, list, only and only:sub(-1) == "/" and "" or quote
 end
@@ -143,7 +156,8 @@ local function field_of(text, sign, word)
   if sign == ":" and text:find "[\"']$" then owner = ""
   elseif expr then owner = fields.resolve(expr, fields.global) end
   if owner == nil then return {} end
-  local names = fields.of(owner)
+  local names = {}
+  for k, v in next, fields.of(owner) do if not keywords[k] then names[k] = v end end -- u["end"] is no u.end
   local list = matching(names, word, sign == ":" and function(v) return callable(v) or v == false end or nil)
   local suffix = ""
   if #list == 1 then
@@ -162,7 +176,7 @@ local function global_names(text, word)
   local names = {}
   for k, v in next, _G do names[k] = v end
   for k in next, require("suture")._names do if names[k] == nil then names[k] = false end end
-  if not asks_about(text) then for _, k in ipairs(keywords) do if names[k] == nil then names[k] = k end end end
+  if not asks_about(text) then for k in next, keywords do if names[k] == nil then names[k] = k end end end
   local list = matching(names, word)
   local suffix = ""
   if #list == 1 then
@@ -208,12 +222,12 @@ local function offer(text)
   if comment then return #text + 1, {}, "" end
   if quote then return in_string(text, quote, start) end
   if text:find "^%s*$" or text:find "\n%s*$" then return #text + 1, {"  "}, "" end -- Tab indents
-  local word = text:match "[%a_][%w_]*$" or ""
+  local word = text:match "%f[%w_][%a_][%w_]*$" or ""
   if word == "" and text:find "[%w_]$" then return #text + 1, {}, "" end -- a number
   local before = text:sub(1, #text - #word)
   local body, sign = before:match "^(.-)%s*([.:])%s*$"
-  if sign and not body:find "[.:]$" and not body:find "%f[%w_]%d+$" then
-    list, suffix = field_of(body, sign, word)
+  if sign and body:find "%f[%w_]%d[%w_]*$" then list = {} -- a number with a point in it
+  elseif sign and not body:find "[.:]$" then list, suffix = field_of(body, sign, word)
   elseif sign == ":" and body:find ":$" then list = {}
   else list, suffix = global_names(before, word) end
   return #text - #word + 1, list, suffix or ""

@@ -4,11 +4,13 @@ local syntax = require "suture.base.syntax"
 local suture = require "suture"
 local face = package.loaded["suture.face"]
 local chunk = require "suture.shell.chunk"
+local lines = require "suture.base.lines"
 local note = require "suture.base.note"
 local term = require "suture.base.term"
 local words = require "suture.base.text"
 
 local shell = {
+  reader = nil, -- reader(line) → whether a line was for somebody who waits for one (a lesson): asked before all else
   -- Every input: {text =, code =, kind = "expression" | "block" | "statement" | "comment", cut = where a block's last
   -- expression begins, muted =, ok = it ran, gave = it had values}
   inputs = {},
@@ -202,13 +204,24 @@ local function run_input(input, f)
   if input.ok and input.kind == "statement" then hint_local(input.text) end
 end
 
---- Runs one complete input as if typed: shows its values, keeps it in the session, calls the hooks. → ok
-function shell.eval(text)
+-- What a run's folder keeps of the session: the inputs so far, and the one that runs.
+function lines.session()
+  local inputs = {table.unpack(shell.inputs)}
+  if state.running then
+    local running = {}
+    for k, v in pairs(state.running) do running[k] = v end
+    running.ok = true
+    inputs[#inputs + 1] = running
+  end
+  return (require "suture.shell.script".of(inputs, (" %s, %s"):format(suture.version, os.date "%Y-%m-%d %H:%M")))
+end
+
+--- Runs one complete input as if typed: shows its values (muted: not), keeps it in the session, calls the hooks. → ok
+function shell.eval(text, muted)
   local n = #shell.inputs + 1
   local f, kind, code, cut = chunk.compile(text, chunk_name(n))
   local input = {text = text, code = f and code or text, kind = f and kind, cut = cut,
-    muted = chunk.muted(text), ok = false,
-    secret = state.secret}
+    muted = muted or chunk.muted(text), ok = false, secret = state.secret}
   state.running = input -- what messages look its lines up in
   if not f then
     complain(without_position(syntax.explain(kind), text))
@@ -366,6 +379,8 @@ local function take(line, pending, pasted)
     if #pending > LARGE and state.open and not may_end(line, state.open) then return pending .. "\n" .. line end
   else
     line = without_prompts(line:gsub("^#![^\n]*\n?", ""))
+    local asked = shell.reader and run(shell.reader, line)
+    if asked and asked[1] and asked[2] then return nil end
     if line:find "^%s*$" then return nil end
     if chunk.special(line) then
       remember(line, pasted == "whole")
@@ -402,12 +417,15 @@ end
 
 -- ---- start ----
 
+--- shell.folder(variable, default): the XDG folder that the variable names, else this one of the home folder; nil where
+-- there is no home.
 local function folder(variable, default)
   local v = os.getenv(variable)
   if v and v:sub(1, 1) == "/" then return v end
   local home = os.getenv "HOME"
   return home and home .. default
 end
+shell.folder = folder
 
 local function banner()
   local parts = {}

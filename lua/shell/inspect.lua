@@ -24,8 +24,7 @@ end
 
 local function quoted(s, most)
   local kept = head(s, most)
-  local shown = term.safe((kept:gsub('[\\"]', "\\%0")), true)
-  return '"' .. shown .. (#kept < #s and "…" or "") .. '"'
+  return '"' .. text.quoted(kept, '"') .. (#kept < #s and "…" or "") .. '"'
 end
 
 -- What has a text of its own, on one line.

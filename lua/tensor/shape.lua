@@ -42,10 +42,10 @@ end
 
 --- x:reshape(2, -1): the same numbers, in the order of the shape, under another shape; one -1 is worked out. x:view is
 -- the same.
-function T.reshape(x, ...) return fitted("reshape", x, plain(...) or reshape_args(...)) end
+function T.reshape(x, ...) return raw.reshaped(x, ...) or fitted("reshape", x, plain(...) or reshape_args(...)) end
 
 --- x:view(2, -1): as reshape.
-function T.view(x, ...) return fitted("view", x, plain(...) or view_args(...)) end
+function T.view(x, ...) return raw.reshaped(x, ...) or fitted("view", x, plain(...) or view_args(...)) end
 
 local view_as_args, reshape_as_args = arguments("view_as", "other:tensor"), arguments("reshape_as", "other:tensor")
 
@@ -60,6 +60,8 @@ local flatten_args = arguments("flatten", "start_dim:dim=0 end_dim:dim=-1")
 --- x:flatten([start_dim (0), end_dim (-1)]): these dimensions and those between made one.
 function T.flatten(x, ...)
   local start, stop = flatten_args(...)
+  local quick = raw.flattened(x, start, stop)
+  if quick then return quick end
   local shape = raw.shape(x)
   start, stop = axis("flatten", x, start, #shape), axis("flatten", x, stop, #shape)
   if #shape == 0 then return view(x, "reshape", {shape = {1}}) end
@@ -141,6 +143,8 @@ local permute_args = listed("permute", "dims:ints")
 
 --- x:permute(0, 2, 3, 1): dimensions in another order.
 function T.permute(x, ...)
+  local quick = raw.permuted(x, ...)
+  if quick then return quick end
   local dims = base.axes("permute", x, plain(...) or permute_args(...))
   if #dims ~= raw.rank(x) then
     fault("permute: shape %s has %d dimensions, got %d", raw.shape(x), raw.rank(x), #dims)
@@ -161,10 +165,7 @@ end
 
 --- x:transpose(dim0, dim1): two dimensions swapped.
 function T.transpose(x, a, b, ...)
-  if math_type(a) == "integer" and math_type(b) == "integer" and select("#", ...) == 0 then
-    return transposed("transpose", x, a, b)
-  end
-  return transposed("transpose", x, transpose_args(a, b, ...))
+  return raw.transposed(x, a, b, ...) or transposed("transpose", x, transpose_args(a, b, ...))
 end
 
 --- x:t(): a matrix transposed.
@@ -231,11 +232,10 @@ tensor.roll = T.roll
 local narrow_args = arguments("narrow", "dim:dim start:int length:natural")
 
 --- x:narrow(dim, start, length): a part of one dimension.
-function T.narrow(x, dim, start, length, ...)
-  if math_type(dim) ~= "integer" or math_type(start) ~= "integer" or math_type(length) ~= "integer" or length < 0
-    or select("#", ...) > 0 then
-    dim, start, length = narrow_args(dim, start, length, ...)
-  end
+function T.narrow(x, ...)
+  local quick = raw.narrowed(x, ...)
+  if quick then return quick end
+  local dim, start, length = narrow_args(...)
   dim = axis("narrow", x, dim)
   if raw.rank(x) == 0 then fault "narrow: a scalar has no parts" end
   local n = raw.size(x, dim)
@@ -265,6 +265,8 @@ local select_args = arguments("select", "dim:dim index:int")
 
 --- Element i of dimension dim, both known to be there.
 function base.element(x, dim, i)
+  local quick = raw.element(x, dim, i)
+  if quick then return quick end
   local part = view(x, "slice", {dim = dim, start = i, stop = i + 1, step = 1})
   local out = {unpack(raw.shape(part))}
   table.remove(out, dim + 1)

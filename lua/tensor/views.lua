@@ -18,11 +18,11 @@ local op = base.op
 local views = {}
 
 -- detached: no gradient flows from the view to `of`.
-local function link(view, of, name, attrs, detached)
-  local how = raw.made(of)
+local function link(view, of, name, detached)
+  local from = raw.part_of(of)
   -- A reshape of a view may turn out to be a copy; of a whole tensor it never does.
-  if how and how.name == "reshape" and raw.made(how.of) then views.box(of) end
-  raw.link(view, {of = of, name = name, attrs = attrs, detached = detached, grad = not detached and graph.grad_mode()})
+  if from and raw.part_of(from) and raw.made(of).name == "reshape" then views.box(of) end
+  raw.link(view, of, name, detached)
 end
 
 --- From now on x is part of nothing but itself.
@@ -31,7 +31,7 @@ function views.cut(x) raw.link(x) end
 --- The core operation `name` on x with these attributes, whose result is a view of x.
 function views.of(x, name, attrs)
   local y = op(name)(x, attrs)
-  link(y, x, name, attrs)
+  link(y, x, name)
   return y
 end
 
@@ -43,11 +43,11 @@ function views.detached(x)
     local mode = graph.grad_mode(false)
     local y = op(how.name)(how.of, how.attrs)
     graph.grad_mode(mode)
-    link(y, how.of, how.name, how.attrs, true)
+    link(y, how.of, how.name, true)
     return y
   end
   local y = raw.detach(x)
-  link(y, x, "detach", nil, true)
+  link(y, x, "detach", true)
   return y
 end
 
@@ -168,10 +168,10 @@ local function is_whole(root, box)
 end
 
 local function is_detached(x)
-  local how = raw.made(x)
-  while how do
-    if how.detached then return true end
-    how = raw.made(how.of)
+  local of, detached = raw.part_of(x)
+  while of do
+    if detached then return true end
+    of, detached = raw.part_of(of)
   end
   return false
 end
@@ -268,11 +268,11 @@ function views.fill(what, x, value) return put_one(what, x, value, views.target(
 
 -- The same for the library's own writes, which tell the journal themselves: a part changes where it is a part of, and
 -- what gradients flow through becomes a leaf.
-local function plain(x) return not raw.made(x) and not (graph.op_of(x) and raw.requires_grad(x)) end
+local function plain(x) return not raw.part_of(x) and not (graph.op_of(x) and raw.requires_grad(x)) end
 
 local function write_plainly(what, x, y)
   if raw.shape(x) ~= raw.shape(y) then fault("%s: expects shape %s, got %s", what, raw.shape(x), raw.shape(y)) end
-  if not raw.made(x) then
+  if not raw.part_of(x) then
     raw.become(x, raw.clone(y))
     return x
   end

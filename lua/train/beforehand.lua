@@ -27,8 +27,8 @@ local function numbered(names)
   return true
 end
 
--- How many numbers m gives for a sample of ds; nil where that cannot be said.
-local function outputs(m, ds)
+--- How many numbers m gives for a sample of ds; nil where that cannot be said.
+function beforehand.outputs(m, ds)
   local x = ds:batch {0}
   local ok, out = unseen(function() return mode.eval(m, function() return nn_trace.outlined(m, x) end) end)
   return ok and core.tensor.is(out) and #out.shape == 2 and out.shape[2] or nil
@@ -39,7 +39,7 @@ end
 function beforehand.names(m, ds)
   local names = m.classes
   if type(names) ~= "table" or #names == 0 then return nil end
-  if same(names, ds.classes) or outputs(m, ds) == #names then return names end
+  if same(names, ds.classes) or beforehand.outputs(m, ds) == #names then return names end
 end
 
 -- The class of ds, with samples, that is none of names; nil: all are.

@@ -2,12 +2,13 @@
 local fault = require "suture.base.fault"
 local optim = require "suture.optim"
 local options = require "suture.base.options"
+local rates = require "suture.train.rates"
 local suggest = require "suture.base.suggest"
 local chosen = {}
 
 --- The options of all optimizers as a signature, for functions that take them besides their own: "lr:any=nil …".
 function chosen.signature()
-  local seen, parts = {}, {}
+  local seen, parts = {}, {"no_decay:any=nil"}
   for _, kind in pairs(optim._kinds) do
     for name in pairs(kind.known) do
       if not seen[name] then
@@ -114,7 +115,7 @@ function chosen.new(what, m, opts)
       type(given) == "string" and suggest.hint(given, optim._kinds) or "", names())
   end
   local own = {}
-  for name in chosen.signature():gmatch "([%w_]+):" do
+  for name in chosen.signature():gsub("no_decay:%S+", ""):gmatch "([%w_]+):" do
     own[name] = opts[name]
     if own[name] ~= nil and not (kind and kind.known[name]) then
       fault("%s: %s is no option of %s", what, name, kind and given or "an optimizer of your own: give it to optim." ..
@@ -123,8 +124,16 @@ function chosen.new(what, m, opts)
     if own[name] == nil and kind and kind.fit then own[name] = kind.fit[name] end
   end
   if kind then
-    options.named(what, kind.options)(own) -- errors name the function that the user called
-    return kind.make(m:parameters(), own)
+    if opts.no_decay and not kind.known.weight_decay then
+      fault("%s: no_decay: %s has no weight_decay", what, given)
+    end
+    local groups, plain = rates.groups(what, m, own, opts)
+    if plain.lr == nil and kind.fit then plain.lr = kind.fit.lr end
+    options.named(what, kind.options)(plain) -- errors name the function that the user called
+    return kind.make(groups or m:parameters(), plain)
+  end
+  if opts.no_decay then
+    fault("%s: no_decay: an optimizer of your own has its groups: optim.SGD({{params = …, weight_decay = 0}, …})", what)
   end
   return given, check_held(what, m, given)
 end

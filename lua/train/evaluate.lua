@@ -7,6 +7,7 @@ local fault = require "suture.base.fault"
 local options = require "suture.base.options"
 local beforehand = require "suture.train.beforehand"
 local losses = require "suture.train.loss"
+local metrics = require "suture.train.metrics"
 local mode = require "suture.train.mode"
 local Dataset = require "suture.data.dataset"
 local custom = require "suture.data.custom"
@@ -42,20 +43,52 @@ function evaluate.each(what, m, ds, opts, each)
   end)
 end
 
-local Result = {__name = "evaluation", __index = absent.index("the evaluation", "acc correct"), __tostring = function(r)
-  local acc = r.acc and ("acc %.4f (%d of %d)"):format(r.acc, r.correct, r.count) or
-    ("acc - (%d samples)"):format(r.count)
-  return ("%s · loss %.4f%s"):format(acc, r.loss, r.loss_name ~= "cross_entropy" and (" (%s)"):format(r.loss_name) or
-    "")
+local Confusion = {__name = "confusion", __index = absent.index("the confusion", ""), __tostring = function(r)
+  local n, width = #r.counts, 5
+  for _, c in ipairs(r.classes) do width = math.max(width, math.min(12, text.columns(text.safe(c, true)))) end
+  local function cell(s) return text.pad(text.cut(text.safe(tostring(s), true), width), width, "right") end
+  local lines = {cell "" .. "  predicted", cell "true"}
+  for i = 1, n do lines[2] = lines[2] .. " " .. cell(r.classes[i]) end
+  lines[2] = lines[2] .. "  recall"
+  for i = 1, n do
+    local line, total = cell(r.classes[i]), 0
+    for j = 1, n do
+      line, total = line .. " " .. cell(r.counts[i][j]), total + r.counts[i][j]
+    end
+    lines[#lines + 1] = line .. (total > 0 and ("  %.3f"):format(r.counts[i][i] / total) or "      -")
+  end
+  lines[#lines + 1] = ("acc %.4f"):format(r.acc)
+  return table.concat(lines, "\n")
 end}
 
-local read = options.named("evaluate", "batch:count=64 threads:natural=nil label_smoothing:prob=0 loss:any=nil")
+local function confusion_of(counts, names, acc, count)
+  return setmetatable({counts = counts, classes = names, acc = acc, count = count}, Confusion)
+end
+
+local optional = "acc correct kind top ece classes precision recall f1 auc average_precision confusion micro_f1 " ..
+  "exact mse rmse mae r2 counts names"
+local Result = {__name = "evaluation", __index = absent.index("the evaluation", optional), __tostring = function(r)
+  local acc = r.acc and ("acc %.4f (%d of %d)"):format(r.acc, r.correct, r.count) or
+    ("acc - (%d samples)"):format(r.count)
+  local line = ("%s · loss %.4f%s"):format(acc, r.loss, r.loss_name ~= "cross_entropy" and
+    (" (%s)"):format(r.loss_name) or "")
+  return r.kind and table.concat({line, table.unpack(metrics.lines(r))}, "\n") or line
+end}
+
+local read = options.named("evaluate", "batch:count=64 threads:natural=nil label_smoothing:prob=0 loss:any=nil " ..
+  "metrics:bool=false topk:any=nil bins:count=15")
 
 --- Accuracy and loss of m on ds, in eval mode; m's own mode is put back after.
 -- Where m has classes (fit and the zoo give them), those of ds are matched by name; one that m has not is an error.
 -- Options: `batch` (64), `threads` (of the loader), `loss` (as fit's; default: the cross entropy, with
 -- `label_smoothing` (0)). Returns a table with `loss` (the mean over samples), `count`, and where the targets are
 -- classes and the loss tells logits `acc` (0 to 1) and `correct`; it prints itself, a missing accuracy as "-".
+-- metrics = true: also, by scikit-learn's names and formulas, of classes `top` (top[5]: the share whose class is among
+-- the five likeliest; `topk`, a number or a list (1, 5), says which), `ece` (expected calibration error of `bins` (15)
+-- bins; Guo et al. 2017), `classes` (a list: precision, recall, f1, auc (of ROC, against the rest), average_precision,
+-- support), their means over classes under the same names, and `confusion`. Of labels that may come together (targets
+-- of 0 and 1 (N, labels), with a binary cross entropy): the same but top, ece and confusion, `micro_f1` and `exact`
+-- (the share with all labels right), at a probability of 0.5. Of other numbers: `mse`, `rmse`, `mae`, `r2`.
 function evaluate.evaluate(m, ds, opts)
   check_model("evaluate", m)
   ds = check_dataset("evaluate", ds)
@@ -66,15 +99,26 @@ end
 function evaluate.numbered(m, ds, opts)
   opts = read(opts)
   local objective = losses.objective("evaluate", opts.loss, opts.label_smoothing)
+  if not opts.metrics and opts.topk ~= nil then fault "evaluate: topk goes with metrics = true" end
   local loss, correct, count, classes = 0, 0, 0, ds:labels() ~= nil
+  local gathered = opts.metrics and metrics.new("evaluate", ds, opts, objective.name)
   evaluate.each("evaluate", m, ds, opts, function(x, y)
     local sum, logits = objective.total(m, x, y, count == 0 and ds, opts.label_smoothing)
     local right = losses.right(logits, classes, y)
     core.graph.eval {sum, right}
+    if gathered then gathered:add(logits, y) end
     loss, correct, count = loss + sum:item(), right and correct + right:item(), count + y.shape[1]
   end)
-  return setmetatable({acc = correct and correct / count, loss = loss / count, loss_name = objective.name,
-    correct = correct and math.tointeger(correct) or correct or nil, count = count}, Result)
+  local r = {acc = correct and correct / count or nil, loss = loss / count, loss_name = objective.name,
+    correct = correct and math.tointeger(correct) or correct or nil, count = count}
+  if gathered then
+    gathered:into(r)
+    if r.counts then
+      r.confusion = confusion_of(r.counts, r.names, r.acc, count)
+      r.counts, r.names = nil, nil
+    end
+  end
+  return setmetatable(r, Result)
 end
 
 local Predictions = {__name = "predictions", __tostring = function(list)
@@ -120,24 +164,6 @@ function evaluate.predict(m, x, k)
   return setmetatable(out, Predictions)
 end
 
-local Confusion = {__name = "confusion", __index = absent.index("the confusion", ""), __tostring = function(r)
-  local n, width = #r.counts, 5
-  for _, c in ipairs(r.classes) do width = math.max(width, math.min(12, text.columns(text.safe(c, true)))) end
-  local function cell(s) return text.pad(text.cut(text.safe(tostring(s), true), width), width, "right") end
-  local lines = {cell "" .. "  predicted", cell "true"}
-  for i = 1, n do lines[2] = lines[2] .. " " .. cell(r.classes[i]) end
-  lines[2] = lines[2] .. "  recall"
-  for i = 1, n do
-    local line, total = cell(r.classes[i]), 0
-    for j = 1, n do
-      line, total = line .. " " .. cell(r.counts[i][j]), total + r.counts[i][j]
-    end
-    lines[#lines + 1] = line .. (total > 0 and ("  %.3f"):format(r.counts[i][i] / total) or "      -")
-  end
-  lines[#lines + 1] = ("acc %.4f"):format(r.acc)
-  return table.concat(lines, "\n")
-end}
-
 local read_confusion = options.named("confusion", "batch:count=64 threads:natural=nil")
 
 --- The confusion matrix of m on ds: `counts[i + 1][j + 1]` samples of class i taken for class j. Prints itself with
@@ -174,7 +200,7 @@ function evaluate.confusion(m, ds, opts)
   end)
   local classes = {}
   for i = 1, n do classes[i] = ds.classes and ds.classes[i] or tostring(i - 1) end
-  return setmetatable({counts = counts, classes = classes, acc = right / count, count = count}, Confusion)
+  return confusion_of(counts, classes, right / count, count)
 end
 
 return evaluate

@@ -34,6 +34,17 @@ function guard.new(m)
     settled = guard.copy {table.unpack(list, trained + 1)}}
 end
 
+--- guard.widened(copy, list, now): a copy of the tensors `now`, in which those of `list` are as `copy` has them.
+function guard.widened(copy, list, now)
+  local new, place, to, from = guard.copy(now), {}, {}, {}
+  for i, t in ipairs(now) do place[t] = i end
+  for i, t in ipairs(list) do
+    if place[t] then to[#to + 1], from[#from + 1] = new.tensors[place[t]], copy.tensors[i] end
+  end
+  rows.copy(to, from)
+  return new
+end
+
 --- Whether the guard is over what may change now.
 function guard.fits(g, m)
   local list, trained = guard.movable(m)

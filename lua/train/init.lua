@@ -5,5 +5,9 @@ return require "suture.base.stray".guard {
   evaluate = require("suture.train.evaluate").evaluate,
   predict = require("suture.train.evaluate").predict,
   confusion = require("suture.train.evaluate").confusion,
+  lr_find = require("suture.train.lr_find"),
   plan = require("suture.train.plan"),
+  features = require("suture.train.features"),
+  runs = require("suture.train.runs"),
+  resume = require("suture.train.runs.resume"),
 }

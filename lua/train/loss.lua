@@ -124,13 +124,15 @@ local function checked(what, name, value)
   return value
 end
 
+local function samples(y) return y.shape[1] end
+
 -- How the batch's mean, or whatever the loss is, counts in the mean over a dataset: by samples.
 local function total(value, y) return value * y.shape[1] end
 
 -- A loss f of prediction and target.
 local function of_predictions(what, name, f)
   return {
-    name = name,
+    name = name, counts = samples,
     train = function(m, x, y)
       local heads = loss.heads(m, x)
       return checked(what, name, weighted(m, heads, y, f)), heads[1]
@@ -148,7 +150,9 @@ end
 -- classes, or probabilities of their shape. A name ("mse", "l1", …), a loss of F, or a module as nn.MSELoss(): of
 -- prediction and target. A function of one's own is told by how many parameters it names: two are prediction and
 -- target, three (m, x, y); the latter returns the loss and, for the accuracy, the logits.
-function loss.objective(what, given, label_smoothing)
+-- weight: a tensor, what each class counts in the cross entropy of training, or nil. The object has `counts(y)` too:
+-- by how much the loss of a batch counts where several make one step.
+function loss.objective(what, given, label_smoothing, weight)
   local f = given
   if type(given) == "string" then
     f = named()[given]
@@ -158,9 +162,12 @@ function loss.objective(what, given, label_smoothing)
     end
   end
   if f == nil or f == F.cross_entropy then
-    local smooth = {label_smoothing = label_smoothing}
+    local smooth = {label_smoothing = label_smoothing, weight = weight}
     return {
       name = "cross_entropy", classes = true,
+      counts = function(y)
+        return weight and y.dtype == "int64" and weight:index_select(0, y):sum():item() or samples(y)
+      end,
       train = function(m, x, y, ds)
         local heads = loss.heads(m, x)
         if ds then loss.check_classes(what, heads, ds, y) end
@@ -177,8 +184,15 @@ function loss.objective(what, given, label_smoothing)
     fault("%s: label_smoothing belongs to the cross entropy: with a loss of your own give it there, as " ..
       "nn.CrossEntropyLoss{label_smoothing = %g}", what, label_smoothing)
   end
+  if weight then
+    fault("%s: class_weights belong to the cross entropy: with a loss of your own give them there, as " ..
+      "nn.CrossEntropyLoss{weight = tensor {…}}", what)
+  end
   if Module.is_module(f) then return of_predictions(what, tostring(f):match "^[%w_]+" or "a module", f) end
   local known = name_of(f)
+  if f == F.sigmoid_focal_loss then -- of which torchvision takes no mean
+    return of_predictions(what, known, function(x, y) return f(x, y, {reduction = "mean"}) end)
+  end
   if known and named()[known] == f then return of_predictions(what, known, f) end
   if known or type(f) ~= "function" then
     fault("%s: loss expects a name (%s), a loss of F or nn, or function(m, x, y) … end, got %s", what, show_names(),
@@ -194,7 +208,7 @@ function loss.objective(what, given, label_smoothing)
     local value, logits = f(m, x, y)
     return checked(what, "your loss", value), logits
   end
-  return {name = "your loss", train = train, total = function(m, x, y)
+  return {name = "your loss", counts = samples, train = train, total = function(m, x, y)
     local value, logits = train(m, x, y)
     return total(value, y), logits
   end}

@@ -13,30 +13,39 @@ local marks = require "suture.train.marks"
 local measure = require "suture.train.evaluate"
 local mode = require "suture.train.mode"
 local note = require "suture.base.note"
-local optim = require "suture.optim"
 local options = require "suture.base.options"
+local parts = require "suture.train.parts"
 local progress = require "suture.train.progress"
+local refill = require "suture.train.refill"
 local Result = require "suture.train.result"
-local schedules = require "suture.train.schedule"
+local sampler = require "suture.data.sampler"
+local Schedule = require "suture.train.schedule"
+local scheduler = require "suture.optim.common.scheduler"
 local states = require "suture.train.states"
+local step = require "suture.train.step"
+local teaching = require "suture.train.teaching"
 local trunk = require "suture.train.trunk"
+local weights = require "suture.train.weights"
+local writer = require "suture.train.runs.writer"
 local graph = core.graph
 
 local known = [[val:any=nil epochs:any=10 batch:count=32 optimizer:any=sgd loss:any=nil reduce:fn=nil
-  schedule:any=constant step_size:count=nil gamma:rate=0.1 label_smoothing:prob=0 clip:positive=nil
+  schedule:any=constant step_size:count=nil gamma:rate=nil label_smoothing:prob=0 class_weights:any=nil
+  accumulate:count=1 clip:positive=nil
   patience:count=5 min_delta:rate=0 max_epochs:count=200 best:any=nil drop_last:bool=nil
-  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil ]]
-
-local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge end
+  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil
+  run:any=nil sampler:any=nil teacher:module=nil temperature:positive=4 teacher_weight:prob=0.9 ]] .. parts.signature()
 
 --- trainer(m, train[, opts]): what fit does, to be driven by hand: t = trainer(m, train, {val = val}); t:run() is
 -- fit(m, train, {val = val}). opts: as for fit. Its state is in sight, and may be changed between steps:
 --   model, data, val      what is trained, on what, and what it is measured on
---   optimizer, schedule   the optimizer; the factor on its rates for an epoch: a function of the epoch, from 0
---   epoch, steps          how many epochs and steps are behind it        history   the figures of each epoch
+--   optimizer, schedule   the optimizer; how its rates go: an object, or a function of the epoch (from 0) that gives
+--                         the factor on them
+--   epoch, steps          how many epochs and optimizer steps are behind it     history   the figures of each epoch
 --   seed                  of order and augmentation
 --   best                  {epoch =, value =}: the best epoch so far, and the figure it was chosen by
---   options               opts with all defaults; loss, reduce, clip, on_step, on_epoch are read from it at every step
+--   options               opts with all defaults; loss, reduce, clip, accumulate, on_step, on_epoch are read from it at
+--                         every step
 -- Methods: t:step(x, y), t:train_epoch(), t:validate(), t:run(), t:state_dict(), t:load_state_dict(sd).
 local Trainer = class "Trainer"
 
@@ -59,8 +68,8 @@ local function watched(what, o)
   end})
 end
 
--- Checks all arguments; what: the function that errors name.
-local function begin(self, what, m, train, opts)
+-- Checks all arguments; what: the function that errors name; listener: f(trainer) → what writes its run.
+local function begin(self, what, m, train, opts, listener)
   measure.check_model(what, m)
   train = measure.check_dataset(what, train)
   local o = options.named(what, known .. chosen.signature())(opts)
@@ -87,25 +96,41 @@ local function begin(self, what, m, train, opts)
   self._best_by = best.new(what, o.best, val ~= nil, (val or train):labels() ~= nil)
   self.what, self._converge, self.model, self.data, self.val, self.options = what, converge, m, train, val,
     watched(what, o)
-  losses.objective(what, o.loss, o.label_smoothing)
+  self._weight = weights(what, o.class_weights, train)
+  losses.objective(what, o.loss, o.label_smoothing, self._weight)
+  self._given, self._listeners = opts or {}, {}
+  self._teaching = teaching.new(what, o, self._given, m, train)
+  sampler.weights(what, train, o.sampler)
   local stray
   self.optimizer, stray = chosen.new(what, m, o)
-  self.schedule = schedules(o)
+  if o.accumulate > 1 and self.optimizer.closure then
+    fault("%s: accumulate = %d: %s asks for the loss several times a step, of one batch · accumulate = 1, and a " ..
+      "larger batch", what, o.accumulate, self.optimizer.kind)
+  end
+  self.schedule = Schedule.new(what, o)
   self.seed = o.seed or core.engine.draw()
   self.epoch, self.steps, self.seconds, self.history = 0, 0, 0, {}
   self.best = {value = self._best_by.worst, since = 0}
+  self._parts = parts.of(self)
+  if o.run ~= nil then self._listeners[1] = (listener or writer.new)(self) end
   local absent = val and val:labels() and #train.classes > 0 and beforehand.absent(val, train.classes)
   for _, line in ipairs {stray or false, renamed or false, absent and "val has no sample of " .. absent or false} do
     if line and not o.quiet then note(what .. ": " .. line) end
   end
 end
 
+-- Tells those who listen: "begin" of a session, "epoch" (row) when one is over and judged, "trained" before the best
+-- weights are put back, "closed" (err or nil) at a session's end. A listener is an object with methods of these names.
+function Trainer:_tell(event, ...)
+  for _, listener in ipairs(self._listeners) do if listener[event] then listener[event](listener, self, ...) end end
+end
+
 function Trainer:init(m, train, opts) begin(self, "trainer", m, train, opts) end
 
 -- The same for another function, which errors and notes name.
-function Trainer._of(what, m, train, opts)
+function Trainer._of(what, m, train, opts, listener)
   local self = setmetatable({}, Trainer)
-  begin(self, what, m, train, opts)
+  begin(self, what, m, train, opts, listener)
   return self
 end
 
@@ -113,9 +138,28 @@ end
 function Trainer:_objective()
   local o = self.options
   if self._made == nil or self._made_of ~= o.loss then
-    self._made, self._made_of = losses.objective(self.what, o.loss, o.label_smoothing), o.loss
+    self._made, self._made_of = losses.objective(self.what, o.loss, o.label_smoothing, self._weight), o.loss
   end
   return self._made
+end
+
+-- Asks all parts (train/parts).
+function Trainer:_each(hook, ...) return parts.each(self._parts, hook, self, ...) end
+
+-- f(…) while what training moves has the numbers that it is measured with.
+function Trainer:_averaged(f, ...)
+  local to, from = nil, nil
+  for _, part in ipairs(self._parts) do if part.average then to, from = part:average(self) end end
+  if not to then return f(...) end
+  local raw = guard.copy(to)
+  graph.eval(raw.tensors)
+  local back <close> = setmetatable({}, {__close = function()
+    local whole <close> = interrupt.defer()
+    graph.drop_effects()
+    raw.restore()
+  end})
+  core.rows.copy(to, from)
+  return f(...)
 end
 
 -- Whether the targets of a dataset are classes.
@@ -123,103 +167,6 @@ function Trainer:_classes(ds)
   self._labelled = self._labelled or {}
   if self._labelled[ds] == nil then self._labelled[ds] = ds:labels() ~= nil end
   return self._labelled[ds]
-end
-
--- ---- one step ----
-
--- Names the parameters that are to train and that no gradient has reached: parts that the forward never calls, mostly.
-function Trainer:_unreached()
-  local names = {}
-  for name, p in self.model:named_parameters() do
-    if p.requires_grad and not p.grad then names[#names + 1] = name end
-  end
-  if #names == 0 then return end
-  local more = #names > 3 and (" and %d more"):format(#names - 3) or ""
-  note(("%s: no gradient reaches %s%s, so nothing of it learns · m:audit() tells what never runs"):format(self.what,
-    table.concat(names, ", ", 1, math.min(3, #names)), more))
-end
-
--- One step; returns the loss and how many were right (nil: that makes no sense), or nothing where kept values do not
--- fit any more. Weights change only at its end, in one piece; a step that does not come to its end leaves nothing, the
--- statistics that its forward pass would have moved included. at: where an epoch is: {epoch, k, view, places,
--- from_cache}.
-function Trainer:_step(x, y, at)
-  local m, o, optimizer, g = self.model, self.options, self.optimizer, self._guard
-  if not (at and at.from_cache) and not self.data.view then
-    beforehand.check_numbers(self.what, self.data, x, y, at and at.places,
-      at and (" at epoch %d step %d"):format(at.epoch, at.k))
-  end
-  local done = false
-  local undone <close> = setmetatable({}, {__close = function()
-    if done then return end
-    local whole <close> = interrupt.defer()
-    graph.drop_effects()
-    collectgarbage()
-    g.settled.restore()
-  end})
-  optimizer:zero_grad()
-  local loss, logits
-  local kept = at and self._session.kept
-  do
-    local watch <close> = kept and kept:watch(x)
-    loss, logits = self:_objective().train(m, x, y, not self._checked and self.data)
-  end
-  self._checked = true
-  local right = losses.right(logits, self:_classes(self.data), y)
-  if kept then
-    if at.from_cache then
-      if kept.stray or not kept:give(at.view, loss, x, at.places) then return end
-    else
-      if at.k == 1 or kept.stray then kept:look(loss, x) end
-      kept:keep(at.view, loss, x, at.places, y)
-    end
-  end
-  if not loss.requires_grad then fault("%s: the loss does not depend on any parameter that trains", self.what) end
-  loss:backward()
-  if self.steps == 0 and not o.quiet then self:_unreached() end
-  local value = loss:item()
-  if o.reduce then o.reduce(self) end
-  local whole <close> = interrupt.defer()
-  local bad = not finite(value)
-  local norm = not bad and o.clip and optim.clip_grad_norm_(m:parameters(), o.clip)
-  if norm and not finite(norm) then bad = true end
-  if bad then
-    local where = guard.first_bad(m) or "the output"
-    g.good.restore()
-    g.settled.save()
-    optimizer:zero_grad()
-    fault("%s: the loss is %s at epoch %d step %d: %s is not finite · the model has the last good weights · " ..
-      "a smaller lr (now %g) or clip = 1 may help",
-      self.what, options.show(value), at and at.epoch or self.epoch + 1, at and at.k or self.steps + 1, where,
-        optimizer.param_groups[1].lr)
-  end
-  g.good.save()
-  optimizer:step()
-  g.settled.save()
-  self.steps, done = self.steps + 1, true
-  return value, right and right:item()
-end
-
---- t:step(x, y): one training step on a batch: forward, loss, backward, options.reduce, clip, the optimizer's step.
--- Returns the loss and how many were right (nil where the targets are no classes). After an error, a loss that is not
--- finite or Ctrl-C the model is as after the last whole step. Like optimizer:step(), it leaves nothing in history().
-function Trainer:step(x, y)
-  if not core.tensor.is(x) or not core.tensor.is(y) then
-    fault("t:step: expects a batch, t:step(x, y), got %s and %s", options.show(x), options.show(y))
-  end
-  local m = self.model
-  if not m.training then m:train() end
-  if not self._session and not (self._guard and guard.fits(self._guard, m)) then self._guard = guard.new(m) end
-  local value, right = self:_step(x, y)
-  self:_told {epoch = self.epoch + 1, step = self.steps, loss = value, correct = right}
-  return value, right
-end
-
-function Trainer:_told(row)
-  if self.options.on_step then
-    row.steps, row.lr = self.steps, self.optimizer.param_groups[1].lr
-    self.options.on_step(row, self)
-  end
 end
 
 -- ---- a stretch of epochs ----
@@ -231,31 +178,46 @@ function Trainer:_begin()
   if self._session then return nil end
   local m, o, optimizer = self.model, self.options, self.optimizer
   local base = {}
-  for i, group in ipairs(optimizer.param_groups) do base[i] = group.lr end
+  local function rates(f) for i, group in ipairs(optimizer.param_groups) do f(i, group) end end
+  rates(function(i, group) base[i] = {lr = group.lr, moves = scheduler.momentum_of(group)} end)
   local change = journal.begin {label = "fit", apart = true, keeps = true}
   m:_announce()
   local session = {base = base}
   self._session = session
   local ended = setmetatable({}, {__close = function(_, err)
     optimizer:zero_grad()
-    for i, group in ipairs(optimizer.param_groups) do if base[i] then group.lr = base[i] end end
-    self._session, self._guard = nil, nil
+    rates(function(i, group)
+      if base[i] then group.lr = base[i].lr end
+      if base[i] and base[i].moves then scheduler.momentum(group, base[i].moves) end
+    end)
+    self:_each "close"
+    local told, why = pcall(self._tell, self, "closed", err)
+    self._session, self._guard, self._part = nil, nil, nil
     local last = self.history[#self.history]
     if last then
       change.label = ("fit: %d epoch%s, loss %.4g"):format(#self.history, #self.history == 1 and "" or "s", last.loss)
     end
     journal.close(change, err)
+    if not told and err == nil then error(why, 0) end
   end})
   local ok, err = pcall(function()
     if not m.training then m:train() end
     self._guard = guard.new(m)
-    if o.best then session.best = self._best_weights or guard.copy(self._guard.moving) end
+    if o.best or o.run ~= nil then session.best = self._best_weights or guard.copy(self._guard.moving) end
     session.kept = trunk.new(self.data, o, self.data.random)
+    for _, part in ipairs(self._parts) do session.kept.never = session.kept.never or part.mixes end
     local said
     session.drop_last, said = beforehand.drop_last(self.what, m, self.data, o.batch, o.drop_last,
       self:_objective().train)
     if said and not o.quiet and self.steps == 0 then note(self.what .. ": " .. said) end
+    if type(self.schedule) ~= "function" then
+      local batches = session.drop_last and #self.data // o.batch or math.ceil(#self.data / o.batch)
+      self.schedule:begin(optimizer, o.epochs, o.epochs * math.ceil(batches / o.accumulate))
+    end
+    self:_each "begin"
     session.kept_val = self.val and trunk.new(self.val, o, false)
+    refill.begin(self)
+    self:_tell "begin"
   end)
   if not ok then
     getmetatable(ended).__close(ended, err)
@@ -329,6 +291,44 @@ function Trainer:validate()
   return r.loss, r.acc
 end
 
+-- An epoch begins: its rates; what was thawed meanwhile is guarded too.
+function Trainer:_starts(epoch)
+  local optimizer, session, g = self.optimizer, self._session, self._guard
+  if not guard.fits(g, self.model) then
+    self._guard = guard.new(self.model)
+    if session.best then
+      session.best = guard.widened(session.best, g.moving, self._guard.moving)
+      self._best_weights = self._best_weights and session.best
+    end
+  end
+  self:_each("starts", epoch)
+  session.scheduled = false
+  if self:_each("rates", epoch) then return end
+  if type(self.schedule) ~= "function" then
+    session.scheduled = true
+    if #optimizer.param_groups ~= #session.base then
+      fault("%s: a group was added while a schedule runs, which has no rate for it: add it before, or " ..
+        "schedule = function(epoch, epochs) … end", self.what)
+    end
+    return
+  end
+  local f = self.schedule(epoch - 1)
+  for i, group in ipairs(optimizer.param_groups) do
+    session.base[i] = session.base[i] or {lr = group.lr} -- a group that was added on the way
+    group.lr = session.base[i].lr * f
+  end
+end
+
+-- The weights that a run ends with: those of the best epoch, an average, or as they are.
+function Trainer:_finish()
+  local best = self._session.best and self.best.epoch ~= nil
+  if best then
+    local whole <close> = interrupt.defer()
+    self._session.best.restore()
+  end
+  self:_each("finish", best)
+end
+
 --- t:train_epoch(): one epoch, with its validation. Returns its figures, which t.history has too: {epoch, steps, loss,
 -- acc, val_loss, val_acc, lr, seconds}; steps is 0 where Ctrl-C came before the first.
 function Trainer:train_epoch()
@@ -336,27 +336,24 @@ function Trainer:train_epoch()
   local soft <close> = session and interrupt.soft()
   if session then self.interrupted = nil end
   local o, optimizer, kept, train = self.options, self.optimizer, self._session.kept, self.data
-  local epoch, base = self.epoch + 1, self._session.base
-  local f = self.schedule(epoch - 1)
-  for i, group in ipairs(optimizer.param_groups) do
-    base[i] = base[i] or group.lr -- a group that was added on the way
-    group.lr = base[i] * f
-  end
+  local epoch = self.epoch + 1
+  self:_starts(epoch)
   local pass = train:_pass(o.batch, {shuffle = true, seed = self.seed, epoch = epoch, threads = o.threads,
-    drop_last = self._session.drop_last})
+    drop_last = self._session.drop_last, sampler = o.sampler})
   local view = kept:view(epoch)
   local from_cache = kept:full(view)
   local line = progress.new(epoch, #pass.batches, o.quiet)
   local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
   local loss, correct, count, k = 0, 0, 0, 0
   local function step(x, y, places, cached)
-    return self:_step(x, y, {epoch = epoch, k = k + 1, view = view, places = places, from_cache = cached})
+    return self:_step(x, y, {epoch = epoch, k = k + 1, view = view, places = places, from_cache = cached,
+      last = k + 1 == #pass.batches})
   end
   local function after(value, right, n)
     loss, correct, count, k = loss + value * n, right and correct and correct + right, count + n, k + 1
     row.steps, row.loss, row.acc = k, loss / count, correct and correct / count or nil
     line:step(k, row)
-    self:_told {epoch = epoch, step = k, loss = value, correct = right}
+    if not self._part then self:_told {epoch = epoch, step = k, loss = value, correct = right} end
     self.interrupted = self.interrupted or interrupt.take()
     return self.interrupted
   end
@@ -378,8 +375,15 @@ function Trainer:train_epoch()
       end
     end
   end)
+  if self._part then -- stopped between batches of one step
+    optimizer:zero_grad()
+    self._guard.settled.restore()
+    self._part = nil
+  end
   if self.val and not self.interrupted then
-    self:_interruptible(function() row.val_loss, row.val_acc = self:_measure() end)
+    self:_interruptible(function()
+      row.val_loss, row.val_acc = self:_averaged(function() return self:_measure() end)
+    end)
   end
   if k == 0 then return row end
   marks.put(self)
@@ -389,6 +393,9 @@ function Trainer:train_epoch()
   row.note = nil
   self.epoch = epoch
   self.history[epoch] = row
+  self:_each("ended", row)
+  if self._session.scheduled and not self:_each("rates", epoch + 1) then self.schedule:ended(row) end
+  if session then self:_tell("epoch", row) end -- else run() does when it has judged it
   return row
 end
 
@@ -400,7 +407,7 @@ function Trainer:_judge(row)
     top.value, top.since, top.epoch = now, 0, row.epoch
     if session.best then
       local whole <close> = interrupt.defer()
-      session.best.save()
+      self:_averaged(session.best.save)
       self._best_weights = session.best
     end
   else
@@ -426,18 +433,24 @@ function Trainer:run()
     if o.on_epoch then o.on_epoch(row, self) end
     if self.interrupted then break end
     if self:_judge(row) then self.converged = true end
+    self:_tell("epoch", row)
   end
   self.interrupted = self.interrupted or interrupt.take() -- one that came behind the last step
   local whole <close> = interrupt.defer()
-  if self._session.best and self.best.epoch then self._session.best.restore() end
+  self:_tell "trained"
+  self:_finish()
   self.seconds = self.seconds + core.engine.clock() - began
   r.best_epoch = o.best and self.best.epoch or nil
   r.best_by = r.best_epoch and self._best_by.name
+  r.run = self._listeners[1] and self._listeners[1].path
   r.seconds, r.interrupted, r.converged = self.seconds, self.interrupted, self.converged
+  self:_each("result", r)
   return r
 end
 
-for name, f in pairs(states) do Trainer[name] = f end
+for _, methods in ipairs {step, states} do
+  for name, f in pairs(methods) do Trainer[name] = f end
+end
 
 function Trainer:__tostring()
   local last = self.history[#self.history]

@@ -40,8 +40,8 @@ local function frontier(want, x)
 end
 
 --- Looks where the frozen part of what makes `want` from the batch x ends, and settles whether its values are kept:
--- sets `names`, `bytes` a view of all samples takes, and `why` when nothing is kept. What was kept before, from
--- elsewhere, is dropped.
+-- sets `names`, `bytes` a view of all samples takes, and `why` when nothing is kept (`never`: words why nothing can
+-- be). What was kept before, from elsewhere, is dropped.
 function trunk:look(want, x)
   local values, names, why, way = frontier(want, x)
   if names == self.names and way == self.way then return end
@@ -50,7 +50,8 @@ function trunk:look(want, x)
   self.names, self.bytes, self.like = names, 0, rows.new(x, 1)
   for _, v in ipairs(values) do self.bytes = self.bytes + 4 * core.tensor.numel(v) // core.tensor.size(v,
     0) * self.n end
-  if self.asked then self.why = "numbers are asked for while the model or its loss runs, as by :item() (loss = …)"
+  if self.never then self.why = self.never
+  elseif self.asked then self.why = "numbers are asked for while the model or its loss runs, as by :item() (loss = …)"
   elseif #values == 0 then self.why = why ~= "" and why or "nothing before the first trained layer is frozen"
   elseif not self.cache then self.why = "cache = false"
   elseif self.views == 0 then
@@ -67,7 +68,17 @@ end
 function trunk:what() return (self.views > 1 and self.views .. " views of " or "") .. self.n .. " samples" end
 
 --- The view that an epoch (from 1) draws or takes.
-function trunk:view(epoch) return (epoch - 1) % math.max(self.views, 1) end
+function trunk:view(epoch)
+  self.now = epoch
+  return (epoch - 1) % math.max(self.views, 1)
+end
+
+--- Which epochs filled each view: {[view] = {epoch …}}.
+function trunk:filled()
+  local out = {}
+  for view, shelf in pairs(self.shelves) do out[view] = {table.unpack(shelf.epochs)} end
+  return out
+end
 
 --- Keeps the frontier's values under `want` for these places, and their targets y. Call after look, and before want is
 -- computed.
@@ -80,10 +91,11 @@ function trunk:keep(view, want, x, places, y)
   end
   local shelf = self.shelves[view]
   if not shelf then
-    shelf = {have = {}, count = 0, y = rows.new(y, self.n)}
+    shelf = {have = {}, count = 0, y = rows.new(y, self.n), epochs = {}}
     for i, v in ipairs(values) do shelf[i] = rows.new(v, self.n) end
     self.shelves[view] = shelf
   end
+  if shelf.epochs[#shelf.epochs] ~= self.now then shelf.epochs[#shelf.epochs + 1] = self.now end
   graph.eval(values)
   for i, v in ipairs(values) do rows.put(shelf[i], places, v) end
   rows.put(shelf.y, places, y)

@@ -53,6 +53,27 @@ local function training(r)
   return picture {panels = panels, caption = caption}
 end
 
+-- The curves of several runs in one chart each: what they were measured by.
+local function runs(list)
+  local function panel(title, measured, otherwise)
+    local series, any = {}, false
+    for i, run in ipairs(list) do
+      local points = {}
+      for _, row in ipairs(run.history) do
+        local v = row[measured] or row[otherwise]
+        if type(v) == "number" then points[#points + 1] = {row.epoch, v} end
+      end
+      series[i], any = {name = run.name, points = points}, any or #points > 0
+    end
+    return any and {canvas = chart.curves(series, {title = title, x = "epoch", width = 400})} or nil
+  end
+  local panels = {panel("loss", "val_loss", "loss")}
+  panels[#panels + 1] = panel("accuracy", "val_acc", "acc")
+  if #panels == 0 then fault "plot: none of these runs has finished an epoch" end
+  return picture {panels = panels, caption = ("%d run%s in %s: on val where there is one"):format(#list,
+    #list == 1 and "" or "s", list.folder)}
+end
+
 local function confusion(r)
   local page = chart.matrix(r.counts, {
     title = ("%.1f %% right"):format(100 * r.acc), x = "predicted", y = "true", row_names = r.classes,
@@ -86,7 +107,8 @@ local function series_of(y, xs)
 end
 
 --- plot(y), plot(x, y): curves: y is a vector, a list of numbers, or several of them (a matrix: a curve a row); x, what
--- they stand over (0, 1, 2, …). plot(r): the losses and accuracies of what fit returned; of confusion's: the matrix.
+-- they stand over (0, 1, 2, …). plot(r): the losses and accuracies of what fit returned; of confusion's: the matrix; the
+-- curve of lr_find and strategy; plot(runs()): the curves of all runs.
 -- Options in a last table: x, y, title (words), names = {"a", "b"} (of the curves), kind = "line", "scatter", "bar".
 local function plot(...)
   local given = table.pack(...)
@@ -96,7 +118,13 @@ local function plot(...)
   local o = read(opts)
   local y = given[given.n]
   if type(y) == "table" and getmetatable(y) ~= nil and given.n == 1 then
+    local own = getmetatable(y).curves -- a result says itself what it draws
+    if type(own) == "function" then
+      local drawn = own(y)
+      return picture {panels = {{canvas = chart.curves(drawn.series, drawn.options)}}, caption = drawn.caption}
+    end
     if type(rawget(y, "history")) == "table" then return training(y) end
+    if getmetatable(y).__name == "runs" then return runs(y) end
     if type(rawget(y, "counts")) == "table" and rawget(y, "classes") then return confusion(y) end
   end
   local xs = given.n == 2 and given[1] or nil

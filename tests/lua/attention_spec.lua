@@ -1,11 +1,7 @@
 local suture = require "suture"
 local nn, F, tensor = suture.nn, suture.F, suture.tensor
 
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text, tostring(message)))
-end
+local fails = require("kit").fails
 
 local function close(a, b, tolerance)
   assert.equal(tostring(a.shape), tostring(b.shape))

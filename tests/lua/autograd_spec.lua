@@ -1,9 +1,9 @@
 local suture = require "suture"
 local tensor, no_grad = suture.tensor, suture.no_grad
 
-local function near(want, got, tol)
-  assert.is_true(math.abs(want - got) <= (tol or 1e-4) * math.max(1, math.abs(want)), ("expected %s, got %s"):format(want, got))
-end
+local kit = require "kit"
+
+local function near(want, got, tol) kit.near(want, got, tol or 1e-4) end
 
 local function leaf(v)
   local x = tensor(v, {dtype = "float32"})
@@ -137,5 +137,16 @@ describe("autograd", function()
     y:backward {gradient = tensor {1.0, 3.0}, retain_graph = true}
     y:backward(1)
     assert.same({4, 8}, x.grad:tolist())
+  end)
+
+  it("of a power, by its exponent: 0 at 0 where the exponent is 0 or above, as PyTorch", function()
+    local x, p = leaf {0, 0, 0, 2, -2, 1e-3}, leaf {0, 2, -1, 3, 2, 0.5}
+    local y = x ^ p
+    y:backward(tensor {1, 1, 1, 1, 1, 1.0})
+    local g = p.grad:tolist()
+    near({0, 0, 8 * math.log(2)}, {g[1], g[2], g[4]})
+    assert.equal(-math.huge, g[3])
+    assert.is_true(g[5] ~= g[5])
+    near(1e-3 ^ 0.5 * math.log(1e-3), g[6])
   end)
 end)

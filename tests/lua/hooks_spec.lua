@@ -4,11 +4,7 @@ suture.history(true) -- as at the prompt
 local nn, F, tensor = suture.nn, suture.F, suture.tensor
 local undo = require "suture.model.undo"
 
-local function fails(what, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "no error: " .. what)
-  assert.is_truthy(tostring(err):find(what, 1, true), tostring(err))
-end
+local fails = require("kit").fails
 
 local function near(a, b, bound) return (a - b):abs():max():item() <= (bound or 1e-6) end
 

@@ -19,11 +19,7 @@ local function flat(t, out)
   return out
 end
 
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(message):find(text, 1, true), ("expected '%s' in '%s'"):format(text, tostring(message)))
-end
+local fails = require("kit").fails
 
 -- (3, 2, 4): every value a 255th.
 local function picture()

@@ -2,11 +2,7 @@
 local suture = require "suture"
 local zoo = suture.zoo
 
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text, tostring(message)))
-end
+local fails = require("kit").fails
 
 local torch_file = dofile(debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" .. "/../parity/write.lua")
 

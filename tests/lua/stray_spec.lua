@@ -21,6 +21,7 @@ opt = optim.SGD(l:parameters(), {lr = 0.1})
 ds = data.tensors(randn(4, 3), tensor {0, 1, 0, 1})
 h = lin:register_forward_hook(function() end)
 g = l:graph()
+d = suture.diff(l, l)
 t = suture.trainer(l, ds, {quiet = true, epochs = 1})
 sd = l:state_dict()
 tr = suture.trace(l, randn(1, 3))
@@ -56,7 +57,7 @@ local groups = {
     adaptive_avg_pool2d = "pic, 1", avg_pool2d = "pic, 2", batch_norm = "pic, zeros(2), ones(2)",
     binary_cross_entropy = "x:sigmoid(), x:sigmoid()", binary_cross_entropy_with_logits = "x, x:sigmoid()",
     conv2d = "pic, randn(1, 2, 3, 3)", cross_entropy = "x, n", dropout = "x", dropout2d = "pic", elu = "x",
-    flatten = "x", gelu = "x", group_norm = "pic, 2", hardsigmoid = "x", hardswish = "x", l1_loss = "x, x",
+    flatten = "x", gelu = "x", group_norm = "pic, 2", hardsigmoid = "x", huber_loss = "x, x", sigmoid_focal_loss = "x, x", hardswish = "x", l1_loss = "x, x",
     layer_norm = "x, 3", leaky_relu = "x", linear = "x, randn(2, 3)", log_softmax = "x", max_pool2d = "pic, 2",
     mish = "x", mse_loss = "x, x", nll_loss = "x, n", normalize = "x", one_hot = "n", pad = "x, {1, 1}", relu = "x",
     relu6 = "x", scaled_dot_product_attention = "q, q, q", sigmoid = "x", silu = "x", smooth_l1_loss = "x, x",
@@ -82,8 +83,8 @@ local groups = {
     clip_grad_norm_ = "{leaf}, 1", optimizer = '"Stray"',
   }},
   {"data.", function() return suture.data end, {
-    cifar10 = "!", csv = "!", dataset = "!", fashion_mnist = "!", folder = "!", mnist = "!", shapes = "",
-    tensors = "x, n", concat = "{ds, ds}",
+    cifar10 = "!", csv = "!", dataset = "!", fashion_mnist = "!", features = "!", folder = "!", mnist = "!", shapes = "",
+    tensors = "x, n", leaks = "ds, ds", concat = "{ds, ds}",
   }},
   {"image.", function() return suture.image end, {load = "!", preprocess = "rgb, {size = 4}", resize = "rgb, 4",
     save = "!", adjust_brightness = "rgb, 1", adjust_contrast = "rgb, 1", adjust_hue = "rgb, 0",
@@ -102,9 +103,9 @@ local groups = {
     arange = "2", eye = "2", full = "{2}, 1", linspace = "0, 1, 2", load_tensor = "!", save_tensor = "!",
     no_grad = "- what it calls gets them", ones = "2", zeros = "2", rand = "2", randn = "2", seed = "1",
     confusion = "l, ds", diff = "l, l", evaluate = "l, ds", fit = "l, ds, {quiet = true, epochs = 1}", help = "- shows anything",
-    open = "!", plan = "l, ds", predict = "l, x", trace = "l, x", nn = "-", undo = "!", redo = "!",
+    open = "!", plan = "l, ds", features = "l, ds", runs = "", resume = "!", predict = "l, x", trace = "l, x", nn = "-", undo = "!", redo = "!",
     trainer = "l, ds, {quiet = true}", inspect = "- a width goes with it", threads = "",
-    strict = "- what is read afterwards is asked for its name", save = "!", history = "", hist = "x", plot = "{1, 2}", show = "rgb",
+    strict = "- what is read afterwards is asked for its name", save = "!", history = "", hist = "x", top_losses = "l, ds", plot = "{1, 2}", show = "rgb",
   }},
   {"l:", function() return suture.nn.Sequential(suture.nn.Linear(2, 2)) end, {
     activations = 'x, "0"', add_module = '"last", nn.ReLU()', append = "nn.ReLU()", apply = "f", at = '"0"', bn_eval = "",
@@ -123,17 +124,18 @@ local groups = {
   {"ds:", function()
     local list = {}
     for _, name in ipairs {"get", "labels", "counts", "name", "shuffle", "take", "split", "with", "order", "batches",
-      "batch", "class_name"} do list[name] = print end
+      "batch", "class_name", "folds", "fingerprint"} do list[name] = print end
     return list
   end, {
     get = "0", name = "0", shuffle = "1", take = "2", split = "0.5", with = "!", order = "2", batches = "2",
-    batch = "{0}", class_name = "0",
+    batch = "{0}", class_name = "0", folds = "2", fingerprint = "",
   }},
   {"t:", function()
     local m = suture.nn.Linear(2, 2)
     return suture.trainer(m, suture.data.tensors(suture.zeros(2, 2), suture.tensor {0, 1}), {quiet = true})
   end, {step = "x, n", validate = "!", schedule = "- what was given", load_state_dict = "t:state_dict()"}},
   {"g:", function() return suture.nn.Sequential(suture.nn.Linear(2, 2)):graph(1, 2) end, {save = "!"}},
+  {"d:", function() return suture.diff({}, {}) end, {save = "!"}},
   {"sd:", function() return suture.nn.Linear(1, 1):state_dict() end, {}},
   {"h:", function() return suture.nn.Linear(1, 1):register_forward_hook(function() end) end, {}},
 }

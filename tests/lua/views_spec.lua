@@ -304,6 +304,80 @@ describe("gradients", function()
   end)
 end)
 
+describe("views by whole numbers", function()
+  local x = suture.arange(24):float():reshape(2, 3, 4)
+  local ways = {
+    {"reshape", 4, 6}, {"reshape", -1, 2}, {"view", 24}, {"permute", 2, 0, -2}, {"transpose", 0, -1}, {"narrow", 1, 1, 2},
+    {"narrow", -1, -3, 2}, {"select", 1, -1}, {"flatten", 1, 2}, {"flatten"},
+  }
+
+  -- The same by the long way, which options in a table take.
+  local function long(x, name, a, b, c)
+    if name == "reshape" or name == "view" or name == "permute" then
+      return x[name](x, {a, b, c})
+    end
+    local names = {transpose = {"dim0", "dim1"}, narrow = {"dim", "start", "length"}, select = {"dim", "index"},
+      flatten = {"start_dim", "end_dim"}}
+    local opts, given = {}, {a, b, c}
+    for i, n in ipairs(names[name]) do opts[n] = given[i] end
+    return x[name](x, opts)
+  end
+
+  it("are those that arguments by name give, and write through", function()
+    for _, way in ipairs(ways) do
+      local name = way[1]
+      local y, z = x[name](x, table.unpack(way, 2)), long(x, table.unpack(way))
+      assert.same(z:tolist(), y:tolist())
+      assert.equal(z.shape, y.shape)
+      local w = x:clone()
+      local part = w[name](w, table.unpack(way, 2))
+      part:fill_(-1)
+      near(x:sum():item() - y:sum():item() - y:numel(), w:sum():item())
+      local a = x:clone()
+      a.requires_grad = true
+      a[name](a, table.unpack(way, 2)):sum():backward()
+      assert.equal(y:numel(), a.grad:sum():item())
+    end
+    local whole = tensor({2 ^ 40 + 1 | 0, 2, 3, 4}, {dtype = "int64"})
+    local part = whole:reshape(2, 2):transpose(0, 1):narrow(0, 0, 1)
+    assert.same({{2 ^ 40 + 1 | 0, 3}}, part:tolist())
+    whole[0] = 2 ^ 41 | 0
+    assert.same({{2 ^ 41 | 0, 3}}, part:tolist())
+  end)
+
+  it("are refused by name where they do not fit", function()
+    for _, case in ipairs {
+      {"do not fit", "reshape", 5, -1}, {"has 24 elements", "reshape", 5, 5}, {"expects sizes and at most one -1", "reshape", -2, 3},
+      {"given twice", "permute", 0, 1, 1}, {"out of range", "permute", 0, 1, 3}, {"3 dimensions, got 2", "permute", 0, 1},
+      {"out of range", "transpose", 0, 3}, {"do not lie in", "narrow", 0, 1, 2}, {"out of range", "narrow", 3, 0, 1},
+      {"out of range", "select", 0, 2}, {"expects start_dim", "flatten", 2, 1}, {"whole number", "reshape", 4.5, 6},
+    } do
+      fails(case[1], x[case[2]], x, table.unpack(case, 3))
+    end
+  end)
+
+  it("make no table", function()
+    local function bytes(f)
+      for _ = 1, 100 do f() end
+      collectgarbage()
+      collectgarbage "stop"
+      local before = collectgarbage "count"
+      for _ = 1, 1000 do f() end
+      local after = collectgarbage "count"
+      collectgarbage "restart"
+      return after - before
+    end
+    suture.no_grad(function()
+      local plain = bytes(function() return x:abs() end)
+      for _, name in ipairs {"reshape", "transpose", "narrow"} do
+        local f = ({reshape = function() return x:reshape(4, 6) end, transpose = function() return x:transpose(0, 1) end,
+          narrow = function() return x:narrow(0, 0, 1) end})[name]
+        assert.is_true(bytes(f) <= plain * 1.05, name)
+      end
+    end)
+  end)
+end)
+
 describe("indices", function()
   it("take negative numbers, and refuse negative steps by name", function()
     local t = suture.arange(6):float()

@@ -2,12 +2,7 @@
 local suture = require "suture"
 local nn, vis, zoo, show, plot, hist = suture.nn, suture.vis, suture.zoo, suture.show, suture.plot, suture.hist
 
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true),
-    ("expected an error with %q, got %q"):format(text, tostring(message)))
-end
+local fails = require("kit").fails
 
 local function bytes(path)
   local f = assert(io.open(path, "rb"))
@@ -26,10 +21,15 @@ local function saved(p, ending)
   return text
 end
 
+-- Those that do not take a picture, or give no map of a class.
+local not_maps = {}
+for name in ([[show plot hist attention rollout maximize class_image dream embed top filters features stats
+  explain top_losses browse]]):gmatch "%S+" do
+  not_maps[name] = true
+end
 local methods = {}
 for _, name in ipairs(vis._names) do
-  if vis[name] and not ({show = 1, plot = 1, hist = 1, attention = 1, rollout = 1, filters = 1, features = 1, stats = 1,
-    explain = 1})[name] then
+  if vis[name] and not not_maps[name] then
     methods[#methods + 1] = name
   end
 end

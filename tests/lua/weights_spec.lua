@@ -3,11 +3,7 @@
 local suture = require "suture"
 local zoo, nn, note = suture.zoo, suture.nn, require "suture.base.note"
 
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), ("expected an error with %q, got %q"):format(text, tostring(message)))
-end
+local fails = require("kit").fails
 
 -- f(…) and the notes it made.
 local function noted(f, ...)

@@ -247,12 +247,13 @@ describe("Python's words", function()
 
   it("get an answer where they are names", function()
     for name, words in pairs {True = "true", None = "nil", len = "#x", range = "for i = 0", DataLoader = "ds:batches(",
-      TensorDataset = "data.tensors(x, y)", np = "tensor", plt = "image.save", exit = ":quit", quit = ":quit",
+      TensorDataset = "data.tensors(x, y)", np = "tensor", plt = "plot(y)", exit = ":quit", quit = ":quit",
       self = "colon", isinstance = "getmetatable", torch = "nn.Linear"} do
       assert.matches(words, guesses.global(name), 1, true)
     end
     for line, words in pairs {["x = torch.randn(2)"] = "here it is randn", ["torch.nn.Linear(2, 2)"] = "nn.Linear",
-      ["y = torch.nn.functional.relu(x)"] = "F.relu", ["torch.save(m, p)"] = "m:save(path)", ["torch.load(p)"] = "open(",
+      ["y = torch.nn.functional.relu(x)"] = "F.relu", ["torch.save(m, p)"] = "m:save(path)", ["torch.save({a = 1}, p)"] = "save(table, path)",
+      ["torch.load(p)"] = "open(",
       ["torch.cuda.is_available()"] = "CPU", ["o = torch.optim.Adam(p)"] = "optim.Adam",
       ["m = torch.stack(l)"] = "tensor.stack"} do
       assert.matches(words, guesses.global("torch", line), 1, true)

@@ -1,7 +1,9 @@
 -- For tests/parity/optim.py. "kinds": a line for each optimizer there is: its name and options as name=default. Else
 -- DIR: twenty steps of those in DIR/cases; reads DIR/{x,y,w,b}.npy, writes DIR/CASE_{w,b}.npy.
 if arg[1] == "kinds" then
-  for _, kind in pairs(optim._kinds) do print(kind.name, (kind.options:gsub(":%w+", ""):gsub("%s+", " "))) end
+  for _, kind in pairs(optim._kinds) do -- those that ask for the loss: tests/parity/recipes.py
+    if not kind.closure then print(kind.name, (kind.options:gsub(":%w+", ""):gsub("%s+", " "))) end
+  end
   return
 end
 local dir = arg[1]

@@ -1,5 +1,5 @@
 """A terminal for tests: runs ./suture under a pty, types, waits for what it shows. Python's standard library only."""
-import os, pty, re, select, signal, subprocess, sys, tempfile, time, shutil, fcntl, termios, struct
+import codecs, os, pty, re, select, signal, subprocess, sys, tempfile, time, shutil, fcntl, termios, struct
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUTURE = os.path.join(TOP, os.environ.get("O", ""), "suture")
@@ -32,18 +32,25 @@ class Home:
 
 
 class Term:
-    """A running ./suture on a pty."""
+    """A running ./suture (or another program) on a pty."""
 
-    def __init__(self, home, *args, cwd=None, columns=100, **env):
+    def __init__(self, home, *args, program=SUTURE, cwd=None, columns=100, **env):
         self.out = ""   # everything shown so far
         self.seen = 0   # what expect() has consumed
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in two reads
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.chdir(cwd or home.path)
-            e = home.env(**env)
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-            os.execve(SUTURE, ["suture", *args], e)
+            try:
+                os.chdir(cwd or home.path)
+                self.resize(columns, 0)
+                os.execvpe(program, [os.path.basename(program), *args], home.env(**env))
+            finally:
+                os._exit(127)  # this is the copy of the test, which must not go on
+        os.set_blocking(self.fd, False)  # send() takes what is shown meanwhile
         self.status = None
+
+    def resize(self, columns, fd=None):
+        fcntl.ioctl(self.fd if fd is None else fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
 
     def pump(self, seconds):
         r, _, _ = select.select([self.fd], [], [], seconds)
@@ -51,11 +58,13 @@ class Term:
             return False
         try:
             data = os.read(self.fd, 65536)
+        except BlockingIOError:
+            return False
         except OSError:
             data = b""
         if not data:
             return None
-        self.out += data.decode("utf-8", "replace")
+        self.out += self.decoder.decode(data)
         return True
 
     def expect(self, what, seconds=SLOW):
@@ -76,8 +85,20 @@ class Term:
     def prompt(self, seconds=SLOW):
         return self.expect("\n> ", seconds)
 
-    def send(self, text):
-        os.write(self.fd, text.encode())
+    def send(self, text, seconds=SLOW):
+        """Types a text or bytes, and reads what is shown meanwhile: a program that waits for its output to be read reads nothing."""
+        data = text if isinstance(text, bytes) else text.encode()
+        end = time.time() + seconds
+        while data:
+            _, w, _ = select.select([], [self.fd], [], 0.05)
+            if w:
+                try:
+                    data = data[os.write(self.fd, data[:512]):]
+                except BlockingIOError:
+                    pass
+            ended = self.pump(0) is None
+            if data and (ended or time.time() > end):
+                raise AssertionError("%d bytes more are not taken; shown was %r" % (len(data), plain(self.out)[self.seen:][-300:]))
 
     def line(self, text):
         """Types a line; returns what it showed, up to the next prompt."""

@@ -1,5 +1,5 @@
 """What the prompt lives through: standard names redefined, memory that fails; and how it leaves the terminal."""
-import fcntl, os, pty, shutil, signal, struct, subprocess, termios, unittest
+import os, shutil, signal, subprocess, termios, unittest
 import tap
 from term import Home, SUTURE, Term, run
 
@@ -19,18 +19,6 @@ void *realloc(void *p, size_t n) {
   else if (left == 0 && n && fails-- > 0) return NULL;
   return real(p, n);
 }"""
-
-
-class Shell(Term):
-    """An interactive shell of the system's on a pty."""
-
-    def __init__(self, home, *command):
-        self.out, self.seen, self.status = "", 0, None
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(home.path)
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-            os.execvpe(command[0], list(command), home.env(PS1="sh$ ", ENV=""))
 
 
 class Survives(unittest.TestCase):
@@ -109,7 +97,7 @@ class Survives(unittest.TestCase):
         for command in (["bash", "--norc", "-i"], ["dash", "-i"]):
             if not shutil.which(command[0]):
                 continue
-            t = Shell(self.home, *command)
+            t = Term(self.home, *command[1:], program=command[0], PS1="sh$ ", ENV="")
             t.expect("sh$ ")
             t.send(SUTURE + " -q\r")
             t.expect("\n> ")
@@ -130,7 +118,7 @@ class Survives(unittest.TestCase):
     def test_a_narrower_window(self):
         t = Term(self.home, "-q", columns=80)
         t.expect("> ")
-        fcntl.ioctl(t.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 40, 0, 0))
+        t.resize(40)
         t.send("x" * 50 + "END\x01")  # and back to the beginning: one row up in a window of 40 columns
         t.expect("END")
         while "\x1b[A" not in t.out:

@@ -39,6 +39,7 @@ local function cifar10(path, opts)
   if #classes ~= 10 then classes = {table.unpack(cifar_classes)} end
   local samples = image.cifar(files)
   local from = source.samples(samples, "cifar10 " .. image.full(path) .. " " .. split, true)
+  from.opened = source.opened("cifar10", image.full(path), given)
   return Dataset.new(where .. " " .. split, from, source.all(#samples), classes, view, usual)
 end
 

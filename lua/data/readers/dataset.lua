@@ -56,7 +56,8 @@ local function dataset(opts, more)
   end
   local from = source.items(where, {n = n, get = given.get, target = given.target, labels = given.labels,
     name = given.name,
-    random = given.random}, given.key and "dataset " .. given.key or source.unique "dataset")
+    random = given.random}, given.key and "dataset " .. given.key or source.unique "dataset",
+    view)
   local classes = given.classes
   if classes then
     classes = Dataset.names(where, classes, given.labels)

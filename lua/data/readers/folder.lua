@@ -135,6 +135,7 @@ local function folder(path, opts)
       had))
   end
   local from = source.samples(image.files(paths, labels), "folder " .. image.full(path), false)
+  from.opened = source.opened("folder", image.full(path), given)
   return Dataset.new(where, from, source.all(#paths), folders, view, {flip = true})
 end
 

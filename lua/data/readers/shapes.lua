@@ -42,6 +42,7 @@ local function shapes(opts)
   local samples = image.shapes(domain, n, size, seed, shape_splits[split])
   where = ('data.shapes "%s" %s'):format(domain, split)
   local from = source.samples(samples, ("shapes %s %d %d %d %s"):format(domain, n, size, seed, split), true)
+  from.opened = {reader = "shapes", opts = {domain = domain, n = n, size = size, seed = seed, split = split}}
   return Dataset.new(where, from, source.all(#samples), classes, view, usual)
 end
 

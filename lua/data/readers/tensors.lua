@@ -27,7 +27,7 @@ local function tensors(x, y, opts)
     local plain = from
     from = source.items(where, {n = n, get = function(i) return plain.one(nil, i) end,
       labels = plain.labels(source.all(n)),
-      name = plain.name}, plain.key)
+      name = plain.name}, plain.key, view)
     local viewed = from.loader
     function from.loader(ds, ...) return (ds.view and viewed or plain.loader)(ds, ...) end
     from.in_memory = true

@@ -28,6 +28,8 @@ loss("L1Loss", nil, function(self, x, y) return F.l1_loss(x, y, self.reduction) 
   "The absolute difference.")
 loss("SmoothL1Loss", nil, function(self, x, y) return F.smooth_l1_loss(x, y, self.reduction, self.beta) end,
   {"reduction", "beta"}, "d²/2β where |d| < β, |d| - β/2 beyond.")
+loss("HuberLoss", nil, function(self, x, y) return F.huber_loss(x, y, self.reduction, self.delta) end,
+  {"reduction", "delta"}, "d²/2 where |d| < delta, delta (|d| - delta/2) beyond.")
 loss("BCEWithLogitsLoss", nil,
   function(self, x, y)
     return F.binary_cross_entropy_with_logits(x, y, self.weight, self.pos_weight, self.reduction)

@@ -7,6 +7,9 @@
 --   step      optional: step(p, g, s, group, t) → the parameter's new numbers, in tensor operations; s holds the state
 --             as tensors and takes new ones, t counts from 1. Without it the step is the row "Name" of
 --             core/kernels/optimizer.c
+--   closure   optional, in the place of step: closure(params, group, memory, f) → the loss at first: a step of one that
+--             asks for the loss several times, f() → loss, with its gradients; memory: a table, which holds all that is
+--             remembered
 --   check     optional: check(group, say): what options must hold together; say(message, …) raises
 --   fit       optional: the options that fit's optimizer = "name" has where they are not given
 --   about     formula and source, for help
@@ -186,6 +189,7 @@ function Optimizer:add_param_group(given)
   local own = {}
   for k, v in pairs(given) do if k ~= "params" then own[k] = v end end
   local values = read(kind, merged(self.defaults, own))
+  if kind.closure and #self.param_groups > 0 then fault("%s: takes one group of parameters, no more", kind.where) end
   local params, held = tensors(kind.where, given.params), {}
   for i = 1, #self.param_groups do
     for _, p in ipairs(inner(self, i).params) do held[p] = true end
@@ -254,9 +258,34 @@ local function computed_step(kind, g)
   for _, i in ipairs(moved) do raw.steps(g.memory, i, raw.steps(g.memory, i) + 1) end
 end
 
---- One step: every parameter that has a gradient and is not frozen moves.
-function Optimizer:step()
+-- f, which computes the loss and its gradients: with gradients on, and a check of what it gives.
+local function checked_closure(kind, f)
+  if type(f) ~= "function" then
+    fault("%s: step: expects a function that computes the loss and its gradients and returns it, got %s", kind.where,
+      options.show(f))
+  end
+  return function()
+    local loss = tensor.enable_grad(f)
+    if not is(loss) or core.tensor.numel(loss) ~= 1 then
+      fault("%s: step: the function gave %s, the loss is expected (return loss)", kind.where, options.show(loss))
+    end
+    return loss
+  end
+end
+
+--- opt:step([closure]): one step: every parameter that has a gradient and is not frozen moves. closure: a function that
+-- forgets the gradients, computes the loss, calls backward and returns the loss, which step gives back; LBFGS needs it.
+function Optimizer:step(closure)
   local kind = kind_of[self]
+  if kind.closure then
+    local g = inner(self, 1)
+    read(kind, g.values)
+    journal.steps(g.params)
+    g.remembers = g.remembers or {}
+    return kind.closure(g.params, g.values, g.remembers, checked_closure(kind, closure))
+  end
+  local loss
+  if closure ~= nil then loss = checked_closure(kind, closure)() end
   for i = 1, #self.param_groups do read(kind, inner(self, i).values) end
   for i = 1, #self.param_groups do
     local g = inner(self, i)
@@ -264,6 +293,7 @@ function Optimizer:step()
     if kind.step then computed_step(kind, g)
     else raw.step(g.memory, kind.name, numbers(kind, g.values), (used(kind, g.values))) end
   end
+  return loss
 end
 
 local zero_args = options.arguments("zero_grad", "set_to_none:bool=true")
@@ -287,6 +317,7 @@ function Optimizer:state_dict()
   for i = 1, #self.param_groups do
     local g = inner(self, i)
     local group = merged(g.values, {params = {}})
+    if g.remembers and next(g.remembers) then out.state[0] = copied(g.remembers) end
     for j = 1, #g.params do
       local s = {step = raw.steps(g.memory, j)}
       local moved = s.step > 0
@@ -303,6 +334,15 @@ function Optimizer:state_dict()
     out.param_groups[i] = group
   end
   core.graph.eval(copies)
+  return out
+end
+
+-- What an optimizer that asks for the loss remembers, as a copy: tensors, numbers and lists of them.
+local function copied(v)
+  if is(v) then return v:clone() end
+  if type(v) ~= "table" then return v end
+  local out = {}
+  for k, x in pairs(v) do out[k] = copied(x) end
   return out
 end
 
@@ -376,6 +416,11 @@ end
 --- Takes over what another optimizer of this kind, or torch.optim's, over parameters of the same shapes remembered.
 -- After an error nothing has changed.
 function Optimizer:load_state_dict(sd)
+  local remembered
+  if kind_of[self].closure and type(sd) == "table" and type(sd.state) == "table" then
+    remembered = copied(sd.state[0] or {})
+    sd = merged(sd, {state = {}})
+  end
   local loaded = check_state(self, sd)
   for i, to in ipairs(loaded) do -- in memory of its own, until all is there
     to.memory = raw.group(inner(self, i).params)
@@ -386,7 +431,7 @@ function Optimizer:load_state_dict(sd)
   end
   for i, to in ipairs(loaded) do
     local g = inner(self, i)
-    g.values, g.memory = to.values, to.memory
+    g.values, g.memory, g.remembers = to.values, to.memory, remembered
   end
 end
 
@@ -403,8 +448,8 @@ method(Optimizer, {is = function(o) return getmetatable(o) == Optimizer end, wha
 local function make(kind, params, opts)
   if opts == nil then opts = {} end
   options.check(kind.where, opts, kind.known)
-  local self = setmetatable({kind = kind.name, param_groups = setmetatable({}, Groups), defaults = merged(opts, {})},
-    Optimizer)
+  local self = setmetatable({kind = kind.name, closure = kind.closure ~= nil, defaults = merged(opts, {}),
+    param_groups = setmetatable({}, Groups)}, Optimizer)
   kind_of[self] = kind
   local listed = type(params) == "table" and getmetatable(params) == nil and type(params[1]) == "table" and
     params[1].params
@@ -412,7 +457,8 @@ local function make(kind, params, opts)
   return self
 end
 
-local fields = {options = "string", state = "string", step = "function", check = "function", fit = "table",
+local fields = {options = "string", state = "string", step = "function", closure = "function",
+  check = "function", fit = "table",
   about = "string"}
 
 -- declare "Name" {fields}: the declaration as the rest of this file uses it, with `make`, its constructor. What users
@@ -436,7 +482,7 @@ local function declare(name)
       kind.states[#kind.states + 1] = {name = state, option = option ~= "" and option or nil}
     end
     kind.read = options.named(where, kind.options)
-    kind.numbers = not kind.step and (raw.kernel(name) or
+    kind.numbers = not kind.step and not kind.closure and (raw.kernel(name) or
       fault("%s: no step is given, and there is no kernel of this name", where))
     local function constructor(params, opts) return make(kind, params, opts) end
     docs[constructor] = ("%s(params, {%s}): %s\n" ..

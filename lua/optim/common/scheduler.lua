@@ -6,6 +6,9 @@
 --   start     optional: start(s): what is worked out when it is made, before the first rates are set
 --   also      optional: also(s, i): what else moves with the rate, as momentum
 --   step      optional: step(s, …) in the place of all this
+--   fit       optional: what fit's schedule = "name" is: {name =, by = "step" (else "epoch"), measured = true where
+--             step takes a figure of the epoch, given = function(total, lrs) → the options it has where not given};
+--             total: how many epochs (or steps) there will be, lrs: the rates of the groups
 --   about     for help
 local docs = require "suture.base.docs"
 local fault = require "suture.base.fault"
@@ -32,6 +35,20 @@ end
 --- scheduler.reset(s): every group has the rate of before its first scheduler.
 function scheduler.reset(s)
   for _, group in ipairs(s.optimizer.param_groups) do group.lr = initial[group] end
+end
+
+--- scheduler.forget(optimizer): schedulers made from now on begin with the rates that its groups have now.
+function scheduler.forget(optimizer)
+  for _, group in ipairs(optimizer.param_groups) do initial[group] = nil end
+end
+
+--- scheduler.resume(s): its groups have the rates (and what moves with them) that s gave last.
+function scheduler.resume(s)
+  local also = kind_of[s].also
+  for i, group in ipairs(s.optimizer.param_groups) do
+    group.lr = s._last_lr[i] or group.lr
+    if also then also(s, i, group) end
+  end
 end
 
 --- scheduler.apply(s, f): f(s, lr, i) is the new rate of each group i.
@@ -72,6 +89,13 @@ end
 function scheduler.momentum(group, v)
   local betas = scheduler.betas(group)
   if betas then group.betas = {v, betas[2]} else group.momentum = v end
+end
+
+--- scheduler.momentum_of(group): its momentum, or the first of its betas; nil where it has neither.
+function scheduler.momentum_of(group)
+  for k, v in pairs(group) do
+    if k == "momentum" then return v elseif k == "betas" then return v[1] end
+  end
 end
 
 --- scheduler.betas(group): its betas, or nil where it has none.

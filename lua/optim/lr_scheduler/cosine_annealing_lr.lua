@@ -4,6 +4,7 @@ local function closed(s, i)
 end
 
 return require("suture.optim.common.scheduler").declare "CosineAnnealingLR" {
+  fit = {name = "cosine", given = function(total) return {T_max = total} end},
   options = "T_max:count eta_min:rate=0",
   lr = function(s, lr, i)
     local t = s.last_epoch

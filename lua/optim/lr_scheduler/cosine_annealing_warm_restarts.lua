@@ -6,6 +6,7 @@ local function lr(s, _, i)
 end
 
 return scheduler.declare "CosineAnnealingWarmRestarts" {
+  fit = {name = "warm_restarts", given = function(total) return {T_0 = math.max(1, total // 3)} end},
   options = "T_0:count T_mult:count=1 eta_min:rate=0",
   start = function(s)
     s.T_cur, s.T_i = 0, s.T_0

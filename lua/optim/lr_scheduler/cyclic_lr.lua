@@ -15,6 +15,9 @@ local function height(s)
 end
 
 return scheduler.declare "CyclicLR" {
+  fit = {name = "cyclic", by = "step", given = function(total, lrs)
+    return {base_lr = lrs, step_size_up = math.max(1, total // 4)}
+  end},
   options = [[base_lr:any max_lr:any step_size_up:count=2000 step_size_down:count=nil
     mode:triangular|triangular2|exp_range=triangular gamma:rate=1 scale_fn:fn=nil scale_mode:cycle|iterations=cycle
     cycle_momentum:bool=true base_momentum:any=0.8 max_momentum:any=0.9]],

@@ -4,11 +4,15 @@ local embedded = require "suture.embedded"
 
 local lr_scheduler = {}
 
+-- The declarations by the names that fit takes: "cosine", "onecycle", … and their own in small letters.
+lr_scheduler._kinds = {}
+
 for _, path in ipairs(embedded.list()) do
   local name = path:match "^lua/optim/lr_scheduler/([%w_]+)%.lua$"
   if name and name ~= "init" then
     local kind = require("suture.optim.lr_scheduler." .. name)
     lr_scheduler[kind.name] = kind.make
+    if kind.fit then lr_scheduler._kinds[kind.fit.name], lr_scheduler._kinds[kind.name:lower()] = kind, kind end
   end
 end
 

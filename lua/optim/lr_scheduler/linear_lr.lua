@@ -1,5 +1,6 @@
 --- LinearLR.
 return require("suture.optim.common.scheduler").declare "LinearLR" {
+  fit = {name = "linear", given = function(total) return {total_iters = total} end},
   options = "start_factor:prob=0.3333333333333333 end_factor:prob=1 total_iters:count=5",
   lr = function(s, lr)
     if s.last_epoch == 0 then return lr * s.start_factor end

@@ -18,6 +18,7 @@ local function phase(s)
 end
 
 return scheduler.declare "OneCycleLR" {
+  fit = {name = "onecycle", by = "step", given = function(total, lrs) return {max_lr = lrs, total_steps = total} end},
   options = [[max_lr:any total_steps:count=nil epochs:count=nil steps_per_epoch:count=nil pct_start:prob=0.3
     anneal_strategy:cos|linear=cos cycle_momentum:bool=true base_momentum:any=0.85 max_momentum:any=0.95
     div_factor:positive=25 final_div_factor:positive=1e4 three_phase:bool=false]],

@@ -1,5 +1,6 @@
 --- PolynomialLR.
 return require("suture.optim.common.scheduler").declare "PolynomialLR" {
+  fit = {name = "polynomial", given = function(total) return {total_iters = total} end},
   options = "total_iters:count=5 power:rate=1",
   lr = function(s, lr)
     if s.last_epoch == 0 or s.last_epoch > s.total_iters then return lr end

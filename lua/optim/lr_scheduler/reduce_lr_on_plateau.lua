@@ -10,6 +10,7 @@ local function better(s, now)
 end
 
 return scheduler.declare "ReduceLROnPlateau" {
+  fit = {name = "plateau", measured = true},
   options = [[mode:min|max=min factor:prob=0.1 patience:natural=10 threshold:rate=1e-4 threshold_mode:rel|abs=rel
     cooldown:natural=0 min_lr:any=0 eps:rate=1e-8]],
   start = function(s)

@@ -6,6 +6,7 @@
 --   takes  what Tab offers for its arguments: "files", "lua", or a function of the text so far that returns a list of
 --          words (nil: Lua); default nothing
 --   accepts  of the shell's own: "nothing" or "count", see shell.argument
+--   more     of the shell's own: what :help NAME says behind `text`
 local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"

@@ -33,6 +33,18 @@ function looked.input(what, m, x)
   return x:detach()
 end
 
+--- looked.path(what, m, layer): the path of a layer that was named, by its path or itself.
+function looked.path(what, m, layer)
+  if Module.is_module(layer) then
+    for path, module in m:named_modules() do if module == layer then return path end end
+    fault("%s: layer: this %s is no part of the model", what, getmetatable(layer).__name)
+  end
+  if type(layer) ~= "string" then
+    fault('%s: layer expects a path such as "layer4", got %s', what, options.show(layer))
+  end
+  return layer
+end
+
 --- looked.pictures(m, x): a list of what x (N, C, H, W) looks like: m's normalisation undone where it is known and the
 -- numbers then are colours, else from the least to the greatest; (3, H, W) of 0 to 1.
 function looked.pictures(m, x)
@@ -67,7 +79,8 @@ function looked.output(m, x)
   return tensor.no_grad(looked.still, function() return (m(x)) end)
 end
 
-local function class_number(what, m, class, count)
+--- looked.class_number(what, m, class, count): the number of a class of `count`, given by its number or its name.
+function looked.class_number(what, m, class, count)
   if type(class) == "string" then
     local names = m.classes
     if type(names) ~= "table" then fault("%s: this model's classes have no names: a number from 0", what) end
@@ -89,7 +102,7 @@ function looked.classes(what, m, output, asked)
   if type(asked) ~= "table" then asked = {asked} end
   if #asked == 0 then fault("%s: class: an empty list", what) end
   local out = {}
-  for i, class in ipairs(asked) do out[i] = tensor.full({n}, class_number(what, m, class, count)) end
+  for i, class in ipairs(asked) do out[i] = tensor.full({n}, looked.class_number(what, m, class, count)) end
   return out
 end
 

@@ -1,5 +1,5 @@
 --- Matrices of numbers side by side, with signs between them: as coloured lines for a terminal, and on a page.
-local canvas = require "suture.vis.common.canvas"
+local canvas = require "suture.base.canvas"
 local colours = require "suture.vis.common.colours"
 local core = require "suture.core"
 local term = require "suture.base.term"

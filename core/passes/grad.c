@@ -1,8 +1,7 @@
 /* Gradients as graph (reverse mode; Griewank & Walther, Evaluating Derivatives, 2008). Nodes are added only along paths
  * that lead to what is asked for, so a frozen prefix costs nothing: there is no path. */
 #include <stdlib.h>
-#include "graph.h"
-#include "run.h"
+#include "node.h"
 
 bool graph_grad(Builder *b, Node *of, Node *dy, Node *const *wrt, int n, bool recorded, Node **out) {
   extern const Op op_add;

@@ -10,9 +10,8 @@
  * that was built. */
 #include <stdlib.h>
 #include <string.h>
-#include "graph.h"
+#include "node.h"
 #include "ops/slice.h"
-#include "run.h"
 
 extern const Op op_slice, op_reshape;
 
