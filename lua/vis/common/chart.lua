@@ -36,8 +36,8 @@ local function range(lists, k)
   return low, high
 end
 
--- Axes over these ranges. Returns the canvas and x → points, y → points. o: title, x, y (labels), width, height, decades
--- (x are powers of ten).
+-- Axes over these ranges. Returns the canvas and x → points, y → points. o: title, x, y (labels), width, height,
+-- decades (x are powers of ten).
 local function axes(o, x0, x1, y0, y1, xticks)
   local w, h = o.width or 480, o.height or 300
   local page = canvas(w, h)
