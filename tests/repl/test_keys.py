@@ -6,7 +6,7 @@ from term import Home, Term, plain
 
 COUNT = int(os.environ.get("KEYS", "200"))
 SEED = int(os.environ.get("SEED", "1"))
-PATIENCE = 10.0
+PATIENCE = 60.0  # a long line that is drawn again and again takes its time on a machine that does much besides
 
 CONTROL = [chr(c) for c in range(32) if chr(c) not in "\x03\x04\x13\x1a\x1c"]  # but those that mean an end, a stop or a signal
 WORDS = ["print", "zoo.", "m.", "a = 1", "for i = 1, 2 do", "end", "'", '"', "(", ")", "[[", "é", "日本", "👩‍👩‍👧", "-- ", ":help", "?zoo", "x" * 150, " " * 90]
