@@ -341,8 +341,7 @@ function shell.command(name, rest, force)
   local commands = require "suture.shell.commands"
   local command = commands.find(name)
   if not command then
-    complain(("no command :%s"):format(name)
-      .. (require("suture.base.suggest").hint(name, commands.names()):gsub("mean ", "mean :")) .. " (:help lists them)")
+    complain(("no command :%s"):format(name) .. commands.meant(name) .. " (:help lists them)")
     return
   end
   run(function() command.run(shell.argument(name, command, rest), force) end)
