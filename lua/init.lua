@@ -19,7 +19,7 @@ local home = {
   fine_tune = "suture.train:fine_tune",
   strategy = "suture.train:strategy",
   features = "suture.train:features",
-  runs = "suture.train:runs", resume = "suture.train:resume",
+  sweep = "suture.train:sweep", runs = "suture.train:runs", resume = "suture.train:resume",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",
   undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",

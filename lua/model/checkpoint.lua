@@ -29,10 +29,15 @@ local function entries_of(f)
   return shapes, dtypes, at
 end
 
--- The tensors of an open file as an ordered state dict.
-local function state_of(f)
-  local sd = require("suture.base.ordered").dict()
-  for i, entry in ipairs(f.entries) do sd[entry.name] = f:tensor(i) end
+-- The tensors of an open file as an ordered state dict. m: the model that it is for; what was taken off all names
+-- ("module.") stands there again where m's own names have it.
+local function state_of(f, m)
+  local sd, prefix = require("suture.base.ordered").dict(), ""
+  if m and f.prefix and f.entries[1] then
+    local mine = m:state_dict()
+    if mine[f.entries[1].name] == nil and mine[f.prefix .. f.entries[1].name] ~= nil then prefix = f.prefix end
+  end
+  for i, entry in ipairs(f.entries) do sd[prefix .. entry.name] = f:tensor(i) end
   return sd
 end
 
@@ -113,7 +118,7 @@ function checkpoint.open(path, opts)
   if opts.state then return state_of(f) end
   if opts.model then
     if not Module.is_module(opts.model) then fault("open: model expects a module, got %s", options.show(opts.model)) end
-    local sd = state_of(f)
+    local sd = state_of(f, opts.model)
     local change <close> = journal.begin {label = "open", apart = true}
     say_left(path, opts.model:_load(sd, {strict = opts.strict, skip = opts.skip},
       function(t, given) core.tensor.take(journal.writes(t), given) end))

@@ -168,7 +168,7 @@ end
 -- Smith 2017, arXiv:1506.01186.
 local function lr_find(m, train, opts)
   opts = opts == nil and {} or opts
-  if not options.is_options(opts) and next(opts) ~= nil then
+  if type(opts) ~= "table" or not options.is_options(opts) and next(opts) ~= nil then
     fault("lr_find: expects options in a table, as {name = value}, got %s", options.show(opts))
   end
   local given, rest = {}, {}

@@ -322,7 +322,7 @@ end
 
 -- The weights that a run ends with: those of the best epoch, an average, or as they are.
 function Trainer:_finish()
-  local best = self._session.best and self.best.epoch ~= nil
+  local best = self.options.best and self._session.best and self.best.epoch ~= nil
   if best then
     local whole <close> = interrupt.defer()
     self._session.best.restore()
@@ -426,7 +426,7 @@ function Trainer:run()
   local began = core.engine.clock()
   self.interrupted = nil
   local r = setmetatable({history = self.history, seconds = 0, seed = self.seed}, Result)
-  while self.epoch < o.epochs and not self.converged do
+  while self.epoch < math.min(o.epochs, self._until or o.epochs) and not self.converged do
     local row = self:train_epoch()
     if row.steps == 0 then break end -- Ctrl-C before the first one
     local kept = self._session.kept
