@@ -53,6 +53,7 @@ class Signals(unittest.TestCase):
 
     def test_fit_returns_before_its_first_step_too(self):
         code = """
+          local said
           local ds = data.dataset{n = 4, classes = {"a", "b"}, get = function(i)
             if not said then io.write "go\\n" io.flush() said = true end
             local t = suture.clock() while suture.clock() < t + %s do end
