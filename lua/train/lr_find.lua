@@ -157,8 +157,7 @@ local function sweep(r, t, o)
     end
   end)
   if not ok and err ~= stop then
-    if not interrupt.is(err) then error(err, 0) end
-    r.interrupted = interrupt.take() or interrupt.last() or "SIGINT"
+    r.interrupted = interrupt.answered(err)
   end
   line:finish(n, {loss = r.smoothed[n]})
 end
