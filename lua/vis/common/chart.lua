@@ -59,15 +59,25 @@ local function axes(o, x0, x1, y0, y1, xticks)
   return page, px, py
 end
 
--- The names of what is drawn, at the top right.
-local function key(page, names)
+-- The mark of group i around a point: colours come again, in another form: circles, squares, triangles, diamonds.
+local function mark(page, i, x, y, colour)
+  local form = (i - 1) // #colours.cycle % 4
+  if form == 0 then page:circle(x, y, 2.5, colour)
+  elseif form == 1 then page:rect(x - 2.3, y - 2.3, 4.6, 4.6, colour)
+  elseif form == 2 then page:line({x, y - 3.2, x + 3.2, y + 2.6, x - 3.2, y + 2.6}, 0, colour)
+  else page:line({x, y - 3.6, x + 3.6, y, x, y + 3.6, x - 3.6, y}, 0, colour) end
+end
+
+-- The names of what is drawn, at the top right, with a piece of the line or, with `marks`, the mark of each.
+local function key(page, names, marks)
   local x, most = page.width - RIGHT - 8, 0
   for _, name in ipairs(names) do most = math.max(most, utf8.len(name) or #name) end
   x = x - most * 6.5 - 18
   if #names > 0 then page:rect(x - 4, TOP + 2, most * 6.5 + 24, #names * 15 + 4, 0xd0ffffff) end
   for i, name in ipairs(names) do
     local y = TOP + i * 15 - 5
-    page:rect(x, y, 12, 4, colours.cycle[(i - 1) % #colours.cycle + 1])
+    local colour = colours.cycle[(i - 1) % #colours.cycle + 1]
+    if marks then mark(page, i, x + 6, y + 2, colour) else page:rect(x, y, 12, 4, colour) end
     page:text(name, x + 17, y + 6)
   end
 end
@@ -100,18 +110,24 @@ function chart.curves(series, o)
   return page
 end
 
---- chart.scatter(groups, o): points, a colour for each group. groups and o: as series of chart.curves.
+--- chart.scatter(groups, o): points, a colour (and form) for each group. groups and o: as series of chart.curves.
 function chart.scatter(groups, o)
   local names, x0, x1, y0, y1 = extent(groups)
   local mx, my = (x1 - x0) * 0.04, (y1 - y0) * 0.04
+  local most = 0
+  for _, name in ipairs(names) do most = math.max(most, utf8.len(name) or #name) end
+  if most > 0 then -- room for the key, so that it lies on no points
+    local wide = (o.width or 480) - LEFT - RIGHT
+    x1 = x1 + (x1 - x0) * math.min(1, (most * 6.5 + 34) / math.max(1, wide - most * 6.5 - 34))
+  end
   local page, px, py = axes(o, x0 - mx, x1 + mx, y0 - my, y1 + my)
   for i, s in ipairs(groups) do
     local colour = colours.cycle[(i - 1) % #colours.cycle + 1] & 0xffffff | 0xb0000000
     for _, p in ipairs(s.points) do
-      if finite(p[1]) and finite(p[2]) then page:circle(px(p[1]), py(p[2]), 2.5, colour) end
+      if finite(p[1]) and finite(p[2]) then mark(page, i, px(p[1]), py(p[2]), colour) end
     end
   end
-  key(page, names)
+  key(page, names, true)
   return page
 end
 
