@@ -40,7 +40,7 @@ function Parts:forward(x)
   local t = self.ln(x:flatten(2):transpose(1, 2))
   t = t + self.attend(t, {need_weights = false})
   t = self.drop(self.gelu(t))
-  t = t:maximum(0.01) + t:mean(1, true)
+  t = suture.tensor.where(t:gt(0.1), t:maximum(0.01), t * -2) + t:mean(1, true)
   return self.share(self.head(t:flatten(1)) * t:amax({1, 2}):unsqueeze(1))
 end
 
@@ -77,7 +77,7 @@ describe("vis.explain", function()
         local e = vis.explain(m, x, label, {run = nth})
         assert.equal(node.op, e.op, label)
         assert.is_true(apart(e) < 2e-6, ("%s: %g, parts %g, shown %g"):format(label, e.value, e.terms:sum():item(), e.shown))
-        assert.equal(node.value:max():item(), e.value, label) -- by default the greatest number
+        assert.equal(node.value:to "float32":max():item(), e.value, label) -- by default the greatest number
         assert.is_truthy(tostring(e):find("the model's own", 1, true))
         kinds[node.op], count = true, count + 1
       end
@@ -85,7 +85,7 @@ describe("vis.explain", function()
     assert.is_true(count > 40)
     for _, op in ipairs {"conv2d", "bn_eval", "silu", "hardswish", "clamp", "tanh", "gelu", "relu", "max_pool2d",
       "avg_pool2d", "adaptive_avg_pool2d", "layer_norm", "packed_attention", "linear", "softmax", "add", "sub", "mul",
-      "div", "concat", "slice", "pad", "reshape", "permute", "mean", "max", "maximum"} do
+      "div", "concat", "slice", "pad", "reshape", "permute", "mean", "max", "maximum", "where", "gt"} do
       assert.is_true(kinds[op], op)
     end
   end)

@@ -114,7 +114,7 @@ const families = {
           sums.push(["all others", products.reduce((a, b) => a + b, 0) - told + (rest || 0)]);
         }
       }
-      if (bias !== undefined && bias !== null) sums.push(["bias", bias]);
+      if (bias !== undefined) sums.push(["bias", bias]);
       return sums;
     };
   },
