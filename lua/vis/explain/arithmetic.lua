@@ -104,4 +104,7 @@ function take.where(at)
     end}}}}}
 end
 
-return {ops = "add sub mul div pow maximum minimum where eq ne lt le gt ge", take = function(at) return take[at.node.op](at) end}
+return {
+  ops = "add sub mul div pow maximum minimum where eq ne lt le gt ge",
+  take = function(at) return take[at.node.op](at) end,
+}

@@ -120,6 +120,13 @@ const families = {
   },
 
   chain() {
+    if (D.around) {
+      const r = row(D.around.title, []).r, scale = most(D.around.column);
+      element("table", r, "list").innerHTML = D.around.names.map((name, i) => {
+        const v = D.around.column[i];
+        return `<tr><td>${esc(name)}</td><td style="${style(signed(v, scale))}">${short(v)}</td></tr>`;
+      }).join("");
+    }
     const rows = D.summands.map(s => {
       const list = [];
       s.steps.forEach((t, i) => list.push(...(t.sign && i ? [t.sign] : []), null));
