@@ -19,12 +19,13 @@ local home = {
   fine_tune = "suture.train:fine_tune",
   strategy = "suture.train:strategy",
   features = "suture.train:features",
-  runs = "suture.train:runs", resume = "suture.train:resume",
+  sweep = "suture.train:sweep", runs = "suture.train:runs", resume = "suture.train:resume",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",
   undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",
   -- looking
   vis = "suture.vis", show = "suture.vis:show", plot = "suture.vis:plot", hist = "suture.vis:hist",
+  report = "suture.vis:report",
   top_losses = "suture.vis:top_losses",
   help = "suture.shell.help:help",
   -- the shell
@@ -35,7 +36,7 @@ local home = {
 local inner = {
   core = "suture.core", inspect = "suture.shell.inspect", interrupt = "suture.base.interrupt",
   term = "suture.base.term", clock = "suture.base.engine:clock", threads = "suture.base.engine:threads",
-  isa = "suture.core:engine.isa", strict = "suture.base.strict:strict",
+  isa = "suture.core:engine.isa", checkpoint = "suture.model:checkpoint", strict = "suture.base.strict:strict",
 }
 
 local suture = {version = "0.1"}

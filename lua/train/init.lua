@@ -10,6 +10,7 @@ return require "suture.base.stray".guard {
   fine_tune = require("suture.train.fine_tune"),
   plan = require("suture.train.plan"),
   features = require("suture.train.features"),
+  sweep = require("suture.train.sweep"),
   runs = require("suture.train.runs"),
   resume = require("suture.train.runs.resume"),
 }

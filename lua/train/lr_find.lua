@@ -157,8 +157,7 @@ local function sweep(r, t, o)
     end
   end)
   if not ok and err ~= stop then
-    if not interrupt.is(err) then error(err, 0) end
-    r.interrupted = interrupt.take() or interrupt.last() or "SIGINT"
+    r.interrupted = interrupt.answered(err)
   end
   line:finish(n, {loss = r.smoothed[n]})
 end
@@ -173,7 +172,7 @@ end
 -- Smith 2017, arXiv:1506.01186.
 local function lr_find(m, train, opts)
   opts = opts == nil and {} or opts
-  if not options.is_options(opts) and next(opts) ~= nil then
+  if type(opts) ~= "table" or not options.is_options(opts) and next(opts) ~= nil then
     fault("lr_find: expects options in a table, as {name = value}, got %s", options.show(opts))
   end
   local given, rest = {}, {}

@@ -8,6 +8,7 @@ local fault = require "suture.base.fault"
 local guard = require "suture.train.guard"
 local interrupt = require "suture.base.interrupt"
 local journal = require "suture.base.journal"
+local last_of = require "suture.train.last"
 local losses = require "suture.train.loss"
 local marks = require "suture.train.marks"
 local measure = require "suture.train.evaluate"
@@ -230,8 +231,7 @@ end
 function Trainer:_interruptible(f, ...)
   local ok, err = pcall(f, ...)
   if ok then return end
-  if not interrupt.is(err) then error(err, 0) end
-  self.interrupted = interrupt.take() or interrupt.last() or "SIGINT"
+  self.interrupted = interrupt.answered(err)
   local whole <close> = interrupt.defer()
   graph.drop_effects()
   collectgarbage()
@@ -321,7 +321,7 @@ end
 
 -- The weights that a run ends with: those of the best epoch, an average, or as they are.
 function Trainer:_finish()
-  local best = self._session.best and self.best.epoch ~= nil
+  local best = self.options.best and self._session.best and self.best.epoch ~= nil
   if best then
     local whole <close> = interrupt.defer()
     self._session.best.restore()
@@ -420,12 +420,18 @@ end
 -- may be called again, and goes on with the next epoch.
 function Trainer:run()
   local o, m = self.options, self.model
-  local session <close> = self:_begin()
   local soft <close> = interrupt.soft()
   local began = core.engine.clock()
   self.interrupted = nil
   local r = setmetatable({history = self.history, seconds = 0, seed = self.seed}, Result)
-  while self.epoch < o.epochs and not self.converged do
+  local ok, opened = pcall(self._begin, self)
+  if not ok then
+    self.interrupted = interrupt.answered(opened)
+    r.interrupted = self.interrupted
+    return r
+  end
+  local session <close> = opened
+  while self.epoch < math.min(o.epochs, self._until or o.epochs) and not self.converged do
     local row = self:train_epoch()
     if row.steps == 0 then break end -- Ctrl-C before the first one
     local kept = self._session.kept
@@ -445,6 +451,7 @@ function Trainer:run()
   r.run = self._listeners[1] and self._listeners[1].path
   r.seconds, r.interrupted, r.converged = self.seconds, self.interrupted, self.converged
   self:_each("result", r)
+  last_of[m] = r
   return r
 end
 

@@ -1,4 +1,5 @@
 local anatomy = require "suture.vis.common.anatomy"
+local core = require "suture.core"
 local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local found = require "suture.vis.common.found"
@@ -42,7 +43,7 @@ end
 local function position(node, index, p)
   return {
     node = node, index = index, place = p,
-    input = function(_, i) return node.inputs[i] and node.inputs[i].value:detach() or nil end,
+    input = function(_, i) return node.inputs[i] and node.inputs[i].value or nil end,
   }
 end
 
@@ -90,34 +91,41 @@ local function joined(field, index, p, path)
   return field
 end
 
--- What is shown beside the matrices: the sum of the numbers as they are shown.
-local function sum_lines(a, value)
-  local list = anatomy.summands(a)
+-- What is added up, as it is shown: rows {sign, label, number}, the last one the sum of the others as they are shown;
+-- then that sum, and the model's own number to as many digits as both agree to (the last ones are rounding's).
+local function added(a, value)
+  local list, rows, total = anatomy.summands(a), {}, 0.0
   local d = anatomy.decimals(list)
-  local form, total = "%." .. d .. "f", 0.0
-  local wide, names = 0, 0
-  for _, s in ipairs(list) do
-    s.shown = form:format(s.value)
-    total = total + (tonumber(s.shown) or s.value)
-    wide, names = math.max(wide, #s.shown), math.max(names, text.columns(s.label))
+  local form = "%." .. d .. "f"
+  for i, s in ipairs(list) do
+    local shown = form:format(s.value)
+    total = total + (tonumber(shown) or s.value)
+    rows[i] = {i == 1 and " " or "+", s.label, shown}
   end
   local shown, own
-  for k = d, math.max(0, d - 2), -1 do -- the digits to which both agree: the last ones are rounding's
+  for k = d, math.max(0, d - 2), -1 do
     local less = "%." .. k .. "f"
-    if not shown or less:format(total) == less:format(value) then shown, own = less:format(total), less:format(value) end
-    if shown == own then break end
+    local here, there = less:format(total), less:format(value)
+    if not shown or here == there then shown, own = here, there end
+    if here == there then break end
   end
-  wide = math.max(wide, #shown)
-  local lines = {}
-  if #list > 1 then
-    for i, s in ipairs(list) do
-      lines[i] = ("%s %s  %s"):format(i == 1 and " " or "+", text.pad(s.label, names), text.pad(s.shown, wide, "right"))
-    end
+  if #rows == 1 then rows = {{"=", list[1].label, shown}} else rows[#rows + 1] = {"=", "the sum", shown} end
+  return rows, total, own
+end
+
+-- These rows as lines of so many columns.
+local function added_lines(rows, own, width)
+  local wide, names, lines = 0, 0, {}
+  for _, row in ipairs(rows) do
+    wide, names = math.max(wide, #row[3]), math.max(names, text.columns(row[2]))
   end
-  local last = ("= %s  %s"):format(text.pad(#list > 1 and "the sum" or list[1].label, names),
-    text.pad(shown, wide, "right"))
-  lines[#lines + 1] = ("%s   the model's own: %s"):format(last, own)
-  return lines, total
+  for i, row in ipairs(rows) do
+    lines[i] = ("%s %s  %s"):format(row[1], text.pad(row[2], names), text.pad(row[3], wide, "right"))
+  end
+  local last = "the model's own: " .. own
+  if text.columns(lines[#lines]) + 3 + #last <= width then lines[#lines] = lines[#lines] .. "   " .. last
+  else lines[#lines + 1] = "  " .. last end
+  return lines
 end
 
 -- The head: which operation, which number.
@@ -130,9 +138,27 @@ local function title_of(path, field, p, index, node, value, classes)
   }
 end
 
+-- Computes in one run what will be looked at: the node's value and what it was made of, in its module and one step
+-- before it.
+local function computed(node, path)
+  local list, seen = {node.value}, {}
+  local function go(n, depth)
+    if seen[n] then return end
+    seen[n] = true
+    for _, input in ipairs(n.inputs) do
+      if input then
+        if input.op then list[#list + 1] = input.value end
+        if depth < 6 and input.op and within(input, path) and path ~= "" then go(input, depth + 1) end
+      end
+    end
+  end
+  go(node, 1)
+  core.graph.eval(list)
+end
+
 local function checked_input(m, x)
   x = looked.input("explain", m, x)
-  if x.shape[1] ~= 1 then fault("explain: expects one picture, got %d", x.shape[1]) end
+  if x.shape[1] ~= 1 then fault("explain: expects one picture, got %d · x[0] is the first of them", x.shape[1]) end
   return x
 end
 
@@ -157,6 +183,7 @@ local function explain(m, x, path, opts, ...)
   local t = looked.still(trace, m, x)
   local node, call = found.node("explain", t, path, o.run)
   path = call and call.path or path
+  computed(node, call and node.path or path)
   local p = place.of(t, node)
   local index = place.index("explain", p, node, path == "" and "the output" or path, o.at, o.unit)
   local value = place.read(node.value, index)
@@ -166,7 +193,8 @@ local function explain(m, x, path, opts, ...)
   local inner = own == node and p or place.of(t, own)
   local field = rule and rule(position(own, own_index, inner))
   if not field then
-    fault("explain: %s is %s: there is no explanation of that · there are explanations of %s", path, own.op, explained())
+    fault("explain: %s is %s: there is no explanation of that · there are explanations of %s", path, own.op,
+      explained())
   end
   if call then field = joined(field, own_index, inner, own.path) end
   if field.joined then
@@ -174,7 +202,7 @@ local function explain(m, x, path, opts, ...)
     field.said, field.summands[1].label = ("%s, step by step"):format(class), class
   end
   local a = anatomy.of(field, own_index, o.channels or field.tall and 1 or 3)
-  local lines, shown = sum_lines(a, value)
+  local rows, shown, digits = added(a, value)
   local s = node.shape
   local named = #s == 2 and rawequal(node.value, t.output) and type(m.classes) == "table" and #m.classes == s[2]
   local classes = named and m.classes or nil
@@ -196,14 +224,14 @@ local function explain(m, x, path, opts, ...)
     }
   end
   return picture {
-    panels = {{canvas = matrices.page(head, a.bands, lines)}}, value = value, terms = tensor.tensor(a.terms),
-    shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value,
+    panels = {{canvas = matrices.page(head, a.bands, rows, digits)}}, value = value, terms = tensor.tensor(a.terms),
+    shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value:detach(),
     page = page,
     text = function(width)
       local out = {}
-      for i, line in ipairs(head) do out[i] = text.cut(text.plain(line), width) end
+      for i, line in ipairs(head) do out[i] = text.wrap(text.plain(line), width, 2) end
       for _, line in ipairs(matrices.lines(a.bands, width)) do out[#out + 1] = line end
-      for _, line in ipairs(lines) do out[#out + 1] = text.plain(line) end
+      for _, line in ipairs(added_lines(rows, digits, width)) do out[#out + 1] = text.plain(line) end
       return table.concat(out, "\n")
     end,
   }

@@ -133,6 +133,28 @@ function chart.bars(heights, o)
   return page
 end
 
+--- chart.reliability(bins, o): how often a model is right where it is this sure (DeGroot and Fienberg 1983): a bar for
+-- each part of 0 … 1, what is missing to its mean confidence or is over in red, the diagonal dashed. bins: a list of
+-- {n, right, sure (the sum of confidences)}; o: title, width, height.
+function chart.reliability(bins, o)
+  local page, px, py = axes({title = o.title, x = "confidence", y = "share that is right", width = o.width,
+    height = o.height}, 0, 1, 0, 1)
+  local each = (page.width - LEFT - RIGHT) / #bins
+  for i, b in ipairs(bins) do
+    if b.n > 0 then
+      local right, sure, x = b.right / b.n, b.sure / b.n, LEFT + (i - 1) * each
+      page:rect(x + 1, py(right), each - 2, py(0) - py(right), colours.cycle[1])
+      local low, high = math.min(right, sure), math.max(right, sure)
+      page:rect(x + 1, py(high), each - 2, py(low) - py(high), 0x80d55e00)
+    end
+  end
+  for i = 0, 19 do
+    local a, b = i / 20, (i + 0.5) / 20
+    page:line({px(a), py(a), px(b), py(b)}, 1.2, BLACK)
+  end
+  return page
+end
+
 --- chart.matrix(rows, o): numbers in coloured cells, as a confusion matrix is drawn. rows: a list of lists; o: title,
 -- x, y (labels), row_names, column_names.
 function chart.matrix(rows, o)
