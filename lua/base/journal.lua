@@ -284,7 +284,7 @@ end
 function journal.rehearse(f, ...)
   if silent > 0 then return f(...) end
   core.graph.settle() -- what is due already; of what f would write later nothing is
-  local change = open {started = math.huge}
+  local change = open {started = math.huge, thread = coroutine.running()}
   local back <close> = setmetatable({}, {__close = function()
     if current ~= change then return end
     core.graph.drop_effects()

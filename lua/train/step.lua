@@ -150,8 +150,9 @@ function step:_step(x, y, at)
 end
 
 --- t:step(x, y): one training step on a batch: forward, loss, backward, options.reduce, clip, the optimizer's step
--- (with accumulate = k: at the end of every k batches). Returns the loss and how many were right (nil where the targets are no classes). After an error, a loss that is not
--- finite or Ctrl-C the model is as after the last whole step. Like optimizer:step(), it leaves nothing in history().
+-- (with accumulate = k: at the end of every k batches). Returns the loss and how many were right (nil where the targets
+-- are no classes). After an error, a loss that is not finite or Ctrl-C the model is as after the last whole step. Like
+-- optimizer:step(), it leaves nothing in history().
 function step:step(x, y)
   if not core.tensor.is(x) or not core.tensor.is(y) then
     fault("t:step: expects a batch, t:step(x, y), got %s and %s", options.show(x), options.show(y))

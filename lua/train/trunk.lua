@@ -40,8 +40,8 @@ local function frontier(want, x)
 end
 
 --- Looks where the frozen part of what makes `want` from the batch x ends, and settles whether its values are kept:
--- sets `names`, `bytes` a view of all samples takes, and `why` when nothing is kept (`never`: words why nothing can be). What was kept before, from
--- elsewhere, is dropped.
+-- sets `names`, `bytes` a view of all samples takes, and `why` when nothing is kept (`never`: words why nothing can
+-- be). What was kept before, from elsewhere, is dropped.
 function trunk:look(want, x)
   local values, names, why, way = frontier(want, x)
   if names == self.names and way == self.way then return end
