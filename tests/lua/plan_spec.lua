@@ -65,7 +65,7 @@ describe("plan", function()
       assert.is_nil(m[0].weight.grad)
     end
     assert.is_false(called)
-    assert.is_truthy(suture.undo():find("freeze", 1, true))
+    assert.is_truthy(suture.undo():find("frozen", 1, true))
     assert.is_nil(next(opt:state_dict().state))
     fails("plan: no option 'bach'", suture.plan, m, ds, {bach = 3})
     fails("plan: batch expects a whole number above 0", suture.plan, m, ds, {batch = -1})
