@@ -27,7 +27,7 @@ ISA_avx512 = $(KOPT) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-v
 
 OPS      = $(sort $(basename $(notdir $(wildcard core/ops/*.c))))
 BINDS    = $(sort $(basename $(notdir $(wildcard lua/bind/*.c))))
-LUALIB   = $(sort $(shell find lua -name '*.lua'))
+LUALIB   = $(sort $(shell find lua -name '*.lua' -o -name '*.html' -o -name '*.css' -o -name '*.js') $(wildcard examples/lessons/*.md))
 KSRC     = $(wildcard core/kernels/*.c)
 CORE     = $(wildcard core/*.c core/passes/*.c core/ops/*.c core/formats/*.c core/image/*.c)
 KOBJ     = $(foreach i,$(ISAS),$(KSRC:%.c=$(B)/%.$(i).o))
@@ -101,10 +101,11 @@ bench: all       ## ratios to PyTorch and ONNX Runtime; scripts/bench/run --help
 peers:           ## install what bench compares with: Debian packages, and ONNX Runtime by npm under build/
 	@scripts/deps python3-torch python3-torchvision libopenblas0-openmp $(if $(shell command -v npm),,nodejs npm)
 	npm install --silent --ignore-scripts --prefix build/peers onnxruntime-node
-install: all     ## binary, Lua module and man page under PREFIX
+install: all     ## binary, Lua module, man page and the network that examples open, under PREFIX
 	install -Dm755 suture $(DESTDIR)$(PREFIX)/bin/suture
 	install -Dm755 suture.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/suture.so
 	install -Dm644 repl/suture.1 $(DESTDIR)$(PREFIX)/share/man/man1/suture.1
+	install -Dm644 examples/shapes-resnet20.safetensors $(DESTDIR)$(PREFIX)/share/suture/examples/shapes-resnet20.safetensors
 clean:           ## remove all that was built
 	rm -rf build suture suture.so
 help:            ## this list

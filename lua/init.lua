@@ -15,7 +15,9 @@ local home = {
   -- training
   fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate",
   predict = "suture.train:predict",
-  confusion = "suture.train:confusion", plan = "suture.train:plan",
+  confusion = "suture.train:confusion", plan = "suture.train:plan", lr_find = "suture.train:lr_find",
+  fine_tune = "suture.train:fine_tune",
+  strategy = "suture.train:strategy",
   features = "suture.train:features",
   sweep = "suture.train:sweep", runs = "suture.train:runs", resume = "suture.train:resume",
   -- checkpoints and surgery
@@ -23,6 +25,7 @@ local home = {
   undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",
   -- looking
   vis = "suture.vis", show = "suture.vis:show", plot = "suture.vis:plot", hist = "suture.vis:hist",
+  report = "suture.vis:report",
   top_losses = "suture.vis:top_losses",
   help = "suture.shell.help:help",
   -- the shell
@@ -33,7 +36,7 @@ local home = {
 local inner = {
   core = "suture.core", inspect = "suture.shell.inspect", interrupt = "suture.base.interrupt",
   term = "suture.base.term", clock = "suture.base.engine:clock", threads = "suture.base.engine:threads",
-  isa = "suture.core:engine.isa", strict = "suture.base.strict:strict",
+  isa = "suture.core:engine.isa", checkpoint = "suture.model:checkpoint", strict = "suture.base.strict:strict",
 }
 
 local suture = {version = "0.1"}

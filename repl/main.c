@@ -14,12 +14,13 @@ typedef struct Options {
   bool interactive, quiet, verbose, chunks; /* chunks: a -e was given */
   long threads;                             /* 0: as the engine finds best */
   int script;                               /* index of the script in argv, argc if none */
-  bool get;                                 /* the word there is no script, but the command */
+  const char *word;                         /* the word there is no script, but a command: "get", "lesson"; NULL: it is */
 } Options;
 
 static const char help_text[] =
   "usage: suture [options] [SCRIPT [ARGS] | -]\n"
   "       suture [options] get NAME [SET]\n"
+  "       suture [options] lesson [check [NAME | FILE] | run NAME]\n"
   "  -e CHUNK       run the Lua code CHUNK\n"
   "  -l MOD         require MOD into the global MOD (-l NAME=MOD: into NAME)\n"
   "  -i             give a prompt after the script\n"
@@ -30,12 +31,17 @@ static const char help_text[] =
   "  --version      name and version\n"
   "  -              run standard input as a script\n"
   "  get NAME [SET] fetch the published weights of an architecture, and print the path of the file (./get: a script)\n"
+  "  lesson         list the lessons (:lesson NAME at the prompt takes one); check: run all of them, or one, unattended\n"
   "Without SCRIPT or -e, suture gives a prompt, or runs standard input when that is no terminal.\n";
 
+/* what: a word of the command line, which may be the name of any file. */
 static int usage(const char *fmt, const char *what) {
+  lua_State *L = luaL_newstate();
+  if (L) cells_push_safe(L, what, strlen(what), true);
   fputs("suture: ", stderr);
-  fprintf(stderr, fmt, what);
+  fprintf(stderr, fmt, L ? lua_tostring(L, -1) : "");
   fprintf(stderr, "\n%s", help_text);
+  if (L) lua_close(L);
   return USAGE;
 }
 
@@ -82,9 +88,19 @@ static bool parse(char **argv, Options *o, int *status) {
     }
   }
   o->script = i;
-  o->get = argv[i] && strcmp(argv[i], "get") == 0 && strcmp(argv[i - 1], "--") != 0;
-  if (o->get && (!argv[i + 1] || (argv[i + 2] && argv[i + 3]))) {
+  static const char *const words[] = {"get", "lesson"};
+  for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+    if (argv[i] && strcmp(argv[i], words[w]) == 0 && strcmp(argv[i - 1], "--") != 0) o->word = words[w];
+  if (!o->word) return true;
+  int given = 0;
+  while (argv[i + 1 + given]) given++;
+  if (strcmp(o->word, "get") == 0 && (given < 1 || given > 2)) {
     *status = usage("%s takes the name of an architecture, and of a set of weights if not the first", "get");
+    return false;
+  }
+  if (strcmp(o->word, "lesson") == 0 && given > 0 &&
+      !(strcmp(argv[i + 1], "check") == 0 && given <= 2) && !(strcmp(argv[i + 1], "run") == 0 && given == 2)) {
+    *status = usage("%s: expects nothing (to list them), check [NAME | FILE] or run NAME", "lesson");
     return false;
   }
   return true;
@@ -248,12 +264,26 @@ static int get(lua_State *L) {
   return 0;
 }
 
-/* get NAME [SET]: what is wrong is the user's or the network's, so there is no traceback. */
-static int run_get(lua_State *L, char **args) {
+/* require("suture.shell.lessons.check").main(...) → the exit status */
+static int lesson(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "suture.shell.lessons.check");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "main");
+  lua_replace(L, -2);
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, 1);
+  return 1;
+}
+
+/* get and lesson: what is wrong is the user's or the network's, so there is no traceback. */
+static int run_word(lua_State *L, const char *word, char **args) {
   int n = 0;
-  lua_pushcfunction(L, get);
+  lua_settop(L, 0);
+  lua_pushcfunction(L, strcmp(word, "get") == 0 ? get : lesson);
   for (; args[n]; n++) lua_pushstring(L, args[n]);
-  return interrupt_call(L, n, 0, 0) == LUA_OK ? OK : fail(L);
+  if (interrupt_call(L, n, 1, 0) != LUA_OK) return fail(L);
+  return lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : OK;
 }
 
 static void set_arg(lua_State *L, int argc, char **argv, int script) {
@@ -375,7 +405,10 @@ static int run_all(lua_State *L, int argc, char **argv, const Options *o) {
   if (status == OK) status = run_options(L, argv, o);
   if (status != OK && !o->interactive) return status;
   lua_settop(L, 0);
-  if (o->get) return run_get(L, argv + o->script + 1);
+  if (o->word) {
+    status = run_word(L, o->word, argv + o->script + 1);
+    return o->interactive ? shell(L) : status;
+  }
   if (o->script < argc) {
     const char *path = argv[o->script];
     status = run_script(L, strcmp(path, "-") == 0 && strcmp(argv[o->script - 1], "--") != 0 ? NULL : path,
@@ -414,13 +447,13 @@ static void flush_output(void) {
 int main(int argc, char **argv) {
   Start start = {argc, argv, {0}};
   int status = OK;
+  atexit(flush_output);
   if (!parse(argv, &start.o, &status)) return status;
   lua_State *L = luaL_newstate();
   if (!L) {
     fputs("suture: out of memory\n", stderr);
     return FAILED;
   }
-  atexit(flush_output);
   interrupt_init();
   lua_pushcfunction(L, program); /* neither this nor a light userdata needs memory: no Lua error outside the call */
   lua_pushlightuserdata(L, &start);

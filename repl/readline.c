@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <langinfo.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utf8proc.h>
 #include <readline/readline.h>
 #include <readline/history.h>
 
@@ -22,6 +24,29 @@ enum { HISTORY_KEPT = 5000 };
  *
  * readline() itself reads it, not the callbacks: rl_callback_read_char leaves a jump buffer that points into a frame
  * which is gone, and what gives up a key sequence (Ctrl-R Ctrl-X ) does) jumps there. */
+
+/* Between ESC [ 200 ~ and ESC [ 201 ~ the terminal sends what is pasted. Where Readline reads that itself, into a search,
+ * nothing ends the text that it has when no key comes any more: so the paste's end does come. */
+static const char paste_marks[2][7] = {"\033[200~", "\033[201~"};
+static struct {
+  bool open;
+  int matched; /* how much of the mark that is looked for has come */
+} paste;
+
+static int end_of_paste(void) {
+  if (!paste.open) return EOF;
+  int c = paste_marks[1][paste.matched++];
+  paste.open = paste_marks[1][paste.matched];
+  return c;
+}
+
+static void look_for_paste(int c) {
+  const char *mark = paste_marks[paste.open];
+  paste.matched = c == mark[paste.matched] ? paste.matched + 1 : c == mark[0];
+  if (mark[paste.matched]) return;
+  paste.open = !paste.open;
+  paste.matched = 0;
+}
 
 /* Ctrl-C while a line is read. SIGINT is held up in this thread from before Readline has the terminal until it has
  * given it back, and no other thread takes it (interrupt.c): it stays pending, and `interrupts` can be read. Neither a
@@ -39,6 +64,7 @@ static bool interrupted(void) {
   bool before = cut_off;
   while (read(interrupts, &came, sizeof came) == sizeof came) cut_off = true;
   if (cut_off && !before) {
+    paste.matched = 0;
     const char *style = rl_variable_value("bell-style");
     snprintf(bell, sizeof bell, "%s", style ? style : "audible");
     rl_variable_bind("bell-style", "none");
@@ -108,9 +134,9 @@ static bool key_there(void) {
   return n > 0 && !interrupted() && p[0].revents;
 }
 
-/* Readline reads ahead where more keys wait, but Ctrl-C takes typed keys away: a key that was there may be gone. So the
- * terminal is opened once more, for reading that never waits. */
-static int read_key(FILE *in) {
+/* A byte of what is typed. Readline reads ahead where more keys wait, but Ctrl-C takes typed keys away: a key that was there
+ * may be gone. So the terminal is opened once more, for reading that never waits. */
+static int read_byte(FILE *in) {
   enum { NO_MORE = -2 }; /* Readline's READERR: the line ends here */
   static int tty = -1;
   if (tty < 0) {
@@ -122,10 +148,44 @@ static int read_key(FILE *in) {
     unsigned char c;
     if (!key_there()) continue;
     ssize_t n = read(tty, &c, 1);
-    if (n == 1) return c;
-    if (n == 0 || (errno != EAGAIN && errno != EINTR)) return EOF;
+    if (n == 1) {
+      look_for_paste(c);
+      return c;
+    }
+    if (n == 0 || (errno != EAGAIN && errno != EINTR)) return end_of_paste();
   }
-  return RL_ISSTATE(RL_STATE_READCMD) ? NO_MORE : EOF;
+  return RL_ISSTATE(RL_STATE_READCMD) ? NO_MORE : end_of_paste();
+}
+
+static struct {
+  unsigned char bytes[4]; /* of a character that is being handed out */
+  int at, size;
+  int next; /* the byte behind what was no character; 0: none was read */
+} typed;
+
+/* The same, but where the locale's characters are UTF-8 whole ones only: some of Readline's ways over a line (vi's e, %)
+ * never end on other bytes. U+FFFD stands for those, and for control characters behind ASCII, which would be shown raw. */
+static int read_key(FILE *in) {
+  if (typed.at < typed.size) return typed.bytes[typed.at++];
+  int c = typed.next ? typed.next : read_byte(in);
+  typed.next = 0;
+  if (c < 0x80 || strcmp(nl_langinfo(CODESET), "UTF-8") != 0) return c;
+  int size = c < 0xC2 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 1, n = 1;
+  typed.bytes[0] = (unsigned char)c;
+  for (; n < size; n++) {
+    if ((c = read_byte(in)) < 0) return c;
+    if ((c & 0xC0) != 0x80) {
+      typed.next = c;
+      break;
+    }
+    typed.bytes[n] = (unsigned char)c;
+  }
+  utf8proc_int32_t character;
+  if (utf8proc_iterate(typed.bytes, n, &character) != n || character < 0xA0)
+    memcpy(typed.bytes, "\xEF\xBF\xBD", (size_t)(n = 3));
+  typed.at = 1;
+  typed.size = n;
+  return typed.bytes[0];
 }
 
 /* ---- paste ---- */
@@ -135,8 +195,8 @@ static bool pasted, pasted_first; /* the line has pasted text in it; begins with
 /* ESC [ 200 ~: what the terminal sends up to ESC [ 201 ~ is text, whatever keys it would be. Every end of a line becomes
  * one newline. A paste that Ctrl-C cuts off leaves nothing. */
 static int on_paste(int count, int key) {
-  static const char end[] = "\033[201~";
-  size_t n = 0, size = 0, last = sizeof end - 1;
+  const char *end = paste_marks[1];
+  size_t n = 0, size = 0, last = strlen(end);
   char *text = NULL;
   (void)count;
   (void)key;
@@ -189,9 +249,16 @@ static void bind_keys(void) {
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
     Keymap map = rl_get_keymap_by_name(maps[i]);
     if (!map) continue;
-    rl_bind_keyseq_in_map("\033[200~", on_paste, map);
+    rl_bind_keyseq_in_map(paste_marks[0], on_paste, map);
     if (i < 2 && map['\t'].type == ISFUNC && map['\t'].function == rl_complete) rl_bind_key_in_map('\t', on_tab, map);
   }
+}
+
+/* Entries of the history that were edited keep undo lists when the line ends, parts of which Readline may have freed with
+ * the lists of other lines: they let go of them. */
+static void forget_undo(void) {
+  HIST_ENTRY **entries = history_list();
+  for (int i = 0; entries && entries[i]; i++) entries[i]->data = NULL;
 }
 
 long lines_read;
@@ -209,11 +276,16 @@ static int b_readline(lua_State *L) {
   rl_outstream = isatty(STDOUT_FILENO) ? stdout : stderr;
   lines_read++;
   cut_off = pasted = pasted_first = false;
+  typed.at = typed.size = typed.next = 0;
+  paste.open = false;
+  paste.matched = 0;
   pthread_sigmask(SIG_BLOCK, &sigint, &before);
   interrupt_clear();
   reading = 1;
   continued = 0;
   free(line);
+  forget_undo();
+  rl_reset_screen_size(); /* nobody told Readline while another line ran */
   line = readline(prompt);
   reading = 0;
   if (cut_off) {
@@ -401,6 +473,12 @@ static int b_history_add(lua_State *L) {
   return 1;
 }
 
+/* make_folders(path): those in front of its last '/' */
+static int b_make_folders(lua_State *L) {
+  make_folders(luaL_checkstring(L, 1));
+  return 0;
+}
+
 /* files(folder) → array of its names, folders with a "/" at the end; empty when it cannot be read */
 static int b_files(lua_State *L) {
   const char *folder = luaL_checkstring(L, 1);
@@ -424,6 +502,6 @@ static int b_files(lua_State *L) {
 void readline_bind(lua_State *L) {
   static const luaL_Reg fns[] = {
     {"readline", b_readline}, {"completer", b_completer}, {"history_load", b_history_load},
-    {"history_add", b_history_add}, {"files", b_files}, {0, 0}};
+    {"history_add", b_history_add}, {"make_folders", b_make_folders}, {"files", b_files}, {0, 0}};
   luaL_setfuncs(L, fns, 0);
 }

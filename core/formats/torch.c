@@ -468,7 +468,7 @@ static bool collect(Torch *t) {
     describe(v, what, sizeof what);
     return err_set(t->e, "it holds no tensors: expected a state dict or a module, got %s", what);
   }
-  return strip_prefixes(t);
+  return own || strip_prefixes(t); /* what m:save wrote has the names that m has */
 }
 
 bool torch_collect(Torch *t) {

@@ -12,7 +12,7 @@ local path = os.tmpname() .. ".pth"
 -- 1. Pictures are read as numbers from 0 to 1; mean and std of 0.5 bring them to −1 … 1.
 local view = {size = {32, 32}, mean = 0.5, std = 0.5}
 if dir then
-  trainset, testset = data.folder(dir, view):take{per_class = 100, seed = 0}:split(0.8)
+  trainset, testset = data.folder(dir, view):shuffle(0):split(0.8)
 else
   -- n pictures of stripes, of any width, place and colour, under noise; already from −1 to 1
   local function stripes(n)
@@ -55,7 +55,7 @@ net = Net()
 
 -- 3. The cross entropy of the classes, and SGD with momentum.
 local criterion = nn.CrossEntropyLoss()
-local optimizer = optim.SGD(net:parameters(), {lr = 0.02, momentum = 0.9})
+local optimizer = optim.SGD(net:parameters(), {lr = dir and 0.004 or 0.02, momentum = 0.9})
 
 -- 4. Two times over the pictures, four at a time.
 for epoch = 1, 2 do

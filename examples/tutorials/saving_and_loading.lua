@@ -3,9 +3,10 @@
 --
 --   suture examples/tutorials/saving_and_loading.lua [DIR]     writes its files into DIR (default: a temporary folder)
 --
--- Three things are all there is to know:
+-- Four things are all there is to know:
 --   m:save(path)                writes a model: its numbers, and how it was made and operated on
---   open(path)                  gives a model, of a file of ours or a published one; open(path, {state = true}) the numbers
+--   save(table, path)           writes several things: a model's numbers, its optimizer's, the step
+--   open(path)                  gives back what was saved; of a published file the model; open(path, {state = true}) the numbers
 --   m:load_state_dict(numbers)  puts numbers into a model that is there
 local dir = arg[1] or os.tmpname() .. ".d"
 os.execute(("mkdir -p '%s'"):format(dir))
@@ -39,7 +40,7 @@ for name, t in pairs(model:state_dict()) do print(("  %-14s %s"):format(name, t.
 print "Optimizer's state_dict:"
 print(("  %s, lr %g, momentum %g"):format(optimizer.kind, optimizer.param_groups[1].lr, optimizer.param_groups[1].momentum))
 
--- A few steps, so that there is something worth keeping.
+-- What a training step is, on eight pictures of noise.
 local x, y = randn(8, 3, 32, 32), arange(8):long()
 local function step(m, opt)
   local loss = F.cross_entropy(m(x), y)
@@ -48,7 +49,6 @@ local function step(m, opt)
   opt:step()
   return loss:item()
 end
-for i = 1, 3 do print(("step %d: loss %.4f"):format(i, step(model, optimizer))) end
 save_tensor(x, file "x.npy")
 
 -- ---- save and load the state dict (recommended in PyTorch) ----
@@ -67,18 +67,44 @@ print(("entire model: the outputs differ by %g"):format((whole(x) - model(x)):ab
 
 -- ---- a checkpoint, to go on training ----
 -- The weights alone are not enough: the optimizer remembers too (here, the momentum of every parameter), and training
--- without that memory takes another way. What belongs together is kept together.
-model:save(file "checkpoint.pth")
-checkpoint = {step = 3, optimizer = optimizer:state_dict()}
+-- without that memory takes another way. What belongs together goes into one file: a table of tensors, numbers, strings
+-- and further tables. PyTorch's torch.load reads it as the same dict.
+local loss
+for i = 1, 3 do
+  loss = step(model, optimizer)
+  print(("step %d: loss %.4f"):format(i, loss))
+end
+save({
+  step = 3,
+  model_state_dict = model:state_dict(),
+  optimizer_state_dict = optimizer:state_dict(),
+  loss = loss,
+}, file "checkpoint.pth")
 local straight = {}
 for i = 4, 6 do straight[i] = step(model, optimizer) end
 
-local resumed = open(file "checkpoint.pth", {model = TheModelClass()})
+local resumed = TheModelClass()
 local opt = optim.SGD(resumed:parameters(), {lr = 0.01, momentum = 0.9})
-opt:load_state_dict(checkpoint.optimizer)
+local checkpoint = open(file "checkpoint.pth")
+resumed:load_state_dict(checkpoint.model_state_dict)
+opt:load_state_dict(checkpoint.optimizer_state_dict)
+print(("the checkpoint is of step %d, its loss was %.4f"):format(checkpoint.step, checkpoint.loss))
 for i = checkpoint.step + 1, 6 do
   print(("step %d: loss %.4f, without a break %.4f"):format(i, step(resumed, opt), straight[i]))
 end
+
+-- ---- several models in one file ----
+-- State dicts, as PyTorch has them; or the models themselves, which come back as they are, surgery and all.
+local modelA, modelB = TheModelClass(), nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10))
+save({modelA_state_dict = modelA:state_dict(), modelB_state_dict = modelB:state_dict()}, file "states.pth")
+local states = open(file "states.pth")
+local again = TheModelClass()
+again:load_state_dict(states.modelA_state_dict)
+save({a = modelA, b = modelB, note = "trained together"}, file "models.pth")
+local models = open(file "models.pth")
+print(("several models: %s, the outputs differ by %g, %g and %g"):format(models.note,
+  (again(x) - modelA(x)):abs():max():item(), (models.a(x) - modelA(x)):abs():max():item(),
+  (models.b(x) - modelB(x)):abs():max():item()))
 
 -- ---- warmstarting: parameters from a different model ----
 -- strict = false leaves names out that one of the two has not. Here the new model has another head.

@@ -116,4 +116,7 @@ end
 --- What to write in place of a field or method that a tensor or a module does not have, in words, or nil.
 function guesses.member(name) return members[name] end
 
+--- The lists themselves: of globals, of what stands behind torch. and the like, of members.
+guesses.lists = {globals, dotted, members}
+
 return guesses

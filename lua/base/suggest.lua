@@ -139,6 +139,17 @@ local function parts_of(owner)
   return (" (it has %s%s)"):format(shown, #names > SHOWN and ", …" or "")
 end
 
+-- The names that something has, where they are few.
+local function few(names)
+  local list = {}
+  for name in next, names do
+    if type(name) == "string" and name:find "^%a" then list[#list + 1] = name end
+  end
+  if #list == 0 or #list > 20 then return nil end
+  table.sort(list)
+  return (" (it has %s)"):format(table.concat(list, ", "))
+end
+
 local WIDTH = 400 -- of the part of a long line that is looked at: around the name
 
 -- The line's expressions in front of the missing name, as `a.b` in `a.b.name`, `a.b["name"]`, `a.b:name`: an iterator.
@@ -229,7 +240,7 @@ function suggest.missing(owner, name, called, more)
   for k in next, more or {} do names[k] = true end
   local hint = said and ": " .. said or suggest.hint(name, names)
   if hint == "" then
-    hint = parts_of(owner) or ""
+    hint = parts_of(owner) or few(names) or ""
     if type(owner) == "table" and getmetatable(owner)._own then
       hint = ("%s · self.%s = nil in init lets it be empty"):format(hint, name)
     end

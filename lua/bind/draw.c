@@ -1,4 +1,4 @@
-/* suture.core.draw: a drawing as a file's bytes. lua/vis/common/canvas.lua makes the list of strokes; here they come from it. */
+/* suture.core.draw: a drawing as a file's bytes. lua/base/canvas.lua makes the list of strokes; here they come from it. */
 #include "draw.h"
 #include <string.h>
 #include "bind.h"

@@ -287,17 +287,20 @@ static int tensor_flat(lua_State *L) {
   return 1;
 }
 
-/* stats(t) → least, greatest and sum of finite numbers, how many are not finite, whether all are whole. */
+/* stats(t) → least, greatest and sum of finite numbers, how many are not finite, whether all are whole, how many are 0, how many
+ * are no number. */
 static int tensor_stats(lua_State *L) {
   Tensor *t = bind_check_value(L, 1);
   double lo = INFINITY, hi = -INFINITY, sum = 0;
-  int64_t bad = 0;
+  int64_t bad = 0, zeros = 0, nans = 0;
   bool whole = true;
   FOR_PARTS(t->count, from, to)
     for (int64_t i = from; i < to; i++) {
       double v = t->data[i];
+      zeros += v == 0;
       if (!isfinite(v)) {
         bad++;
+        nans += isnan(v);
         continue;
       }
       if (v < lo) lo = v;
@@ -310,7 +313,37 @@ static int tensor_stats(lua_State *L) {
   lua_pushnumber(L, sum);
   lua_pushinteger(L, bad);
   lua_pushboolean(L, whole);
-  return 5;
+  lua_pushinteger(L, zeros);
+  lua_pushinteger(L, nans);
+  return 7;
+}
+
+/* histogram(t, low, high, bins) → {how many of its numbers lie in each of so many equal parts of low … high, the last with both its
+ * ends}, and the sum of the squares of all that are finite */
+static int tensor_histogram(lua_State *L) {
+  Tensor *t = bind_check_value(L, 1);
+  double low = luaL_checknumber(L, 2), high = luaL_checknumber(L, 3), squares = 0;
+  lua_Integer bins = luaL_checkinteger(L, 4);
+  luaL_argcheck(L, bins >= 1 && bins <= 1 << 20 && high > low && isfinite(high - low), 4, "parts of a range");
+  int64_t *count = lua_newuserdatauv(L, (size_t)bins * sizeof *count, 0);
+  memset(count, 0, (size_t)bins * sizeof *count);
+  double each = (double)bins / (high - low);
+  FOR_PARTS(t->count, from, to)
+    for (int64_t i = from; i < to; i++) {
+      double v = t->data[i];
+      if (!isfinite(v)) continue;
+      squares += v * v;
+      if (v < low || v > high) continue;
+      int64_t k = (int64_t)((v - low) * each);
+      count[k < bins ? k : bins - 1]++;
+    }
+  lua_createtable(L, (int)bins, 0);
+  for (lua_Integer k = 0; k < bins; k++) {
+    lua_pushinteger(L, count[k]);
+    lua_rawseti(L, -2, k + 1);
+  }
+  lua_pushnumber(L, squares);
+  return 2;
 }
 
 /* bytes(t) → its numbers in row-major order as a string of little-endian float32, behind them its whole numbers where it
@@ -503,7 +536,7 @@ static int tensor_check_targets(lua_State *L) {
 
 static const luaL_Reg functions[] = {
   {"dtype", tensor_dtype}, {"full", tensor_full}, {"eye", tensor_eye}, {"from_list", tensor_from_list}, {"arange", tensor_arange},
-  {"random", tensor_random}, {"item", tensor_item}, {"flat", tensor_flat}, {"stats", tensor_stats},
+  {"random", tensor_random}, {"item", tensor_item}, {"flat", tensor_flat}, {"stats", tensor_stats}, {"histogram", tensor_histogram},
   {"bytes", tensor_bytes_of}, {"fill", tensor_fill}, {"copy", tensor_copy}, {"take", tensor_take}, {"forget_forms", tensor_forget_forms_of},
   {"redraw", tensor_redraw},
   {"put", tensor_put}, {"count_up", tensor_count_up}, {"check_targets", tensor_check_targets},

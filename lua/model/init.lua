@@ -3,8 +3,10 @@ local checkpoint = require "suture.model.checkpoint"
 local surgery = require "suture.model.surgery"
 local trace = require "suture.model.trace"
 local undo = require "suture.model.undo"
+require "suture.model.groups"
 
 return require "suture.base.stray".guard {
   open = checkpoint.open, save = require("suture.model.tables").save, diff = surgery.diff, trace = trace.trace,
   undo = undo.undo, redo = undo.redo, history = undo.history,
+  checkpoint = undo.checkpoint,
 }

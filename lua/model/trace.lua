@@ -21,9 +21,11 @@ local function unnamed(f, ...)
   return f(...)
 end
 
--- An input that gradients flow to, whatever it was: so every value stays part of the graph until somebody looks.
+-- An input that gradients flow to, whatever it was: so every value stays part of the graph until somebody looks. One
+-- that is made of what gradients flow to is so already, and they go on to that.
 local function watched(x)
   if not is(x) or raw.dtype(x) ~= "float32" then return x end
+  if raw.requires_grad(x) and not raw.is_leaf(x) then return x end
   local y = raw.detach(x)
   raw.requires_grad(y, true)
   return y

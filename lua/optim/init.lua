@@ -1,13 +1,13 @@
 --- Optimizers, with torch.optim's names, arguments and formulas: one file each in lua/optim, found from the folder.
 -- opt = optim.SGD(m:parameters(), {lr = 0.1}); opt:zero_grad(), opt:step(), opt.param_groups[1].lr = 0.01,
 -- opt:add_param_group{params = m.fc:parameters()}, opt:state_dict(), opt:load_state_dict(sd).
+local absent = require "suture.base.absent"
 local core = require "suture.core"
 local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local optimizer = require "suture.optim.common.optimizer"
 local options = require "suture.base.options"
 local stray = require "suture.base.stray"
-local suggest = require "suture.base.suggest"
 
 local optim = {}
 
@@ -47,10 +47,4 @@ function optim.clip_grad_norm_(params, max_norm)
   return core.optim.clip(core.optim.group(optimizer.tensors("clip_grad_norm_", params)), max_norm)
 end
 
-return setmetatable(stray.guard(optim, "optim."), {__index = function(_, name)
-  if type(name) ~= "string" or name:sub(1, 1) == "_" then return nil end
-  local names = {}
-  for k in next, optim do if k:sub(1, 1) ~= "_" then names[#names + 1] = k end end
-  table.sort(names)
-  fault("optim: no '%s'%s · there are: %s", name, suggest.hint(name, names), table.concat(names, ", "))
-end})
+return absent.table(stray.guard(optim, "optim."), "optim")

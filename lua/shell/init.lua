@@ -10,6 +10,7 @@ local term = require "suture.base.term"
 local words = require "suture.base.text"
 
 local shell = {
+  reader = nil, -- reader(line) → whether a line was for somebody who waits for one (a lesson): asked before all else
   -- Every input: {text =, code =, kind = "expression" | "block" | "statement" | "comment", cut = where a block's last
   -- expression begins, muted =, ok = it ran, gave = it had values}
   inputs = {},
@@ -54,7 +55,7 @@ shell.say = say
 
 local function complain(text)
   io.stdout:flush()
-  io.stderr:write(term.paint("red", words.screen(text, 2), 2), "\n")
+  io.stderr:write(term.fresh(true), term.paint("red", words.screen(text, 2), 2), "\n")
 end
 shell.complain = complain
 
@@ -109,7 +110,10 @@ local function interrupted(err) return type(err) == "table" and err.text == "int
 -- Runs f(...) so that Ctrl-C stops it and errors are shown. → ok, results…
 local function run(f, ...)
   local results = table.pack(face.call(on_error, f, ...))
-  if face.echoed() and state.tty then say "" end -- after the ^C
+  if face.echoed() and state.tty then -- after the ^C
+    term.fresh()
+    say ""
+  end
   if not results[1] then show_error(results[2]) end
   return results
 end
@@ -138,7 +142,8 @@ local function show_values(results, code)
       return io.stdout:write(words.plain(texts[1]), "\n")
     end
   end
-  say(table.concat(texts, tall and "\n" or "\t"))
+  local shown = words.screen(table.concat(texts, tall and "\n" or "\t"), 1)
+  if not require "suture.shell.pager"(shown) then io.stdout:write(shown, "\n") end
 end
 
 -- A name alone that is nothing: say what it may have been; that is a function: say how to call it.
@@ -215,13 +220,12 @@ function lines.session()
   return (require "suture.shell.script".of(inputs, (" %s, %s"):format(suture.version, os.date "%Y-%m-%d %H:%M")))
 end
 
---- Runs one complete input as if typed: shows its values, keeps it in the session, calls the hooks. → ok
-function shell.eval(text)
+--- Runs one complete input as if typed: shows its values (muted: not), keeps it in the session, calls the hooks. → ok
+function shell.eval(text, muted)
   local n = #shell.inputs + 1
   local f, kind, code, cut = chunk.compile(text, chunk_name(n))
   local input = {text = text, code = f and code or text, kind = f and kind, cut = cut,
-    muted = chunk.muted(text), ok = false,
-    secret = state.secret}
+    muted = muted or chunk.muted(text), ok = false, secret = state.secret}
   state.running = input -- what messages look its lines up in
   if not f then
     complain(without_position(syntax.explain(kind), text))
@@ -338,8 +342,7 @@ function shell.command(name, rest, force)
   local commands = require "suture.shell.commands"
   local command = commands.find(name)
   if not command then
-    complain(("no command :%s"):format(name)
-      .. (require("suture.base.suggest").hint(name, commands.names()):gsub("mean ", "mean :")) .. " (:help lists them)")
+    complain(("no command :%s"):format(name) .. commands.meant(name) .. " (:help lists them)")
     return
   end
   run(function() command.run(shell.argument(name, command, rest), force) end)
@@ -379,6 +382,8 @@ local function take(line, pending, pasted)
     if #pending > LARGE and state.open and not may_end(line, state.open) then return pending .. "\n" .. line end
   else
     line = without_prompts(line:gsub("^#![^\n]*\n?", ""))
+    local asked = shell.reader and run(shell.reader, line)
+    if asked and asked[1] and asked[2] then return nil end
     if line:find "^%s*$" then return nil end
     if chunk.special(line) then
       remember(line, pasted == "whole")
@@ -415,12 +420,15 @@ end
 
 -- ---- start ----
 
+--- shell.folder(variable, default): the XDG folder that the variable names, else this one of the home folder; nil where
+-- there is no home.
 local function folder(variable, default)
   local v = os.getenv(variable)
   if v and v:sub(1, 1) == "/" then return v end
   local home = os.getenv "HOME"
   return home and home .. default
 end
+shell.folder = folder
 
 local function banner()
   local parts = {}

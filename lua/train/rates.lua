@@ -78,7 +78,9 @@ function rates.stays(what, m, given)
     return function(path, p) return #core.tensor.shape(p) <= 1 or path:find "%f[^.]bias$" ~= nil end
   end
   local list = {}
-  for i, pattern in ipairs(type(given) == "table" and given or {given}) do list[i] = named(what, m, "no_decay", pattern) end
+  for i, pattern in ipairs(type(given) == "table" and given or {given}) do
+    list[i] = named(what, m, "no_decay", pattern)
+  end
   return function(path)
     for _, match in ipairs(list) do if names(match, path) then return true end end
     return false

@@ -131,7 +131,8 @@ function rehearsal.largest(what, m, ds, given, memory)
   local a, b = math.min(2, n), math.min(8, n)
   local low, high = peak(a), peak(b)
   if low > limit then
-    fault("%s: batch = \"auto\": a batch of %d takes %.0f MB, more than memory = %.0f MB", what, a, low / 1e6, limit / 1e6)
+    fault("%s: batch = \"auto\": a batch of %d takes %.0f MB, more than memory = %.0f MB", what, a, low / 1e6,
+      limit / 1e6)
   end
   if b == a then return a end
   local each = math.max((high - low) / (b - a), 1)

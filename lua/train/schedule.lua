@@ -136,7 +136,8 @@ end
 --- s:ended(row): an epoch has ended, with these figures.
 function Schedule:ended(row)
   if self.by == "step" then return end
-  if not (self.kind and self.kind.fit.measured or self.made.kind == "ReduceLROnPlateau") then return self.made:step() end
+  local measured = self.kind and self.kind.fit.measured or self.made.kind == "ReduceLROnPlateau"
+  if not measured then return self.made:step() end
   local name = self.monitor or row.val_loss and "val_loss" or "loss"
   if type(row[name]) ~= "number" then
     fault("%s: schedule: epoch %d has no figure %s to be watched", self.what, row.epoch, options.show(name))

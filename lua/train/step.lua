@@ -130,6 +130,7 @@ function step:_step(x, y, at)
     for p in self.model:parameters() do if p.grad then p.grad:div_(sum.counts) end end
   end
   local fine = finite(value) and self:_gradients()
+  self._rate = optimizer.param_groups[1].lr -- of this step, whatever a schedule makes of it behind it
   if optimizer.closure and fine then
     g.good.save()
     halfway = true
@@ -150,9 +151,9 @@ function step:_step(x, y, at)
 end
 
 --- t:step(x, y): one training step on a batch: forward, loss, backward, options.reduce, clip, the optimizer's step
--- (with accumulate = k: at the end of every k batches). Returns the loss and how many were right (nil where the targets
--- are no classes). After an error, a loss that is not finite or Ctrl-C the model is as after the last whole step. Like
--- optimizer:step(), it leaves nothing in history().
+-- (with accumulate = k: at the end of every k batches). Returns the loss and how many were right (nil where the
+-- targets are no classes). After an error, a loss that is not finite or Ctrl-C the model is as after the last whole
+-- step. Like optimizer:step(), it leaves nothing in history().
 function step:step(x, y)
   if not core.tensor.is(x) or not core.tensor.is(y) then
     fault("t:step: expects a batch, t:step(x, y), got %s and %s", options.show(x), options.show(y))
@@ -167,7 +168,7 @@ end
 
 function step:_told(row)
   if self.options.on_step then
-    row.steps, row.lr = self.steps, self.optimizer.param_groups[1].lr
+    row.steps, row.lr = self.steps, self._rate
     self.options.on_step(row, self)
   end
 end

@@ -8,6 +8,7 @@ local fault = require "suture.base.fault"
 local guard = require "suture.train.guard"
 local interrupt = require "suture.base.interrupt"
 local journal = require "suture.base.journal"
+local last_of = require "suture.train.last"
 local losses = require "suture.train.loss"
 local marks = require "suture.train.marks"
 local measure = require "suture.train.evaluate"
@@ -112,8 +113,8 @@ local function begin(self, what, m, train, opts, listener)
   local stray
   self.optimizer, stray = chosen.new(what, m, o)
   if o.accumulate > 1 and self.optimizer.closure then
-    fault("%s: accumulate = %d: %s asks for the loss several times a step, of one batch · accumulate = 1, a larger batch",
-      what, o.accumulate, self.optimizer.kind)
+    fault("%s: accumulate = %d: %s asks for the loss several times a step, of one batch · accumulate = 1, and a " ..
+      "larger batch", what, o.accumulate, self.optimizer.kind)
   end
   self.schedule = Schedule.new(what, o)
   self.seed = o.seed or core.engine.draw()
@@ -238,8 +239,7 @@ end
 function Trainer:_interruptible(f, ...)
   local ok, err = pcall(f, ...)
   if ok then return end
-  if not interrupt.is(err) then error(err, 0) end
-  self.interrupted = interrupt.take() or interrupt.last() or "SIGINT"
+  self.interrupted = interrupt.answered(err)
   local whole <close> = interrupt.defer()
   graph.drop_effects()
   collectgarbage()
@@ -428,11 +428,17 @@ end
 -- may be called again, and goes on with the next epoch.
 function Trainer:run()
   local o, m = self.options, self.model
-  local session <close> = self:_begin()
   local soft <close> = interrupt.soft()
   local began = core.engine.clock()
   self.interrupted = nil
   local r = setmetatable({history = self.history, seconds = 0, seed = self.seed}, Result)
+  local ok, opened = pcall(self._begin, self)
+  if not ok then
+    self.interrupted = interrupt.answered(opened)
+    r.interrupted = self.interrupted
+    return r
+  end
+  local session <close> = opened
   while self.epoch < math.min(o.epochs, self._until or o.epochs) and not self.converged do
     local row = self:train_epoch()
     if row.steps == 0 then break end -- Ctrl-C before the first one
@@ -453,6 +459,7 @@ function Trainer:run()
   r.run = self._listeners[1] and self._listeners[1].path
   r.seconds, r.interrupted, r.converged = self.seconds, self.interrupted, self.converged
   self:_each("result", r)
+  last_of[m] = r
   return r
 end
 

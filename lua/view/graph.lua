@@ -71,6 +71,7 @@ local function graph(m, ...)
     g.kernels = kernels(t, within)
     for _, row in ipairs(list) do g.nodes[row.id].kernel = row.input and "" or g.kernels:of(row) end
   end
+  function g._facts() return require("suture.view.facts").of(g, t, list, within) end
   local drawn = opts.fold ~= false and (opts.fold or #list > MANY) and fold(list, outputs)
   g.drawn, g.folded = g.nodes, false -- folded: to how many rows
   if drawn then
@@ -181,8 +182,14 @@ end
 function Graph.__tostring(g) return g:text() end
 function Graph.__len(g) return #g.nodes end
 
---- g:save(PATH): writes the graph as the ending says: .json (for scripts), .dot (Graphviz), .svg, .html or .txt.
-function Graph.save(g, path) return require("suture.view.export")(g, path) end
+--- g:save(PATH): writes the graph as the ending says. .html: one page that needs no network, to walk through: it
+-- zooms, searches, folds modules and unfolds them, and tells of each operation its attributes, shapes, cost, and how
+-- the numbers of its weights are spread; frozen parts, BatchNorm in eval, modules that never run and where backward
+-- stops are marked. .svg, .png: the still drawing; .dot: for Graphviz; .json: for scripts; .txt: as it prints.
+function Graph.save(g, path) return require("suture.view.export").save(g, path) end
+
+-- The still drawing as SVG text, for pages.
+function Graph._svg(g) return require("suture.view.export").svg(g) end
 
 require "suture.base.stray".guard(Graph, "graph:", true)
 

@@ -14,8 +14,8 @@ local Module = require "suture.nn.module"
 --   m:graph{input =, at =, kernels = true}   kernels: also what runs: operations fused into one step, convolutions'
 --                                algorithms; "only 1×1×768" where nobody reads the rest (a ViT's last block, but for
 --                                the class token)
--- Returns an object that prints itself; g.nodes for scripts (every row, folded or not); g:save "x.svg" (.html, .dot,
--- .json, .txt).
+-- Returns an object that prints itself; g.nodes for scripts (every row, folded or not); g:save "x.html" (a page to walk
+-- through; .svg, .png, .dot, .json, .txt).
 function Module.graph(m, ...) return require("suture.view.graph")(m, ...) end
 
 --- m:summary([{depth = 3, input =}]): torchinfo's table: layers, input and output shapes, parameters (in parentheses:
@@ -60,6 +60,18 @@ function Module.profile(m, ...) return require("suture.view.profile")(m, ...) en
 -- tensors (a list for a module that runs several times or gives several). Modes stay as they are; no gradients are
 -- kept.
 function Module.activations(m, x, pattern) return require("suture.view.activations")(m, x, pattern) end
+
+local Diff = require("suture.model.surgery").Diff
+
+--- d:save(PATH.html[, {input =}]): the two models of d = diff(a, b) side by side on one page that needs no network, as
+-- m:graph():save "x.html" shows one: they move, fold and are chosen from together. What only one has, what is of
+-- another kind or shape, and whose numbers differ is marked, with the greatest difference and both histograms. input: a
+-- shape or tensor to run both with (default: what each knows). Returns the path.
+function Diff.save(d, path, opts) return require "suture.view.both"(d, path, opts) end
+
+require "suture.base.method"(Diff, {
+  is = function(d) return getmetatable(d) == Diff end, what = "a diff", name = "d",
+})
 
 Module._tree = require "suture.view.tree"
 Module._methods()

@@ -1,4 +1,5 @@
 local anatomy = require "suture.vis.common.anatomy"
+local core = require "suture.core"
 local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local found = require "suture.vis.common.found"
@@ -42,16 +43,19 @@ end
 local function position(node, index, p)
   return {
     node = node, index = index, place = p,
-    input = function(_, i) return node.inputs[i] and node.inputs[i].value:detach() or nil end,
+    input = function(_, i) return node.inputs[i] and node.inputs[i].value or nil end,
   }
 end
 
 -- Whether a node is of the module at path, or of a part of it.
-local function within(node, path) return path == "" or node.path == path or node.path:sub(1, #path + 1) == path .. "." end
+local function within(node, path)
+  return path == "" or node.path == path or node.path:sub(1, #path + 1) == path .. "."
+end
 
--- The numbers of a module's value may only have been moved since they were computed in it: back to where that was.
-local function followed(node, index, path)
-  while moves[node.op] and node.op ~= "concat" do
+-- The numbers of a module's value may only have been moved since they were computed in it: back to where that was, at
+-- most to the node `last`.
+local function followed(node, index, path, last)
+  while node ~= last and moves[node.op] and node.op ~= "concat" do
     local which, from = moves[node.op](node, index)
     local before = from and node.inputs[which]
     if not before or not before.op or not within(before, path) then break end
@@ -87,44 +91,74 @@ local function joined(field, index, p, path)
   return field
 end
 
--- What is shown beside the matrices: the sum of the numbers as they are shown.
-local function sum_lines(a, value)
-  local list = anatomy.summands(a)
+-- What is added up, as it is shown: rows {sign, label, number}, the last one the sum of the others as they are shown;
+-- then that sum, and the model's own number to as many digits as both agree to (the last ones are rounding's).
+local function added(a, value)
+  local list, rows, total = anatomy.summands(a), {}, 0.0
   local d = anatomy.decimals(list)
-  local form, total = "%." .. d .. "f", 0.0
-  local wide, names = 0, 0
-  for _, s in ipairs(list) do
-    s.shown = form:format(s.value)
-    total = total + (tonumber(s.shown) or s.value)
-    wide, names = math.max(wide, #s.shown), math.max(names, text.columns(s.label))
+  local form = "%." .. d .. "f"
+  for i, s in ipairs(list) do
+    local shown = form:format(s.value)
+    total = total + (tonumber(shown) or s.value)
+    rows[i] = {i == 1 and " " or "+", s.label, shown}
   end
-  local less = "%." .. math.max(0, d - 1) .. "f" -- of a sum the last digit is rounded off
-  local shown, own = less:format(total), less:format(value)
-  wide = math.max(wide, #shown)
-  local lines = {}
-  if #list > 1 then
-    for i, s in ipairs(list) do
-      lines[i] = ("%s %s  %s"):format(i == 1 and " " or "+", text.pad(s.label, names), text.pad(s.shown, wide, "right"))
-    end
+  local shown, own
+  for k = d, math.max(0, d - 2), -1 do
+    local less = "%." .. k .. "f"
+    local here, there = less:format(total), less:format(value)
+    if not shown or here == there then shown, own = here, there end
+    if here == there then break end
   end
-  local last = ("= %s  %s"):format(text.pad(#list > 1 and "the sum" or list[1].label, names),
-    text.pad(shown, wide, "right"))
-  lines[#lines + 1] = ("%s   the model's own: %s"):format(last, own)
-  return lines, total
+  if #rows == 1 then rows = {{"=", list[1].label, shown}} else rows[#rows + 1] = {"=", "the sum", shown} end
+  return rows, total, own
+end
+
+-- These rows as lines of so many columns.
+local function added_lines(rows, own, width)
+  local wide, names, lines = 0, 0, {}
+  for _, row in ipairs(rows) do
+    wide, names = math.max(wide, #row[3]), math.max(names, text.columns(row[2]))
+  end
+  for i, row in ipairs(rows) do
+    lines[i] = ("%s %s  %s"):format(row[1], text.pad(row[2], names), text.pad(row[3], wide, "right"))
+  end
+  local last = "the model's own: " .. own
+  if text.columns(lines[#lines]) + 3 + #last <= width then lines[#lines] = lines[#lines] .. "   " .. last
+  else lines[#lines + 1] = "  " .. last end
+  return lines
 end
 
 -- The head: which operation, which number.
-local function title_of(path, field, p, index, node, value)
-  local g = node.shape
+local function title_of(path, field, p, index, node, value, classes)
+  local name = classes and classes[index[p.unit + 1] + 1]
   return {
     ("%s · %s"):format(path == "" and "the model" or path, field.said),
-    ("%s of %s is %.6g"):format(place.words(p, index), tostring(g), value),
+    ("%s%s of %s is %.6g"):format(place.words(p, index), name and (" (%s)"):format(name) or "", tostring(node.shape),
+      value),
   }
+end
+
+-- Computes in one run what will be looked at: the node's value and what it was made of, in its module and one step
+-- before it.
+local function computed(node, path)
+  local list, seen = {node.value}, {}
+  local function go(n, depth)
+    if seen[n] then return end
+    seen[n] = true
+    for _, input in ipairs(n.inputs) do
+      if input then
+        if input.op then list[#list + 1] = input.value end
+        if depth < 6 and input.op and within(input, path) and path ~= "" then go(input, depth + 1) end
+      end
+    end
+  end
+  go(node, 1)
+  core.graph.eval(list)
 end
 
 local function checked_input(m, x)
   x = looked.input("explain", m, x)
-  if x.shape[1] ~= 1 then fault("explain: expects one picture, got %d", x.shape[1]) end
+  if x.shape[1] ~= 1 then fault("explain: expects one picture, got %d · x[0] is the first of them", x.shape[1]) end
   return x
 end
 
@@ -134,8 +168,8 @@ end
 -- attention, a residual sum. path: a module, or what is no module by where it runs and its name, as "layer1.0.add",
 -- "encoder.layers.encoder_layer_0.self_attention.attention" (m:graph() has the names). at: the place {y, x} (of tokens
 -- also one number), unit: the channel, counted from 0; by default where the greatest number is. run: which run of a
--- module that runs several times (default: the last). channels: how many are spelled out, the strongest (3; of large kernels 1). m runs as in
--- eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam.
+-- module that runs several times (default: the last). channels: how many are spelled out, the strongest (3; of large
+-- kernels 1). m runs as in eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam.
 -- Returns a picture that the terminal shows as coloured matrices: .value, the model's own number; .terms, a tensor of
 -- all that is added up to it; .shown, the sum of the numbers as they are shown; .index, .unit, .op, .path.
 -- e:save("x.html") writes a page on which a window slides over the input, after CNN Explainer (Wang et al. 2020,
@@ -149,6 +183,7 @@ local function explain(m, x, path, opts, ...)
   local t = looked.still(trace, m, x)
   local node, call = found.node("explain", t, path, o.run)
   path = call and call.path or path
+  computed(node, call and node.path or path)
   local p = place.of(t, node)
   local index = place.index("explain", p, node, path == "" and "the output" or path, o.at, o.unit)
   local value = place.read(node.value, index)
@@ -158,7 +193,8 @@ local function explain(m, x, path, opts, ...)
   local inner = own == node and p or place.of(t, own)
   local field = rule and rule(position(own, own_index, inner))
   if not field then
-    fault("explain: %s is %s: there is no explanation of that · there are explanations of %s", path, own.op, explained())
+    fault("explain: %s is %s: there is no explanation of that · there are explanations of %s", path, own.op,
+      explained())
   end
   if call then field = joined(field, own_index, inner, own.path) end
   if field.joined then
@@ -166,25 +202,39 @@ local function explain(m, x, path, opts, ...)
     field.said, field.summands[1].label = ("%s, step by step"):format(class), class
   end
   local a = anatomy.of(field, own_index, o.channels or field.tall and 1 or 3)
-  local lines, shown = sum_lines(a, value)
-  local head = title_of(path, field, p, index, node, value)
+  local rows, shown, digits = added(a, value)
+  local s = node.shape
+  local named = #s == 2 and rawequal(node.value, t.output) and type(m.classes) == "table" and #m.classes == s[2]
+  local classes = named and m.classes or nil
+  local head = title_of(path, field, p, index, node, value, classes)
   if call and #call.module._names > 0 then
     local beside = found.beside(t, path, own)
     head[#head + 1] = ("%s made it%s"):format(found.label(own), #beside > 0 and "; also here: "
       .. table.concat(beside, ", ", 1, math.min(6, #beside)) or "")
   end
-  local e = picture {
-    panels = {{canvas = matrices.page(head, a.bands, lines)}}, value = value, terms = tensor.tensor(a.terms),
-    shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value,
+  local function page()
+    return require "suture.vis.common.sliding" {
+      field = field, node = node, index = index, place = p, own_index = own_index, head = head, path = path,
+      classes = classes,
+      back = function(i)
+        if own == node then return i end
+        local _, from = followed(node, i, path, own)
+        return from
+      end,
+    }
+  end
+  return picture {
+    panels = {{canvas = matrices.page(head, a.bands, rows, digits)}}, value = value, terms = tensor.tensor(a.terms),
+    shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value:detach(),
+    page = page,
     text = function(width)
       local out = {}
-      for i, line in ipairs(head) do out[i] = text.cut(text.plain(line), width) end
+      for i, line in ipairs(head) do out[i] = text.wrap(text.plain(line), width, 2) end
       for _, line in ipairs(matrices.lines(a.bands, width)) do out[#out + 1] = line end
-      for _, line in ipairs(lines) do out[#out + 1] = text.plain(line) end
+      for _, line in ipairs(added_lines(rows, digits, width)) do out[#out + 1] = text.plain(line) end
       return table.concat(out, "\n")
     end,
   }
-  return e
 end
 
 return explain

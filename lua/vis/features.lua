@@ -40,14 +40,14 @@ end
 -- transformers are shown at their places. units: a list of numbers from 0 (default: the first `most`); sort: in the
 -- order of their "number", or those first that go furthest from 0 ("strength"); scale: colours go from the least to the
 -- greatest of "each" map, or of "all"; run: which run of a module that runs several times (default: the last). m runs
--- as in eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam. Returns a picture: .map (C,
--- h, w), all units, :tensor() those shown, .units, .path.
+-- as in eval mode, frozen or not, and nothing of it changes. picture: one, see ?vis.gradcam. Returns a picture: .map
+-- (C, h, w), all units, :tensor() those shown, .units, .path.
 -- Examples: vis.features(m, "bee.jpg", "layer1")     vis.features(m, x, "layer4", {sort = "strength", most = 16})
 local function features(m, x, path, opts, ...)
   if select("#", ...) > 0 then fault "features: expects a model, a picture, a path and options, got more" end
   local o = read(opts)
   x = looked.input("features", m, x)
-  if x.shape[1] ~= 1 then fault("features: expects one picture, got %d", x.shape[1]) end
+  if x.shape[1] ~= 1 then fault("features: expects one picture, got %d · x[0] is the first of them", x.shape[1]) end
   local t = looked.still(trace, m, x)
   local node, call = found.node("features", t, path, o.run)
   path = call and call.path or path

@@ -1,5 +1,5 @@
 local attribution = require "suture.vis.common.attribution"
-local guided = require "suture.vis.common.guided"
+local relus = require "suture.vis.common.relus"
 local looked = require "suture.vis.common.looked"
 
 --- vis.guided_gradcam(m, picture[, {class =, layer =}]): guided backprop, pixel by pixel times Grad-CAM made as large
@@ -10,7 +10,7 @@ local function guided_gradcam(at, o)
   local values = attribution.each(at, function(x, class, one)
     local cam = require("suture.vis.gradcam")(at.m, x, {class = class, layer = o.layer})
     local map = looked.scaled(cam.map:unsqueeze(0), h, w)
-    return (guided("guided_gradcam", at.m, x, one) * map:unsqueeze(1))[0]:detach()
+    return (relus.guided("guided_gradcam", at.m, x, one) * map:unsqueeze(1))[0]:detach()
   end)
   return values:abs():amax(1), values
 end

@@ -144,8 +144,9 @@ local function series_of(y, xs)
 end
 
 --- plot(y), plot(x, y): curves: y is a vector, a list of numbers, or several of them (a matrix: a curve a row); x, what
--- they stand over (0, 1, 2, …). plot(r): the losses and accuracies of what fit returned; of confusion's: the matrix;
--- plot(runs()): the curves of all runs; of a sweep: what came of each value that was tried.
+-- they stand over (0, 1, 2, …). plot(r): the losses and accuracies of what fit returned; of confusion's: the matrix; of
+-- lr_find's and strategy's: the curve; plot(runs()): the curves of all runs; of a sweep: what came of each value that
+-- was tried.
 -- Options in a last table: x, y, title (words), names = {"a", "b"} (of the curves), kind = "line", "scatter", "bar".
 local function plot(...)
   local given = table.pack(...)
@@ -155,6 +156,11 @@ local function plot(...)
   local o = read(opts)
   local y = given[given.n]
   if type(y) == "table" and getmetatable(y) ~= nil and given.n == 1 then
+    local own = getmetatable(y).curves -- a result says itself what it draws
+    if type(own) == "function" then
+      local drawn = own(y)
+      return picture {panels = {{canvas = chart.curves(drawn.series, drawn.options)}}, caption = drawn.caption}
+    end
     if type(rawget(y, "history")) == "table" then return training(y) end
     if getmetatable(y).__name == "runs" then return runs(y) end
     if getmetatable(y).__name == "sweep" then return sweep(y) end

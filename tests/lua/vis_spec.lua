@@ -21,10 +21,15 @@ local function saved(p, ending)
   return text
 end
 
+-- Those that do not take a picture, or give no map of a class.
+local not_maps = {}
+for name in ([[show plot hist attention rollout maximize class_image dream embed top filters features stats
+  explain top_losses browse report]]):gmatch "%S+" do
+  not_maps[name] = true
+end
 local methods = {}
 for _, name in ipairs(vis._names) do
-  if vis[name] and not ({show = 1, plot = 1, hist = 1, attention = 1, rollout = 1, filters = 1, features = 1, stats = 1,
-    explain = 1, top_losses = 1})[name] then
+  if vis[name] and not not_maps[name] then
     methods[#methods + 1] = name
   end
 end

@@ -215,3 +215,64 @@ describe("a family", function()
     assert.is_truthy(message:find(says, 1, true), message)
   end)
 end)
+
+describe("names that begin with module.", function()
+  local path = os.tmpname() .. ".pth"
+  teardown(function() os.remove(path) end)
+  local Wrapped = nn.class "Wrapped"
+  function Wrapped:init() self.module = nn.Sequential(nn.Linear(2, 3)) end
+  function Wrapped:forward(x) return self.module(x) end
+
+  it("are the model's own in a file that it wrote", function()
+    local m = Wrapped()
+    m:save(path)
+    local same = suture.open(path)
+    assert.is_true(same.module[0].weight:equal(m.module[0].weight))
+    assert.is_true(suture.open(path, {state = true})["module.0.bias"]:equal(m.module[0].bias))
+    assert.is_true(suture.open(path, {model = Wrapped()}).module[0].weight:equal(m.module[0].weight))
+  end)
+
+  it("are looked through in another's, where the model does not have them", function()
+    local m = Wrapped()
+    dofile(debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" .. "/../parity/write.lua")(path, m:state_dict())
+    for _, given in ipairs {Wrapped(), nn.Sequential(nn.Linear(2, 3))} do
+      local opened = suture.open(path, {model = given})
+      local got = rawget(opened, "_children").module or opened
+      assert.is_true(got[0].weight:equal(m.module[0].weight))
+    end
+    assert.is_nil(suture.open(path, {state = true})["module.0.bias"])
+  end)
+
+  it("a module without parameters comes back too", function()
+    for _, m in ipairs {nn.ReLU(), nn.Dropout(0.25), nn.Identity(), nn.Sequential(nn.Flatten(), nn.MaxPool2d(2))} do
+      for _, ending in ipairs {".pth", ".safetensors"} do
+        m:save(path .. ending)
+        assert.equal(tostring(m), tostring(suture.open(path .. ending)))
+        os.remove(path .. ending)
+      end
+    end
+  end)
+end)
+
+describe("a table of several things", function()
+  local path = os.tmpname()
+  teardown(function() for _, ending in ipairs {"", ".pth", ".safetensors"} do os.remove(path .. ending) end end)
+
+  it("gives a model what is for it", function()
+    local m = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    local opt = suture.optim.Adam(m:parameters())
+    m(suture.randn(4, 2)):sum():backward()
+    opt:step()
+    for _, ending in ipairs {".pth", ".safetensors"} do
+      for _, key in ipairs {"model_state_dict", "state_dict", "net"} do
+        suture.save({epoch = 3, [key] = m:state_dict(), optimizer = opt:state_dict(), best = suture.tensor(71.5)}, path .. ending)
+        local same = suture.open(path .. ending, {model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))})
+        for name, t in m:state_dict() do assert.is_true(t:equal(same:state_dict()[name]), name) end
+      end
+      suture.save({a = m:state_dict(), b = m:clone():state_dict()}, path .. ending) -- which of them?
+      fails("do not fit Sequential", suture.open, path .. ending, {model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))})
+      suture.save({a = m:state_dict(), b = nn.Linear(4, 5):state_dict()}, path .. ending)
+      suture.open(path .. ending, {model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))})
+    end
+  end)
+end)

@@ -262,4 +262,37 @@ describe("Python's words", function()
     assert.is_nil(guesses.global("f", "f(x)"))
     assert.is_nil(guesses.global("x", "x"))
   end)
+
+  it("are answered with what there is, and only where nothing has that name", function()
+    local fields = require "suture.base.fields"
+    local x, m, ds = suture.randn(2, 2), suture.nn.Linear(2, 2), suture.data.tensors(suture.randn(2, 2), suture.zeros(2):long())
+    local owners, looked = {x = x, t = x, y = x, p = x, m = m, ds = ds}, 0
+    local no_calls = {["for"] = true, ["function"] = true, ["end"] = true, writes = true}
+    local function there(path)
+      local value
+      for name in path:gmatch "[%w_]+" do
+        if value == nil then value = name == "suture" and suture or suture[name] or rawget(_G, name)
+        else value = value[name] end
+        if value == nil then return false end
+      end
+      return true
+    end
+    for i, list in ipairs(guesses.lists) do
+      for name, text in pairs(list) do
+        for path in text:gsub('"[^"]*"', '""'):gmatch "([%a_][%w_.:]*)%s?[%({]" do
+          local owner, method = path:match "^(%w+):([%w_]+)$"
+          if owner and owners[owner] then
+            local ok, value = pcall(function() return owners[owner][method] end)
+            assert(ok and value ~= nil, ("%s: %s"):format(name, text))
+          elseif not no_calls[path] and not path:find "^Net" and not path:find "^Name" then
+            assert(there(path), ("%s: %s"):format(name, text))
+          end
+          looked = looked + 1
+        end
+        if i == 1 then assert(not suture._names[name] and rawget(_G, name) == nil, name .. " exists") end
+        if i == 3 then assert(fields.of(x)[name] == nil and fields.of(m)[name] == nil, name .. " exists") end
+      end
+    end
+    assert.is_true(looked > 100)
+  end)
 end)

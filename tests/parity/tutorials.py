@@ -247,8 +247,16 @@ def saving_and_loading(run):
         opt.step()
         losses.append(loss.item())
         if step == 2:  # what was saved then is this network now
-            for name in ("weights.pth", "checkpoint.pth"):
-                report(f"tutorials, saving_and_loading, {name}", *worst(torch.load(f"{run.d}/{name}"), net.state_dict())[:1], 1e-5)
+            saved = torch.load(f"{run.d}/checkpoint.pth")
+            report("tutorials, saving_and_loading, its model", *worst(saved["model_state_dict"], net.state_dict())[:1], 1e-5)
+            ours, theirs = saved["optimizer_state_dict"], opt.state_dict()
+            momenta = [{i: s["momentum_buffer"] for i, s in d["state"].items()} for d in (ours, theirs)]
+            report("tutorials, saving_and_loading, its optimizer", *worst(*momenta)[:1], 1e-5)
+            resumed = torch.optim.SGD(Net(10).parameters(), lr=1)
+            resumed.load_state_dict(ours)
+            report("tutorials, saving_and_loading, its rate", abs(resumed.param_groups[0]["lr"] - 0.01), 1e-9)
+            report("tutorials, saving_and_loading, its step", abs(saved["step"] - 3), 0)
+            report("tutorials, saving_and_loading, its loss", abs(saved["loss"] - losses[2]), 1e-5)
     agree("saving_and_loading, losses", run.numbers(r"step \d+: loss #"), losses)
     agree("saving_and_loading, without a break", run.numbers(r"without a break #"), losses[3:])
 

@@ -483,12 +483,6 @@ class Shell(unittest.TestCase):
         t.send("\x04")
         self.assertEqual(t.close(), 0)
 
-    def test_lessons(self):
-        t = self.term()
-        shown = t.line(":lesson")
-        self.assertTrue("lesson" in shown)
-
-
     def test_what_does_not_compile_leaves_the_last_value(self):
         t = self.term()
         self.assertEqual(t.line("6 * 7"), "42")

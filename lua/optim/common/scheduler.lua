@@ -6,8 +6,8 @@
 --   start     optional: start(s): what is worked out when it is made, before the first rates are set
 --   also      optional: also(s, i): what else moves with the rate, as momentum
 --   step      optional: step(s, …) in the place of all this
---   fit       optional: what fit's schedule = "name" is: {name =, by = "step" (else "epoch"), measured = true where step
---             takes a figure of the epoch, given = function(total, lrs) → the options it has where they are not given}:
+--   fit       optional: what fit's schedule = "name" is: {name =, by = "step" (else "epoch"), measured = true where
+--             step takes a figure of the epoch, given = function(total, lrs) → the options it has where not given};
 --             total: how many epochs (or steps) there will be, lrs: the rates of the groups
 --   about     for help
 local docs = require "suture.base.docs"

@@ -9,7 +9,9 @@ return scheduler.declare "SWALR" {
   lr = function(s, lr, i)
     local step = s.last_epoch
     if s.anneal_epochs == 0 then step = math.max(1, step) end
-    local function part(k) return anneal[s.anneal_strategy](math.max(0, math.min(1, k / math.max(1, s.anneal_epochs)))) end
+    local function part(k)
+      return anneal[s.anneal_strategy](math.max(0, math.min(1, k / math.max(1, s.anneal_epochs))))
+    end
     local before, now, to = part(step - 1), part(step), s.target[i]
     local from = before == 1 and to or (lr - before * to) / (1 - before)
     return to * now + from * (1 - now)

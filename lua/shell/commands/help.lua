@@ -15,7 +15,10 @@ return {
     if rest ~= "" then
       local name = rest:match "^:?(%a+)$"
       local c = name and command.find(name)
-      if c then return say((":%s %s"):format(name, c.args):gsub("%s+$", "") .. "\n  " .. c.text) end
+      if c then
+        say((":%s %s"):format(name, c.args):gsub("%s+$", "") .. "\n  " .. c.text)
+        return c.more and say(c.more)
+      end
       return require("suture.shell.help").help(rest)
     end
     local names, width = command.names(), 0

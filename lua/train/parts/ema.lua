@@ -1,6 +1,6 @@
 --- ema = decay: the exponential moving average of all numbers that training moves, statistics included: what is
--- measured, kept as the best, and in the model at the end. average = decay average + (1 - decay) weights after each step,
--- the first one copied: AveragedModel of torch.optim.swa_utils with the avg_fn and use_buffers of torchvision's
+-- measured, kept as the best, and in the model at the end. average = decay average + (1 - decay) weights after each
+-- step, the first one copied: AveragedModel of torch.optim.swa_utils with the avg_fn and use_buffers of torchvision's
 -- references.
 local averaged = require "suture.train.averaged"
 local fault = require "suture.base.fault"

@@ -1,6 +1,6 @@
 --- mixup and cutmix: each picture of a batch with the one before it, and their targets in the same shares; the formulas
--- of torchvision's references (RandomMixup and RandomCutmix with p = 1). Zhang et al. 2018, arXiv:1710.09412; Yun et al.
--- 2019, arXiv:1905.04899.
+-- of torchvision's references (RandomMixup and RandomCutmix with p = 1). Zhang et al. 2018, arXiv:1710.09412; Yun et
+-- al. 2019, arXiv:1905.04899.
 local beforehand = require "suture.train.beforehand"
 local core = require "suture.core"
 local draws = require "suture.train.draws"

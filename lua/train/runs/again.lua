@@ -112,7 +112,8 @@ local function model_of(run, state, given)
   return m
 end
 
---- again.trainer(run, opts): the trainer of a run, as far as its state is. listener: f(trainer, state) → what writes it.
+--- again.trainer(run, opts): the trainer of a run, as far as its state is. listener: f(trainer, state) → what
+-- writes it.
 function again.trainer(run, opts, listener)
   run = folder.find("resume", run)
   opts = options.check("resume", opts == nil and {} or opts, known)

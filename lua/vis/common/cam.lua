@@ -17,18 +17,6 @@ local cam = {methods = {}}
 
 local known = {layer = true, class = true, method = true, aug_smooth = true, eigen_smooth = true, alpha = true}
 
--- The path of a layer that was named, by its path or itself.
-local function path_of(what, m, layer)
-  if Module.is_module(layer) then
-    for path, module in m:named_modules() do if module == layer then return path end end
-    fault("%s: layer: this %s is no part of the model", what, getmetatable(layer).__name)
-  end
-  if type(layer) ~= "string" then
-    fault('%s: layer expects a path such as "layer4" (or a list of them), got %s', what, options.show(layer))
-  end
-  return layer
-end
-
 -- The last call of the module at path that has a map, as {path, nth, value, grid}.
 local function named_layer(what, t, path)
   local ok, value = pcall(t.value, t, path)
@@ -233,7 +221,7 @@ local function run(method, m, x, opts)
   local t = looked.run(what, m, x)
   local there = {}
   for i, layer in ipairs(layers) do
-    layers[i] = layer and path_of(what, m, layer)
+    layers[i] = layer and looked.path(what, m, layer)
     there[i] = layers_of(what, t, layers[i])
   end
   local wanted = looked.classes(what, m, t.output, opts.class)

@@ -1,5 +1,5 @@
 --- Charts: axes with round numbers and what is drawn between them, on a canvas.
-local canvas = require "suture.vis.common.canvas"
+local canvas = require "suture.base.canvas"
 local colours = require "suture.vis.common.colours"
 
 local chart = {}
@@ -36,7 +36,8 @@ local function range(lists, k)
   return low, high
 end
 
--- Axes over these ranges. Returns the canvas and x → points, y → points. o: title, x, y (labels), width, height.
+-- Axes over these ranges. Returns the canvas and x → points, y → points. o: title, x, y (labels), width, height,
+-- decades (x are powers of ten).
 local function axes(o, x0, x1, y0, y1, xticks)
   local w, h = o.width or 480, o.height or 300
   local page = canvas(w, h)
@@ -48,7 +49,8 @@ local function axes(o, x0, x1, y0, y1, xticks)
   end
   for _, t in ipairs(xticks or ticks(x0, x1, 6)) do
     if not xticks then page:line({px(t), TOP, px(t), h - BOTTOM}, 0.7, GRID) end
-    page:text(("%.4g"):format(t), px(t), h - BOTTOM + 14, {at = 0.5})
+    local at = o.decades and t == math.floor(t) and ("1e%d"):format(t) or o.decades and "" or ("%.4g"):format(t)
+    page:text(at, px(t), h - BOTTOM + 14, {at = 0.5})
   end
   page:line({LEFT, TOP, LEFT, h - BOTTOM, w - RIGHT, h - BOTTOM}, 1, BLACK)
   if o.title then page:text(o.title, w / 2, 16, {size = 13, at = 0.5}) end
@@ -79,7 +81,7 @@ local function extent(series)
 end
 
 --- chart.curves(series, o): lines through points. series: a list of {name =, points = {{x, y}, …}}. o: title, x, y (the
--- axes' labels), width (480), height (300). Numbers that are not finite leave a gap.
+-- axes' labels), width (480), height (300), decades (x are logarithms to ten). Numbers that are not finite leave a gap.
 function chart.curves(series, o)
   local names, x0, x1, y0, y1 = extent(series)
   local page, px, py = axes(o, x0, x1, y0 - (y1 - y0) * 0.04, y1 + (y1 - y0) * 0.04)
@@ -127,6 +129,28 @@ function chart.bars(heights, o)
       page:rect(x + each * 0.06, top, each * 0.88, bottom - top, colours.cycle[1])
     end
     if o.labels then page:text(o.labels[i] or "", LEFT + (i - 0.5) * each, page.height - BOTTOM + 14, {at = 0.5}) end
+  end
+  return page
+end
+
+--- chart.reliability(bins, o): how often a model is right where it is this sure (DeGroot and Fienberg 1983): a bar for
+-- each part of 0 … 1, what is missing to its mean confidence or is over in red, the diagonal dashed. bins: a list of
+-- {n, right, sure (the sum of confidences)}; o: title, width, height.
+function chart.reliability(bins, o)
+  local page, px, py = axes({title = o.title, x = "confidence", y = "share that is right", width = o.width,
+    height = o.height}, 0, 1, 0, 1)
+  local each = (page.width - LEFT - RIGHT) / #bins
+  for i, b in ipairs(bins) do
+    if b.n > 0 then
+      local right, sure, x = b.right / b.n, b.sure / b.n, LEFT + (i - 1) * each
+      page:rect(x + 1, py(right), each - 2, py(0) - py(right), colours.cycle[1])
+      local low, high = math.min(right, sure), math.max(right, sure)
+      page:rect(x + 1, py(high), each - 2, py(low) - py(high), 0x80d55e00)
+    end
+  end
+  for i = 0, 19 do
+    local a, b = i / 20, (i + 0.5) / 20
+    page:line({px(a), py(a), px(b), py(b)}, 1.2, BLACK)
   end
   return page
 end

@@ -10,8 +10,8 @@ local found = {}
 
 local casts = {[0] = "detach", "long", "bool", "float", "clone"}
 local also = {
-  attention = {packed_attention = true, scaled_dot_product_attention = true}, batch_norm = {bn_eval = true, bn_train = true},
-  reshape = {reshape = true}, amax = {max = true}, amin = {min = true},
+  attention = {packed_attention = true, scaled_dot_product_attention = true},
+  batch_norm = {bn_eval = true, bn_train = true}, amax = {max = true}, amin = {min = true},
 }
 
 --- found.name(node): what a node's operation is called, as m:graph() has it.
@@ -104,18 +104,21 @@ function found.node(what, t, path, run)
   if #calls > 0 then return of_module(what, t, path, calls, run) end
   local prefix, name = path:match "^(.*)%.([^.]+)$"
   if not prefix then prefix, name = "", path end
-  local list = {}
+  local list, others = {}, {} -- by the name it is shown under, and by others
   for _, node in ipairs(t.nodes) do
-    if node.op and node.path == prefix and (found.name(node) == name or node.op == name
-      or also[name] and also[name][node.op]) then
-      list[#list + 1] = node
+    if node.op and node.path == prefix then
+      if found.name(node) == name then list[#list + 1] = node
+      elseif node.op == name or also[name] and also[name][node.op] then others[#others + 1] = node end
     end
   end
+  if #list == 0 then list = others end
   if #list > 0 then return nth(what, path, list, run) end
   local part = known_part(t, path)
   local under, all = there_is(t, part)
   local other = t.model:_recorded_as(path)
-  if other then fault("%s: '%s' is the same module as '%s': ask for that name, and run = 1, 2, …", what, path, other) end
+  if other then
+    fault("%s: '%s' is the same module as '%s': ask for that name, and run = 1, 2, …", what, path, other)
+  end
   local ran = pcall(Module.at, t.model, path)
   local more = #under > 12 and (", … (%d)"):format(#under) or ""
   fault("%s: %s%s%s", what, ran and ("'%s' did not run"):format(path) or ("nothing is at '%s'"):format(path),

@@ -36,14 +36,14 @@ function heads.parts(node)
     heads = math.tointeger(node.attrs.heads or 1), masked = mask and true or false}
 end
 
---- heads.of(what, t): a list of the attentions of trace t in order: {path, weights (…, heads, L, S), h, w, extra}: h,
--- w, extra where the rows are the tokens of the whole picture, rows and columns of it, and how many stand in front. An
--- error of `what` where there is none.
+--- heads.of(what, t): a list of the attentions of trace t in order: {path, node, weights (…, heads, L, S), h, w,
+-- extra}: h, w, extra where the rows are the tokens of the whole picture, rows and columns of it, and how many stand in
+-- front. An error of `what` where there is none.
 function heads.of(what, t)
   local out = {}
   for _, node in ipairs(t.nodes) do
     if node.op == "packed_attention" or node.op == "scaled_dot_product_attention" then
-      local a = {path = node.path, weights = heads.parts(node).weights}
+      local a = {path = node.path, node = node, weights = heads.parts(node).weights}
       local g = #node.shape == 3 and grid.of(t, node.value)
       if g then a.h, a.w, a.extra = g.h, g.w, g.extra end
       out[#out + 1] = a

@@ -2,6 +2,7 @@
 local engine = require("suture.core").engine
 local F = require "suture.nn.functional"
 local fault = require "suture.base.fault"
+local found = require "suture.vis.common.found"
 local nn_trace = require "suture.nn.trace"
 local Module = require "suture.nn.module"
 local options = require "suture.base.options"
@@ -31,6 +32,15 @@ function looked.input(what, m, x)
     fault("%s: expects a picture (C, H, W) or pictures (N, C, H, W), got %s", what, tostring(x.shape))
   end
   return x:detach()
+end
+
+--- looked.path(what, m, layer): the path of a layer that was named, by its path or itself.
+function looked.path(what, m, layer)
+  if Module.is_module(layer) then return found.path(what, m, layer) end
+  if type(layer) ~= "string" then
+    fault('%s: layer expects a path such as "layer4", got %s', what, options.show(layer))
+  end
+  return layer
 end
 
 --- looked.pictures(m, x): a list of what x (N, C, H, W) looks like: m's normalisation undone where it is known and the
@@ -67,7 +77,8 @@ function looked.output(m, x)
   return tensor.no_grad(looked.still, function() return (m(x)) end)
 end
 
-local function class_number(what, m, class, count)
+--- looked.class_number(what, m, class, count): the number of a class of `count`, given by its number or its name.
+function looked.class_number(what, m, class, count)
   if type(class) == "string" then
     local names = m.classes
     if type(names) ~= "table" then fault("%s: this model's classes have no names: a number from 0", what) end
@@ -89,7 +100,7 @@ function looked.classes(what, m, output, asked)
   if type(asked) ~= "table" then asked = {asked} end
   if #asked == 0 then fault("%s: class: an empty list", what) end
   local out = {}
-  for i, class in ipairs(asked) do out[i] = tensor.full({n}, class_number(what, m, class, count)) end
+  for i, class in ipairs(asked) do out[i] = tensor.full({n}, looked.class_number(what, m, class, count)) end
   return out
 end
 

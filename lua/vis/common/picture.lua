@@ -5,7 +5,7 @@
 --   p.caption, p.legend, p.panels   the words under it, what its colours mean, its parts
 -- What is words and numbers has a text, which a terminal shows in place of the drawing; what can be looked into has a
 -- page, which p:save("x.html") writes.
-local canvas = require "suture.vis.common.canvas"
+local canvas = require "suture.base.canvas"
 local colours = require "suture.vis.common.colours"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
