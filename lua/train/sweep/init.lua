@@ -282,8 +282,8 @@ end
 -- draw from, {min = 1e-4, max = 0.1, log = true}. Trials that freeze the same share what the frozen trunk makes of the
 -- data. Options:
 --   method      "grid": all combinations; "random": `trials` (20) of them, drawn; "halving": trials of min_epochs (1),
---               the best of which, one in `factor` (3), train on for factor times as many epochs, and so on to the recipe's
---               epochs (a function is called with o.epochs, to 27)
+--               the best of which, one in `factor` (3), train on for factor times as many epochs, and so on to the
+--               recipe's epochs (a function is called with o.epochs, to 27)
 --   jobs        so many processes side by side (1: here)
 --   run         a name: the trials lie in runs/NAME, and the same call goes on with them after a crash
 --   by          what says which is best: "val_acc", "val_loss", "acc", "loss" (default: the first there is)
