@@ -146,6 +146,9 @@ function again.trainer(run, opts, listener)
     end
     return w
   end)
+  if type(opts.epochs) == "number" and opts.epochs < state.epoch then
+    fault("resume: epochs = %d, but the run %s has %d behind it", opts.epochs, run.path, state.epoch)
+  end
   journal.aside(t.load_state_dict, t, state)
   t._refill = state.trunk
   return t

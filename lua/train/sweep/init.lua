@@ -219,8 +219,9 @@ local function go(sweep, list, epochs, round, said)
   if #wanted == 0 then return true end
   if not trial.prepare(sweep, wanted) then return false end
   if sweep.jobs > 1 then
+    local soft <close> = interrupt.soft() -- the processes hear of Ctrl-C too, and end
     local ok, why = workers.run(sweep, round, wanted, epochs, said)
-    if not ok and (interrupt.pending() or interrupt.take()) then return false end
+    if interrupt.take() then return false end
     must(ok, why)
     return true
   end
