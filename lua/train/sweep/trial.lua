@@ -57,8 +57,8 @@ local function trainer(sweep, k)
     return w
   end
   if there and folder.exists(path .. "/state.safetensors") then
-    return again.trainer(there, {train = recipe.train, val = recipe.val, teacher = recipe.options.teacher, quiet = true},
-      listener)
+    return again.trainer(there, {train = recipe.train, val = recipe.val, teacher = recipe.options.teacher,
+      quiet = true}, listener)
   end
   if there then folder.remove(path) end
   local m = journal.aside(function()
