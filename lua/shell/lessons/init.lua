@@ -95,7 +95,8 @@ local function run(inputs, muted)
       worked = true
     else worked = shell.eval(input.text, muted) end
     ok = ok and worked
-    if not worked and muted then break end
+    local last = shell.inputs[#shell.inputs]
+    if not worked and (muted or last and last.interrupted) then break end
   end
   if course then course.running = false end
   return ok
