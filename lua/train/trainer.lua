@@ -231,8 +231,7 @@ end
 function Trainer:_interruptible(f, ...)
   local ok, err = pcall(f, ...)
   if ok then return end
-  if not interrupt.is(err) then error(err, 0) end
-  self.interrupted = interrupt.take() or interrupt.last() or "SIGINT"
+  self.interrupted = interrupt.answered(err)
   local whole <close> = interrupt.defer()
   graph.drop_effects()
   collectgarbage()
@@ -421,11 +420,17 @@ end
 -- may be called again, and goes on with the next epoch.
 function Trainer:run()
   local o, m = self.options, self.model
-  local session <close> = self:_begin()
   local soft <close> = interrupt.soft()
   local began = core.engine.clock()
   self.interrupted = nil
   local r = setmetatable({history = self.history, seconds = 0, seed = self.seed}, Result)
+  local ok, opened = pcall(self._begin, self)
+  if not ok then
+    self.interrupted = interrupt.answered(opened)
+    r.interrupted = self.interrupted
+    return r
+  end
+  local session <close> = opened
   while self.epoch < math.min(o.epochs, self._until or o.epochs) and not self.converged do
     local row = self:train_epoch()
     if row.steps == 0 then break end -- Ctrl-C before the first one

@@ -1,4 +1,5 @@
 local anatomy = require "suture.vis.common.anatomy"
+local core = require "suture.core"
 local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local found = require "suture.vis.common.found"
@@ -42,7 +43,7 @@ end
 local function position(node, index, p)
   return {
     node = node, index = index, place = p,
-    input = function(_, i) return node.inputs[i] and node.inputs[i].value:detach() or nil end,
+    input = function(_, i) return node.inputs[i] and node.inputs[i].value or nil end,
   }
 end
 
@@ -137,6 +138,24 @@ local function title_of(path, field, p, index, node, value, classes)
   }
 end
 
+-- Computes in one run what will be looked at: the node's value and what it was made of, in its module and one step
+-- before it.
+local function computed(node, path)
+  local list, seen = {node.value}, {}
+  local function go(n, depth)
+    if seen[n] then return end
+    seen[n] = true
+    for _, input in ipairs(n.inputs) do
+      if input then
+        if input.op then list[#list + 1] = input.value end
+        if depth < 6 and input.op and within(input, path) and path ~= "" then go(input, depth + 1) end
+      end
+    end
+  end
+  go(node, 1)
+  core.graph.eval(list)
+end
+
 local function checked_input(m, x)
   x = looked.input("explain", m, x)
   if x.shape[1] ~= 1 then fault("explain: expects one picture, got %d · x[0] is the first of them", x.shape[1]) end
@@ -164,6 +183,7 @@ local function explain(m, x, path, opts, ...)
   local t = looked.still(trace, m, x)
   local node, call = found.node("explain", t, path, o.run)
   path = call and call.path or path
+  computed(node, call and node.path or path)
   local p = place.of(t, node)
   local index = place.index("explain", p, node, path == "" and "the output" or path, o.at, o.unit)
   local value = place.read(node.value, index)
@@ -205,7 +225,7 @@ local function explain(m, x, path, opts, ...)
   end
   return picture {
     panels = {{canvas = matrices.page(head, a.bands, rows, digits)}}, value = value, terms = tensor.tensor(a.terms),
-    shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value,
+    shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value:detach(),
     page = page,
     text = function(width)
       local out = {}

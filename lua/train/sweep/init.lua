@@ -126,7 +126,7 @@ end
 
 -- Who sweeps what, as text: the same for the same sweep.
 local function identity(recipe, f, axes, o)
-  local parts = {o.method, tostring(o.trials), tostring(o.seed), tostring(o.factor), tostring(o.min_epochs)}
+  local parts = {o.method, tostring(o.by), tostring(o.trials), tostring(o.seed), tostring(o.factor), tostring(o.min_epochs)}
   for _, axis in ipairs(axes) do parts[#parts + 1] = axis.name .. options.show(axis.values or axis.range) end
   if f then parts[#parts + 1] = string.dump(f, true)
   else
@@ -193,7 +193,7 @@ local function open_folder(sweep, name, id, axes, o)
   local names = {}
   for i, axis in ipairs(axes) do names[i] = axis.name end
   must(whole(sweep.path .. "/sweep.json", folder.encode {version = 1, identity = id, points = sweep.points,
-    seed = o.seed, method = o.method, jobs = sweep.jobs, axes = names, dumped = sweep.f ~= nil and sweep.jobs > 1,
+    seed = o.seed, method = o.method, jobs = sweep.jobs, best = sweep.best, axes = names, dumped = sweep.f ~= nil and sweep.jobs > 1,
     process = folder.self()} .. "\n"))
 end
 
@@ -309,6 +309,10 @@ local function sweep(what, given, opts)
   end
   local self = {path = path, points = space.points(axes, o), seed = o.seed, method = o.method, jobs = o.jobs,
     recipe = recipe, f = f, better = better_by(o.by)}
+  if recipe then -- a trial's best epoch is best by the same figure
+    local labelled = (recipe.val or recipe.train):labels() ~= nil and recipe.options.loss == nil
+    self.best = (o.by == nil and labelled or o.by == "val_acc" or o.by == "acc") and "acc" or true
+  end
   if self.jobs > 1 then shareable(self) end
   if recipe then -- refused before anything is made
     local check = {}
