@@ -16,13 +16,16 @@ local home = {
   fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate",
   predict = "suture.train:predict",
   confusion = "suture.train:confusion", plan = "suture.train:plan", lr_find = "suture.train:lr_find",
+  fine_tune = "suture.train:fine_tune",
+  strategy = "suture.train:strategy",
   features = "suture.train:features",
-  runs = "suture.train:runs", resume = "suture.train:resume",
+  sweep = "suture.train:sweep", runs = "suture.train:runs", resume = "suture.train:resume",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",
   undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",
   -- looking
   vis = "suture.vis", show = "suture.vis:show", plot = "suture.vis:plot", hist = "suture.vis:hist",
+  report = "suture.vis:report",
   top_losses = "suture.vis:top_losses",
   help = "suture.shell.help:help",
   -- the shell

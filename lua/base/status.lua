@@ -33,7 +33,7 @@ function status:step(...)
   if not self.bar or clock() - self.drawn < 0.1 then return end
   self.drawn = clock()
   local shown, most = line(self, ...), term.width(2) - 1
-  io.stderr:write("\r", term.columns(shown) > most and text.cut(shown, most) or shown, "\27[K")
+  term.draw(term.columns(shown) > most and text.cut(shown, most) or shown)
 end
 
 --- Ends the line.
@@ -41,7 +41,7 @@ function status:finish(...)
   if self.quiet then return end
   local shown = line(self, ...)
   if term.tty(2) then shown = text.wrap(shown, term.width(2)) end
-  io.stderr:write(self.bar and "\r\27[K" or "", shown, "\n")
+  io.stderr:write(term.fresh(), shown, "\n")
 end
 
 --- A bar of done of total, as the line draws it.

@@ -53,6 +53,22 @@ function term.bar(done, total, fd, sign)
   return term.paint("green", sign:rep(full), fd) .. term.paint("dim", sign:rep(12 - full), fd)
 end
 
+local drawn = false -- does a line without an end stand on stderr's terminal, to be drawn over?
+
+--- Draws `text` over the line that was drawn last on stderr's terminal; done: the line ends.
+function term.draw(text, done)
+  io.stderr:write("\r", text, "\27[K", done and "\n" or "")
+  drawn = not done
+end
+
+--- What to write to stderr in front of a line of its own: what takes the line away that is drawn there, or ends it
+-- (keep = true); "" where none is.
+function term.fresh(keep)
+  local before = drawn
+  drawn = false
+  return not before and "" or keep and "\n" or "\r\27[K"
+end
+
 --- Cells that `text` takes on a line, colour codes not counted.
 function term.columns(text)
   if text:find("\27", 1, true) then text = text:gsub("\27%[[%d;]*m", "") end

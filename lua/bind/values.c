@@ -287,17 +287,20 @@ static int tensor_flat(lua_State *L) {
   return 1;
 }
 
-/* stats(t) → least, greatest and sum of finite numbers, how many are not finite, whether all are whole. */
+/* stats(t) → least, greatest and sum of finite numbers, how many are not finite, whether all are whole, how many are 0, how many
+ * are no number. */
 static int tensor_stats(lua_State *L) {
   Tensor *t = bind_check_value(L, 1);
   double lo = INFINITY, hi = -INFINITY, sum = 0;
-  int64_t bad = 0;
+  int64_t bad = 0, zeros = 0, nans = 0;
   bool whole = true;
   FOR_PARTS(t->count, from, to)
     for (int64_t i = from; i < to; i++) {
       double v = t->data[i];
+      zeros += v == 0;
       if (!isfinite(v)) {
         bad++;
+        nans += isnan(v);
         continue;
       }
       if (v < lo) lo = v;
@@ -310,7 +313,9 @@ static int tensor_stats(lua_State *L) {
   lua_pushnumber(L, sum);
   lua_pushinteger(L, bad);
   lua_pushboolean(L, whole);
-  return 5;
+  lua_pushinteger(L, zeros);
+  lua_pushinteger(L, nans);
+  return 7;
 }
 
 /* histogram(t, low, high, bins) → {how many of its numbers lie in each of so many equal parts of low … high, the last with both its

@@ -150,6 +150,9 @@ end
 --- ds:fingerprint(): a text that is equal for data sets of the same samples, targets and order, read in the same way:
 -- what a run is compared with before it goes on. Of large sets some samples are read, evenly spread; of files their
 -- length and their first 64 KB. What a function of your own makes (ds:map, data.dataset) is not looked at.
-function methods.fingerprint(ds) return fingerprint(ds) end
+function methods.fingerprint(ds)
+  if not rawget(ds, "_fingerprint") then rawset(ds, "_fingerprint", fingerprint(ds)) end
+  return rawget(ds, "_fingerprint")
+end
 
 return methods

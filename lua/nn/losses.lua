@@ -179,6 +179,12 @@ local focal_args = arguments("sigmoid_focal_loss", "alpha:num=0.25 gamma:rate=2 
 -- mean.
 function F.sigmoid_focal_loss(x, target, ...)
   fits("sigmoid_focal_loss", x, target)
+  for i, t in ipairs {x, target} do
+    if raw.dtype(t) ~= "float32" then
+      fault("sigmoid_focal_loss: %s expects float32 numbers, got %s (:float() makes them so)",
+        i == 1 and "x" or "the target", raw.dtype(t))
+    end
+  end
   local alpha, gamma, reduction = focal_args(...)
   local p = x:sigmoid()
   local loss = F.binary_cross_entropy_with_logits(x, target, {reduction = "none"})

@@ -55,7 +55,7 @@ shell.say = say
 
 local function complain(text)
   io.stdout:flush()
-  io.stderr:write(term.paint("red", words.screen(text, 2), 2), "\n")
+  io.stderr:write(term.fresh(true), term.paint("red", words.screen(text, 2), 2), "\n")
 end
 shell.complain = complain
 
@@ -110,7 +110,10 @@ local function interrupted(err) return type(err) == "table" and err.text == "int
 -- Runs f(...) so that Ctrl-C stops it and errors are shown. → ok, results…
 local function run(f, ...)
   local results = table.pack(face.call(on_error, f, ...))
-  if face.echoed() and state.tty then say "" end -- after the ^C
+  if face.echoed() and state.tty then -- after the ^C
+    term.fresh()
+    say ""
+  end
   if not results[1] then show_error(results[2]) end
   return results
 end
@@ -338,8 +341,7 @@ function shell.command(name, rest, force)
   local commands = require "suture.shell.commands"
   local command = commands.find(name)
   if not command then
-    complain(("no command :%s"):format(name)
-      .. (require("suture.base.suggest").hint(name, commands.names()):gsub("mean ", "mean :")) .. " (:help lists them)")
+    complain(("no command :%s"):format(name) .. commands.meant(name) .. " (:help lists them)")
     return
   end
   run(function() command.run(shell.argument(name, command, rest), force) end)

@@ -1,5 +1,7 @@
---- Tensors as text, as PyTorch prints them.
+--- Tensors as text: small ones as PyTorch prints them; of large ones, which would fill the screen, what their numbers
+-- are like and a corner.
 local base = require "suture.tensor.base"
+local text = require "suture.base.text"
 local T, raw, graph = base.T, base.raw, base.graph
 
 local function number_format(values, dtype)
@@ -24,68 +26,100 @@ local function number_format(values, dtype)
   end
 end
 
-function T.__tostring(x)
-  local shape, dtype = raw.shape(x), raw.dtype(x)
-  local n, edge = raw.numel(x), raw.numel(x) > 1000 and 3 or math.huge
-  -- the elements that are shown: row-major places
-  local stride, step = {}, 1
-  for d = #shape, 1, -1 do stride[d], step = step, step * shape[d] end
-  local shown = {}
-  local function places(d, at)
-    if d > #shape then shown[#shown + 1] = at return end
-    local i = 0
-    while i < shape[d] do
-      if i == edge and i < shape[d] - edge then i = shape[d] - edge end
-      places(d + 1, at + i * stride[d])
-      i = i + 1
-    end
-  end
-  if n > 0 then places(1, 0) end
-  local values = {}
-  if edge == math.huge then values = n > 0 and raw.flat(x) or {} else
-    for i, at in ipairs(shown) do values[i] = raw.flat(x, at, 1)[1] end
-  end
+-- Numbers as written, all as wide as the widest.
+local function written(values, dtype)
   local form, width = number_format(values, dtype), 0
   for i, v in ipairs(values) do
     values[i] = form(v)
     width = math.max(width, #values[i])
   end
+  for i, v in ipairs(values) do values[i] = (" "):rep(width - #v) .. v end
+  return values
+end
+
+-- Written numbers of a shape, in brackets; what stands in front of them is `indent` columns wide.
+local function nested(values, shape, indent)
   local at = 0
-  local function build(d, indent)
+  local function build(d, left)
     if d > #shape then
       at = at + 1
-      return (" "):rep(width - #values[at]) .. values[at]
+      return values[at]
     end
-    local parts, last = {}, d == #shape
-    local i = 0
-    while i < shape[d] do
-      if i >= edge and i < shape[d] - edge then
-        parts[#parts + 1] = "..."
-        i = shape[d] - edge
-      end
-      parts[#parts + 1] = build(d + 1, indent + 1)
-      i = i + 1
+    local parts = {}
+    for i = 1, shape[d] do parts[i] = build(d + 1, left + 1) end
+    if d < #shape then
+      return "[" .. table.concat(parts, "," .. ("\n"):rep(#shape - d) .. (" "):rep(left + 1)) .. "]"
     end
-    if not last then return "[" .. table.concat(parts, "," .. ("\n"):rep(#shape - d) .. (" "):rep(indent + 1))
-      .. "]" end
     local lines, line = {}, ""
     for k, p in ipairs(parts) do
       local piece = p .. (k < #parts and ", " or "")
-      if #line > 0 and indent + #line + #piece > 80 then
+      if #line > 0 and left + #line + #piece > 80 then
         lines[#lines + 1] = line:gsub(" $", "")
         line = ""
       end
       line = line .. piece
     end
     lines[#lines + 1] = line
-    return "[" .. table.concat(lines, "\n" .. (" "):rep(indent + 1)) .. "]"
+    return "[" .. table.concat(lines, "\n" .. (" "):rep(left + 1)) .. "]"
   end
-  local tail = ""
-  if #shape > 0 then tail = tail .. ", shape=" .. tostring(shape) end
-  if dtype ~= "float32" then tail = tail .. ", dtype=" .. dtype end
+  return build(1, indent)
+end
+
+local function marks(x, dtype)
+  local tail = dtype ~= "float32" and ", dtype=" .. dtype or ""
   if raw.requires_grad(x) then
     local from = graph.op_of(x)
     tail = tail .. (from and ", grad_fn=" .. from or ", requires_grad=true")
   end
-  return "tensor(" .. (n == 0 and "[]" or build(1, 7)) .. tail .. ")"
+  return tail
+end
+
+local LARGE, TALL = 1000, 60 -- numbers, and lines of them: of more only a corner is written, and what they are like
+local ROWS, COLUMNS = 4, 6 -- of the corner
+
+-- The first numbers of the last two dimensions, at place 0 of the others.
+local function corner(x, shape, dtype)
+  local columns, rows = shape[#shape], #shape > 1 and shape[#shape - 1] or 1
+  local r, c, values = math.min(rows, ROWS), math.min(columns, COLUMNS), {}
+  for row = 0, r - 1 do table.move(raw.flat(x, row * columns, c), 1, c, #values + 1, values) end
+  values = written(values, dtype)
+  local place = ("[0]"):rep(#shape - 2)
+  local lines, pad = {}, (" "):rep(#place + (place ~= "" and 2 or 1))
+  for row = 1, r do
+    local numbers = table.concat(values, ", ", (row - 1) * c + 1, row * c)
+    lines[row] = ("[%s%s]"):format(numbers, c < columns and ", ..." or "")
+  end
+  if #shape == 1 then return lines[1] end
+  local sep = ",\n" .. pad
+  return place .. (place ~= "" and " [" or "[") .. table.concat(lines, sep) .. (r < rows and sep .. "..." or "") .. "]"
+end
+
+-- What many numbers are like, on a line.
+local function outline(x, n, dtype)
+  local low, high, sum, bad, whole, zeros, nans = raw.stats(x)
+  local parts = {text.count(n) .. " numbers"}
+  local function add(...) parts[#parts + 1] = (...):format(select(2, ...)) end
+  if dtype == "bool" then
+    parts[1] = text.count(n) .. " truth values"
+    add("%.3g%% true", 100 * (1 - zeros / n))
+  else
+    local form = whole and math.max(math.abs(low), math.abs(high)) < 1e15 and "%.0f" or "%.4g"
+    if bad < n then
+      parts[1] = parts[1] .. (" from %s to %s"):format(form, form):format(low, high)
+      add("mean %.4g", sum / (n - bad))
+    end
+    add("%.3g%% zeros", 100 * zeros / n)
+    if nans > 0 then add("%s nan", text.count(nans)) end
+    if bad > nans then add("%s inf", text.count(bad - nans)) end
+  end
+  return table.concat(parts, ", ")
+end
+
+function T.__tostring(x)
+  local shape, dtype, n = raw.shape(x), raw.dtype(x), raw.numel(x)
+  if n > LARGE or n > 0 and n // (shape[#shape] or 1) * math.ceil((shape[#shape] or 1) / 9) > TALL then
+    return ("tensor(shape=%s%s)\n%s\n%s"):format(shape, marks(x, dtype), outline(x, n, dtype), corner(x, shape, dtype))
+  end
+  local numbers = n == 0 and "[]" or nested(written(raw.flat(x), dtype), shape, 7)
+  return "tensor(" .. numbers .. (#shape > 0 and ", shape=" .. tostring(shape) or "") .. marks(x, dtype) .. ")"
 end

@@ -65,8 +65,8 @@ local function confusion_of(counts, names, acc, count)
   return setmetatable({counts = counts, classes = names, acc = acc, count = count}, Confusion)
 end
 
-local optional = "acc correct kind top ece classes precision recall f1 auc average_precision confusion micro_f1 " ..
-  "exact mse rmse mae r2 counts names"
+local optional = "acc correct kind top ece classes precision recall f1 auc average_precision confusion " ..
+  "reliability micro_f1 exact mse rmse mae r2 counts names"
 local Result = {__name = "evaluation", __index = absent.index("the evaluation", optional), __tostring = function(r)
   local acc = r.acc and ("acc %.4f (%d of %d)"):format(r.acc, r.correct, r.count) or
     ("acc - (%d samples)"):format(r.count)
@@ -85,8 +85,9 @@ local read = options.named("evaluate", "batch:count=64 threads:natural=nil label
 -- classes and the loss tells logits `acc` (0 to 1) and `correct`; it prints itself, a missing accuracy as "-".
 -- metrics = true: also, by scikit-learn's names and formulas, of classes `top` (top[5]: the share whose class is among
 -- the five likeliest; `topk`, a number or a list (1, 5), says which), `ece` (expected calibration error of `bins` (15)
--- bins; Guo et al. 2017), `classes` (a list: precision, recall, f1, auc (of ROC, against the rest), average_precision,
--- support), their means over classes under the same names, and `confusion`. Of labels that may come together (targets
+-- bins; Guo et al. 2017), `reliability` (of each bin {n, right, sure}: sums), `classes` (a list: precision, recall, f1,
+-- auc (of ROC, against the rest), average_precision, support), their means over classes under the same names, and
+-- `confusion`. Of labels that may come together (targets
 -- of 0 and 1 (N, labels), with a binary cross entropy): the same but top, ece and confusion, `micro_f1` and `exact`
 -- (the share with all labels right), at a probability of 0.5. Of other numbers: `mse`, `rmse`, `mae`, `r2`.
 function evaluate.evaluate(m, ds, opts)

@@ -6,9 +6,8 @@ local Trainer = require "suture.train.trainer"
 --- Trains m on the dataset `train` and returns how it went.
 -- Only what requires a gradient is trained; frozen parts do not change, which is looked at. What comes before the first
 -- trained layer is computed once per sample and kept; a line says so, or why not (where augmentation is random: ask for
--- `cache = K`).
--- Auxiliary heads (GoogLeNet, Inception v3) train too, each one's loss counts m.aux_weight (0: not). Ctrl-C
--- (SIGINT), in a script SIGTERM too, ends at a step's end with what there is, which a script can save.
+-- `cache = K`). Auxiliary heads (GoogLeNet, Inception v3) train too, each one's loss counts m.aux_weight (0: not).
+-- Ctrl-C (SIGINT), in a script SIGTERM too, ends at a step's end with what there is, which a script can save.
 -- trainer(m, train, opts) is the same to be driven by hand: t:step(x, y), t:train_epoch(), t:run(). Options:
 --   val              a dataset to measure on after each epoch
 --   epochs           a number (10), or "converge": until the validation loss (without val: the training loss) has not
@@ -67,8 +66,8 @@ local Trainer = require "suture.train.trainer"
 -- and m:save go by them, a line says what changed, undo() takes it back.
 -- Returns {history = {{epoch, steps, loss, acc, val_loss, val_acc, lr, seconds} …}, best_epoch, best_by, seconds, seed,
 -- interrupted (the signal's name, "SIGINT"), converged, run, moved}; moved: names of frozen tensors that somebody has
--- changed meanwhile (digests of all are compared; a line says so); acc and val_acc are missing where the targets are
--- no classes. A loss that is not finite is an error that says where; the model then has the last good weights.
+-- changed meanwhile (digests of all are compared; a line says so); acc and val_acc are missing where the targets are no
+-- classes. A loss that is not finite is an error that says where; the model then has the last good weights.
 local function fit(m, train, opts)
   local soft <close> = interrupt.soft()
   local ok, t = pcall(Trainer._of, "fit", m, train, opts)

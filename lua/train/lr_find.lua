@@ -160,14 +160,14 @@ end
 --- lr_find(m, train[, opts]): trains m for up to `steps` (100) batches while the rate grows from start_lr (1e-7) to
 -- end_lr (10), and ends where the smoothed loss is `diverged` (4) times its least; then all is as it was: weights,
 -- statistics, modes, the optimizer, the random generator, after an error and Ctrl-C too. Options besides: `smooth`
--- (0.98), and those of fit that a step has: batch, optimizer and its options, loss, clip, mixup … With rates by glob all
--- grow together, the greatest is what is told.
+-- (0.98), and those of fit that a step has: batch, optimizer and its options, loss, clip, mixup … With rates by glob
+-- all grow together, the greatest is what is told.
 -- Returns {lr =, loss =, smoothed =, suggestion =, steepest =, minimum =}, which shows its curve; plot(r) draws it. The
--- suggestion (nil where the loss never falls) is in the valley: two thirds along its longest fall (fastai's rule). Smith
--- 2017, arXiv:1506.01186.
+-- suggestion (nil where the loss never falls) is in the valley: two thirds along its longest fall (fastai's rule).
+-- Smith 2017, arXiv:1506.01186.
 local function lr_find(m, train, opts)
   opts = opts == nil and {} or opts
-  if not options.is_options(opts) and next(opts) ~= nil then
+  if type(opts) ~= "table" or not options.is_options(opts) and next(opts) ~= nil then
     fault("lr_find: expects options in a table, as {name = value}, got %s", options.show(opts))
   end
   local given, rest = {}, {}

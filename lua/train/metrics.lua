@@ -123,6 +123,7 @@ local function classes(self, out)
   end
   out.ece = 0
   for _, b in ipairs(bin) do out.ece = out.ece + math.abs(b.right - b.sure) / n end
+  out.reliability = bin
   out.top, out.counts, out.names, out.classes = {}, counts, {}, setmetatable({}, List)
   for k, right in pairs(top) do out.top[k] = right / n end
   for k = 1, c do

@@ -30,6 +30,27 @@ local function pass(trainer, view, epoch)
   return true
 end
 
+-- The trunks of a session, for train and val, from a store that trials share, or into it: {get = f() → {train =, val =},
+-- false (nothing can be kept) or nil (nobody has looked yet), put = f(that)}.
+local function shared(trainer, store)
+  local kept, kept_val = trainer._session.kept, trainer._session.kept_val
+  local got = store.get()
+  if got == nil then
+    if kept.cache and kept.views == 1 and not trainer.data.random and pass(trainer, 0, 0) then
+      if kept_val then trainer:_measure() end
+      local taught = trainer._teaching and trainer._teaching.shelves[0]
+      got = {train = kept:given(), val = kept_val and kept_val:given(), taught = taught and taught.logits}
+    end
+    got = got and got.train and got or false
+    store.put(got)
+    return
+  end
+  if not got then return end
+  kept:take(got.train)
+  if got.taught and trainer._teaching then trainer._teaching:take(got.taught) end
+  if kept_val and got.val then kept_val:take(got.val) end
+end
+
 --- Fills the trunk of a trainer's session: as `trainer._refill` says ({[view] = {epoch …}}, of trunk:filled()), or
 -- once in order where a sampler draws.
 function refill.begin(trainer)
@@ -37,8 +58,12 @@ function refill.begin(trainer)
   local kept = trainer._session.kept
   if not wanted and trainer.options.sampler and kept.cache and kept.views == 1 then wanted = {[0] = {0}} end
   trainer._refill = nil
-  if not wanted then return end
+  if not wanted and not trainer._shared then return end
   local seed = core.engine.seed()
+  if trainer._shared then
+    shared(trainer, trainer._shared)
+    wanted = {}
+  end
   for view, epochs in pairs(wanted) do
     for _, epoch in ipairs(epochs) do
       if not pass(trainer, view, epoch) then break end

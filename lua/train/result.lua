@@ -3,7 +3,7 @@ local absent = require "suture.base.absent"
 local progress = require "suture.train.progress"
 
 --- A metatable for {history, seconds, best_epoch, best_by, interrupted, converged, …}.
-local optional = "best best_by best_epoch interrupted converged run moved"
+local optional = "best best_by best_epoch interrupted converged run moved stages"
 
 return {__name = "training", __index = absent.index("the result of fit", optional), __tostring = function(r)
   local last = r.history[#r.history]

@@ -130,6 +130,7 @@ function step:_step(x, y, at)
     for p in self.model:parameters() do if p.grad then p.grad:div_(sum.counts) end end
   end
   local fine = finite(value) and self:_gradients()
+  self._rate = optimizer.param_groups[1].lr -- of this step, whatever a schedule makes of it behind it
   if optimizer.closure and fine then
     g.good.save()
     halfway = true
@@ -167,7 +168,7 @@ end
 
 function step:_told(row)
   if self.options.on_step then
-    row.steps, row.lr = self.steps, self.optimizer.param_groups[1].lr
+    row.steps, row.lr = self.steps, self._rate
     self.options.on_step(row, self)
   end
 end

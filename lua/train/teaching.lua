@@ -42,7 +42,7 @@ end
 --- The teacher's logits for the batch x; at: {view, places, from_cache} where an epoch is; kept: the trunk, which
 -- says whether pictures come again. nil: they are not kept, and x is but a stand-in.
 function teaching:logits(x, at, kept)
-  if not at or not kept or not kept.cache or kept.views == 0 then return self:_asked(x) end
+  if not at or not kept or not kept.cache or kept.views == 0 or kept.never then return self:_asked(x) end
   local shelf = self.shelves[at.view]
   local have = shelf ~= nil
   for _, place in ipairs(have and at.places or {}) do have = have and shelf.have[place] end
@@ -56,6 +56,13 @@ function teaching:logits(x, at, kept)
   rows.put(shelf.logits, at.places, t)
   for _, place in ipairs(at.places) do shelf.have[place] = true end
   return t
+end
+
+--- Takes over the logits of all samples.
+function teaching:take(logits)
+  local shelf = {have = {}, logits = logits}
+  for place = 0, self.n - 1 do shelf.have[place] = true end
+  self.shelves[0] = shelf
 end
 
 --- The loss with the teacher's part; nil where logits() knows nothing.

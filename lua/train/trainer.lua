@@ -8,6 +8,7 @@ local fault = require "suture.base.fault"
 local guard = require "suture.train.guard"
 local interrupt = require "suture.base.interrupt"
 local journal = require "suture.base.journal"
+local last_of = require "suture.train.last"
 local losses = require "suture.train.loss"
 local marks = require "suture.train.marks"
 local measure = require "suture.train.evaluate"
@@ -320,7 +321,7 @@ end
 
 -- The weights that a run ends with: those of the best epoch, an average, or as they are.
 function Trainer:_finish()
-  local best = self._session.best and self.best.epoch ~= nil
+  local best = self.options.best and self._session.best and self.best.epoch ~= nil
   if best then
     local whole <close> = interrupt.defer()
     self._session.best.restore()
@@ -430,7 +431,7 @@ function Trainer:run()
     return r
   end
   local session <close> = opened
-  while self.epoch < o.epochs and not self.converged do
+  while self.epoch < math.min(o.epochs, self._until or o.epochs) and not self.converged do
     local row = self:train_epoch()
     if row.steps == 0 then break end -- Ctrl-C before the first one
     local kept = self._session.kept
@@ -450,6 +451,7 @@ function Trainer:run()
   r.run = self._listeners[1] and self._listeners[1].path
   r.seconds, r.interrupted, r.converged = self.seconds, self.interrupted, self.converged
   self:_each("result", r)
+  last_of[m] = r
   return r
 end
 

@@ -111,7 +111,8 @@ function trunk:full(view) return self.shelves[view] ~= nil and self.shelves[view
 -- of another place: something was frozen or thawed since.
 function trunk:give(view, want, x, places)
   local values, names, _, way = frontier(want, x)
-  if names ~= self.names or way ~= self.way then return false end
+  if names ~= self.names or self.way and way ~= self.way then return false end
+  self.way = way
   for i, v in ipairs(values) do graph.set_value(v, rows.take(self.shelves[view][i], places)) end
   return true
 end
@@ -145,6 +146,26 @@ function trunk:watch(x)
     self:clear()
     self.stray, self.asked = true, true
   end})
+end
+
+--- What is kept of a view of all samples as a table, for another trunk over the same samples under the same frozen
+-- modules: {names, bytes, like (a tensor), y, values …}; nil where not all is there.
+function trunk:given()
+  if self.why or not self:full(0) then return nil end
+  local shelf = self.shelves[0]
+  local out = {names = self.names, bytes = self.bytes, like = self.like, y = shelf.y, values = {}}
+  for i, v in ipairs(shelf) do out.values[i] = v end
+  return out
+end
+
+--- Takes over what given() gave.
+function trunk:take(given)
+  self:clear()
+  self.names, self.bytes, self.like, self.way = given.names, given.bytes, given.like, nil
+  local shelf = {have = {}, count = self.n, y = given.y, epochs = {0}}
+  for i, v in ipairs(given.values) do shelf[i] = v end
+  for place = 0, self.n - 1 do shelf.have[place] = true end
+  self.shelves[0] = shelf
 end
 
 --- Drops what is kept.

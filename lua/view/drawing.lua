@@ -1,6 +1,7 @@
 --- The graph as a still drawing: rows in order, skip lanes beside them, on a canvas; as SVG with letters that can be
 -- found and copied, or by Cairo.
 local canvas = require "suture.base.canvas"
+local markup = require "suture.base.markup"
 local lanes = require "suture.view.lanes"
 local text = require "suture.base.text"
 
@@ -110,12 +111,6 @@ end
 
 -- ---- SVG ----
 
---- drawing.escape(s): s as text of XML and HTML.
-function drawing.escape(s)
-  return (text.safe(s, true):gsub("[&<>\"']",
-    {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;"}))
-end
-
 local function hex(c) return ("#%06x"):format(c & 0xffffff) end
 
 local elements = {
@@ -134,7 +129,7 @@ local elements = {
   text = function(colour, s, x, y, size, at)
     if s == "" then return "" end
     return ('<text x="%.6g" y="%.6g" font-size="%g" fill="%s"%s>%s</text>'):format(x, y, size, hex(colour),
-      at == 1 and ' text-anchor="end"' or "", drawing.escape(s))
+      at == 1 and ' text-anchor="end"' or "", markup.escape(s))
   end,
 }
 

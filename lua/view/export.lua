@@ -104,8 +104,11 @@ local writers = {
   txt = function(g) return g:text(math.huge) .. "\n" end,
 }
 
+--- export.svg(g): the still drawing as SVG text.
+local export = {svg = writers.svg}
+
 -- g:save(path): see view/graph.lua.
-return function(g, path)
+function export.save(g, path)
   if type(path) ~= "string" then fault('graph: save expects a path, as g:save "model.svg", got %s', type(path)) end
   local ending = path:match "%.(%w+)$"
   local write = writers[ending or ""]
@@ -117,3 +120,5 @@ return function(g, path)
   if not ok then fault("graph: save: %s", why) end
   return path
 end
+
+return export

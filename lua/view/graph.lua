@@ -186,7 +186,10 @@ function Graph.__len(g) return #g.nodes end
 -- zooms, searches, folds modules and unfolds them, and tells of each operation its attributes, shapes, cost, and how
 -- the numbers of its weights are spread; frozen parts, BatchNorm in eval, modules that never run and where backward
 -- stops are marked. .svg, .png: the still drawing; .dot: for Graphviz; .json: for scripts; .txt: as it prints.
-function Graph.save(g, path) return require("suture.view.export")(g, path) end
+function Graph.save(g, path) return require("suture.view.export").save(g, path) end
+
+-- The still drawing as SVG text, for pages.
+function Graph._svg(g) return require("suture.view.export").svg(g) end
 
 require "suture.base.stray".guard(Graph, "graph:", true)
 

@@ -90,34 +90,41 @@ local function joined(field, index, p, path)
   return field
 end
 
--- What is shown beside the matrices: the sum of the numbers as they are shown.
-local function sum_lines(a, value)
-  local list = anatomy.summands(a)
+-- What is added up, as it is shown: rows {sign, label, number}, the last one the sum of the others as they are shown;
+-- then that sum, and the model's own number to as many digits as both agree to (the last ones are rounding's).
+local function added(a, value)
+  local list, rows, total = anatomy.summands(a), {}, 0.0
   local d = anatomy.decimals(list)
-  local form, total = "%." .. d .. "f", 0.0
-  local wide, names = 0, 0
-  for _, s in ipairs(list) do
-    s.shown = form:format(s.value)
-    total = total + (tonumber(s.shown) or s.value)
-    wide, names = math.max(wide, #s.shown), math.max(names, text.columns(s.label))
+  local form = "%." .. d .. "f"
+  for i, s in ipairs(list) do
+    local shown = form:format(s.value)
+    total = total + (tonumber(shown) or s.value)
+    rows[i] = {i == 1 and " " or "+", s.label, shown}
   end
   local shown, own
-  for k = d, math.max(0, d - 2), -1 do -- the digits to which both agree: the last ones are rounding's
+  for k = d, math.max(0, d - 2), -1 do
     local less = "%." .. k .. "f"
-    if not shown or less:format(total) == less:format(value) then shown, own = less:format(total), less:format(value) end
-    if shown == own then break end
+    local here, there = less:format(total), less:format(value)
+    if not shown or here == there then shown, own = here, there end
+    if here == there then break end
   end
-  wide = math.max(wide, #shown)
-  local lines = {}
-  if #list > 1 then
-    for i, s in ipairs(list) do
-      lines[i] = ("%s %s  %s"):format(i == 1 and " " or "+", text.pad(s.label, names), text.pad(s.shown, wide, "right"))
-    end
+  if #rows == 1 then rows = {{"=", list[1].label, shown}} else rows[#rows + 1] = {"=", "the sum", shown} end
+  return rows, total, own
+end
+
+-- These rows as lines of so many columns.
+local function added_lines(rows, own, width)
+  local wide, names, lines = 0, 0, {}
+  for _, row in ipairs(rows) do
+    wide, names = math.max(wide, #row[3]), math.max(names, text.columns(row[2]))
   end
-  local last = ("= %s  %s"):format(text.pad(#list > 1 and "the sum" or list[1].label, names),
-    text.pad(shown, wide, "right"))
-  lines[#lines + 1] = ("%s   the model's own: %s"):format(last, own)
-  return lines, total
+  for i, row in ipairs(rows) do
+    lines[i] = ("%s %s  %s"):format(row[1], text.pad(row[2], names), text.pad(row[3], wide, "right"))
+  end
+  local last = "the model's own: " .. own
+  if text.columns(lines[#lines]) + 3 + #last <= width then lines[#lines] = lines[#lines] .. "   " .. last
+  else lines[#lines + 1] = "  " .. last end
+  return lines
 end
 
 -- The head: which operation, which number.
@@ -132,7 +139,7 @@ end
 
 local function checked_input(m, x)
   x = looked.input("explain", m, x)
-  if x.shape[1] ~= 1 then fault("explain: expects one picture, got %d", x.shape[1]) end
+  if x.shape[1] ~= 1 then fault("explain: expects one picture, got %d · x[0] is the first of them", x.shape[1]) end
   return x
 end
 
@@ -166,7 +173,8 @@ local function explain(m, x, path, opts, ...)
   local inner = own == node and p or place.of(t, own)
   local field = rule and rule(position(own, own_index, inner))
   if not field then
-    fault("explain: %s is %s: there is no explanation of that · there are explanations of %s", path, own.op, explained())
+    fault("explain: %s is %s: there is no explanation of that · there are explanations of %s", path, own.op,
+      explained())
   end
   if call then field = joined(field, own_index, inner, own.path) end
   if field.joined then
@@ -174,7 +182,7 @@ local function explain(m, x, path, opts, ...)
     field.said, field.summands[1].label = ("%s, step by step"):format(class), class
   end
   local a = anatomy.of(field, own_index, o.channels or field.tall and 1 or 3)
-  local lines, shown = sum_lines(a, value)
+  local rows, shown, digits = added(a, value)
   local s = node.shape
   local named = #s == 2 and rawequal(node.value, t.output) and type(m.classes) == "table" and #m.classes == s[2]
   local classes = named and m.classes or nil
@@ -196,14 +204,14 @@ local function explain(m, x, path, opts, ...)
     }
   end
   return picture {
-    panels = {{canvas = matrices.page(head, a.bands, lines)}}, value = value, terms = tensor.tensor(a.terms),
+    panels = {{canvas = matrices.page(head, a.bands, rows, digits)}}, value = value, terms = tensor.tensor(a.terms),
     shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value,
     page = page,
     text = function(width)
       local out = {}
-      for i, line in ipairs(head) do out[i] = text.cut(text.plain(line), width) end
+      for i, line in ipairs(head) do out[i] = text.wrap(text.plain(line), width, 2) end
       for _, line in ipairs(matrices.lines(a.bands, width)) do out[#out + 1] = line end
-      for _, line in ipairs(lines) do out[#out + 1] = text.plain(line) end
+      for _, line in ipairs(added_lines(rows, digits, width)) do out[#out + 1] = text.plain(line) end
       return table.concat(out, "\n")
     end,
   }

@@ -47,7 +47,7 @@ local function features(m, x, path, opts, ...)
   if select("#", ...) > 0 then fault "features: expects a model, a picture, a path and options, got more" end
   local o = read(opts)
   x = looked.input("features", m, x)
-  if x.shape[1] ~= 1 then fault("features: expects one picture, got %d", x.shape[1]) end
+  if x.shape[1] ~= 1 then fault("features: expects one picture, got %d · x[0] is the first of them", x.shape[1]) end
   local t = looked.still(trace, m, x)
   local node, call = found.node("features", t, path, o.run)
   path = call and call.path or path

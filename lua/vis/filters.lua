@@ -25,7 +25,7 @@ local function conv_of(m, path)
     local part = m:at(path)
     if not is_conv(part) then
       fault("filters: %s is a %s: it has no kernels%s", path, getmetatable(part).__name,
-        rawget(part, "_params").weight and " · show(m.weight) shows a matrix" or "")
+        rawget(part, "_params").weight and (" · show(m:at(%q).weight) shows its weights"):format(path) or "")
     end
     return part, path
   end
@@ -45,12 +45,12 @@ local function tiled(w)
   return colours.map(w:narrow(0, 0, w.shape[1] - gap):narrow(1, 0, w.shape[2] - gap) * 0.5 + 0.5, "signed")
 end
 
---- vis.filters(m[, path, {units =, most = 64, channel =, scale = "each"}]): the kernels of a convolution as a grid, each
--- with its unit's number. m: a convolution, as m.conv1, or a model, and path, where in it (default: its first one).
+--- vis.filters(m[, path, {units =, most = 64, channel =, scale = "each"}]): the kernels of a convolution as a grid,
+-- each with its unit's number. m: a convolution, as m.conv1, or a model, and path, where in it (default: its first).
 -- Kernels over three channels are shown in their colours, grey for 0; others as tiles, a tile an input channel, blue
 -- below 0, white at 0, red above. units: a list of numbers from 0 (default: the first `most`); channel: one input
--- channel alone; scale: "each" kernel by its own greatest number, or "all" by one. Returns a picture: .map (units, C, R,
--- S), the weights, .units, .path.
+-- channel alone; scale: "each" kernel by its own greatest number, or "all" by one. Returns a picture: .map (units, C,
+-- R, S), the weights, .units, .path.
 -- Examples: vis.filters(m.conv1)     vis.filters(m, "layer1.0.conv1", {units = {3, 7}})
 local function filters(m, path, opts, ...)
   if select("#", ...) > 0 then fault "filters: expects a model, a path and options, got more" end

@@ -3,8 +3,8 @@
 -- Each returns a picture, which the prompt shows: p:save("x.png"), p:tensor(), p.map.
 
 -- One method per file, lua/vis/<name>.lua, and nothing of it elsewhere. It returns the function vis.<name>,
--- with its `---` comment above it. What several share is in lua/vis/common: picture (the object),
--- chart (axes and what is drawn in them), colours, input (pictures as a network takes them), cam.
+-- with its `---` comment above it. What several share is in lua/vis/common: picture (the object), chart (axes and what
+-- is drawn in them), colours, looked (pictures as a network takes them), cam.
 local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local suggest = require "suture.base.suggest"

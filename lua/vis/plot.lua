@@ -107,8 +107,8 @@ local function series_of(y, xs)
 end
 
 --- plot(y), plot(x, y): curves: y is a vector, a list of numbers, or several of them (a matrix: a curve a row); x, what
--- they stand over (0, 1, 2, …). plot(r): the losses and accuracies of what fit returned; of confusion's: the matrix; the
--- curve of lr_find and strategy; plot(runs()): the curves of all runs.
+-- they stand over (0, 1, 2, …). plot(r): the losses and accuracies of what fit returned; of confusion's: the matrix; of
+-- lr_find's and strategy's: the curve; plot(runs()): the curves of all runs.
 -- Options in a last table: x, y, title (words), names = {"a", "b"} (of the curves), kind = "line", "scatter", "bar".
 local function plot(...)
   local given = table.pack(...)

@@ -141,7 +141,7 @@ function Stats.__tostring(r)
     return sum - 2
   end
   local room = text.width()
-  for _, c in ipairs {3, 2} do -- what a narrow terminal does without
+  for _, c in ipairs {3, 2, 4, 10, 8} do -- what a narrow terminal does without
     if total() <= room then break end
     for _, row in ipairs(rows) do row[c] = "" end
     lines, w = text.table(rows, columns)
@@ -163,6 +163,9 @@ local function batches_of(m, x, o)
     if #x == 0 then fault "stats: the dataset is empty" end
     if o.most and o.most < #x then x = x:take(o.most) end
     return x:batches(o.batch, {augment = false})
+  end
+  if x == nil or type(x) == "number" or type(x) == "boolean" then
+    fault("stats: expects a data set or pictures to run the model with, got %s", options.show(x))
   end
   local given, at = looked.input("stats", m, x), 0
   local n = math.min(o.most or math.huge, given.shape[1])

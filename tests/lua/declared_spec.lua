@@ -301,8 +301,8 @@ SoftmaxCrossEntropyLoss Tanh Transpose]]):gmatch "%S+" do onnx_operators[name] =
 
 -- Layers that are several operators there, or none.
 local several = {}
-for name in ([[AdaptiveAvgPool2d BCELoss BCEWithLogitsLoss Dropout2d GAP L1Loss LayerNorm2d MSELoss MultiheadAttention
-PatchEmbed ResidualBlock SiLU SmoothL1Loss SqueezeExcitation StochasticDepth TransformerEncoderLayer]]):gmatch "%S+" do
+for name in ([[AdaptiveAvgPool2d BCELoss BCEWithLogitsLoss Dropout2d GAP HuberLoss L1Loss LayerNorm2d MSELoss
+MultiheadAttention PatchEmbed ResidualBlock SiLU SmoothL1Loss SqueezeExcitation StochasticDepth TransformerEncoderLayer]]):gmatch "%S+" do
   several[name] = true
 end
 

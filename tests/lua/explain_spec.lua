@@ -272,7 +272,7 @@ describe("vis.stats", function()
     assert.is_truthy(tostring(r):find("4 layers of 10 samples, 1 of", 1, true))
     assert.is_nil(vis.stats(m, x[0]).rows[3].dead) -- one number a unit says nothing
     fails("no layer is called", vis.stats, m, x, {layers = "z*"})
-    fails("expects a picture", vis.stats, m, 3)
+    fails("expects a data set or pictures", vis.stats, m, 3)
     fails("expects a model", vis.stats, 3, x)
     assert.is_true(m._training)
   end)

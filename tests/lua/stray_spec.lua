@@ -79,7 +79,7 @@ local groups = {
   {"nn.utils.", function() return suture.nn.utils end, {clip_grad_norm_ = "{leaf}, 1", clip_grad_value_ = "{leaf}, 1"}},
   {"optim.", function() return suture.optim end, {
     Adam = "{leaf}", AdamW = "{leaf}", RAdam = "{leaf}", RMSprop = "{leaf}", SGD = "{leaf}, {lr = 0.1}",
-    Adadelta = "{leaf}", Adagrad = "{leaf}", Adamax = "{leaf}", ASGD = "{leaf}", NAdam = "{leaf}", Rprop = "{leaf}",
+    LBFGS = "{leaf}", Adadelta = "{leaf}", Adagrad = "{leaf}", Adamax = "{leaf}", ASGD = "{leaf}", NAdam = "{leaf}", Rprop = "{leaf}",
     clip_grad_norm_ = "{leaf}, 1", optimizer = '"Stray"',
   }},
   {"data.", function() return suture.data end, {
@@ -103,15 +103,19 @@ local groups = {
     arange = "2", eye = "2", full = "{2}, 1", linspace = "0, 1, 2", load_tensor = "!", save_tensor = "!",
     no_grad = "- what it calls gets them", ones = "2", zeros = "2", rand = "2", randn = "2", seed = "1",
     confusion = "l, ds", diff = "l, l", evaluate = "l, ds", fit = "l, ds, {quiet = true, epochs = 1}", help = "- shows anything",
-    open = "!", plan = "l, ds", features = "l, ds", runs = "", resume = "!", predict = "l, x", trace = "l, x", nn = "-", undo = "!", redo = "!",
+      lr_find = "l, ds, {quiet = true, steps = 2, batch = 2}", strategy = "l, ds, {similar = true}",
+      fine_tune = "l, ds, {quiet = true, epochs = 1, head_epochs = 0, each = 0}",
+      open = "!", plan = "l, ds", features = "l, ds", runs = "", resume = "!",
+      sweep = "{model = l, train = ds, epochs = 1}, {lr = {0.1}}", predict = "l, x", trace = "l, x", nn = "-",
+      undo = "!", redo = "!",
     trainer = "l, ds, {quiet = true}", inspect = "- a width goes with it", threads = "",
-    strict = "- what is read afterwards is asked for its name", save = "!", history = "", hist = "x", top_losses = "l, ds", plot = "{1, 2}", show = "rgb",
+    strict = "- what is read afterwards is asked for its name", save = "!", history = "", hist = "x", top_losses = "l, ds", plot = "{1, 2}", show = "rgb", report = "!",
   }},
   {"l:", function() return suture.nn.Sequential(suture.nn.Linear(2, 2)) end, {
     activations = 'x, "0"', add_module = '"last", nn.ReLU()', append = "nn.ReLU()", apply = "f", at = '"0"', bn_eval = "",
     class = "- nn's", Parameter = "- nn's", is_module = "- nn's", cost = "1", cut = '"1"', extend = "{nn.ReLU()}",
     find = '"*"', forward = "- calls get them", freeze = '"0"', freeze_to = '"2", {1, 3}', get_submodule = '"0"',
-    graph = "1, 3", insert = "0, nn.Identity()", insert_after = '"0", nn.Identity()',
+    graph = "1, 3", groups = "{1, 3}", insert = "0, nn.Identity()", insert_after = '"0", nn.Identity()',
     insert_before = '"0", nn.Identity()', load_state_dict = "sd", profile = "!", audit = "", summary = "1, 3",
     register_forward_hook = "f", register_forward_pre_hook = "f", register_full_backward_hook = "f",
     register_buffer = '"kept", x', register_parameter = '"more", x', remove = '"1"', replace = '"0", nn.Linear(3, 4)',
@@ -119,7 +123,7 @@ local groups = {
   }},
   {"lin:", function() return {forward = print, extra = print, reset_parameters = print} end, {forward = "x"}},
   {"opt:", function() return suture.optim.SGD({suture.zeros(1, {requires_grad = true})}, {lr = 1}) end, {
-    add_param_group = "{params = {leaf}}", load_state_dict = "opt:state_dict()",
+    add_param_group = "{params = {leaf}}", step = "", load_state_dict = "opt:state_dict()",
   }},
   {"ds:", function()
     local list = {}

@@ -270,7 +270,7 @@ describe("tensors", function()
     assert.equal("tensor([1, 2], shape=(2), dtype=int64)", tostring(tensor {1, 2}))
     assert.equal("tensor([[1.0000, 2.5000],\n        [3.0000, 4.0000]], shape=(2, 2))", tostring(tensor {{1, 2.5}, {3, 4}}))
     assert.equal("tensor(1.5000)", tostring(tensor(1.5)))
-    assert.is_truthy(tostring(suture.zeros(2000)):find("0., 0., 0., ..., 0., 0., 0.", 1, true))
+    assert.truthy(tostring(suture.arange(2000)):find("^tensor%(shape=%(2000%), dtype=int64%)\n"))
     assert.is_truthy(tostring(tensor({1.0}, {requires_grad = true})):find "requires_grad=true")
   end)
 

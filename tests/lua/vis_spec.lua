@@ -24,7 +24,7 @@ end
 -- Those that do not take a picture, or give no map of a class.
 local not_maps = {}
 for name in ([[show plot hist attention rollout maximize class_image dream embed top filters features stats
-  explain top_losses browse]]):gmatch "%S+" do
+  explain top_losses browse report]]):gmatch "%S+" do
   not_maps[name] = true
 end
 local methods = {}

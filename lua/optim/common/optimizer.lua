@@ -309,6 +309,15 @@ function Optimizer:zero_grad(...)
   end
 end
 
+-- What an optimizer that asks for the loss remembers, as a copy: tensors, numbers and lists of them.
+local function copied(v)
+  if is(v) then return v:clone() end
+  if type(v) ~= "table" then return v end
+  local out = {}
+  for k, x in pairs(v) do out[k] = copied(x) end
+  return out
+end
+
 --- What the optimizer remembers, as copies, laid out as torch.optim's: {kind =, state = {[0] = {step =,
 -- momentum_buffer = …} …}, param_groups = {{lr =, …, params = {0, 1, …}} …}}: the parameters of all groups are counted
 -- from 0, and a parameter's tensors have PyTorch's names.
@@ -334,15 +343,6 @@ function Optimizer:state_dict()
     out.param_groups[i] = group
   end
   core.graph.eval(copies)
-  return out
-end
-
--- What an optimizer that asks for the loss remembers, as a copy: tensors, numbers and lists of them.
-local function copied(v)
-  if is(v) then return v:clone() end
-  if type(v) ~= "table" then return v end
-  local out = {}
-  for k, x in pairs(v) do out[k] = copied(x) end
   return out
 end
 

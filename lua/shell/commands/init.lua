@@ -10,6 +10,7 @@
 local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
+local suggest = require "suture.base.suggest"
 local command = {}
 
 local own = {} -- name → command: the shell's, a file of this folder each; false before it is read
@@ -33,6 +34,13 @@ function command.names()
   for name in pairs(added) do if own[name] == nil then names[#names + 1] = name end end
   table.sort(names)
   return names
+end
+
+--- command.meant(name): ": did you mean :history?" for :hist, the one that begins so before one that is like it.
+function command.meant(name)
+  local names, begun = command.names(), {}
+  for _, each in ipairs(names) do if each:sub(1, #name) == name then begun[#begun + 1] = each end end
+  return (suggest.hint(name, #begun == 1 and begun or names):gsub("mean ", "mean :"))
 end
 
 local known = {name = "string", args = "string", text = "string", run = "function", replace = "boolean", takes = true}

@@ -72,12 +72,12 @@ local function begin(at)
   end
 end
 
--- The step is done: what follows from it is told; behind the last one the lesson is.
-local function passed()
+-- The step is done: what follows from it is told; behind the last one the lesson is. on: the next step follows at once.
+local function passed(on)
   local c = course
   c.done, c.reached = true, math.max(c.reached, c.at)
   page.done(step_of(c))
-  if c.at < #c.lesson then page.go_on() else finish() end
+  if c.at == #c.lesson then finish() elseif not on then page.go_on() end
 end
 
 local function go_on() if course and course.at < #course.lesson then begin(course.at + 1) end end
@@ -219,12 +219,12 @@ function tutor.next(force)
   local step = step_of(c)
   if not c.done and step.choices then
     page.answered(step)
-    passed()
+    passed(true)
   elseif not c.done then
     local ok = run(step.inputs)
     local good, why, trouble
     if step.kind == "fails" then good = not ok else good, why, trouble = holds(step) end
-    if good then passed()
+    if good then passed(true)
     elseif not force then
       page.not_yet(why or trouble, nil)
       return shell.say(":again! makes anew what the steps before made; :next! goes on as it is", "dim")
@@ -285,7 +285,7 @@ function tutor.run(name)
         if not good then return bad("its check does not hold: " .. (why or trouble or "it says no")) end
       end
     elseif step.choices then page.answered(step) end
-    if course and not course.done then passed() end
+    if course and not course.done then passed(true) end
     go_on()
   end
   return true, #lesson

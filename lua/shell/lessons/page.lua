@@ -8,10 +8,11 @@ local WIDEST = 84 -- columns of a paragraph: longer lines are hard to read
 
 local function width() return math.min(words.width(), WIDEST) end
 
--- Text of a lesson, safe, wrapped and painted.
-local function told(text, indent, hang)
+-- Text of a lesson, safe, wrapped and painted; style: of the whole of it.
+local function told(text, indent, hang, style)
   text = words.wrap(words.plain(term.safe(text, true)), width() - #indent, hang or 0)
-  if term.colour() then
+  if style then text = term.paint(style, text)
+  elseif term.colour() then
     text = text:gsub("`([^`]+)`", "\27[36m%1\27[0m"):gsub("%*%*([^*]+)%*%*", "\27[1m%1\27[0m")
   else text = text:gsub("%*%*([^*]+)%*%*", "%1") end
   io.stdout:write(indent, (text:gsub("\n", "\n" .. indent)), "\n")
@@ -56,8 +57,9 @@ function page.begin(lesson, at)
     pieces(lesson.intro)
     shell.say ""
   end
-  shell.say("Type the lines behind the > (or your own: what counts is what comes of them). When a step is done, Enter "
-    .. "goes on. :hint helps, :next does a step for you, :back and :again tell one again, :lesson stop leaves.", "dim")
+  told("Type the lines behind the > (or your own: what counts is what comes of them). When a step is done, Enter "
+    .. "goes on. :hint helps, :next does a step for you, :back and :again tell one again, :lesson stop leaves.", "", 0,
+    "dim")
 end
 
 --- page.step(lesson, at): what the step says and wants.

@@ -53,9 +53,19 @@ return {
     local first = given.start or math.max(1, (o.epochs * 3 + 3) // 4)
     if first > o.epochs then fault("%s: swa.start is epoch %d of %d", t.what, first, o.epochs) end
     local self = averaged()
+    local function schedule(trainer)
+      local lrs = {}
+      for i, group in ipairs(trainer.optimizer.param_groups) do lrs[i] = group.lr end
+      scheduler.forget(trainer.optimizer)
+      self.schedule = SWALR(trainer.optimizer, {swa_lr = given.lr or lrs, anneal_epochs = given.anneal_epochs,
+        anneal_strategy = given.anneal_strategy})
+      if self.stands then self.schedule:load_state_dict(self.stands) end
+    end
     -- Before its first epoch ends the rates are as they would be.
-    function self.rates(_, _, epoch)
-      if epoch <= first or not self.schedule then return false end
+    function self.rates(_, trainer, epoch)
+      if epoch <= first then return false end
+      if not self.schedule and self.stands then schedule(trainer) end
+      if not self.schedule then return false end
       scheduler.resume(self.schedule)
       return true
     end
@@ -63,14 +73,7 @@ return {
       if row.epoch < first then return end
       local had = self.count
       self:take(trainer, had / (had + 1), 1 / (had + 1))
-      if not self.schedule then
-        local lrs = {}
-        for i, group in ipairs(trainer.optimizer.param_groups) do lrs[i] = given.lr or group.lr end
-        scheduler.forget(trainer.optimizer)
-        self.schedule = SWALR(trainer.optimizer, {swa_lr = type(given.lr) == "table" and given.lr or lrs,
-          anneal_epochs = given.anneal_epochs, anneal_strategy = given.anneal_strategy})
-        if self.stands then self.schedule:load_state_dict(self.stands) end
-      end
+      if not self.schedule then schedule(trainer) end
       self.schedule:step()
     end
     function self.finish(_, trainer)

@@ -94,6 +94,15 @@ end
 --- Writes a text file whole or not at all. → true, or nil and why
 function folder.put(path, text) return whole(path, text) end
 
+--- Removes a folder and all that is in it, or a file.
+function folder.remove(path)
+  for _, e in ipairs(image.list(path) or {}) do
+    local inner = path .. "/" .. e[1]
+    if e[2] == "folder" then folder.remove(inner) else os.remove(inner) end
+  end
+  os.remove(path)
+end
+
 -- ---- processes ----
 
 -- When a process began, in the machine's ticks; nil: there is none of this number.

@@ -1,4 +1,5 @@
 --- runs: the runs in a folder, as a table to compare.
+local columns = require "suture.train.columns"
 local fault = require "suture.base.fault"
 local folder = require "suture.train.runs.folder"
 local options = require "suture.base.options"
@@ -33,24 +34,6 @@ local function differing(list)
   end
   table.sort(names)
   return names
-end
-
--- A table of words with columns as wide as they must be; the first stands at the left, the others at the right.
-local function columns(rows)
-  local widths = {}
-  for _, row in ipairs(rows) do
-    for k, cell in ipairs(row) do
-      row[k] = text.cut(text.safe(cell, true), 24)
-      widths[k] = math.max(widths[k] or 0, text.columns(row[k]))
-    end
-  end
-  local lines = {}
-  for i, row in ipairs(rows) do
-    local cells = {}
-    for k, cell in ipairs(row) do cells[k] = text.pad(cell, widths[k], k > 1 and "right" or nil) end
-    lines[i] = (table.concat(cells, "  "):gsub("%s+$", ""))
-  end
-  return table.concat(lines, "\n")
 end
 
 local Run = {__name = "run"}

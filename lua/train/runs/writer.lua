@@ -34,6 +34,13 @@ function writer.resumed(trainer, path, state)
     random = state.random, there = true}, writer)
 end
 
+--- The listener of one of many trials, in a folder that holds the model which all of them begin with, as `base` says
+-- (from the trial's folder), but for `freeze`. Of a trial there are the state and the figures.
+function writer.trial(trainer, path, base, freeze)
+  return setmetatable({what = trainer.what, path = path, spent = 0, moved = {}, lost = {}, base = base, freeze = freeze,
+    light = true, there = folder.read(path) ~= nil}, writer)
+end
+
 -- ---- what fails ----
 
 -- f() → true, or nil and why; or an error. Told once for each file and reason.
@@ -124,7 +131,7 @@ function writer:state(trainer)
     if not self.base then return end
   end
   local sd = trainer:_state(function(name) return self.moved[name] end)
-  sd.seconds = self:elapsed()
+  sd.seconds, sd.freeze = self:elapsed(), self.freeze
   sd.base, sd.given, sd.trunk = self.base, self.given, trainer._session and trainer._session.kept:filled()
   sd.moved = {}
   for name in pairs(self.moved) do sd.moved[#sd.moved + 1] = name end
@@ -163,7 +170,10 @@ end
 
 -- A whole model, where there is time for it or there must be.
 function writer:model(trainer, name, must)
-  return (must or self:has_time()) and self:counted(self.save, trainer.model, name)
+  if self.light then return true end
+  return (must or self:has_time()) and trainer:_averaged(function()
+    return self:counted(self.save, trainer.model, name)
+  end)
 end
 
 -- ---- events ----
@@ -174,25 +184,27 @@ function writer:begin(trainer)
   self.started, self.before, self.spent, self.stated = core.engine.clock(), trainer.seconds, 0, trainer.epoch
   local whole <close> = interrupt.defer()
   self.given = self.given or docs.given(trainer)
-  if self.there then
-    if self.random then core.engine.seed(self.random) end
+  if self.there or self.light then
     movable(trainer, self.moved)
     self.marks = marks(trainer.model)
+  end
+  if self.there then
+    if self.random then core.engine.seed(self.random) end
   elseif not self:try("the folder", function() return core.file.make_folder(self.path) end) then
     self.dead = true
     return
   else
     self:text("run.json", docs.info(trainer, self.given))
     local name, text = docs.script(lines.session)
-    if text then self:text(name, text) end
+    if text and not self.light then self:text(name, text) end
     if trainer.options.teacher then self:save(trainer.options.teacher, "teacher.safetensors") end
     self:state(trainer)
   end
   self.there, self.random, self.written = true, nil, self.started
   self:text("metrics.jsonl", folder.metrics_text(trainer.history))
   self.lines = #trainer.history
-  self.events = events.new(self.path .. "/" .. events.name)
-  self:try(events.name, function() return self.events:open(trainer.history) end)
+  self.events = not self.light and events.new(self.path .. "/" .. events.name)
+  if self.events then self:try(events.name, function() return self.events:open(trainer.history) end) end
   self:status(trainer, "running")
 end
 
@@ -206,7 +218,7 @@ function writer:epoch(trainer, row)
     self.written = now
   end
   self:metrics(trainer)
-  self:try(events.name, function() return self.events:add(row) end)
+  if self.events then self:try(events.name, function() return self.events:add(row) end) end
   self.last = self:model(trainer, "last.safetensors") and row.epoch
   if trainer.best.epoch == row.epoch then
     self.best = self:model(trainer, "best.safetensors") and row.epoch
@@ -223,10 +235,10 @@ function writer:trained(trainer)
   if stopped or self.last ~= trainer.epoch then self:model(trainer, "last.safetensors", true) end
   self.last = trainer.epoch
   local top = trainer._session.best
-  if not top or not trainer.best.epoch or self.best == trainer.best.epoch then return end
+  if self.light or not top or not trainer.best.epoch or self.best == trainer.best.epoch then return end
   local now = guard.copy(trainer._guard.moving)
   top.restore()
-  self:model(trainer, "best.safetensors", true)
+  self:save(trainer.model, "best.safetensors")
   now.restore()
   self.best = trainer.best.epoch
 end

@@ -170,8 +170,8 @@ function anatomy.dot(f, index, most)
       {title = "products", rows = columns[4]}}
     if at.before then table.insert(cells, 1, {title = at.before_title, rows = columns[1]}) end
     if at.before then table.insert(cells, 2, "·") end
-    out.bands[1] = {label = #names == 1 and names[1] or ("these %d"):format(#names), names = names, sum = told,
-      cells = cells}
+    local label = #names == 1 and names[1] or ("these %d %ss"):format(#names, f.one)
+    out.bands[1] = {label = label, names = names, sum = told, cells = cells}
     if #names < #v then
       out.others = {count = #v - #names, one = f.one, sum = 0.0}
       for i, t in ipairs(out.terms) do if not shown[i] then out.others.sum = out.others.sum + t end end

@@ -36,8 +36,8 @@ local function range(lists, k)
   return low, high
 end
 
--- Axes over these ranges. Returns the canvas and x → points, y → points. o: title, x, y (labels), width, height, decades
--- (x are powers of ten).
+-- Axes over these ranges. Returns the canvas and x → points, y → points. o: title, x, y (labels), width, height,
+-- decades (x are powers of ten).
 local function axes(o, x0, x1, y0, y1, xticks)
   local w, h = o.width or 480, o.height or 300
   local page = canvas(w, h)
@@ -129,6 +129,28 @@ function chart.bars(heights, o)
       page:rect(x + each * 0.06, top, each * 0.88, bottom - top, colours.cycle[1])
     end
     if o.labels then page:text(o.labels[i] or "", LEFT + (i - 0.5) * each, page.height - BOTTOM + 14, {at = 0.5}) end
+  end
+  return page
+end
+
+--- chart.reliability(bins, o): how often a model is right where it is this sure (DeGroot and Fienberg 1983): a bar for
+-- each part of 0 … 1, what is missing to its mean confidence or is over in red, the diagonal dashed. bins: a list of
+-- {n, right, sure (the sum of confidences)}; o: title, width, height.
+function chart.reliability(bins, o)
+  local page, px, py = axes({title = o.title, x = "confidence", y = "share that is right", width = o.width,
+    height = o.height}, 0, 1, 0, 1)
+  local each = (page.width - LEFT - RIGHT) / #bins
+  for i, b in ipairs(bins) do
+    if b.n > 0 then
+      local right, sure, x = b.right / b.n, b.sure / b.n, LEFT + (i - 1) * each
+      page:rect(x + 1, py(right), each - 2, py(0) - py(right), colours.cycle[1])
+      local low, high = math.min(right, sure), math.max(right, sure)
+      page:rect(x + 1, py(high), each - 2, py(low) - py(high), 0x80d55e00)
+    end
+  end
+  for i = 0, 19 do
+    local a, b = i / 20, (i + 0.5) / 20
+    page:line({px(a), py(a), px(b), py(b)}, 1.2, BLACK)
   end
   return page
 end

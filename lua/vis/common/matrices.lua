@@ -241,7 +241,7 @@ local function draw_matrix(page, cell, x, y, scale)
           page:line({left, top, left + w - 1, top, left + w - 1, top + h - 1, left, top + h - 1, left, top}, 1.5)
         end
         if named then
-          page:text(matrices.number(v, 6), left + w / 2, top + h / 2 + 4,
+          page:text(matrices.number(v, 7), left + w / 2, top + h / 2 + 4,
             {at = 0.5, size = 10, colour = colour and colours.dark(colour) and 0xffffffff or 0xff202020})
         end
       end
@@ -250,8 +250,9 @@ local function draw_matrix(page, cell, x, y, scale)
   return width, 14 + #cell.rows * h
 end
 
---- matrices.page(head, bands, tail): the same on a canvas. head and tail: lines of text.
-function matrices.page(head, bands, tail)
+--- matrices.page(head, bands, rows, own): the same on a canvas. head: lines of text; rows: {sign, label, number} of
+-- what is added up, own: the model's own number.
+function matrices.page(head, bands, rows, own)
   local scale, height, width = scales(bands), 12, 200
   local places = {} -- of what is drawn: where, then drawn once the size is known
   local function put_lines(lines, bold)
@@ -292,8 +293,27 @@ function matrices.page(head, bands, tail)
     end
     height = y + high + 4
   end
-  put_lines(tail)
-  local page = canvas(width, height + 14)
+  local names, wide = 0, 0
+  for _, row in ipairs(rows) do
+    names = math.max(names, (utf8.len(row[2]) or #row[2]) * 6.4)
+    wide = math.max(wide, #row[3] * 7)
+  end
+  height = height + 6
+  for i, row in ipairs(rows) do
+    height = height + 17
+    local y, right = height, 30 + names + 24 + wide
+    places[#places + 1] = function(page)
+      page:text(row[1], 12, y)
+      page:text(row[2], 30, y)
+      page:text(row[3], right, y, {at = 1})
+      if i == #rows then
+        if i > 1 then page:line({12, y - 13, right, y - 13}, 1) end
+        page:text("the model's own: " .. own, right + 18, y)
+      end
+    end
+    width = math.max(width, right + 18 + (17 + #own) * 6.8)
+  end
+  local page = canvas(math.ceil(width), math.ceil(height + 14))
   for _, draw in ipairs(places) do draw(page) end
   return page
 end

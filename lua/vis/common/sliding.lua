@@ -1,8 +1,8 @@
 --- What vis.explain found, as a page on which a window slides: every number of a map taken apart, not one alone.
 local anatomy = require "suture.vis.common.anatomy"
+local frame = require "suture.vis.page.frame"
 local matrices = require "suture.vis.common.matrices"
 local place = require "suture.vis.common.place"
-local template = require "suture.vis.common.template"
 local text = require "suture.base.text"
 
 local CHANNELS = 12 -- with their maps, at most
@@ -219,5 +219,9 @@ return function(e)
   end
   page.colours = colours
   local title = text.safe(e.head[1], true):gsub("[<&]", {["<"] = "&lt;", ["&"] = "&amp;"})
-  return (template:gsub("@(%u+)@", {TITLE = title, DATA = json(page)}))
+  local script = {}
+  for i, name in ipairs {"maps", "parts", "moving"} do script[i] = require("suture.vis.page." .. name) end
+  return (frame:gsub("@(%u+)@", {
+    TITLE = title, STYLE = require "suture.vis.page.style", DATA = json(page), SCRIPT = table.concat(script),
+  }))
 end

@@ -30,8 +30,16 @@ local function calls_of(t, path)
   return n
 end
 
--- How a value says what each unit gives, (N, C): {kind, extra, h, w, count}. kind: "units" (N, C), or grid's.
-local function form_of(what, t, value, path)
+--- wanted.value(what, m, x, path): what the module at path gives for x in eval mode, and the trace.
+function wanted.value(what, m, x, path)
+  local ok, value, t = pcall(run, m, x, path, false)
+  if not ok then fault("%s: %s", what, (tostring(value):gsub("^.*value: ", ""))) end
+  return value, t
+end
+
+--- wanted.form(what, t, value, path): how a value says what each unit gives: {kind, extra, h, w, count}. kind: "units"
+-- (N, C), "flat" (N, C, 1, 1), or grid's.
+function wanted.form(what, t, value, path)
   local s = value.shape
   if #s == 2 then return {kind = "units", count = s[2]} end
   if #s == 4 and s[3] * s[4] == 1 then return {kind = "flat", count = s[2]} end
@@ -44,8 +52,8 @@ local function form_of(what, t, value, path)
   return g
 end
 
--- The units' values (N, C): their mean over the map, or those of one place.
-local function units(value, form, at)
+--- wanted.units(value, form, at): the units' values (N, C): their mean over the map, or those of one place {y, x}.
+function wanted.units(value, form, at)
   local kind = form.kind
   if kind == "units" then return value end
   if kind == "flat" then return value:reshape(value.shape[1], -1) end
@@ -53,6 +61,13 @@ local function units(value, form, at)
   if kind == "last" then return at and value:select(2, at[2]):select(1, at[1]) or value:mean({1, 2}) end
   if at then return value:select(1, form.extra + at[1] * form.w + at[2]) end
   return value:narrow(1, form.extra, value.shape[2] - form.extra):mean(1)
+end
+
+--- wanted.places(value, form): the units' values (N, C, places), row by row.
+function wanted.places(value, form)
+  local n, kind = value.shape[1], form.kind
+  if kind == "units" or kind == "flat" then return value:reshape(n, form.count, 1) end
+  return grid.map(form, value):reshape(n, form.count, -1)
 end
 
 -- One row (N, C) for each picture: 1 at its unit. number(unit, count): the unit of a name.
@@ -98,9 +113,9 @@ end
 -- number (f(name, count) → unit). Returns {n (pictures, one for each unit), value = f(pictures (n, C, H, W)) → (n),
 -- units (a list), path, form}.
 function wanted.of(what, m, x, path, o)
-  local value, t = run(m, x, path, false)
+  local value, t = wanted.value(what, m, x, path)
   local alone = path ~= "" and not rawget(m, "_cut") and calls_of(t, path) == 1
-  local form = (o.unit ~= nil or o.direction ~= nil) and form_of(what, t, value, path) or nil
+  local form = (o.unit ~= nil or o.direction ~= nil) and wanted.form(what, t, value, path) or nil
   local self = {n = 1, path = path, form = form}
   if not form then
     if o.position then fault("%s: position: of which unit? unit = 0, or direction = {…}", what) end
@@ -120,7 +135,7 @@ function wanted.of(what, m, x, path, o)
     self.n = #list
     rows, self.units = chosen(what, list, form.count, o.number)
   end
-  function self.value(pictures) return (units(run(m, pictures, path, alone), form, at) * rows):sum(1) end
+  function self.value(pictures) return (wanted.units(run(m, pictures, path, alone), form, at) * rows):sum(1) end
   return self
 end
 

@@ -66,7 +66,7 @@ local function line(file)
     end
     local shown = table.concat(parts, "  ")
     if not wide then shown = text.cut(shown, room) end
-    io.stderr:write("\r", shown, "\27[K", finish and "\n" or "")
+    term.draw(shown, finish)
   end
   return draw
 end

@@ -1,0 +1,134 @@
+--- fine_tune: the head first, then one part after another, at rates that fall towards the stem.
+local falling = require "suture.train.falling"
+local fault = require "suture.base.fault"
+local fit = require "suture.train.fit"
+local interrupt = require "suture.base.interrupt"
+local journal = require "suture.base.journal"
+local measure = require "suture.train.evaluate"
+local Module = require "suture.nn.module"
+local note = require "suture.base.note"
+local options = require "suture.base.options"
+local raw = require("suture.core").tensor
+local Result = require "suture.train.result"
+
+local own = options.named("fine_tune", "epochs:natural=12 head_epochs:natural=6 each:natural=1 lr:positive=0.01 " ..
+  "decay:positive=2.6 groups:count=nil bn:eval|train=eval")
+local mine = {epochs = true, head_epochs = true, each = true, lr = true, decay = true, groups = true, bn = true}
+local refused = {best = "it keeps the last weights of each stage", patience = 'epochs are numbers here',
+  max_epochs = "epochs are numbers here", min_delta = "epochs are numbers here"}
+
+-- What is frozen and where BatchNorm stands now, to be put back as the value is closed.
+local function marks(m)
+  local modules, parameters = {}, {}
+  for sub in m:modules() do modules[#modules + 1] = {sub, rawget(sub, "_frozen"), rawget(sub, "_bn_eval")} end
+  for p in m:parameters() do parameters[#parameters + 1] = {p, raw.requires_grad(p), raw.frozen(p)} end
+  return setmetatable({}, {__close = function()
+    local whole <close> = interrupt.defer()
+    for _, was in ipairs(modules) do
+      Module._set(was[1], "_frozen", was[2])
+      Module._set(was[1], "_bn_eval", was[3])
+    end
+    for _, was in ipairs(parameters) do
+      journal.marks(was[1])
+      raw.requires_grad(was[1], was[2])
+      raw.frozen(was[1], was[3])
+    end
+  end})
+end
+
+-- The groups from `first` on train, those before it stand still.
+local function thaw(m, groups, first)
+  m:freeze()
+  for i = first, #groups do m:unfreeze(table.unpack(groups[i].paths)) end
+end
+
+-- What is trained when: {first group, epochs, schedule, words} of each stage.
+local function stages(groups, o)
+  local least = math.max(1, #groups - (o.groups or #groups) + 1)
+  local list = {}
+  if o.head_epochs > 0 then
+    list[1] = {first = #groups, epochs = o.head_epochs, words = "the head alone, " .. groups[#groups].name}
+  end
+  for i = #groups - 1, least, -1 do
+    local last = i == least
+    local epochs = last and o.epochs or o.each
+    if epochs > 0 then
+      list[#list + 1] = {first = i, epochs = epochs, last = last,
+        words = ("%s too%s"):format(groups[i].name, i > 1 and "" or ", so all of it")}
+    end
+  end
+  if #groups == least and o.epochs > 0 then
+    list[#list + 1] = {first = #groups, epochs = o.epochs, last = true, words = "the head"}
+  end
+  return list
+end
+
+local function train_stage(m, ds, rest, o, stage, groups)
+  thaw(m, groups, stage.first)
+  local lr = {}
+  local all = falling.geometric(groups, o.lr, o.decay)
+  for i = stage.first, #groups do
+    for _, path in ipairs(groups[i].paths) do lr[path] = all[path] end
+  end
+  local given = {}
+  for k, v in pairs(rest) do given[k] = v end
+  given.epochs, given.lr = stage.epochs, lr
+  if not stage.last then given.swa = nil end
+  if given.schedule == nil then given.schedule = stage.last and "cosine" or "constant" end
+  return fit(m, ds, given)
+end
+
+--- fine_tune(m, train[, opts]): trains the head alone (head_epochs = 6), then one group of m:groups() more at a time
+-- from the head to the stem (each = 1 epoch), then all of them (epochs = 12, the rates falling by a cosine). The head's
+-- rate is lr (0.01), and each group before it has decay (2.6) times less. BatchNorm keeps the statistics it has (bn =
+-- "eval"), or learns those of these pictures where it trains (bn = "train"). groups = n: only the last n are thawed.
+-- What was frozen before is frozen after. All other options are those of fit: val, batch, optimizer, weight_decay,
+-- no_decay, schedule (then of every stage), label_smoothing, mixup, ema …
+-- Returns what fit does, the history of all stages in one; each row has its `stage` (a number), r.stages the words.
+-- undo() takes all of it back at once. Ctrl-C ends it with the model whole. Howard & Ruder 2018, arXiv:1801.06146.
+local function fine_tune(m, train, opts)
+  opts = opts == nil and {} or opts
+  measure.check_model("fine_tune", m)
+  train = measure.check_dataset("fine_tune", train)
+  if not options.is_options(opts) and next(opts) ~= nil then
+    fault("fine_tune: expects options in a table, as {name = value}, got %s", options.show(opts))
+  end
+  local given, rest = {}, {}
+  for name, v in pairs(opts) do
+    if refused[name] then fault("fine_tune: %s is no option of it: %s", name, refused[name]) end
+    if mine[name] then given[name] = v else rest[name] = v end
+  end
+  if type(given.lr) == "table" then
+    fault("fine_tune: lr is the head's rate, a number; decay says how much less the groups before it have · fit " ..
+      "takes rates by name")
+  end
+  if type(rest.optimizer) == "table" then
+    fault 'fine_tune: makes an optimizer for each stage: optimizer = a name, as "adamw"'
+  end
+  local o = own(given)
+  local groups = m:groups((train:batch {0}))
+  if #groups < 2 then fault "fine_tune: the model is one layer: fit trains it" end
+  local r = setmetatable({history = {}, seconds = 0, stages = {}}, Result)
+  local change <close> = journal.begin {label = "fine_tune", apart = true, keeps = true}
+  do
+    local back <close> = marks(m)
+    if o.bn == "eval" then m:bn_eval() end
+    for k, stage in ipairs(stages(groups, o)) do
+      if not rest.quiet then note(("fine_tune: %s, %d epoch%s"):format(stage.words, stage.epochs,
+        stage.epochs == 1 and "" or "s")) end
+      local part = train_stage(m, train, rest, o, stage, groups)
+      r.stages[k], r.seed = stage.words, r.seed or part.seed
+      for _, row in ipairs(part.history) do
+        row.stage, row.epoch = k, #r.history + 1
+        r.history[row.epoch] = row
+      end
+      r.seconds, r.interrupted = r.seconds + part.seconds, part.interrupted
+      if part.interrupted then break end
+    end
+  end
+  local last = r.history[#r.history]
+  if last then change.label = ("fine_tune: %d epochs, loss %.4g"):format(#r.history, last.loss) end
+  return r
+end
+
+return fine_tune

@@ -1,0 +1,72 @@
+--- Processes that make the trials of a sweep side by side. Each takes the next trial that nobody has claimed, until
+-- none is left; what came of it lies in the sweep's folder.
+local core = require "suture.core"
+local folder = require "suture.train.runs.folder"
+local interrupt = require "suture.base.interrupt"
+local trial = require "suture.train.sweep.trial"
+local whole = require "suture.base.whole"
+local workers = {}
+
+local function quoted(s) return "'" .. s:gsub("'", "'\\''") .. "'" end
+
+-- The command that begins a process with the library: this program, or the interpreter that has loaded it.
+local function program()
+  local face = package.loaded["suture.face"]
+  local path = face and face.program_folder and face.program_folder()
+  if path and folder.exists(path .. "/suture") then return quoted(path .. "/suture") .. " -q" end
+  return ("LUA_CPATH=%s lua5.4 -l suture"):format(quoted(package.cpath))
+end
+
+--- The claims of a stretch of work.
+local function claims(sweep, round) return ("%s/claims-%s"):format(sweep.path, round) end
+
+--- What a worker does: the trials `list`, those that it gets, one after another. It says of each "done K" or "failed
+-- K".
+function workers.work(path, round, list, epochs)
+  local sweep = trial.open(path)
+  for _, k in ipairs(list) do
+    if core.file.make_folder(("%s/%d"):format(claims(sweep, round), k), true) then
+      local ok, why = pcall(trial.run, sweep, k, epochs)
+      if not ok and interrupt.is(why) or why == "stopped" then return end
+      if not ok then
+        whole(trial.path(sweep, k) .. ".error.json", folder.encode {error = tostring(why):gsub("^suture:%S-:%d+: ", "")})
+      end
+      io.stdout:write(ok and "done " or "failed ", k, "\n")
+      io.stdout:flush()
+    end
+  end
+end
+
+--- Has `sweep.jobs` processes make the trials `list`; said(k) is called as each ends. → true; nil and why
+function workers.run(sweep, round, list, epochs, said)
+  folder.remove(claims(sweep, round))
+  local ok, why = core.file.make_folder(claims(sweep, round))
+  if not ok then return nil, why end
+  local how = program()
+  local threads = math.max(1, core.engine.threads() // sweep.jobs)
+  local numbers = table.concat(list, ", ")
+  local code = ("require('suture.train.sweep.workers').work(%q, %q, {%s}, %s)"):format(sweep.path, round,
+    numbers, tostring(epochs))
+  local log, parts = sweep.path .. "/workers.log", {}
+  for _ = 1, math.min(sweep.jobs, #list) do
+    parts[#parts + 1] = ("SUTURE_THREADS=%d OMP_NUM_THREADS=%d %s -e %s </dev/null 2>>%s &"):format(threads, threads, how,
+      quoted(code), quoted(log))
+  end
+  local pipe <close> = io.popen(table.concat(parts, " ") .. " wait", "r")
+  local ended = {}
+  for line in pipe:lines() do
+    local k = math.tointeger(tonumber(line:match "^%a+ (%d+)$"))
+    if k then
+      ended[k] = true
+      said(k)
+    end
+    if interrupt.pending() then break end
+  end
+  folder.remove(claims(sweep, round))
+  for _, k in ipairs(list) do
+    if not ended[k] then return nil, ("a process ended before its trials were done: %s says why"):format(log) end
+  end
+  return true
+end
+
+return workers
