@@ -173,6 +173,20 @@ end
 
 local function must(ok, why) if not ok then fault("sweep: %s", why) end end
 
+-- Waits for processes of a sweep that was killed: each ends with the epoch that it is at.
+local function orphans(sweep)
+  local said = false
+  for k = 1, #sweep.points do
+    local run = folder.read(trial.path(sweep, k))
+    local process = run and run.state == "running" and run.status.process
+    while process and process.pid ~= folder.self().pid and folder.lives(process) do
+      if not said then note(("sweep: waits for the process %d, which is still at trial %d"):format(process.pid, k)) end
+      said = true
+      if not os.execute "sleep 0.1" then return end
+    end
+  end
+end
+
 -- Makes or finds the sweep's folder.
 local function open_folder(sweep, name, id, axes, o)
   local told = folder.json(sweep.path .. "/sweep.json")
@@ -182,6 +196,7 @@ local function open_folder(sweep, name, id, axes, o)
   if told and told.process and folder.lives(told.process) and told.process.pid ~= folder.self().pid then
     fault("sweep: %s is being worked at by the process %d", sweep.path, told.process.pid)
   end
+  if told then orphans(sweep) end
   if not told and name and folder.exists(sweep.path .. "/run.json") then
     fault("sweep: %s is the folder of a run · another name for run", sweep.path)
   end
@@ -213,8 +228,9 @@ end
 -- Makes the trials of `list` up to so many epochs. → false after Ctrl-C
 local function go(sweep, list, epochs, round, said)
   local wanted = {}
+  sweep.now = epochs
   for _, k in ipairs(list) do
-    if not finished(sweep, trial.result(sweep, k, epochs, sweep.better), epochs) then wanted[#wanted + 1] = k end
+    if not finished(sweep, trial.result(sweep, k, epochs), epochs) then wanted[#wanted + 1] = k end
   end
   if #wanted == 0 then return true end
   if not trial.prepare(sweep, wanted) then return false end
@@ -259,7 +275,7 @@ local function run_all(sweep, o, said)
     if not go(sweep, left, epochs, "rung-" .. i, said) then return false end
     local results = {}
     for _, k in ipairs(left) do
-      local one = trial.result(sweep, k, epochs, sweep.better)
+      local one = trial.result(sweep, k, epochs)
       if one.state ~= "failed" then results[#results + 1] = one end
     end
     table.sort(results, function(a, b)
@@ -334,7 +350,7 @@ local function sweep(what, given, opts)
   local function said(k)
     n = n + 1
     if o.quiet then return end
-    local one = trial.result(self, k, self.method == "halving" and self.f and self.now or nil, self.better)
+    local one = trial.result(self, k, self.now)
     local v, which = figure(one, o.by)
     note(("trial %d of %d  %s  %s"):format(k, #self.points, space.words(axes, self.points[k]),
       one.error and "failed: " .. one.error or v and ("%s %.4g"):format(which:gsub("_", " "), v) or one.state))
@@ -343,7 +359,7 @@ local function sweep(what, given, opts)
   local out = setmetatable({sweep = self, axes = axes, path = path, interrupted = not done or nil,
     seconds = core.engine.clock() - began}, Sweep)
   for k = 1, #self.points do
-    out[k] = trial.result(self, k, self.reached and self.reached[k] or nil, self.better)
+    out[k] = trial.result(self, k, self.reached and self.reached[k] or nil)
   end
   table.sort(out, function(a, b)
     if self.reached and (self.reached[a.number] or 0) ~= (self.reached[b.number] or 0) then
