@@ -46,4 +46,11 @@ function interrupt.last() return face and face.last() end
 --- Is this error the one that Ctrl-C raises?
 function interrupt.is(err) return type(err) == "string" and err:find("interrupted!", 1, true) ~= nil end
 
+--- For those who caught an error: the name of the signal that raised it, which is dealt with thereby; raises others
+-- again.
+function interrupt.answered(err)
+  if not interrupt.is(err) then error(err, 0) end
+  return interrupt.take() or interrupt.last() or "SIGINT"
+end
+
 return interrupt

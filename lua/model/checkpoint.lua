@@ -9,6 +9,7 @@ local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
+local ordered = require "suture.base.ordered"
 local records = require "suture.model.records"
 local Module = require "suture.nn.module"
 local shipped = require "suture.base.shipped"
@@ -29,15 +30,35 @@ local function entries_of(f)
   return shapes, dtypes, at
 end
 
--- The tensors of an open file as an ordered state dict. m: the model that it is for; what was taken off all names
--- ("module.") stands there again where m's own names have it.
-local function state_of(f, m)
-  local sd, prefix = require("suture.base.ordered").dict(), ""
-  if m and f.prefix and f.entries[1] then
-    local mine = m:state_dict()
-    if mine[f.entries[1].name] == nil and mine[f.prefix .. f.entries[1].name] ~= nil then prefix = f.prefix end
+-- The tensors of an open file as an ordered state dict.
+local function state_of(f)
+  local sd = ordered.dict()
+  for i, entry in ipairs(f.entries) do sd[entry.name] = f:tensor(i) end
+  return sd
+end
+
+-- Those of them that are for the model m, under its names. What was taken off all names ("module.") stands there again
+-- where m's own names have it; of a table of several things that one is taken which fits m (model_state_dict beside an
+-- optimizer's state), where one does and no other as well.
+local function state_for(m, f)
+  local mine, most, wrapper, count = m:state_dict(), 0, nil, {}
+  for _, entry in ipairs(f.entries) do
+    local name = entry.name
+    if mine[name] ~= nil then return state_of(f) end
+    local first, rest = name:match "^([^.]+)%.(.+)$"
+    if first and mine[rest] ~= nil then count[first] = (count[first] or 0) + 1 end
+    if f.prefix and mine[f.prefix .. name] ~= nil then most, wrapper = math.huge, nil end
   end
-  for i, entry in ipairs(f.entries) do sd[prefix .. entry.name] = f:tensor(i) end
+  for first, n in pairs(count) do
+    if n == most then wrapper = nil
+    elseif n > most then most, wrapper = n, first end
+  end
+  local sd, before = ordered.dict(), most == math.huge and f.prefix or ""
+  for i, entry in ipairs(f.entries) do
+    local name = before .. entry.name
+    if wrapper then name = entry.name:match("^([^.]+)") == wrapper and entry.name:sub(#wrapper + 2) or nil end
+    if name then sd[name] = f:tensor(i) end
+  end
   return sd
 end
 
@@ -118,7 +139,7 @@ function checkpoint.open(path, opts)
   if opts.state then return state_of(f) end
   if opts.model then
     if not Module.is_module(opts.model) then fault("open: model expects a module, got %s", options.show(opts.model)) end
-    local sd = state_of(f, opts.model)
+    local sd = state_for(opts.model, f)
     local change <close> = journal.begin {label = "open", apart = true}
     say_left(path, opts.model:_load(sd, {strict = opts.strict, skip = opts.skip},
       function(t, given) core.tensor.take(journal.writes(t), given) end))

@@ -1,4 +1,6 @@
 --- fit: train a model on a dataset.
+local interrupt = require "suture.base.interrupt"
+local Result = require "suture.train.result"
 local Trainer = require "suture.train.trainer"
 
 --- Trains m on the dataset `train` and returns how it went.
@@ -10,7 +12,8 @@ local Trainer = require "suture.train.trainer"
 --   val              a dataset to measure on after each epoch
 --   epochs           a number (10), or "converge": until the validation loss (without val: the training loss) has not
 --                    fallen by min_delta (0) for `patience` (5) epochs, at most max_epochs (200); best weights are kept
---   batch            samples in a step (32)
+--   batch            samples in a step (32); "auto": the most with which training takes no more than memory = MB (four
+--                    fifths of what is free), which plan finds out
 --   loss             default: the cross entropy of classes, or of probabilities. Else F.mse_loss, or another loss of
 --   F, its
 --                    name ("mse"), a module (nn.MSELoss()), or a function of your own, told by how many parameters it
@@ -66,6 +69,11 @@ local Trainer = require "suture.train.trainer"
 -- interrupted (the signal's name, "SIGINT"), converged, run, moved}; moved: names of frozen tensors that somebody has
 -- changed meanwhile (digests of all are compared; a line says so); acc and val_acc are missing where the targets are no
 -- classes. A loss that is not finite is an error that says where; the model then has the last good weights.
-local function fit(m, train, opts) return Trainer._of("fit", m, train, opts):run() end
+local function fit(m, train, opts)
+  local soft <close> = interrupt.soft()
+  local ok, t = pcall(Trainer._of, "fit", m, train, opts)
+  if ok then return t:run() end
+  return setmetatable({history = {}, seconds = 0, interrupted = interrupt.answered(t)}, Result)
+end
 
 return fit

@@ -253,3 +253,26 @@ describe("names that begin with module.", function()
     end
   end)
 end)
+
+describe("a table of several things", function()
+  local path = os.tmpname()
+  teardown(function() for _, ending in ipairs {"", ".pth", ".safetensors"} do os.remove(path .. ending) end end)
+
+  it("gives a model what is for it", function()
+    local m = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    local opt = suture.optim.Adam(m:parameters())
+    m(suture.randn(4, 2)):sum():backward()
+    opt:step()
+    for _, ending in ipairs {".pth", ".safetensors"} do
+      for _, key in ipairs {"model_state_dict", "state_dict", "net"} do
+        suture.save({epoch = 3, [key] = m:state_dict(), optimizer = opt:state_dict(), best = suture.tensor(71.5)}, path .. ending)
+        local same = suture.open(path .. ending, {model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))})
+        for name, t in m:state_dict() do assert.is_true(t:equal(same:state_dict()[name]), name) end
+      end
+      suture.save({a = m:state_dict(), b = m:clone():state_dict()}, path .. ending) -- which of them?
+      fails("do not fit Sequential", suture.open, path .. ending, {model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))})
+      suture.save({a = m:state_dict(), b = nn.Linear(4, 5):state_dict()}, path .. ending)
+      suture.open(path .. ending, {model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))})
+    end
+  end)
+end)

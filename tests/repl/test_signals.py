@@ -51,6 +51,25 @@ class Signals(unittest.TestCase):
             self.assertEqual(run(self.home, "-q", "-e", "print(#open('%s'))" % self.path)[:2], (0, "4\n"))
             os.remove(self.path)
 
+    def test_fit_returns_before_its_first_step_too(self):
+        code = """
+          local said
+          local ds = data.dataset{n = 4, classes = {"a", "b"}, get = function(i)
+            if not said then io.write "go\\n" io.flush() said = true end
+            local t = suture.clock() while suture.clock() < t + %s do end
+            return ones(2), i %% 2 end}
+          local r = fit(nn.Linear(2, 2), ds, {epochs = 3, batch = 2, quiet = true})
+          io.write(#r.history, " ", r.interrupted, " ", tostring(r), "\\n")
+          save({seconds = r.seconds}, "r.pth")
+        """
+        for sig, name in NAMES.items():
+            p = self.start("-q", "-e", code % 0.3)
+            self.assertEqual(p.stdout.readline(), "go\n")
+            p.send_signal(sig)
+            out, err = p.communicate(timeout=SLOW)
+            self.assertEqual((p.returncode, out), (128 + sig, "0 %s no epoch finished (interrupted)\n" % name), err)
+            self.assertTrue(os.path.exists(os.path.join(self.home.path, "r.pth")))
+
     def test_an_error_that_is_caught_was_the_answer(self):
         for body in ("while true do end", "local x = randn(300, 300) while true do x = x:matmul(x):clamp(-1, 1) x:sum():item() end",
                      "coroutine.wrap(function() while true do end end)()", "os.execute 'sleep 1000'",
