@@ -36,7 +36,7 @@ local home = {
 local inner = {
   core = "suture.core", inspect = "suture.shell.inspect", interrupt = "suture.base.interrupt",
   term = "suture.base.term", clock = "suture.base.engine:clock", threads = "suture.base.engine:threads",
-  isa = "suture.core:engine.isa", strict = "suture.base.strict:strict",
+  isa = "suture.core:engine.isa", checkpoint = "suture.model:checkpoint", strict = "suture.base.strict:strict",
 }
 
 local suture = {version = "0.1"}

@@ -447,13 +447,13 @@ static void flush_output(void) {
 int main(int argc, char **argv) {
   Start start = {argc, argv, {0}};
   int status = OK;
+  atexit(flush_output);
   if (!parse(argv, &start.o, &status)) return status;
   lua_State *L = luaL_newstate();
   if (!L) {
     fputs("suture: out of memory\n", stderr);
     return FAILED;
   }
-  atexit(flush_output);
   interrupt_init();
   lua_pushcfunction(L, program); /* neither this nor a light userdata needs memory: no Lua error outside the call */
   lua_pushlightuserdata(L, &start);

@@ -285,6 +285,7 @@ static int b_readline(lua_State *L) {
   continued = 0;
   free(line);
   forget_undo();
+  rl_reset_screen_size(); /* nobody told Readline while another line ran */
   line = readline(prompt);
   reading = 0;
   if (cut_off) {

@@ -21,7 +21,7 @@ local trials = {}
 local home = arg[0]:match "^(.*)/scripts/[^/]*$" or "."
 local function shapes_model() return open(home .. "/examples/shapes-resnet20.safetensors") end
 for _, domain in ipairs {"classes", "outline", "textured", "noisy"} do
-  for _, n in ipairs {10, 150} do
+  for _, n in ipairs {10, 40} do
     trials[#trials + 1] = {("shapes %s, %d a class"):format(domain, n), shapes_model,
       function(s) return data.shapes {domain = domain, n = n, seed = 10 + s} end,
       function() return data.shapes {domain = domain, n = 50, split = "val", seed = 3} end}
@@ -35,7 +35,7 @@ if o.data then
     return data.folder(o.data .. "/hymenoptera/train", {resize = 72, crop = 64, mean = norm.mean, std = norm.std,
       augment = {flip = true}})
   end, function() return data.folder(o.data .. "/hymenoptera/val", view) end}
-  for _, n in ipairs {20, 100, 300} do
+  for _, n in ipairs {20, 60} do
     local function part(s)
       local all = data.folder(o.data .. "/cifar10", norm)
       local train, val = all:split(0.8, {seed = 7})

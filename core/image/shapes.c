@@ -246,6 +246,23 @@ void shapes_draw(Image *im, ShapesDomain d, int k, Random *r) {
     }
 }
 
+/* The random numbers of picture i of class k. */
+static Random drawn_by(ShapesDomain d, int k, int64_t i, uint64_t seed, int split) {
+  return random_keyed(seed, (uint64_t)(split * 64 + (int)d), ((uint64_t)k << 40) + (uint64_t)i);
+}
+
+void shapes_mask(float *to, int size, ShapesDomain d, int k, int64_t i, uint64_t seed, int split) {
+  Random r = drawn_by(d, k, i, seed, split);
+  Scene s = any_scene(d, k, size, &r);
+  for (int y = 0; y < size; y++)
+    for (int x = 0; x < size; x++) {
+      int n = 0;
+      for (int p = 0; p < FINE * FINE; p++)
+        if (on_shape(&s, (float)x + ((float)(p % FINE) + .5f) / FINE, (float)y + ((float)(p / FINE) + .5f) / FINE)) n++;
+      *to++ = (float)n / (FINE * FINE);
+    }
+}
+
 bool shapes_add(Samples *s, ShapesDomain d, int64_t n, uint64_t seed, int split, Err *e) {
   size_t each = (size_t)s->h * (size_t)s->w * 3;
   for (int k = 0; k < SHAPES_PER_DOMAIN; k++) {
@@ -254,7 +271,7 @@ bool shapes_add(Samples *s, ShapesDomain d, int64_t n, uint64_t seed, int split,
     if (!samples_grow(s, n, &px, e)) return false;
     for (int64_t i = 0; i < n; i++) {
       if (i % 32 == 0 && host_should_stop()) return err_stop(e);
-      Random r = random_keyed(seed, (uint64_t)(split * 64 + (int)d), ((uint64_t)k << 40) + (uint64_t)i);
+      Random r = drawn_by(d, k, i, seed, split);
       Image im = {.h = s->h, .w = s->w, .c = 3, .px = px + (size_t)i * each};
       shapes_draw(&im, d, k, &r);
       s->label[from + i] = k;

@@ -26,4 +26,6 @@ void shapes_draw(Image *im, ShapesDomain domain, int k, Random *r);
 /* Adds n pictures of each class, class by class, to samples in memory with c = 3. The same (seed, split, class, number)
  * is the same picture whatever n; different splits share none. Polls host_should_stop. */
 bool shapes_add(Samples *s, ShapesDomain domain, int64_t n, uint64_t seed, int split, Err *e);
+/* How much of each pixel of such a picture, the i-th of class k, the shape covers, 0 to 1; bars above it are not taken off. */
+void shapes_mask(float *to, int size, ShapesDomain domain, int k, int64_t i, uint64_t seed, int split);
 #endif

@@ -26,6 +26,7 @@ journal.most = 200
 -- alone may keep alive → bytes}}; those above `at` are undone. A thing that nobody else holds is let go, and its
 -- states.
 local entries, at = {}, 0
+local places = {} -- name → how many entries were made then
 local weak_keys = {__mode = "k"}
 
 local prompt = false -- lines of a prompt are told
@@ -141,6 +142,14 @@ local function weigh(entry)
   entry.holds = holds
 end
 
+-- Entry i is gone: the places behind it move up; lost: those before it too, as nobody can go back there.
+local function moved_up(i, lost)
+  for name, place in next, places do
+    if place >= i then places[name] = place - 1 elseif lost then places[name] = nil end
+  end
+  if i <= at then at = at - 1 end
+end
+
 -- What was changed and is gone is no change any more.
 local function prune()
   for i = #entries, 1, -1 do
@@ -148,7 +157,7 @@ local function prune()
     for thing in next, states do if raw.collected(thing) then states[thing] = nil end end
     if next(states) == nil then
       table.remove(entries, i)
-      if i <= at then at = at - 1 end
+      moved_up(i)
     end
   end
 end
@@ -166,6 +175,7 @@ end
 
 local function push(label, changes)
   for i = #entries, at + 1, -1 do entries[i] = nil end
+  for name, place in next, places do if place > at then places[name] = nil end end
   prune()
   local entry = {label = label, states = setmetatable({}, weak_keys)}
   for place, r in ipairs(changes) do
@@ -178,6 +188,7 @@ local function push(label, changes)
   local forgot = false
   while #entries > 1 and (#entries > journal.most or held() > journal.limit) do
     forgot = next(table.remove(entries, 1).holds) ~= nil or forgot
+    moved_up(1, true)
   end
   if forgot then
     note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB "
@@ -468,9 +479,17 @@ function journal.entries()
   return out
 end
 
+--- journal.places([name]): names the present place in history, if a name is given; → name → place, how many changes lie
+-- before it, and the present one.
+function journal.places(name)
+  settle()
+  if name then places[name] = at end
+  return places, at
+end
+
 --- journal.clear(): forgets all changes.
 function journal.clear()
-  entries, at = {}, 0
+  entries, at, places = {}, 0, {}
   local line = current
   if line and line.up == nil then for i, r in ipairs(line.order) do line[r.kind], line.order[i] = nil, nil end end
 end

@@ -338,6 +338,23 @@ static int l_shapes(lua_State *L) {
   return 1;
 }
 
+/* shape_mask(domain, class, i, size, seed, split) → how much of each pixel of such a picture its shape covers, (size, size) */
+static int l_shape_mask(lua_State *L) {
+  Err e;
+  int domain = shapes_domain_named(luaL_checkstring(L, 1)), k = (int)luaL_checkinteger(L, 2), size = (int)luaL_checkinteger(L, 4);
+  lua_Integer i = luaL_checkinteger(L, 3), seed = luaL_checkinteger(L, 5);
+  int split = (int)luaL_checkinteger(L, 6);
+  luaL_argcheck(L, domain >= 0, 1, "no such domain");
+  luaL_argcheck(L, k >= 0 && k < SHAPES_PER_DOMAIN, 2, "no such class");
+  luaL_argcheck(L, size >= 1 && size <= 1024, 4, "1 to 1024");
+  Shape s = {.rank = 2, .dim = {size, size}};
+  Tensor *t = tensor_new(&s, &e);
+  if (!t) return bind_raise(L, &e);
+  shapes_mask(t->data, size, (ShapesDomain)domain, k, i, (uint64_t)seed, split);
+  bind_push_leaf(L, t);
+  return 1;
+}
+
 /* shape_classes(domain) → names, or nil and the domains' names */
 static int l_shape_classes(lua_State *L) {
   int d = shapes_domain_named(luaL_checkstring(L, 1));
@@ -623,7 +640,7 @@ int bind_image(lua_State *L) {
   }
   static const luaL_Reg fns[] = {{"read", l_read}, {"write", l_write}, {"preprocess", l_preprocess}, {"adjust", l_adjust},
     {"change", l_change}, {"strength", l_strength}, {"files", l_files},
-    {"cifar", l_cifar}, {"mnist", l_mnist}, {"shapes", l_shapes}, {"shape_classes", l_shape_classes}, {"labels", l_labels},
+    {"cifar", l_cifar}, {"mnist", l_mnist}, {"shapes", l_shapes}, {"shape_classes", l_shape_classes}, {"shape_mask", l_shape_mask}, {"labels", l_labels},
     {"name", l_name}, {"get", l_get}, {"shuffle", l_shuffle}, {"drawn", l_drawn}, {"seed", l_seed}, {"gather", l_gather}, {"loader", l_loader}, {"kept", l_kept},
     {"next", l_next}, {"close", loader_close}, {"list", l_list}, {"full", l_full}, {"cores", l_cores}, {0, 0}};
   luaL_newlib(L, fns);

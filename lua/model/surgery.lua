@@ -356,9 +356,9 @@ local function pairs_of(sd)
 end
 
 --- diff(a, b): what is different between two models or state dicts: modules of another kind, names only one has,
--- shapes, and for each tensor that differs the greatest difference. Returns an object that prints itself: structure,
--- only_a, only_b, shapes, values, same (how many tensors are equal to the bit); d:save "x.html" shows two models side
--- by side.
+-- shapes, and for each tensor that differs the greatest difference and the norm of the difference. Returns an object
+-- that prints itself: structure, only_a, only_b, shapes, values ({name =, max =, norm =, of = the norm of the first's}
+-- each), same (how many tensors are equal to the bit); d:save "x.html" shows two models side by side.
 function surgery.diff(a, b)
   local sa, sb = state_dict("first", a), state_dict("second", b)
   local models = is_module(a) and is_module(b) and {a, b} or nil
@@ -383,12 +383,17 @@ function surgery.diff(a, b)
     elseif raw.shape(x) ~= raw.shape(y) then
       d.shapes[#d.shapes + 1] = {name = name, a = tostring(raw.shape(x)), b = tostring(raw.shape(y))}
     elseif not rawequal(x, y) and raw.bytes(x) ~= raw.bytes(y) then
-      pending[#pending + 1] = require("suture.tensor").no_grad(function() return (x - y):abs():max() end)
+      pending[#pending + 1] = require("suture.tensor").no_grad(function()
+        local from, by = x:float(), x:float() - y:float()
+        return {by:abs():max(), by:norm(), from:norm()}
+      end)
       at[#at + 1] = name
     else d.same = d.same + 1 end
   end
   for _, name in ipairs(pairs_of(sb)) do if sa[name] == nil then d.only_b[#d.only_b + 1] = name end end
-  for i, t in ipairs(pending) do d.values[i] = {name = at[i], max = t:item()} end
+  for i, t in ipairs(pending) do
+    d.values[i] = {name = at[i], max = t[1]:item(), norm = t[2]:item(), of = t[3]:item()}
+  end
   return d
 end
 
@@ -416,7 +421,11 @@ function Diff.__tostring(d)
   list("only in the first", d.only_a, name)
   list("only in the second", d.only_b, name)
   list("shapes", d.shapes, function(x) return ("%s: %s %s %s"):format(x.name, x.a, text.sign "arrow", x.b) end)
-  list("values", d.values, function(x) return ("%s: max |%s| %.3g"):format(x.name, text.sign "delta", x.max) end)
+  list("values", d.values, function(x)
+    local delta = text.sign "delta"
+    local share = x.of > 0 and (", %.3g%% of the first's"):format(100 * x.norm / x.of) or ""
+    return ("%s: max |%s| %.3g, norm %.3g%s"):format(x.name, delta, x.max, x.norm, share)
+  end)
   if #lines == 0 then return ("no difference: %s equal to the bit"):format(text.plural(d.same, "tensor")) end
   if d.same > 0 then lines[#lines + 1] = text.plural(d.same, "tensor") .. " equal to the bit" end
   return text.safe(table.concat(lines, "\n"))

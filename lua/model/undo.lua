@@ -2,10 +2,12 @@
 -- requires_grad), fields of layers, hooks, fit, load_state_dict, in-place changes of parameters. The journal
 -- (base/journal.lua) keeps what changes; here are the words for it.
 local fault = require "suture.base.fault"
+local interrupt = require "suture.base.interrupt"
 local journal = require "suture.base.journal"
 local Module = require "suture.nn.module"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
+local suggest = require "suture.base.suggest"
 local text = require "suture.base.text"
 local trace = require "suture.nn.trace"
 
@@ -233,8 +235,29 @@ end
 
 -- ---- what users call ----
 
+-- How many changes were made by the checkpoint of this name, and by now.
+local function place_of(what, name)
+  local places, at = journal.places()
+  if not places[name] then
+    local names = {}
+    for each in next, places do names[#names + 1] = each end
+    fault("%s: no checkpoint '%s'%s · :checkpoint lists them, :checkpoint NAME makes one", what, name,
+      suggest.hint(name, names))
+  end
+  return places[name], at
+end
+
 local function steps_of(what, n)
   if n == nil then return 1 end
+  if type(n) == "string" then
+    local place, at = place_of(what, n)
+    local steps = what == "undo" and at - place or place - at
+    if steps < 0 then
+      local other = what == "undo" and "redo" or "undo"
+      fault('%s: checkpoint %s lies the other way: %s "%s"', what, n, other, n)
+    end
+    return steps
+  end
   local k = math.tointeger(n)
   if not k or k < 1 then fault("%s: expects a number of steps above 0, got %s", what, tostring(n)) end
   return k
@@ -256,12 +279,13 @@ local function repeated(what, n, step, done, none)
   return note.words(#said > 0 and table.concat(said, "\n") or none)
 end
 
---- undo([n]): takes back the last change of a model (surgery, freezing, modes, fields, fit, loading), or the last n.
--- Numbers come back to the bit. Returns a line that says what was taken back. See redo, history.
+--- undo([n]): takes back the last change of a model (surgery, freezing, modes, fields, fit, loading), or the last n, or
+-- all since a checkpoint: undo "name" (see suture.checkpoint). Numbers come back to the bit. Returns a line that says
+-- what was taken back. See redo, history; m:before(n) gives m as it was, and leaves it as it is.
 function undo.undo(n) return repeated("undo", steps_of("undo", n), journal.undo, "undone: ", "nothing to undo") end
 
---- redo([n]): makes again what undo() took back last, or the last n. Returns a line that says what. A new change
--- forgets what was undone.
+--- redo([n]): makes again what undo() took back last, or the last n, or all up to a checkpoint: redo "name". Returns a
+-- line that says what. A new change forgets what was undone.
 function undo.redo(n) return repeated("redo", steps_of("redo", n), journal.redo, "redone: ", "nothing to redo") end
 
 local History = {__name = "history"}
@@ -270,7 +294,19 @@ function History.__tostring(h)
     return journal.keeping() and "nothing was changed yet" or "no history is kept (history(true) keeps it from here on)"
   end
   local lines = {}
-  for i, e in ipairs(h) do lines[i] = ("%3d  %s%s"):format(i, e.label, e.undone and "  (undone)" or "") end
+  local names = {}
+  for name, place in next, (journal.places()) do
+    names[place] = names[place] or {}
+    table.insert(names[place], name)
+  end
+  for i = 0, #h do
+    local here = names[i] or {}
+    table.sort(here)
+    local mark = here[1] and ("  [%s]"):format(table.concat(here, ", ")) or ""
+    local e = h[i]
+    if e then lines[#lines + 1] = ("%3d  %s%s%s"):format(i, e.label, e.undone and "  (undone)" or "", mark)
+    elseif mark ~= "" then lines[1] = ("%3d  the beginning%s"):format(0, mark) end
+  end
   return text.safe(table.concat(lines, "\n"))
 end
 
@@ -282,6 +318,56 @@ function undo.history(on)
   if on ~= nil and type(on) ~= "boolean" then fault("history: expects true or false, got %s", options.show(on)) end
   if on ~= nil then journal.keep(on) end
   return setmetatable(journal.entries(), History)
+end
+
+--- suture.checkpoint(name): names the present place in history: undo(name) goes back there, redo(name) forward,
+-- m:before(name) gives m as it was there, and history() shows it. A name is moved when it is given again; it is gone
+-- when what came before it is forgotten, or when it was undone and another change was made. Without a name: the
+-- checkpoints, as a list of {name =, changes = how many were made before}. At the prompt: :checkpoint NAME.
+function undo.checkpoint(name, ...)
+  if select("#", ...) > 0 then fault "checkpoint: expects one name, got more" end
+  if name == nil then
+    local list = {}
+    for each, place in next, (journal.places()) do list[#list + 1] = {name = each, changes = place} end
+    table.sort(list, function(a, b) return a.changes < b.changes or a.changes == b.changes and a.name < b.name end)
+    return list
+  end
+  if type(name) ~= "string" or not name:find "^[%a_][%w_%-]*$" then
+    fault("checkpoint: expects a name of letters, digits, - and _, got %s", options.show(name))
+  end
+  if not journal.keeping() then fault "checkpoint: no history is kept · history(true) before it" end
+  local before = journal.places()[name]
+  local _, at = journal.places(name)
+  return note.words(("checkpoint %s: after %s%s"):format(name, text.plural(at, "change"),
+    before and before ~= at and (" (it was after %d)"):format(before) or ""))
+end
+
+-- f(…) with history taken back, or forward, to a place; it is where it was after that, whatever happens.
+local function visiting(place, f, ...)
+  local _, at = journal.places()
+  local whole <close> = interrupt.defer() -- nothing stops half way
+  local steps = at - place
+  for _ = 1, math.abs(steps) do if steps > 0 then journal.undo() else journal.redo() end end
+  local results = table.pack(pcall(f, ...))
+  for _ = 1, math.abs(steps) do if steps > 0 then journal.redo() else journal.undo() end end
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+--- m:before([n]): a copy of m as it was before the last change that undo() would take back, or the last n, or at a
+-- checkpoint: m:before "name". m itself stays as it is. diff(m, m:before(3)) tells what three changes did, with the
+-- norm of the change of each tensor.
+function Module.before(m, ...)
+  local n = ...
+  if select("#", ...) > 1 then fault "before: expects a number of changes or the name of a checkpoint, got more" end
+  if not journal.keeping() then
+    fault "before: no history is kept (scripts keep none unless they ask) · history(true) before the changes"
+  end
+  local _, at = journal.places()
+  local place
+  if type(n) == "string" then place = place_of("before", n) else place = at - steps_of("before", n) end
+  if place < 0 then fault("before: there are only %s to go back · history() lists them", text.plural(at, "change")) end
+  return visiting(place, m.clone, m)
 end
 
 --- undo.clear(): forgets all changes.

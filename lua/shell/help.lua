@@ -301,7 +301,8 @@ end
 -- The text is the `---` comment above its definition; your own functions are read too.
 function help.help(x)
   local shown = text.plain((help.text(x)))
-  print(term.tty() and text.wrap(shown, term.width()) or shown)
+  if term.tty() then shown = text.wrap(shown, term.width()) end
+  if not require "suture.shell.pager"(shown) then print(shown) end
 end
 
 return require "suture.base.stray".guard(help)

@@ -142,7 +142,8 @@ local function show_values(results, code)
       return io.stdout:write(words.plain(texts[1]), "\n")
     end
   end
-  say(table.concat(texts, tall and "\n" or "\t"))
+  local shown = words.screen(table.concat(texts, tall and "\n" or "\t"), 1)
+  if not require "suture.shell.pager"(shown) then io.stdout:write(shown, "\n") end
 end
 
 -- A name alone that is nothing: say what it may have been; that is a function: say how to call it.

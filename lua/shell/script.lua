@@ -85,7 +85,8 @@ function script.of(inputs, heading)
   for _, input in ipairs(inputs) do
     if counts(input) then
       uses_last = uses_last or mentions(input.code, "_")
-      undoes = undoes or mentions(input.code, "undo") or mentions(input.code, "redo")
+      for _, word in ipairs {"undo", "redo", "checkpoint"} do undoes = undoes or mentions(input.code, word) end
+      undoes = undoes or bare(input.code):find ":%s*before%f[^%w_]" ~= nil
     elseif input.secret then count.secret = count.secret + 1 end
   end
   local out = {"#!/usr/bin/env suture", script.mark .. heading}

@@ -38,8 +38,11 @@ function Found.__tostring(r)
   if r.suggestion then
     said = said .. (" · lr = %.2g is suggested (in the valley) · steepest at %.2g, least loss at %.2g"):format(
       r.suggestion, r.steepest, r.minimum)
-  else said = said .. " · too few steps, or a loss that never falls, for a suggestion" end
-  lines[#lines + 1] = said .. (r.interrupted and " · interrupted" or "") .. " · plot(r) draws it"
+  else
+    said = said .. (r.interrupted and " · interrupted, so no suggestion" or
+      " · the loss hardly falls, so no suggestion: more steps, or another start_lr and end_lr, may tell")
+  end
+  lines[#lines + 1] = said .. " · plot(r) draws it"
   return text.safe(table.concat(lines, "\n"))
 end
 
@@ -61,6 +64,8 @@ function Found.curves(r)
     caption = r.suggestion and ("lr = %.2g is suggested"):format(r.suggestion) or "no suggestion"}
 end
 
+local FALL = 0.97 -- what is less of a fall than this tells nothing
+
 -- The rate two thirds of the way along the longest fall, as fastai's "valley".
 local function valley(lr, y)
   local longest, last = {}, 1
@@ -70,7 +75,7 @@ local function valley(lr, y)
     if longest[i] > longest[last] then last = i end
   end
   local first = last - longest[last] + 1
-  if last - first < 3 then return nil end
+  if last - first < 3 or y[last] > FALL * y[first] then return nil end -- no fall but for chance
   local third = (last - first) / 3
   return lr[math.max(1, first + math.floor(third) + math.floor(third / 2))]
 end
@@ -163,7 +168,7 @@ end
 -- (0.98), and those of fit that a step has: batch, optimizer and its options, loss, clip, mixup … With rates by glob
 -- all grow together, the greatest is what is told.
 -- Returns {lr =, loss =, smoothed =, suggestion =, steepest =, minimum =}, which shows its curve; plot(r) draws it. The
--- suggestion (nil where the loss never falls) is in the valley: two thirds along its longest fall (fastai's rule).
+-- suggestion (nil where the loss hardly falls) is in the valley: two thirds along its longest fall (fastai's rule).
 -- Smith 2017, arXiv:1506.01186.
 local function lr_find(m, train, opts)
   opts = opts == nil and {} or opts
@@ -193,7 +198,7 @@ local function lr_find(m, train, opts)
   end
   local again <close> = setmetatable({}, {__close = function() core.engine.seed(seed) end})
   journal.rehearse(run)
-  judge(r)
+  if not r.interrupted then judge(r) end
   return r
 end
 

@@ -4,6 +4,7 @@ local heads = require "suture.vis.common.heads"
 local looked = require "suture.vis.common.looked"
 local options = require "suture.base.options"
 local picture = require "suture.vis.common.picture"
+local places_of = require "suture.vis.common.places"
 local suggest = require "suture.base.suggest"
 local tensor = require "suture.tensor"
 
@@ -41,7 +42,7 @@ end
 -- Of windows: each place where it stands in the picture, what the others of its window give it, their mean, or what
 -- one place gives to those of its own.
 local function of_windows(t, a, w, o)
-  local places = heads.places("attention", t, a)
+  local places = places_of("attention", t, a)
   local one = o.at and places.place[place_of(o.at, places.h, places.w) + 1]
   local rows, flat = w.shape[#w.shape], {}
   for i, p in ipairs(places.place) do flat[i] = p[1] * rows + p[2] end

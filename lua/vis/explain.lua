@@ -1,4 +1,5 @@
 local anatomy = require "suture.vis.common.anatomy"
+local core = require "suture.core"
 local embedded = require "suture.embedded"
 local fault = require "suture.base.fault"
 local found = require "suture.vis.common.found"
@@ -42,7 +43,7 @@ end
 local function position(node, index, p)
   return {
     node = node, index = index, place = p,
-    input = function(_, i) return node.inputs[i] and node.inputs[i].value:detach() or nil end,
+    input = function(_, i) return node.inputs[i] and node.inputs[i].value or nil end,
   }
 end
 
@@ -95,16 +96,15 @@ end
 local function added(a, value)
   local list, rows, total = anatomy.summands(a), {}, 0.0
   local d = anatomy.decimals(list)
-  local form = "%." .. d .. "f"
+  local function form(v, k) return v ~= v and "nan" or ("%." .. k .. "f"):format(v) end
   for i, s in ipairs(list) do
-    local shown = form:format(s.value)
+    local shown = form(s.value, d)
     total = total + (tonumber(shown) or s.value)
     rows[i] = {i == 1 and " " or "+", s.label, shown}
   end
   local shown, own
   for k = d, math.max(0, d - 2), -1 do
-    local less = "%." .. k .. "f"
-    local here, there = less:format(total), less:format(value)
+    local here, there = form(total, k), form(value, k)
     if not shown or here == there then shown, own = here, there end
     if here == there then break end
   end
@@ -132,9 +132,27 @@ local function title_of(path, field, p, index, node, value, classes)
   local name = classes and classes[index[p.unit + 1] + 1]
   return {
     ("%s · %s"):format(path == "" and "the model" or path, field.said),
-    ("%s%s of %s is %.6g"):format(place.words(p, index), name and (" (%s)"):format(name) or "", tostring(node.shape),
-      value),
+    ("%s%s of %s is %s"):format(place.words(p, index), name and (" (%s)"):format(name) or "", tostring(node.shape),
+      value ~= value and "nan" or ("%.6g"):format(value)),
   }
+end
+
+-- Computes in one run what will be looked at: the node's value and what it was made of, in its module and one step
+-- before it.
+local function computed(node, path)
+  local list, seen = {node.value}, {}
+  local function go(n, depth)
+    if seen[n] then return end
+    seen[n] = true
+    for _, input in ipairs(n.inputs) do
+      if input then
+        if input.op then list[#list + 1] = input.value end
+        if depth < 6 and input.op and within(input, path) and path ~= "" then go(input, depth + 1) end
+      end
+    end
+  end
+  go(node, 1)
+  core.graph.eval(list)
 end
 
 local function checked_input(m, x)
@@ -164,6 +182,7 @@ local function explain(m, x, path, opts, ...)
   local t = looked.still(trace, m, x)
   local node, call = found.node("explain", t, path, o.run)
   path = call and call.path or path
+  computed(node, call and node.path or path)
   local p = place.of(t, node)
   local index = place.index("explain", p, node, path == "" and "the output" or path, o.at, o.unit)
   local value = place.read(node.value, index)
@@ -205,7 +224,8 @@ local function explain(m, x, path, opts, ...)
   end
   return picture {
     panels = {{canvas = matrices.page(head, a.bands, rows, digits)}}, value = value, terms = tensor.tensor(a.terms),
-    shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value,
+    shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1],
+    map = node.value:detach(),
     page = page,
     text = function(width)
       local out = {}

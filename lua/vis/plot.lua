@@ -74,6 +74,43 @@ local function runs(list)
     #list == 1 and "" or "s", list.folder)}
 end
 
+-- What trials came to over the values of each option that was tried.
+local function sweep(s)
+  local figure
+  for _, name in ipairs {"score", "val_acc", "val_loss", "acc", "loss"} do
+    figure = figure or s.best and s.best[name] and name
+  end
+  if not figure then fault "plot: no trial of this sweep has come to an end" end
+  local words, panels = (figure:gsub("_", " ")), {}
+  for i, axis in ipairs(s.axes) do
+    if i > 6 then break end
+    local points, numeric, low, high = {}, true, math.huge, 0
+    for _, one in ipairs(s) do
+      local v = one.options[axis.name]
+      numeric = numeric and type(v) == "number"
+      if type(v) == "number" then low, high = math.min(low, v), math.max(high, v) end
+    end
+    local log = numeric and low > 0 and high / low >= 50
+    local of, names = {}, {} -- the best of each value that is no number
+    for _, one in ipairs(s) do
+      local v, y = one.options[axis.name], one[figure]
+      if y and numeric then points[#points + 1] = {log and math.log(v, 10) or v, y} end
+      local name = type(v) == "string" and v or options.show(v)
+      if y and not numeric then
+        if of[name] == nil then names[#names + 1] = name end
+        local rises = figure ~= "val_loss" and figure ~= "loss"
+        of[name] = of[name] and (rises and math.max or math.min)(of[name], y) or y
+      end
+    end
+    table.sort(names)
+    local heights = {}
+    for k, name in ipairs(names) do heights[k] = of[name] end
+    local o = {title = words, x = axis.name .. (log and ", powers of 10" or ""), width = 400, labels = names}
+    panels[#panels + 1] = {canvas = numeric and chart.scatter({{points = points}}, o) or chart.bars(heights, o)}
+  end
+  return picture {panels = panels, caption = ("%d trials, %s"):format(#s, words)}
+end
+
 local function confusion(r)
   local page = chart.matrix(r.counts, {
     title = ("%.1f %% right"):format(100 * r.acc), x = "predicted", y = "true", row_names = r.classes,
@@ -108,7 +145,8 @@ end
 
 --- plot(y), plot(x, y): curves: y is a vector, a list of numbers, or several of them (a matrix: a curve a row); x, what
 -- they stand over (0, 1, 2, …). plot(r): the losses and accuracies of what fit returned; of confusion's: the matrix; of
--- lr_find's and strategy's: the curve; plot(runs()): the curves of all runs.
+-- lr_find's and strategy's: the curve; plot(runs()): the curves of all runs; of a sweep: what came of each value that
+-- was tried.
 -- Options in a last table: x, y, title (words), names = {"a", "b"} (of the curves), kind = "line", "scatter", "bar".
 local function plot(...)
   local given = table.pack(...)
@@ -125,6 +163,7 @@ local function plot(...)
     end
     if type(rawget(y, "history")) == "table" then return training(y) end
     if getmetatable(y).__name == "runs" then return runs(y) end
+    if getmetatable(y).__name == "sweep" then return sweep(y) end
     if type(rawget(y, "counts")) == "table" and rawget(y, "classes") then return confusion(y) end
   end
   local xs = given.n == 2 and given[1] or nil

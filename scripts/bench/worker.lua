@@ -10,6 +10,10 @@ local function make(model, kind, batch)
     net:eval()
     return function() no_grad(function() return net(x):sum():item() end) end
   end
+  if kind == "dream" then
+    local picture = rand(3, size, size)
+    return function() return vis.dream(net, picture, {octaves = 3, steps = 20, seed = 1, quiet = true}).value end
+  end
   net:train()
   local target = {}
   for i = 1, batch do target[i] = (i - 1) % 10 end

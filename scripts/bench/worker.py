@@ -21,8 +21,55 @@ def build(model, batch):
     return net, torch.randn(batch, 3, size, size)
 
 
+LAYERS = {"resnet50": "layer3", "googlenet": "inception4e"}  # those that vis.dream chooses
+
+
+def dreamer(net, mode, layer, size=224, octaves=3, by=1.4, steps=20, rate=0.02):
+    """What vis.dream does, as one writes it with PyTorch: the network ends at the layer, its weights take no gradient."""
+    from torchvision.models.feature_extraction import create_feature_extractor
+    part = create_feature_extractor(net.eval(), {layer: "y"}).requires_grad_(False)
+    layout = torch.channels_last if mode == "channels_last" else torch.contiguous_format
+    mean, std = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    colour = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.0, -0.05], [0.27, -0.09, 0.03]])
+    colour = colour / colour.norm(dim=0).max()
+    picture = torch.rand(1, 3, size, size)
+    logits = (lambda x: (x / (1 - x)).log())(picture.clamp(0.01, 0.99))
+
+    def resized(x, s):
+        return torch.nn.functional.interpolate(x, (s, s), mode="bilinear", align_corners=False)
+
+    def run():
+        dreamt = None
+        for k in range(octaves - 1, -1, -1):
+            s = int(size / by**k + 0.5)
+            base = resized(logits, s) + (0 if dreamt is None else resized(dreamt, s))
+            fy, fx = torch.fft.fftfreq(s)[:, None], torch.fft.rfftfreq(s)[None]
+            weight = s / (fy**2 + fx**2).sqrt().clamp(min=1 / s) / 4
+            x = torch.zeros(1, 3, s, s // 2 + 1, 2, requires_grad=True)
+            opt = torch.optim.Adam([x], lr=rate, eps=1e-12)
+
+            def now():
+                y = torch.fft.irfft2(torch.view_as_complex(x) * weight, s=(s, s))
+                return base + torch.einsum("ij,njhw->nihw", colour, y)
+            jitter = max(1, size // 32)
+            for _ in range(steps):
+                opt.zero_grad(set_to_none=True)
+                y = torch.sigmoid(now())
+                dy, dx = torch.randint(-jitter, jitter + 1, (2,)).tolist()
+                rows, columns = torch.arange(s) + dy, torch.arange(s) + dx
+                y = y[:, :, s - 1 - (s - 1 - rows.abs()).abs()][:, :, :, s - 1 - (s - 1 - columns.abs()).abs()]
+                (-part(((y - mean) / std).contiguous(memory_format=layout))["y"].square().mean()).backward()
+                opt.step()
+            dreamt = (now() - resized(logits, s)).detach()
+    return run
+
+
 def make(mode, model, kind, batch):
     net, x = build(model, batch)
+    if kind == "dream":
+        if mode == "channels_last":
+            net = net.to(memory_format=torch.channels_last)
+        return dreamer(net, mode, LAYERS[model])
     if mode in ("channels_last", "frozen"):
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     if kind == "forward":

@@ -112,7 +112,7 @@ local groups = {
     strict = "- what is read afterwards is asked for its name", save = "!", history = "", hist = "x", top_losses = "l, ds", plot = "{1, 2}", show = "rgb", report = "!",
   }},
   {"l:", function() return suture.nn.Sequential(suture.nn.Linear(2, 2)) end, {
-    activations = 'x, "0"', add_module = '"last", nn.ReLU()', append = "nn.ReLU()", apply = "f", at = '"0"', bn_eval = "",
+    activations = 'x, "0"', add_module = '"last", nn.ReLU()', append = "nn.ReLU()", apply = "f", at = '"0"', before = "!", bn_eval = "",
     class = "- nn's", Parameter = "- nn's", is_module = "- nn's", cost = "1", cut = '"1"', extend = "{nn.ReLU()}",
     find = '"*"', forward = "- calls get them", freeze = '"0"', freeze_to = '"2", {1, 3}', get_submodule = '"0"',
     graph = "1, 3", groups = "{1, 3}", insert = "0, nn.Identity()", insert_after = '"0", nn.Identity()',

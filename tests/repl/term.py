@@ -25,7 +25,7 @@ class Home:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def env(self, **more):
-        e = {k: v for k, v in os.environ.items() if not k.startswith("XDG_") and k not in ("NO_COLOR", "INPUTRC", "VISUAL", "EDITOR", "COLUMNS", "LINES")}
+        e = {k: v for k, v in os.environ.items() if not k.startswith("XDG_") and k not in ("NO_COLOR", "INPUTRC", "VISUAL", "EDITOR", "PAGER", "LESS", "COLUMNS", "LINES")}
         e.update(HOME=self.path, TERM="xterm", INPUTRC="/dev/null", LC_ALL="C.UTF-8")
         e.update(more)
         return {k: v for k, v in e.items() if v is not None}

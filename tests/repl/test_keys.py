@@ -6,7 +6,7 @@ from term import Home, Term, plain
 
 COUNT = int(os.environ.get("KEYS", "200"))
 SEED = int(os.environ.get("SEED", "1"))
-PATIENCE = 10.0
+PATIENCE = 60.0  # a long line that is drawn again and again takes its time on a machine that does much besides
 
 CONTROL = [chr(c) for c in range(32) if chr(c) not in "\x03\x04\x13\x1a\x1c"]  # but those that mean an end, a stop or a signal
 WORDS = ["print", "zoo.", "m.", "a = 1", "for i = 1, 2 do", "end", "'", '"', "(", ")", "[[", "é", "日本", "👩‍👩‍👧", "-- ", ":help", "?zoo", "x" * 150, " " * 90]
@@ -28,7 +28,7 @@ def key(r):
     if kind == 6:
         return r.choice(WORDS)
     if kind == 7:  # a search, and what may end it
-        return r.choice("\x12\x13") + r.choice(["", "a", "print"]) + r.choice(["\x1b", "\x18", "\x07", "\t", "\x12", ""])
+        return "\x12" + r.choice(["", "a", "print"]) + r.choice(["\x1b", "\x18", "\x07", "\t", "\x12", ""])
     if kind == 8:
         return r.choice(["\t", "\t\t", "\x1b?", "\x1b*", "\t\ty", "\t\tn", "\t\t "])
     if kind == 9:
@@ -55,7 +55,7 @@ class Keys(unittest.TestCase):
         self.addCleanup(self.home.__exit__)
 
     def start(self):
-        t = Term(self.home, "-q", columns=60)
+        t = Term(self.home, "-q", columns=60, EDITOR="true", VISUAL="true")
         t.expect("> ")
         t.line("m = nn.Sequential(nn.Linear(2, 2), nn.ReLU())")
         return t

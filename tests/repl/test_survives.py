@@ -1,5 +1,5 @@
 """What the prompt lives through: standard names redefined, memory that fails; and how it leaves the terminal."""
-import os, shutil, signal, subprocess, termios, unittest
+import os, shutil, signal, subprocess, termios, time, unittest
 import tap
 from term import Home, SUTURE, Term, run
 
@@ -114,6 +114,41 @@ class Survives(unittest.TestCase):
             t.expect("sh$ ")
             t.send("exit\r")
             self.assertEqual(t.close(), 0)
+
+    def test_the_terminal_after_an_end_in_the_midst_of_something(self):
+        for name in ("TERM", "HUP", "QUIT"):
+            for keys in ("half a line", "\x12prin", "\x1b[200~local x", "\x1b", "\x16", "\x1b5", "m\t\t", "\t\t", "f(\r"):
+                t = Term(self.home, "-q")
+                t.expect("> ")
+                t.line("print(1)")
+                t.send(keys)
+                time.sleep(0.1)
+                os.kill(t.pid, getattr(signal, "SIG" + name))
+                self.assertEqual(self.ended(t), getattr(signal, "SIG" + name), (name, keys))
+                flags = termios.tcgetattr(t.fd)[3]
+                self.assertTrue(flags & termios.ICANON and flags & termios.ECHO and flags & termios.ISIG, (name, keys))
+                os.close(t.fd)
+
+    def ended(self, t):
+        while True:
+            t.pump(0.02)
+            pid, status = os.waitpid(t.pid, os.WNOHANG)
+            if pid:
+                return status & 127
+
+    def test_a_window_that_changes_while_a_line_runs(self):
+        t = Term(self.home, "-q", columns=80)
+        t.expect("> ")
+        t.send("os.execute 'sleep 0.5'\r")
+        t.expect("sleep 0.5'\n")
+        t.resize(40)
+        t.prompt()
+        t.send("x" * 50 + "END\x01")
+        t.expect("END")
+        while "\x1b[A" not in t.out:
+            self.assertTrue(t.pump(10), t.out)
+        t.send("\x05\x15\x04")
+        self.assertEqual(t.close(), 0)
 
     def test_a_narrower_window(self):
         t = Term(self.home, "-q", columns=80)

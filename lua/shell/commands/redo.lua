@@ -1,3 +1,3 @@
 -- :redo
-return {args = "[N]", text = "bring back what was undone, as redo()", accepts = "count",
+return {args = "[N | CHECKPOINT]", text = "bring back what was undone, as redo()",
   run = require "suture.shell.steps" "redo"}

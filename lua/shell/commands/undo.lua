@@ -1,3 +1,3 @@
 -- :undo
-return {args = "[N]", text = "take back the last surgery or fit, as undo()", accepts = "count",
+return {args = "[N | CHECKPOINT]", text = "take back the last surgery or fit, as undo()",
   run = require "suture.shell.steps" "undo"}

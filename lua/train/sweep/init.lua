@@ -17,8 +17,8 @@ local values = require "suture.model.values"
 local whole = require "suture.base.whole"
 local workers = require "suture.train.sweep.workers"
 
-local read = options.named("sweep", "method:grid|random|halving=grid trials:count=nil seed:int=0 jobs:count=1 run:any=nil " ..
-  "by:val_acc|val_loss|acc|loss|score=nil factor:count=3 min_epochs:count=1 quiet:bool=false")
+local read = options.named("sweep", "method:grid|random|halving=grid trials:count=nil seed:int=0 jobs:count=1 " ..
+  "run:any=nil by:val_acc|val_loss|acc|loss|score=nil factor:count=3 min_epochs:count=1 quiet:bool=false")
 
 -- ---- what is better ----
 
@@ -108,8 +108,8 @@ end
 local function recipe_of(what)
   if type(what) == "function" then return nil, what end
   if type(what) ~= "table" or getmetatable(what) then
-    fault("sweep: expects a recipe, as {model = m, train = train, val = val, epochs = 5}, or a function of the options " ..
-      "that trains, got %s", options.show(what))
+    fault("sweep: expects a recipe, as {model = m, train = train, val = val, epochs = 5}, or a function of the " ..
+      "options that trains, got %s", options.show(what))
   end
   local out = {options = {}}
   for k, v in pairs(what) do
@@ -126,7 +126,8 @@ end
 
 -- Who sweeps what, as text: the same for the same sweep.
 local function identity(recipe, f, axes, o)
-  local parts = {o.method, tostring(o.trials), tostring(o.seed), tostring(o.factor), tostring(o.min_epochs)}
+  local parts = {o.method}
+  for i, name in ipairs {"by", "trials", "seed", "factor", "min_epochs"} do parts[i + 1] = tostring(o[name]) end
   for _, axis in ipairs(axes) do parts[#parts + 1] = axis.name .. options.show(axis.values or axis.range) end
   if f then parts[#parts + 1] = string.dump(f, true)
   else
@@ -146,12 +147,16 @@ end
 
 -- What the trials of other processes need in the folder; an error where they cannot have it.
 local function shareable(sweep)
-  local function refuse(...) fault("sweep: jobs = %d: %s · jobs = 1 makes the trials here", sweep.jobs, (...):format(select(2, ...))) end
+  local function refuse(text, ...)
+    fault("sweep: jobs = %d: %s · jobs = 1 makes the trials here", sweep.jobs, text:format(...))
+  end
   if sweep.f then
     for i = 1, 255 do
       local name = debug.getupvalue(sweep.f, i)
       if not name then break end
-      if name ~= "_ENV" then refuse("the function uses the local '%s' from around it, which another process has not", name) end
+      if name ~= "_ENV" then
+        refuse("the function uses the local '%s' from around it, which another process has not", name)
+      end
     end
     return
   end
@@ -193,8 +198,8 @@ local function open_folder(sweep, name, id, axes, o)
   local names = {}
   for i, axis in ipairs(axes) do names[i] = axis.name end
   must(whole(sweep.path .. "/sweep.json", folder.encode {version = 1, identity = id, points = sweep.points,
-    seed = o.seed, method = o.method, jobs = sweep.jobs, axes = names, dumped = sweep.f ~= nil and sweep.jobs > 1,
-    process = folder.self()} .. "\n"))
+    seed = o.seed, method = o.method, jobs = sweep.jobs, best = sweep.best, axes = names,
+    dumped = sweep.f ~= nil and sweep.jobs > 1, process = folder.self()} .. "\n"))
 end
 
 -- ---- going through the trials ----
@@ -214,8 +219,9 @@ local function go(sweep, list, epochs, round, said)
   if #wanted == 0 then return true end
   if not trial.prepare(sweep, wanted) then return false end
   if sweep.jobs > 1 then
+    local soft <close> = interrupt.soft() -- the processes hear of Ctrl-C too, and end
     local ok, why = workers.run(sweep, round, wanted, epochs, said)
-    if not ok and (interrupt.pending() or interrupt.take()) then return false end
+    if interrupt.take() then return false end
     must(ok, why)
     return true
   end
@@ -276,9 +282,9 @@ end
 -- {"layer[123]*", false}}: lists of values of fit's options, and freeze, patterns that m:freeze takes; or ranges to
 -- draw from, {min = 1e-4, max = 0.1, log = true}. Trials that freeze the same share what the frozen trunk makes of the
 -- data. Options:
---   method      "grid": all combinations; "random": `trials` (20) of them, drawn; "halving": trials of min_epochs (1), the
---               best of which, one in `factor` (3), train on for factor times as many epochs, and so on to the recipe's
---               epochs (a function is called with o.epochs, to 27)
+--   method      "grid": all combinations; "random": `trials` (20) of them, drawn; "halving": trials of min_epochs (1),
+--               the best of which, one in `factor` (3), train on for factor times as many epochs, and so on to the
+--               recipe's epochs (a function is called with o.epochs, to 27)
 --   jobs        so many processes side by side (1: here)
 --   run         a name: the trials lie in runs/NAME, and the same call goes on with them after a crash
 --   by          what says which is best: "val_acc", "val_loss", "acc", "loss" (default: the first there is)
@@ -309,6 +315,10 @@ local function sweep(what, given, opts)
   end
   local self = {path = path, points = space.points(axes, o), seed = o.seed, method = o.method, jobs = o.jobs,
     recipe = recipe, f = f, better = better_by(o.by)}
+  if recipe then -- a trial's best epoch is best by the same figure
+    local labelled = (recipe.val or recipe.train):labels() ~= nil and recipe.options.loss == nil
+    self.best = (o.by == nil and labelled or o.by == "val_acc" or o.by == "acc") and "acc" or true
+  end
   if self.jobs > 1 then shareable(self) end
   if recipe then -- refused before anything is made
     local check = {}

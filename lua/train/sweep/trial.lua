@@ -57,8 +57,8 @@ local function trainer(sweep, k)
     return w
   end
   if there and folder.exists(path .. "/state.safetensors") then
-    return again.trainer(there, {train = recipe.train, val = recipe.val, teacher = recipe.options.teacher, quiet = true},
-      listener)
+    return again.trainer(there, {train = recipe.train, val = recipe.val, teacher = recipe.options.teacher,
+      quiet = true}, listener)
   end
   if there then folder.remove(path) end
   local m = journal.aside(function()
@@ -70,7 +70,7 @@ local function trainer(sweep, k)
   for name, v in pairs(recipe.options) do o[name] = v end
   for name, v in pairs(point) do if name ~= "freeze" then o[name] = v end end
   o.val, o.quiet, o.run, o.seed = recipe.val, true, path, o.seed or sweep.seed
-  if o.best == nil then o.best = true end
+  if o.best == nil then o.best = sweep.best end
   return Trainer._of("sweep", m, recipe.train, o, listener)
 end
 
@@ -126,7 +126,7 @@ function trial.prepare(sweep, wanted)
       local recipe, point, o = sweep.recipe, sweep.points[k], {}
       for name, v in pairs(recipe.options) do o[name] = v end
       for name, v in pairs(point) do if name ~= "freeze" then o[name] = v end end
-      o.val, o.quiet, o.epochs, o.seed = recipe.val, true, 0, o.seed or sweep.seed
+      o.val, o.quiet, o.seed = recipe.val, true, o.seed or sweep.seed
       tensor.seed(sweep.seed)
       local m = journal.aside(function()
         local copy = recipe.model:clone()
@@ -134,7 +134,7 @@ function trial.prepare(sweep, wanted)
         return copy
       end)
       local t = Trainer._of("sweep", m, recipe.train, o)
-      t._shared = shared
+      t._shared, t._until = shared, 0
       local r = t:run()
       if r.interrupted then return false end
     end
@@ -162,8 +162,8 @@ function trial.result(sweep, k, epochs, better)
   if not run then return out end
   if not failed then out.state = run.state end
   out.seconds, out.epochs = run.status.seconds, #run.history
-  local best
-  for _, row in ipairs(run.history) do if not best or better(row, best) then best = row end end
+  local best = run.status.best and run.history[run.status.best.epoch]
+  if not best then for _, row in ipairs(run.history) do best = (not best or better(row, best)) and row or best end end
   for name, v in pairs(best or {}) do
     if name ~= "seconds" and name ~= "epoch" and name ~= "steps" then out[name] = v end
   end
@@ -174,7 +174,8 @@ end
 --- What a process needs to make trials of the sweep in this folder.
 function trial.open(path)
   local told = folder.json(path .. "/sweep.json") or fault("sweep: no sweep in %s", path)
-  local sweep = {path = path, points = told.points, seed = told.seed, method = told.method, jobs = told.jobs}
+  local sweep = {path = path, points = told.points, seed = told.seed, method = told.method, jobs = told.jobs,
+    best = told.best}
   if told.dumped then
     sweep.f = assert(load(folder.text(path .. "/function.luac"), "=sweep", "b", _G))
     return sweep

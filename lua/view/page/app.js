@@ -353,13 +353,13 @@ class App {
     return rows.length ? el("dl", {}, ...rows.flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)])) : null;
   }
 
-  badges(row) {
+  badges(row, view) {
     const out = [];
     if (row.fr || row.frozen) out.push(el("span", {class: "badge ice"}, "❄ frozen"));
     if (row.bn) out.push(el("span", {class: "badge eval"}, "BatchNorm in eval"));
     if (row.f) out.push(el("span", {class: "badge"}, "functional: no module"));
     if (row.of > 1) out.push(el("span", {class: "badge"}, `run ${row.r} of ${row.of}`));
-    if (row.stop) out.push(el("span", {class: "badge front"}, "backward stops here"));
+    if (view && view.model.stops(row)) out.push(el("span", {class: "badge front"}, "backward stops here"));
     if (row.is) out.push(el("span", {class: "badge " + row.is}, {added: "only in the second", removed: "only in the first", changed: "changed", moved: "other numbers"}[row.is]));
     return out.length ? el("p", {class: "badges"}, ...out) : null;
   }
@@ -391,7 +391,7 @@ class App {
     const seen = new Set();
     const tensors = list(row.t).filter(t => !seen.has(t) && seen.add(t)).map(t => this.tensor(view, view.model.tensors[t - 1], twin));
     this.fill(row.in || row.end ? row.title : row.p || data.model, row.f ? row.l : row.l || (row.end ? "what the model gives" : "what goes in"),
-      this.badges(row),
+      this.badges(row, view),
       this.section("Shapes", this.facts([
         ...row.inputs.map((i, k) => [row.inputs.length > 1 ? `in ${k}` : "in", shape(view.model.rows[i].s)]),
         row.end ? null : ["out", shape(row.s)],
@@ -485,7 +485,7 @@ class App {
       return this.section(name, ...rows.map(r => el("div", {class: "heavy"}, el("button", {onclick: () => this.goTo(view, "r" + r.id)}, r.p || r.l),
         this.share(r[key], key === "m" ? data.macs : data.params, words(r[key])))));
     };
-    const stops = view.model.rows.filter(r => r.stop);
+    const stops = view.model.rows.filter(r => view.model.stops(r));
     this.fill(data.model, `input ${list(data.inputs).map(shape).join(" and ")}`,
       data.error ? el("p", {class: "warn"}, data.error) : null,
       this.facts([["rows", count(data.ops)], ["parameters", count(data.params)], ["do not train", data.frozen ? count(data.frozen) : ""], ["MACs", short(data.macs)],

@@ -58,7 +58,7 @@ class Model {
       }
       if (row.of > 1 && !row.in) row.title += ` (run ${row.r})`;
       const marks = (row.fr ? 18 : 0) + (row.bn ? 30 : 0);
-      row.w = Math.round(Math.min(250, Math.max(76, measure(row.title, true) + marks, measure(row.sub, false)) + 26));
+      row.w = Math.round(Math.min(250, Math.max(row.sub ? 76 : 24, measure(row.title, true) + marks, measure(row.sub, false)) + 26));
       row.h = row.sub ? 42 : 28;
       if (row.in || row.end) row.h = 38;
     }
@@ -222,6 +222,9 @@ class Model {
     const laid = this.layout(0);
     return {nodes, frames, lines, w: laid.w, h: laid.h};
   }
+
+  // Backward stops at a row, and there is something in front of it that it does not reach.
+  stops(row) { return !!row.stop && row.inputs.some(i => !this.rows[i].in); }
 
   forget(g) { for (; g >= 0; g = this.groups[g].up) this.groups[g].laid = null; }
 

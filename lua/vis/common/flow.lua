@@ -2,8 +2,8 @@
 -- shifts, merged and unmerged tokens), mixed where they are. A value's numbers have its shape, with one channel for
 -- all; 0 for tokens that are no place.
 local F = require "suture.nn.functional"
-local attended = require "suture.vis.common.attended"
 local groups = require "suture.vis.common.groups"
+local heads = require "suture.vis.common.heads"
 local tensor = require "suture.tensor"
 
 local flow = {}
@@ -242,20 +242,20 @@ function flow.together(node, of, mixing)
 end
 
 -- Each place takes of the others what its attention says, the heads' mean.
-local function mixed(weights, v) -- weights (…, heads, L, S), v (…, S, 1)
+local function attended(weights, v) -- weights (…, heads, L, S), v (…, S, 1)
   return weights:mean(#weights.shape - 3):matmul(v)
 end
 function rules.packed_attention(node, of, mixing)
   local v = one(of[1], #of[1].shape - 1)
-  return mixing and mixed(attended(node).weights, v) or v
+  return mixing and attended(heads.parts(node).weights, v) or v
 end
 function rules.scaled_dot_product_attention(node, of, mixing)
   local v = of[3]
   if not v then return nil end
   v = one(one(v, #v.shape - 1), #v.shape - 3)
   if not mixing then return v end
-  local weights = attended(node).weights
-  return mixed(weights, v:squeeze(#v.shape - 3)):unsqueeze(#v.shape - 3)
+  local weights = heads.parts(node).weights
+  return attended(weights, v:squeeze(#v.shape - 3)):unsqueeze(#v.shape - 3)
 end
 
 function rules.matmul(node, of, mixing)

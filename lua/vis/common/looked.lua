@@ -2,6 +2,7 @@
 local engine = require("suture.core").engine
 local F = require "suture.nn.functional"
 local fault = require "suture.base.fault"
+local found = require "suture.vis.common.found"
 local nn_trace = require "suture.nn.trace"
 local Module = require "suture.nn.module"
 local options = require "suture.base.options"
@@ -35,10 +36,7 @@ end
 
 --- looked.path(what, m, layer): the path of a layer that was named, by its path or itself.
 function looked.path(what, m, layer)
-  if Module.is_module(layer) then
-    for path, module in m:named_modules() do if module == layer then return path end end
-    fault("%s: layer: this %s is no part of the model", what, getmetatable(layer).__name)
-  end
+  if Module.is_module(layer) then return found.path(what, m, layer) end
   if type(layer) ~= "string" then
     fault('%s: layer expects a path such as "layer4", got %s', what, options.show(layer))
   end

@@ -19,11 +19,11 @@ local function by_chafa(path, columns, rows, fd, symbols)
   return text and #text > 0 and text:gsub("\n$", "") or nil
 end
 
--- The picture as chafa's text, or nil; symbols: as characters, whatever more the terminal can.
-local function drawn(p, columns, rows, fd, symbols)
+-- The canvas that make() gives as chafa's text, or nil; symbols: as characters, whatever more the terminal can.
+local function shown(make, columns, rows, fd, symbols)
   local path = os.tmpname()
   local done <close> = setmetatable({}, {__close = function() os.remove(path) end})
-  local ok, bytes = pcall(function() return p:_page(p.panels[1].image ~= nil):render "png" end)
+  local ok, bytes = pcall(function() return make():render "png" end)
   if not ok then
     if interrupt.is(bytes) then error(bytes, 0) end
     return nil
@@ -31,7 +31,15 @@ local function drawn(p, columns, rows, fd, symbols)
   return whole(path, bytes) and by_chafa(path, columns, rows, fd, symbols) or nil
 end
 
+local function drawn(p, columns, rows, fd, symbols)
+  return shown(function() return p:_page(p.panels[1].image ~= nil) end, columns, rows, fd, symbols)
+end
+
 local terminal = {}
+
+--- terminal.canvas(page, columns, rows): a canvas as lines of characters for stdout that fill so many cells; nil where
+-- it cannot be.
+function terminal.canvas(page, columns, rows) return shown(function() return page end, columns, rows, 1, true) end
 
 --- terminal.symbols(p, rows): the picture as lines of characters for stderr, at most so many; nil where it cannot be.
 function terminal.symbols(p, rows) return drawn(p, math.min(term.width(2), 100) - 1, rows, 2, true) end

@@ -89,4 +89,22 @@ function take.pow(at) return product(at, "^", "a power") end
 function take.maximum(at) return product(at, "max", "the greater of two") end
 function take.minimum(at) return product(at, "min", "the less of two") end
 
-return {ops = "add sub mul div pow maximum minimum", take = function(at) return take[at.node.op](at) end}
+-- Comparisons give 1 or 0.
+local compared = {eq = "=", ne = "≠", lt = "<", le = "≤", gt = ">", ge = "≥"}
+for op, sign in pairs(compared) do take[op] = function(at) return product(at, sign, "a comparison") end end
+
+-- Of two values the one that a condition chooses.
+function take.where(at)
+  local condition = at:input(1)
+  local function chosen(index) return place.read(condition, index) ~= 0 and 2 or 3 end
+  local node = at.node.inputs[chosen(at.index)]
+  return {family = "chain", said = ("one of two values, chosen by %s"):format(called(at.node.inputs[1], at.node)),
+    summands = {{label = called(node, at.node), steps = {{title = called(node, at.node), v = function(index)
+      return place.read(at.node.inputs[chosen(index)].value, index)
+    end}}}}}
+end
+
+return {
+  ops = "add sub mul div pow maximum minimum where eq ne lt le gt ge",
+  take = function(at) return take[at.node.op](at) end,
+}

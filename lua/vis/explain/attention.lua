@@ -1,10 +1,10 @@
 --- Attention: a row of probabilities, from the query's products with all keys, times one column of the values.
-local attended = require "suture.vis.common.attended"
+local heads = require "suture.vis.common.heads"
 local raw = require("suture.core").tensor
 
 return {ops = "packed_attention scaled_dot_product_attention", take = function(at)
   local node = at.node
-  local of = attended(node)
+  local of = heads.parts(node)
   local probabilities, scores, v = of.weights, of.scores, of.v
   local rank = #node.shape
   local L, S, wide = probabilities.shape[#probabilities.shape - 1], probabilities.shape[#probabilities.shape],
