@@ -12,7 +12,8 @@ local Trainer = require "suture.train.trainer"
 --   val              a dataset to measure on after each epoch
 --   epochs           a number (10), or "converge": until the validation loss (without val: the training loss) has not
 --                    fallen by min_delta (0) for `patience` (5) epochs, at most max_epochs (200); best weights are kept
---   batch            samples in a step (32)
+--   batch            samples in a step (32); "auto": the most with which training takes no more than memory = MB (four
+--                    fifths of what is free), which plan finds out
 --   loss             default: the cross entropy of classes, or of probabilities. Else F.mse_loss, or another loss of
 --   F, its
 --                    name ("mse"), a module (nn.MSELoss()), or a function of your own, told by how many parameters it

@@ -30,8 +30,8 @@ local function pass(trainer, view, epoch)
   return true
 end
 
--- The trunks of a session, for train and val, from a store that trials share, or into it: {get = f() → {train =, val =},
--- false (nothing can be kept) or nil (nobody has looked yet), put = f(that)}.
+-- The trunks of a session, for train and val, from a store that trials share, or into it: {get = f() → {train =, val
+-- =}, false (nothing can be kept) or nil (nobody has looked yet), put = f(that)}.
 local function shared(trainer, store)
   local kept, kept_val = trainer._session.kept, trainer._session.kept_val
   local got = store.get()

@@ -30,7 +30,7 @@ local weights = require "suture.train.weights"
 local writer = require "suture.train.runs.writer"
 local graph = core.graph
 
-local known = [[val:any=nil epochs:any=10 batch:count=32 optimizer:any=sgd loss:any=nil reduce:fn=nil
+local known = [[val:any=nil epochs:any=10 batch:any=32 memory:any=nil optimizer:any=sgd loss:any=nil reduce:fn=nil
   schedule:any=constant step_size:count=nil gamma:rate=nil label_smoothing:prob=0 class_weights:any=nil
   accumulate:count=1 clip:positive=nil
   patience:count=5 min_delta:rate=0 max_epochs:count=200 best:any=nil drop_last:bool=nil
@@ -76,6 +76,10 @@ local function begin(self, what, m, train, opts, listener)
   local o = options.named(what, known .. chosen.signature())(opts)
   if o.val ~= nil then o.val = measure.check_dataset(what .. ": val", o.val) end
   trunk.check(what, o.cache)
+  if o.batch ~= "auto" and not (math.type(o.batch) == "integer" and o.batch > 0) then
+    fault('%s: batch expects a whole number above 0 or "auto", got %s', what, options.show(o.batch))
+  end
+  if o.batch ~= "auto" and o.memory ~= nil then fault('%s: memory goes with batch = "auto"', what) end
   local converge = o.epochs == "converge"
   if not converge and not (math.type(o.epochs) == "integer" and o.epochs >= 0) then
     fault('%s: epochs expects a whole number or "converge", got %s', what, options.show(o.epochs))
@@ -93,6 +97,10 @@ local function begin(self, what, m, train, opts, listener)
   if val and train:labels() and val:labels() then
     val = beforehand.aligned(what .. ": val", val, train.classes, "those it trains on",
       "val:filter(f) leaves samples out, data.folder(path, {classes = …}) reads some classes")
+  end
+  if o.batch == "auto" then -- found out by the room above, which is loaded then
+    o.batch = require "suture.train.rehearsal".largest(what, m, train, opts, o.memory)
+    if not o.quiet then note(("%s: batch = %d"):format(what, o.batch)) end
   end
   self._best_by = best.new(what, o.best, val ~= nil, (val or train):labels() ~= nil)
   self.what, self._converge, self.model, self.data, self.val, self.options = what, converge, m, train, val,
@@ -181,7 +189,7 @@ function Trainer:_begin()
   local base = {}
   local function rates(f) for i, group in ipairs(optimizer.param_groups) do f(i, group) end end
   rates(function(i, group) base[i] = {lr = group.lr, moves = scheduler.momentum_of(group)} end)
-  local change = journal.begin {label = "fit", apart = true, keeps = true}
+  local change = not self._rehearsed and journal.begin {label = "fit", apart = true, keeps = true} -- of a copy: none
   m:_announce()
   local session = {base = base}
   self._session = session
@@ -195,10 +203,10 @@ function Trainer:_begin()
     local told, why = pcall(self._tell, self, "closed", err)
     self._session, self._guard, self._part = nil, nil, nil
     local last = self.history[#self.history]
-    if last then
+    if last and change then
       change.label = ("fit: %d epoch%s, loss %.4g"):format(#self.history, #self.history == 1 and "" or "s", last.loss)
     end
-    journal.close(change, err)
+    if change then journal.close(change, err) end
     if not told and err == nil then error(why, 0) end
   end})
   local ok, err = pcall(function()
@@ -342,7 +350,7 @@ function Trainer:train_epoch()
     drop_last = self._session.drop_last, sampler = o.sampler})
   local view = kept:view(epoch)
   local from_cache = kept:full(view)
-  local line = progress.new(epoch, #pass.batches, o.quiet)
+  local line = progress.new(epoch, #pass.batches, o.quiet, self.history)
   local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
   local loss, correct, count, k = 0, 0, 0, 0
   local function step(x, y, places, cached)

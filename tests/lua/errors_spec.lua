@@ -225,7 +225,7 @@ fit(m, ds, 5)                      → fit: expects options in a table, as {name
 fit(m, ds, {epoch = 1})            → did you mean epochs?
 fit(m, ds, {epochs = 1.5})         → fit: epochs expects a whole number or "converge", got 1.5
 fit(m, ds, {lr = 0/0})             → fit: lr expects a number, 0 or above
-fit(m, ds, {batch = 0})            → fit: batch expects a whole number above 0, got 0
+fit(m, ds, {batch = 0})            → fit: batch expects a whole number above 0 or "auto", got 0
 fit(m, ds, {optimizer = "sdg"})    → did you mean sgd?
 fit(m, ds, {optimizer = optim.SGD})   → fit: no optimizer
 fit(m, ds, {optimizer = {}})       → fit: no optimizer
@@ -249,7 +249,7 @@ fit(m, ds, {quiet = true, schedule = function() end})   → fit: schedule gave n
 evaluate(m, ds, {batch = "a"})     → evaluate: batch expects a whole number above 0, got "a"
 evaluate(m, ds, 5)                 → evaluate: expects options in a table
 confusion(m, ds, {x = 1})          → confusion: no option 'x'
-plan(m, ds, {batch = 0})           → plan: batch expects a whole number above 0, got 0
+plan(m, ds, {batch = 0})           → plan: batch expects a whole number above 0 or "auto", got 0
 predict(m, 5)                      → predict: expects a tensor or the path of a picture, got 5
 predict(m, picture, "a")           → predict: expects how many classes to name, a whole number above 0, got "a"
 undo "x"                           → undo: expects a number of steps above 0, got x

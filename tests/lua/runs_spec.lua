@@ -140,6 +140,7 @@ describe("a run", function()
     local other = net()
     local want = suture.fit(other, train, options(nil, {schedule = "constant"}))
     assert.equal(want.history[5].val_loss, r.history[5].val_loss)
+    fails("epochs = 3, but the run", suture.resume, folder .. "/short", {epochs = 3})
     local x, y = suture.randn(6, 2), suture.tensor {0, 1, 0, 1, 0, 1}
     local ds = data.tensors(x, y)
     suture.fit(nn.Linear(2, 2), ds, {run = folder .. "/tensors", epochs = 1, quiet = true})

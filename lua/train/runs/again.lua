@@ -112,7 +112,8 @@ local function model_of(run, state, given)
   return m
 end
 
---- again.trainer(run, opts): the trainer of a run, as far as its state is. listener: f(trainer, state) → what writes it.
+--- again.trainer(run, opts): the trainer of a run, as far as its state is. listener: f(trainer, state) → what
+-- writes it.
 function again.trainer(run, opts, listener)
   run = folder.find("resume", run)
   opts = options.check("resume", opts == nil and {} or opts, known)
@@ -145,6 +146,9 @@ function again.trainer(run, opts, listener)
     end
     return w
   end)
+  if type(opts.epochs) == "number" and opts.epochs < state.epoch then
+    fault("resume: epochs = %d, but the run %s has %d behind it", opts.epochs, run.path, state.epoch)
+  end
   journal.aside(t.load_state_dict, t, state)
   t._refill = state.trunk
   return t

@@ -15,7 +15,9 @@ local note = require "suture.base.note"
 local function resume(run, opts)
   local t = again.trainer(run, opts)
   if not t.options.quiet then
-    note(("resume: %s goes on after epoch %d of %d"):format(t.options.run, t.epoch, t.options.epochs))
+    local over = t.converged or t.epoch >= t.options.epochs
+    note(("resume: %s %s epoch %d of %d"):format(t.options.run, over and "is over: it ended with" or "goes on after",
+      t.epoch, t.options.epochs))
   end
   return t.model, t:run()
 end

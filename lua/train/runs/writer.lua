@@ -48,7 +48,7 @@ function writer:try(name, f)
   local ok, done, why = pcall(f)
   if not ok then
     if interrupt.is(done) then error(done, 0) end
-    done, why = nil, tostring(done):gsub("^suture:%S-:%d+: ", "")
+    done, why = nil, tostring(done):gsub("^%S-:%d+: ", "")
   end
   if done then
     self.lost[name] = nil

@@ -17,8 +17,8 @@ local values = require "suture.model.values"
 local whole = require "suture.base.whole"
 local workers = require "suture.train.sweep.workers"
 
-local read = options.named("sweep", "method:grid|random|halving=grid trials:count=nil seed:int=0 jobs:count=1 run:any=nil " ..
-  "by:val_acc|val_loss|acc|loss|score=nil factor:count=3 min_epochs:count=1 quiet:bool=false")
+local read = options.named("sweep", "method:grid|random|halving=grid trials:count=nil seed:int=0 jobs:count=1 " ..
+  "run:any=nil by:val_acc|val_loss|acc|loss|score=nil factor:count=3 min_epochs:count=1 quiet:bool=false")
 
 -- ---- what is better ----
 
@@ -108,8 +108,8 @@ end
 local function recipe_of(what)
   if type(what) == "function" then return nil, what end
   if type(what) ~= "table" or getmetatable(what) then
-    fault("sweep: expects a recipe, as {model = m, train = train, val = val, epochs = 5}, or a function of the options " ..
-      "that trains, got %s", options.show(what))
+    fault("sweep: expects a recipe, as {model = m, train = train, val = val, epochs = 5}, or a function of the " ..
+      "options that trains, got %s", options.show(what))
   end
   local out = {options = {}}
   for k, v in pairs(what) do
@@ -126,7 +126,8 @@ end
 
 -- Who sweeps what, as text: the same for the same sweep.
 local function identity(recipe, f, axes, o)
-  local parts = {o.method, tostring(o.by), tostring(o.trials), tostring(o.seed), tostring(o.factor), tostring(o.min_epochs)}
+  local parts = {o.method}
+  for i, name in ipairs {"by", "trials", "seed", "factor", "min_epochs"} do parts[i + 1] = tostring(o[name]) end
   for _, axis in ipairs(axes) do parts[#parts + 1] = axis.name .. options.show(axis.values or axis.range) end
   if f then parts[#parts + 1] = string.dump(f, true)
   else
@@ -146,12 +147,16 @@ end
 
 -- What the trials of other processes need in the folder; an error where they cannot have it.
 local function shareable(sweep)
-  local function refuse(...) fault("sweep: jobs = %d: %s · jobs = 1 makes the trials here", sweep.jobs, (...):format(select(2, ...))) end
+  local function refuse(text, ...)
+    fault("sweep: jobs = %d: %s · jobs = 1 makes the trials here", sweep.jobs, text:format(...))
+  end
   if sweep.f then
     for i = 1, 255 do
       local name = debug.getupvalue(sweep.f, i)
       if not name then break end
-      if name ~= "_ENV" then refuse("the function uses the local '%s' from around it, which another process has not", name) end
+      if name ~= "_ENV" then
+        refuse("the function uses the local '%s' from around it, which another process has not", name)
+      end
     end
     return
   end
@@ -168,6 +173,20 @@ end
 
 local function must(ok, why) if not ok then fault("sweep: %s", why) end end
 
+-- Waits for processes of a sweep that was killed: each ends with the epoch that it is at.
+local function orphans(sweep)
+  local said = false
+  for k = 1, #sweep.points do
+    local run = folder.read(trial.path(sweep, k))
+    local process = run and run.state == "running" and run.status.process
+    while process and process.pid ~= folder.self().pid and folder.lives(process) do
+      if not said then note(("sweep: waits for the process %d, which is still at trial %d"):format(process.pid, k)) end
+      said = true
+      if not os.execute "sleep 0.1" then return end
+    end
+  end
+end
+
 -- Makes or finds the sweep's folder.
 local function open_folder(sweep, name, id, axes, o)
   local told = folder.json(sweep.path .. "/sweep.json")
@@ -177,6 +196,7 @@ local function open_folder(sweep, name, id, axes, o)
   if told and told.process and folder.lives(told.process) and told.process.pid ~= folder.self().pid then
     fault("sweep: %s is being worked at by the process %d", sweep.path, told.process.pid)
   end
+  if told then orphans(sweep) end
   if not told and name and folder.exists(sweep.path .. "/run.json") then
     fault("sweep: %s is the folder of a run · another name for run", sweep.path)
   end
@@ -193,8 +213,8 @@ local function open_folder(sweep, name, id, axes, o)
   local names = {}
   for i, axis in ipairs(axes) do names[i] = axis.name end
   must(whole(sweep.path .. "/sweep.json", folder.encode {version = 1, identity = id, points = sweep.points,
-    seed = o.seed, method = o.method, jobs = sweep.jobs, best = sweep.best, axes = names, dumped = sweep.f ~= nil and sweep.jobs > 1,
-    process = folder.self()} .. "\n"))
+    seed = o.seed, method = o.method, jobs = sweep.jobs, best = sweep.best, axes = names,
+    dumped = sweep.f ~= nil and sweep.jobs > 1, process = folder.self()} .. "\n"))
 end
 
 -- ---- going through the trials ----
@@ -208,14 +228,16 @@ end
 -- Makes the trials of `list` up to so many epochs. → false after Ctrl-C
 local function go(sweep, list, epochs, round, said)
   local wanted = {}
+  sweep.now = epochs
   for _, k in ipairs(list) do
-    if not finished(sweep, trial.result(sweep, k, epochs, sweep.better), epochs) then wanted[#wanted + 1] = k end
+    if not finished(sweep, trial.result(sweep, k, epochs), epochs) then wanted[#wanted + 1] = k end
   end
   if #wanted == 0 then return true end
   if not trial.prepare(sweep, wanted) then return false end
   if sweep.jobs > 1 then
+    local soft <close> = interrupt.soft() -- the processes hear of Ctrl-C too, and end
     local ok, why = workers.run(sweep, round, wanted, epochs, said)
-    if not ok and (interrupt.pending() or interrupt.take()) then return false end
+    if interrupt.take() then return false end
     must(ok, why)
     return true
   end
@@ -253,7 +275,7 @@ local function run_all(sweep, o, said)
     if not go(sweep, left, epochs, "rung-" .. i, said) then return false end
     local results = {}
     for _, k in ipairs(left) do
-      local one = trial.result(sweep, k, epochs, sweep.better)
+      local one = trial.result(sweep, k, epochs)
       if one.state ~= "failed" then results[#results + 1] = one end
     end
     table.sort(results, function(a, b)
@@ -276,9 +298,9 @@ end
 -- {"layer[123]*", false}}: lists of values of fit's options, and freeze, patterns that m:freeze takes; or ranges to
 -- draw from, {min = 1e-4, max = 0.1, log = true}. Trials that freeze the same share what the frozen trunk makes of the
 -- data. Options:
---   method      "grid": all combinations; "random": `trials` (20) of them, drawn; "halving": trials of min_epochs (1), the
---               best of which, one in `factor` (3), train on for factor times as many epochs, and so on to the recipe's
---               epochs (a function is called with o.epochs, to 27)
+--   method      "grid": all combinations; "random": `trials` (20) of them, drawn; "halving": trials of min_epochs (1),
+--               the best of which, one in `factor` (3), train on for factor times as many epochs, and so on to the
+--               recipe's epochs (a function is called with o.epochs, to 27)
 --   jobs        so many processes side by side (1: here)
 --   run         a name: the trials lie in runs/NAME, and the same call goes on with them after a crash
 --   by          what says which is best: "val_acc", "val_loss", "acc", "loss" (default: the first there is)
@@ -328,7 +350,7 @@ local function sweep(what, given, opts)
   local function said(k)
     n = n + 1
     if o.quiet then return end
-    local one = trial.result(self, k, self.method == "halving" and self.f and self.now or nil, self.better)
+    local one = trial.result(self, k, self.now)
     local v, which = figure(one, o.by)
     note(("trial %d of %d  %s  %s"):format(k, #self.points, space.words(axes, self.points[k]),
       one.error and "failed: " .. one.error or v and ("%s %.4g"):format(which:gsub("_", " "), v) or one.state))
@@ -337,7 +359,7 @@ local function sweep(what, given, opts)
   local out = setmetatable({sweep = self, axes = axes, path = path, interrupted = not done or nil,
     seconds = core.engine.clock() - began}, Sweep)
   for k = 1, #self.points do
-    out[k] = trial.result(self, k, self.reached and self.reached[k] or nil, self.better)
+    out[k] = trial.result(self, k, self.reached and self.reached[k] or nil)
   end
   table.sort(out, function(a, b)
     if self.reached and (self.reached[a.number] or 0) ~= (self.reached[b.number] or 0) then

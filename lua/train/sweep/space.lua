@@ -28,7 +28,8 @@ end
 --- space.read(given): the axes, sorted by name: {{name =, values = {…} or range =} …}.
 function space.read(given)
   if type(given) ~= "table" or getmetatable(given) or next(given) == nil then
-    fault("sweep: expects what to try, as {lr = {0.1, 0.01}, freeze = {\"layer1*\", false}}, got %s", options.show(given))
+    fault("sweep: expects what to try, as {lr = {0.1, 0.01}, freeze = {\"layer1*\", false}}, got %s",
+      options.show(given))
   end
   local axes = {}
   for name, v in pairs(given) do

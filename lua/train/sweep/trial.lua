@@ -57,8 +57,8 @@ local function trainer(sweep, k)
     return w
   end
   if there and folder.exists(path .. "/state.safetensors") then
-    return again.trainer(there, {train = recipe.train, val = recipe.val, teacher = recipe.options.teacher, quiet = true},
-      listener)
+    return again.trainer(there, {train = recipe.train, val = recipe.val, teacher = recipe.options.teacher,
+      quiet = true}, listener)
   end
   if there then folder.remove(path) end
   local m = journal.aside(function()
@@ -112,6 +112,11 @@ function trial.run(sweep, k, epochs)
   if sweep.f then return called(sweep, k, epochs) end
   local t = trainer(sweep, k)
   t._until, t._shared = epochs, store(sweep, sweep.points[k])
+  if sweep.owner then -- whoever has begun the sweep is gone: another may begin it again
+    t._listeners[#t._listeners + 1] = {epoch = function()
+      if folder.lives(sweep.owner) == false then os.exit(1, false) end
+    end}
+  end
   local r = t:run()
   return r.interrupted and "stopped" or true
 end
@@ -143,9 +148,15 @@ function trial.prepare(sweep, wanted)
   return true
 end
 
---- What trial k has come to: {state, epochs, seconds, error, and the figures of its best epoch}. by: the figure that
--- says which is best; better(a, b); epochs: of a function's, which file.
-function trial.result(sweep, k, epochs, better)
+-- Whether an epoch is better than another, as the trainer of a trial judges (sweep.best).
+local function above(sweep, a, b)
+  if sweep.best == "acc" then return (a.val_acc or a.acc or 0) > (b.val_acc or b.acc or 0) end
+  return (a.val_loss or a.loss) < (b.val_loss or b.loss)
+end
+
+--- What trial k has come to: {state, epochs, seconds, error, and the figures of its best epoch}. epochs: how many
+-- of them count (nil: all); of a function's, which file.
+function trial.result(sweep, k, epochs)
   local point = sweep.points[k]
   local out = {number = k, options = point, path = trial.path(sweep, k), state = "waits", epochs = 0}
   local failed = folder.json(out.path .. ".error.json")
@@ -162,8 +173,13 @@ function trial.result(sweep, k, epochs, better)
   if not run then return out end
   if not failed then out.state = run.state end
   out.seconds, out.epochs = run.status.seconds, #run.history
-  local best = run.status.best and run.history[run.status.best.epoch]
-  if not best then for _, row in ipairs(run.history) do best = (not best or better(row, best)) and row or best end end
+  local last = math.min(epochs or #run.history, #run.history) -- of a trial that a later stretch has been at, too
+  local told = run.status.best and run.status.best.epoch
+  local best = told and told <= last and sweep.recipe.options.best ~= nil and run.history[told] or nil
+  for i = 1, best and 0 or last do
+    local row = run.history[i]
+    if not best or above(sweep, row, best) then best = row end
+  end
   for name, v in pairs(best or {}) do
     if name ~= "seconds" and name ~= "epoch" and name ~= "steps" then out[name] = v end
   end
@@ -175,7 +191,7 @@ end
 function trial.open(path)
   local told = folder.json(path .. "/sweep.json") or fault("sweep: no sweep in %s", path)
   local sweep = {path = path, points = told.points, seed = told.seed, method = told.method, jobs = told.jobs,
-    best = told.best}
+    best = told.best, owner = told.process}
   if told.dumped then
     sweep.f = assert(load(folder.text(path .. "/function.luac"), "=sweep", "b", _G))
     return sweep

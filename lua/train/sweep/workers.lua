@@ -29,7 +29,8 @@ function workers.work(path, round, list, epochs)
       local ok, why = pcall(trial.run, sweep, k, epochs)
       if not ok and interrupt.is(why) or why == "stopped" then return end
       if not ok then
-        whole(trial.path(sweep, k) .. ".error.json", folder.encode {error = tostring(why):gsub("^suture:%S-:%d+: ", "")})
+        why = tostring(why):gsub("^suture:%S-:%d+: ", "")
+        whole(trial.path(sweep, k) .. ".error.json", folder.encode {error = why})
       end
       io.stdout:write(ok and "done " or "failed ", k, "\n")
       io.stdout:flush()
@@ -45,12 +46,12 @@ function workers.run(sweep, round, list, epochs, said)
   local how = program()
   local threads = math.max(1, core.engine.threads() // sweep.jobs)
   local numbers = table.concat(list, ", ")
-  local code = ("require('suture.train.sweep.workers').work(%q, %q, {%s}, %s)"):format(sweep.path, round,
-    numbers, tostring(epochs))
+  local code = ("require('suture.core').engine.threads(%d) " ..
+    "require('suture.train.sweep.workers').work(%q, %q, {%s}, %s)"):format(threads, sweep.path, round, numbers,
+    tostring(epochs))
   local log, parts = sweep.path .. "/workers.log", {}
   for _ = 1, math.min(sweep.jobs, #list) do
-    parts[#parts + 1] = ("SUTURE_THREADS=%d OMP_NUM_THREADS=%d %s -e %s </dev/null 2>>%s &"):format(threads, threads, how,
-      quoted(code), quoted(log))
+    parts[#parts + 1] = ("%s -e %s </dev/null 2>>%s &"):format(how, quoted(code), quoted(log))
   end
   local pipe <close> = io.popen(table.concat(parts, " ") .. " wait", "r")
   local ended = {}
