@@ -15,6 +15,7 @@
 #include <termios.h>
 #include <unistd.h>
 #include <utf8proc.h>
+#include <wchar.h>
 #include <readline/readline.h>
 #include <readline/history.h>
 
@@ -163,9 +164,27 @@ static struct {
   int next; /* the byte behind what was no character; 0: none was read */
 } typed;
 
+/* Of a character that the system has no width for (not assigned yet) Readline's vi mode believes in one direction that it
+ * has none, in the other that it has, and goes to and fro for ever: a line with such a one is bytes to it. */
+static void choose_bytes(void) {
+  static bool bytes; /* that was us */
+  bool wanted = false;
+  utf8proc_int32_t c;
+  for (utf8proc_ssize_t i = 0, n; rl_editing_mode == 0 && i < rl_end && !wanted; i += n) { /* 0: vi's */
+    n = utf8proc_iterate((const unsigned char *)rl_line_buffer + i, rl_end - i, &c);
+    wanted = n < 1 || (c >= 0x80 && wcwidth((wchar_t)c) < 0);
+  }
+  if (wanted == bytes || (wanted && strcmp(rl_variable_value("byte-oriented"), "on") == 0)) return;
+  bytes = wanted;
+  rl_variable_bind("byte-oriented", bytes ? "on" : "off");
+}
+
 /* The same, but where the locale's characters are UTF-8 whole ones only: some of Readline's ways over a line (vi's e, %)
  * never end on other bytes. U+FFFD stands for those, and for control characters behind ASCII, which would be shown raw. */
 static int read_key(FILE *in) {
+  enum { MOST = 1000 }; /* Esc 9 9 9 9 9 9 x would make a line that takes minutes to draw */
+  if (RL_ISSTATE(RL_STATE_NUMERICARG) && rl_numeric_arg > MOST) rl_numeric_arg = MOST;
+  if (RL_ISSTATE(RL_STATE_READCMD)) choose_bytes();
   if (typed.at < typed.size) return typed.bytes[typed.at++];
   int c = typed.next ? typed.next : read_byte(in);
   typed.next = 0;

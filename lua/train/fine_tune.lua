@@ -1,7 +1,6 @@
 --- fine_tune: the head first, then one part after another, at rates that fall towards the stem.
 local falling = require "suture.train.falling"
 local fault = require "suture.base.fault"
-local fit = require "suture.train.fit"
 local interrupt = require "suture.base.interrupt"
 local journal = require "suture.base.journal"
 local measure = require "suture.train.evaluate"
@@ -10,6 +9,7 @@ local note = require "suture.base.note"
 local options = require "suture.base.options"
 local raw = require("suture.core").tensor
 local Result = require "suture.train.result"
+local Trainer = require "suture.train.trainer"
 
 local own = options.named("fine_tune", "epochs:natural=12 head_epochs:natural=6 each:natural=1 lr:positive=0.01 " ..
   "decay:positive=2.6 groups:count=nil bn:eval|train=eval")
@@ -75,7 +75,7 @@ local function train_stage(m, ds, rest, o, stage, groups)
   given.epochs, given.lr = stage.epochs, lr
   if not stage.last then given.swa = nil end
   if given.schedule == nil then given.schedule = stage.last and "cosine" or "constant" end
-  return fit(m, ds, given)
+  return Trainer._of("fine_tune", m, ds, given):run()
 end
 
 --- fine_tune(m, train[, opts]): trains the head alone (head_epochs = 6), then one group of m:groups() more at a time

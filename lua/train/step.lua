@@ -162,7 +162,7 @@ function step:step(x, y)
   if not m.training then m:train() end
   if not self._session and not (self._guard and guard.fits(self._guard, m)) then self._guard = guard.new(m) end
   local value, right = self:_step(x, y)
-  self:_told {epoch = self.epoch + 1, step = self.steps, loss = value, correct = right}
+  if not self._part then self:_told {epoch = self.epoch + 1, step = self.steps, loss = value, correct = right} end
   return value, right
 end
 

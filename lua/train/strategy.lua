@@ -121,17 +121,24 @@ cases["much different"] = {
 
 -- ---- looking ----
 
+-- Data are much where there are so many pictures of a class, or where the model is so small for them: a network of a
+-- few parameters for each picture learns more from training all of it than it loses by heart.
+local PER_CLASS, PER_PICTURE = 200, 4000
+
 -- The numbers of this data set.
 local function sized(s, ds, o)
   local counts = ds:counts()
   local least, sum, some = math.huge, 0, 0
   for _, n in ipairs(counts) do if n > 0 then least, sum, some = math.min(least, n), sum + n, some + 1 end end
   s.samples, s.per_class, s.least = sum, sum / math.max(1, some), least
-  s.much = s.per_class >= o.much
-  s.why[1] = ("%s of %s: %.0f each%s, %s than %d; the model has %s parameters, %.3g for each picture"):format(
+  local enough, each = o.much or PER_CLASS, s.parameters / sum
+  local many, small = s.per_class >= enough, not o.much and each <= PER_PICTURE
+  s.much = many or small
+  s.why[1] = ("%s of %s: %.0f each%s, %s than %d; the model has %s parameters, %s for each picture%s"):format(
     text.plural(sum, "picture"), text.plural(some, "class", "classes"), s.per_class,
-    least < 0.8 * s.per_class and (" (%d of one)"):format(least) or "", s.much and "no less" or "less", o.much,
-    text.count(s.parameters), s.parameters / sum)
+    least < 0.8 * s.per_class and (" (%d of one)"):format(least) or "", many and "no less" or "less", enough,
+    text.count(s.parameters), text.count(math.floor(each)), o.much and "" or
+    (", %s than %s"):format(small and "no more" or "more", text.count(PER_PICTURE)))
 end
 
 -- At most n samples, of each class in proportion.
@@ -264,7 +271,7 @@ function Strategy.__index(s, name)
   return optional(s, name)
 end
 
-local read = options.named("strategy", [[similar:bool=nil much:count=100 folds:count=5 samples:count=1000
+local read = options.named("strategy", [[similar:bool=nil much:count=nil folds:count=5 samples:count=1000
   batch:count=64 decay:rate=10 seed:int=0 threads:natural=nil]])
 
 --- strategy(m, train[, {similar = true|false|nil}]): which of the four cases of transfer learning this is, little or
@@ -274,8 +281,9 @@ local read = options.named("strategy", [[similar:bool=nil much:count=100 folds:c
 -- similar: whether train's pictures are like those that m was trained with. nil: it is measured: linear probes on
 -- frozen features at several depths, in one pass, cross-validated (folds = 5, on at most samples = 1000 pictures):
 -- where the last features are worse than earlier ones by more than the error, the pictures are different.
--- Options: similar, much (100: pictures per class from which data are much), folds, samples, batch (64), decay (10: of
--- the probes' weights), seed (0), threads.
+-- Data are much from 200 pictures per class on, or where the model has at most 4000 parameters for each picture; much =
+-- n: from n pictures per class on. Options: similar, much, folds, samples, batch (64), decay (10: of the probes'
+-- weights), seed (0), threads.
 -- Returns {case = "little similar", "little different", "much similar" or "much different", options = a recipe for fit,
 -- why = {lines}, groups =, fate = {what becomes of each}, probes = {{path =, acc =, error =, features =} …}, best, stop
 -- (places in probes), similar, sure (0 to 1), cut}; plot(s) draws the probes. After CS231n's four cases, and Yosinski

@@ -350,7 +350,7 @@ function Trainer:train_epoch()
     drop_last = self._session.drop_last, sampler = o.sampler})
   local view = kept:view(epoch)
   local from_cache = kept:full(view)
-  local line = progress.new(epoch, #pass.batches, o.quiet)
+  local line = progress.new(epoch, #pass.batches, o.quiet, self.history)
   local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
   local loss, correct, count, k = 0, 0, 0, 0
   local function step(x, y, places, cached)

@@ -13,7 +13,8 @@ local vis = require "suture.vis"
 
 local CELL_W, CELL_H = 8, 16 -- pixels of a drawing that become a cell
 local LEAST_COLUMNS, LEAST_ROWS = 32, 10
-local KEYS = "↑↓ layer  ←→ unit  PgUp PgDn ×10  n p picture  g gradient  m maximise  space pause  q back"
+local KEYS = "↑↓ layer  ←→ unit  PgUp PgDn ×10  n p picture  g gradient  m maximise  t strongest  space pause  q back"
+local LOOKED_AT = 512 -- pictures of a data set among which the strongest are
 
 -- ---- what is shown ----
 
@@ -40,6 +41,16 @@ local function put(page, image, x, y, w, h)
   page:pixels(image, x, y, iw * s, ih * s, s < 1)
 end
 
+-- Several pictures in a box, in rows.
+local function put_all(page, images, x, y, w, h)
+  local columns = math.ceil(math.sqrt(#images * w / h))
+  local rows = math.ceil(#images / columns)
+  local cell_w, cell_h = w / columns, h / rows
+  for i, image in ipairs(images) do
+    put(page, image, x + (i - 1) % columns * cell_w, y + (i - 1) // columns * cell_h, cell_w - 2, cell_h - 2)
+  end
+end
+
 local function mosaic(page, b, x, y, w, h)
   local layer = b.layer
   local first, n, columns, rows = part_of(layer, b.unit, w, h)
@@ -55,7 +66,7 @@ local function mosaic(page, b, x, y, w, h)
   return ("units %d … %d"):format(first, first + n - 1)
 end
 
--- The panes on the right: {name, picture}.
+-- The panes on the right: {name, picture or a list of them}.
 local function panes(b)
   local list = {{"picture", b.run.picture}}
   if b.layer.h * b.layer.w > 1 then
@@ -70,6 +81,17 @@ local function panes(b)
   local top = b.tops[b.layer.path .. "#" .. b.unit]
   if top then list[#list + 1] = {"strongest", top} end
   return list
+end
+
+-- How many of n panes stand across and down in a box of cells, so that they are as large as they go.
+local function boxes(n, wide, high)
+  local across, down, best = 1, math.max(1, math.min(n, high // 5)), 0
+  for c = 1, math.min(n, wide // 10) do
+    local r = math.ceil(n / c)
+    local size = math.min((wide // c - 1) * CELL_W, (high // r - 1) * CELL_H)
+    if high // r >= 5 and size > best then across, down, best = c, r, size end
+  end
+  return across, down
 end
 
 local function lines_of(b, columns)
@@ -104,12 +126,14 @@ local function draw(s, b)
   local side = math.floor(columns * (columns < 60 and 0.4 or 0.36))
   local left = columns - side - 1
   mosaic(page, b, 0, 0, left * CELL_W, high * CELL_H)
-  local fits = math.max(1, math.min(#list, high // 5))
-  local each, labels = high // fits, {}
-  for i = 1, fits do
-    local row = (i - 1) * each
-    labels[i] = {row + 2, left + 2, list[#list > fits and i == fits and #list or i]}
-    put(page, labels[i][3][2], (left + 1) * CELL_W, (row + 1) * CELL_H, side * CELL_W, (each - 1) * CELL_H)
+  local across, down = boxes(#list, side, high)
+  local each, wide, labels = high // down, side // across, {}
+  for i = 1, math.min(#list, across * down) do
+    local row, column = (i - 1) // across * each, left + 1 + (i - 1) % across * wide
+    local pane = list[#list > across * down and i == across * down and #list or i] -- what was asked for last is seen
+    labels[i] = {row + 2, column + 1, text.cut(pane[1], wide - 1)}
+    local paint = type(pane[2]) == "table" and put_all or put
+    paint(page, pane[2], column * CELL_W, (row + 1) * CELL_H, (wide - 1) * CELL_W, (each - 1) * CELL_H)
   end
   local drawn = terminal.canvas(page, columns, high)
   if not drawn then fault "browse: draws by the program chafa, which is not there (Debian: apt install chafa)" end
@@ -121,7 +145,7 @@ local function draw(s, b)
     row = row + 1
   end
   s:write "\27[0m"
-  for _, l in ipairs(labels) do s:at(l[1], l[2], text.cut(l[3][1], side)) end
+  for _, l in ipairs(labels) do s:at(l[1], l[2], l[3]) end
   s:at(rows - 1, 1, foot)
   s:at(rows, 1, "\27[2m" .. keys .. "\27[0m")
   s:flush()
@@ -162,32 +186,45 @@ function Browser:turn(by)
   self:look(s.get(self.place))
 end
 
+-- What a method gives for the chosen unit; what it cannot do is told below.
+function Browser:ask(list, f)
+  local ok, p = pcall(f, self.layer.module_path, self.unit)
+  if ok then list[self.layer.path .. "#" .. self.unit] = p
+  elseif interrupt.is(p) then error(p, 0)
+  else self.note = tostring(p):gsub("^%S-:%d+: ", "") end
+end
+
 function Browser:maximise()
-  local layer, h, w = self.layer, self.run.x.shape[3], self.run.x.shape[4]
-  local ok, p = pcall(vis.maximize, self.m, layer.module_path, {unit = self.unit, steps = 64, size = {h, w},
-    quiet = true, seed = 0})
-  if ok then
-    self.made[layer.path .. "#" .. self.unit] = p:tensor()
-  else
-    if interrupt.is(p) then error(p, 0) end
-    self.note = tostring(p):gsub("^%S-:%d+: ", "")
-  end
+  local size = {self.run.x.shape[3], self.run.x.shape[4]}
+  self:ask(self.made, function(path, unit)
+    return vis.maximize(self.m, path, {unit = unit, steps = 64, size = size, quiet = true, seed = 0}):tensor()
+  end)
 end
 
--- The strongest patches of the data set, where there is a method for it.
 function Browser:strongest()
-  if not (Browser.has_top and self.dataset) then return end
-  local ok, p = pcall(vis.top, self.m, self.dataset, self.layer.module_path, {unit = self.unit})
-  if ok then
-    local shown = p:tensor()
-    self.tops[self.layer.path .. "#" .. self.unit] = #shown.shape == 3 and shown or nil
-  else
-    if interrupt.is(p) then error(p, 0) end
-    self.note = tostring(p):gsub("^%S-:%d+: ", "")
+  local ds = self.dataset
+  if not ds then
+    self.note = "the strongest are found among the pictures of a data set"
+    return
   end
+  self:ask(self.tops, function(path, unit)
+    local some = #ds > LOOKED_AT and ds:take(LOOKED_AT, {seed = 0}) or ds
+    local images = {}
+    local p = vis.top(self.m, some, path, {unit = unit, quiet = true})
+    for i, panel in ipairs(p.panels) do images[i] = panel.image end
+    return images
+  end)
 end
 
-for _, name in ipairs(vis._names) do if name == "top" then Browser.has_top = true end end
+-- Something that takes a while, and says so.
+local function working(what, f)
+  return function(b, s)
+    b.note = what
+    draw(s, b)
+    b.note = nil
+    f(b)
+  end
+end
 
 local keys = {
   up = function(b) b:choose(b.at - 1, b.unit) end, down = function(b) b:choose(b.at + 1, b.unit) end,
@@ -195,13 +232,8 @@ local keys = {
   pageup = function(b) b:choose(b.at, b.unit - 10) end, pagedown = function(b) b:choose(b.at, b.unit + 10) end,
   home = function(b) b:choose(b.at, 0) end, ["end"] = function(b) b:choose(b.at, b.layer.units - 1) end,
   n = function(b) b:turn(1) end, p = function(b) b:turn(-1) end, g = function(b) b.gradients = not b.gradients end,
-  m = function(b, s)
-    b.note = "maximising …"
-    draw(s, b)
-    b.note = nil
-    b:maximise()
-  end,
-  t = Browser.strongest, [" "] = function(b) b.paused = not b.paused end, redraw = function() end,
+  m = working("maximising …", Browser.maximise), t = working("looking for the strongest …", Browser.strongest),
+  [" "] = function(b) b.paused = not b.paused end, redraw = function() end,
 }
 keys.k, keys.j, keys.h, keys.l = keys.up, keys.down, keys.left, keys.right
 
@@ -251,13 +283,15 @@ end
 
 --- vis.browse(m, source): through the layers of m and their units on the whole terminal, after the Deep Visualization
 -- Toolbox (Yosinski et al. 2015, arXiv:1506.06579): all maps of a layer, and beside them the picture, the chosen unit's
--- map over it, how much each place of the picture moves it (its gradient), and, when asked for, the picture that
--- excites it most. source: a data set, a folder of pictures, a picture, a tensor (N, C, H, W) as m takes it, or a
--- stream of pictures, live: a Motion-JPEG file (.mjpeg), a named pipe, or what io.popen gave.
+-- map over it, how much each place of the picture moves it (its gradient), and, when asked for, the picture made to
+-- excite it most and the patches of the data set that do (among 512 of its pictures). source: a data set, a folder of
+-- pictures, a picture, a tensor (N, C, H, W) as m takes it, or a stream of pictures, live: a Motion-JPEG file (.mjpeg),
+-- a named pipe, or what io.popen gave.
 -- Keys: up and down, the layer; left and right, the unit (PgUp, PgDn by 10, Home, End); n and p, the picture; g, the
--- gradient; m, maximise (vis.maximize); space, a stream stands; q or Esc, back, with the terminal as it was; Ctrl-C
--- too. Ctrl-Z stops the program as ever. m runs as in eval mode and nothing of it changes. Returns where you were:
--- {layer =, unit =}. Example, a camera: vis.browse(m, io.popen "ffmpeg -f v4l2 -i /dev/video0 -f mjpeg -")
+-- gradient; m, maximise (vis.maximize); t, the strongest patches (vis.top); space, a stream stands; q or Esc, back,
+-- with the terminal as it was; Ctrl-C too. Ctrl-Z stops the program as ever. m runs as in eval mode and nothing of it
+-- changes. Returns where you were: {layer =, unit =}.
+-- Example, a camera: vis.browse(m, io.popen "ffmpeg -f v4l2 -i /dev/video0 -f mjpeg -")
 local function browse(m, source, ...)
   if select("#", ...) > 0 then fault "browse: expects a model and a source, got more" end
   if not Module.is_module(m) then fault("browse: expects a model first, got %s", options.show(m)) end

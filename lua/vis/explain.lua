@@ -96,16 +96,15 @@ end
 local function added(a, value)
   local list, rows, total = anatomy.summands(a), {}, 0.0
   local d = anatomy.decimals(list)
-  local form = "%." .. d .. "f"
+  local function form(v, k) return v ~= v and "nan" or ("%." .. k .. "f"):format(v) end
   for i, s in ipairs(list) do
-    local shown = form:format(s.value)
+    local shown = form(s.value, d)
     total = total + (tonumber(shown) or s.value)
     rows[i] = {i == 1 and " " or "+", s.label, shown}
   end
   local shown, own
   for k = d, math.max(0, d - 2), -1 do
-    local less = "%." .. k .. "f"
-    local here, there = less:format(total), less:format(value)
+    local here, there = form(total, k), form(value, k)
     if not shown or here == there then shown, own = here, there end
     if here == there then break end
   end
@@ -133,8 +132,8 @@ local function title_of(path, field, p, index, node, value, classes)
   local name = classes and classes[index[p.unit + 1] + 1]
   return {
     ("%s · %s"):format(path == "" and "the model" or path, field.said),
-    ("%s%s of %s is %.6g"):format(place.words(p, index), name and (" (%s)"):format(name) or "", tostring(node.shape),
-      value),
+    ("%s%s of %s is %s"):format(place.words(p, index), name and (" (%s)"):format(name) or "", tostring(node.shape),
+      value ~= value and "nan" or ("%.6g"):format(value)),
   }
 end
 
@@ -225,7 +224,8 @@ local function explain(m, x, path, opts, ...)
   end
   return picture {
     panels = {{canvas = matrices.page(head, a.bands, rows, digits)}}, value = value, terms = tensor.tensor(a.terms),
-    shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1], map = node.value:detach(),
+    shown = shown, op = own.op, path = path, index = index, unit = p.unit and index[p.unit + 1],
+    map = node.value:detach(),
     page = page,
     text = function(width)
       local out = {}

@@ -11,11 +11,13 @@ local tensor = require "suture.tensor"
 local text = require "suture.base.text"
 local trace = require("suture.model.trace").trace
 
-local read = options.named("stats", "layers:str=* batch:count=32 most:count=nil")
+local read = options.named("stats", "layers:str=* batch:count=nil most:count=nil")
+
+local MEMORY = 1 << 30 -- bytes of what all layers give
 
 -- Where an activation no longer moves: the ends of what it can give.
 local ends = {
-  relu = function(v) return v:le(0) end,
+  relu = function(v) return 1 - v:sign() end, -- no number is below 0
   sigmoid = function(v) return v:lt(0.01) + v:gt(0.99) end,
   tanh = function(v) return v:abs():gt(0.98) end,
   clamp = function(v, a)
@@ -68,12 +70,9 @@ local function measured(t, l)
   local v, p = l.node.value, place.of(t, l.node)
   local rank, dims = #v.shape, {}
   for d = 0, rank - 1 do if d ~= p.unit then dims[#dims + 1] = d end end
-  local mean = v:mean()
-  local away = v - mean
-  l.unit = p.unit
   return {
-    low = #dims > 0 and v:amin(dims) or v, high = #dims > 0 and v:amax(dims) or v, mean = mean,
-    square = (away * away):mean(), saturated = l.ends and l.ends(v, l.node.attrs):to("float32"):mean() or nil,
+    low = #dims > 0 and v:amin(dims) or v, high = #dims > 0 and v:amax(dims) or v, mean = v:mean(),
+    square = v:var(nil, {unbiased = false}), saturated = l.ends and l.ends(v, l.node.attrs):to("float32"):mean() or nil,
   }
 end
 
@@ -83,7 +82,9 @@ local function add(row, m, n)
   local low, high = list(m.low), list(m.high)
   row.lows, row.highs = row.lows or low, row.highs or high
   for i = 1, #low do
-    row.lows[i], row.highs[i] = math.min(row.lows[i], low[i]), math.max(row.highs[i], high[i])
+    local l, h = low[i], high[i] -- one that is no number stays
+    if l ~= l or l < row.lows[i] then row.lows[i] = l end
+    if h ~= h or h > row.highs[i] then row.highs[i] = h end
   end
   local mean, square = m.mean:item(), m.square:item()
   local before = row.numbers
@@ -98,7 +99,9 @@ local function finished(row)
   row.min, row.max = math.huge, -math.huge
   local dead = {}
   for i, low in ipairs(row.lows) do
-    row.min, row.max = math.min(row.min, low), math.max(row.max, row.highs[i])
+    local high = row.highs[i]
+    if low ~= low or high ~= high then row.min, row.max = 0 / 0, 0 / 0 end
+    row.min, row.max = math.min(row.min, low), math.max(row.max, high)
     if low == row.highs[i] then dead[#dead + 1] = i - 1 end
   end
   row.units = #row.lows
@@ -123,7 +126,8 @@ function Stats.__tostring(r)
     rows[i] = {
       row.path .. (row.run and (" #%d"):format(row.run) or ""), row.kind, text.shape(row.shape), tostring(row.units),
       row.dead and (row.dead > 0 and tostring(row.dead) or "0") or "-",
-      row.saturated and ("%.1f %%"):format(100 * row.saturated) or "", short(row.min), short(row.mean), short(row.max),
+      row.saturated and (row.saturated ~= row.saturated and "nan" or ("%.1f %%"):format(100 * row.saturated)) or "",
+      short(row.min), short(row.mean), short(row.max),
       short(row.sd),
     }
     if row.dead then dead, units = dead + row.dead, units + row.units end
@@ -157,31 +161,40 @@ end
 
 function Stats.__len(r) return #r.rows end
 
+-- How many samples go through m at once: every layer's numbers are there at the same time.
+local function batch_size(m, sample)
+  local t, bytes = looked.still(trace, m, sample), 0
+  for _, node in ipairs(t.nodes) do if node.op then bytes = bytes + 4 * node.value:numel() end end
+  return math.max(1, math.min(32, MEMORY // math.max(1, bytes)))
+end
+
 -- Batches of pictures: of a data set, or the pictures that were given.
 local function batches_of(m, x, o)
   if Dataset.is(x) then
     if #x == 0 then fault "stats: the dataset is empty" end
     if o.most and o.most < #x then x = x:take(o.most) end
-    return x:batches(o.batch, {augment = false})
+    return x:batches(o.batch or batch_size(m, (x:batch {0})), {augment = false})
   end
   if x == nil or type(x) == "number" or type(x) == "boolean" then
     fault("stats: expects a data set or pictures to run the model with, got %s", options.show(x))
   end
   local given, at = looked.input("stats", m, x), 0
   local n = math.min(o.most or math.huge, given.shape[1])
+  local most = o.batch or batch_size(m, given:narrow(0, 0, 1))
   return function()
     if at >= n then return nil end
-    local size = math.min(o.batch, n - at)
+    local size = math.min(most, n - at)
     at = at + size
     return given:narrow(0, math.tointeger(at - size), math.tointeger(size))
   end
 end
 
---- vis.stats(m, ds[, {layers = "*", batch = 32, most =}]): what goes on in each layer, as a table: dead units (that
+--- vis.stats(m, ds[, {layers = "*", batch =, most =}]): what goes on in each layer, as a table: dead units (that
 -- give the same number everywhere, as a ReLU that is never above 0), how much of an activation is saturated (a ReLU: at
 -- 0; sigmoid, tanh, clamped ones: within 1 % of their ends), the least and the greatest number, mean and standard
 -- deviation. ds: a data set, or pictures, as ?vis.gradcam takes them. layers: a pattern of paths; most: how many
--- samples at most. m runs as in eval mode, frozen or not, and nothing of it changes. Returns a result that prints
+-- samples at most; batch: how many at once (default: at most 32, fewer where a gigabyte does not hold what all layers
+-- give). m runs as in eval mode, frozen or not, and nothing of it changes. Returns a result that prints
 -- itself: .rows, each {path, run (of several), kind, shape, units, dead, dead_units (from 0), saturated (0 to 1), min,
 -- max, mean, sd}, .samples. dead is nil where each unit gave but one number.
 -- Examples: vis.stats(m, data.shapes{n = 4, transform = m})     vis.stats(m, x, {layers = "*relu*"}).rows[1].dead_units

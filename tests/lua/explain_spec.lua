@@ -40,7 +40,7 @@ function Parts:forward(x)
   local t = self.ln(x:flatten(2):transpose(1, 2))
   t = t + self.attend(t, {need_weights = false})
   t = self.drop(self.gelu(t))
-  t = t:maximum(0.01) + t:mean(1, true)
+  t = suture.tensor.where(t:gt(0.1), t:maximum(0.01), t * -2) + t:mean(1, true)
   return self.share(self.head(t:flatten(1)) * t:amax({1, 2}):unsqueeze(1))
 end
 
@@ -77,7 +77,7 @@ describe("vis.explain", function()
         local e = vis.explain(m, x, label, {run = nth})
         assert.equal(node.op, e.op, label)
         assert.is_true(apart(e) < 2e-6, ("%s: %g, parts %g, shown %g"):format(label, e.value, e.terms:sum():item(), e.shown))
-        assert.equal(node.value:max():item(), e.value, label) -- by default the greatest number
+        assert.equal(node.value:to "float32":max():item(), e.value, label) -- by default the greatest number
         assert.is_truthy(tostring(e):find("the model's own", 1, true))
         kinds[node.op], count = true, count + 1
       end
@@ -85,7 +85,7 @@ describe("vis.explain", function()
     assert.is_true(count > 40)
     for _, op in ipairs {"conv2d", "bn_eval", "silu", "hardswish", "clamp", "tanh", "gelu", "relu", "max_pool2d",
       "avg_pool2d", "adaptive_avg_pool2d", "layer_norm", "packed_attention", "linear", "softmax", "add", "sub", "mul",
-      "div", "concat", "slice", "pad", "reshape", "permute", "mean", "max", "maximum"} do
+      "div", "concat", "slice", "pad", "reshape", "permute", "mean", "max", "maximum", "where", "gt"} do
       assert.is_true(kinds[op], op)
     end
   end)
@@ -115,6 +115,7 @@ describe("vis.explain", function()
       assert.equal(e.value, vis.explain(m, x, "ln", {at = {token // 2, token % 2}, unit = k}).value)
     end
     near(t:value "head"[0][3]:item(), vis.explain(m, x, "head", {unit = 3}).value)
+    assert.equal(vis.explain(m, x, "se.fc1").value, vis.explain(m, x, m.se.fc1).value)
   end)
 
   it("counts the summands of a convolution, a pool, a linear layer, a row of attention", function()
@@ -167,7 +168,22 @@ describe("vis.explain", function()
     assert.is_true(m._training)
   end)
 
-  it("becomes a drawing", function()
+  it("tells of numbers that are none", function()
+    local m = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3), nn.Softmax(1))
+    suture.no_grad(function() m[0].bias[1] = 0 / 0 end)
+    local x = suture.randn(3, 6, 6)
+    for _, path in ipairs {"0", "1", "3", "4"} do
+      local e = vis.explain(m, x, path)
+      assert.is_true(e.value ~= e.value)
+      assert.is_truthy(tostring(e):find("the model's own: nan", 1, true))
+      assert.is_true(e:tensor():numel() > 0)
+      assert.is_truthy(e.page():find("<canvas", 1, true))
+    end
+    local row = vis.stats(m, x).rows[1]
+    assert.is_true(row.min ~= row.min and row.mean ~= row.mean)
+  end)
+
+  it("becomes a drawing and a page", function()
     local m, x = parts()
     local path = os.tmpname()
     for _, name in ipairs {"stem", "head", "attend.attention", "pool", "gate"} do
@@ -177,9 +193,18 @@ describe("vis.explain", function()
       assert.is_truthy(f:read "a":find("<svg", 1, true))
       f:close()
       assert.equal(3, e:tensor().shape[1])
+      e:save(path .. ".html")
+      local page = assert(io.open(path .. ".html"))
+      local html = page:read "a"
+      page:close()
+      assert.is_nil(html:find "@%u+@") -- all is filled in
+      assert.is_nil(html:find("https?://")) -- nothing is fetched
     end
     os.remove(path)
     os.remove(path .. ".svg")
+    os.remove(path .. ".html")
+    fails("this one also as .html", function() vis.explain(m, x, "stem"):save "x.gif" end)
+    fails(".svg or .pdf", function() vis.features(m, x, "stem"):save "x.html" end)
   end)
 
   it("says what there is where something is wrong", function()

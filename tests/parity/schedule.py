@@ -3,6 +3,7 @@ import os, sys, warnings
 sys.path.insert(0, os.path.dirname(__file__))
 from common import *
 from torch.optim import lr_scheduler as S
+from torch.optim.swa_utils import SWALR
 
 warnings.simplefilter("ignore")
 
@@ -28,7 +29,7 @@ class Case:
         if self.parts:
             parts = [p.torch(opt) for p in self.parts]
             return S.ChainedScheduler(parts) if self.name == "ChainedScheduler" else S.SequentialLR(opt, parts, **given)
-        return getattr(S, self.name)(opt, **given)
+        return (SWALR if self.name == "SWALR" else getattr(S, self.name))(opt, **given)
 
     def lua(self):
         given = [f"{k} = {lua(v)}" for k, v in self.options.items()]
@@ -59,6 +60,7 @@ CASES = [
     Case("CyclicLR", kind="Adam", base_lr=0.01, max_lr=0.2, step_size_up=4, cycle_momentum=False, functions={"scale_fn": "1 / (1 + e)"}, scale_mode="iterations"),
     Case("ReduceLROnPlateau", step="1 / (1 + i % 13)", patience=3), Case("ReduceLROnPlateau", step="i % 5", mode="max", factor=0.5, patience=1, cooldown=2, min_lr=0.02),
     Case("ReduceLROnPlateau", step="10 - i / 10", threshold=0.2, threshold_mode="abs", patience=2), Case("ReduceLROnPlateau", step="3 - i / 20", threshold=0.1, patience=2, factor=0.7),
+    Case("SWALR", swa_lr=0.02), Case("SWALR", swa_lr=[0.2, 0.01], anneal_epochs=4, anneal_strategy="linear"), Case("SWALR", swa_lr=0.3, anneal_epochs=0),
     Case("SequentialLR", parts=[Case("ConstantLR", factor=0.1, total_iters=2), Case("ExponentialLR", gamma=0.9)], milestones=[6]),
     Case("SequentialLR", parts=[Case("LinearLR"), Case("CosineAnnealingLR", T_max=15), Case("StepLR", step_size=4)], milestones=[5, 20]),
     Case("ChainedScheduler", parts=[Case("LinearLR", total_iters=6), Case("ExponentialLR", gamma=0.95)]),

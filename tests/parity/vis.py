@@ -216,7 +216,54 @@ def attention(l):
     return attentions(l)[-1]
 
 
+def windows_of(l):
+    """The attention matrices (L, L) of a Swin transformer, place by place, and between stages the means of merged places."""
+    found, handles = [], []
+    for block in [m for m in l.net.modules() if type(m).__name__ == "SwinTransformerBlock"]:
+        def kept(module, i, x, m=block.attn):
+            n, h, w, e = x.shape
+            win, shift = m.window_size[0], m.shift_size[0] if h > m.window_size[0] else 0
+            places = torch.arange(h * w).reshape(h, w).roll((-shift, -shift), (0, 1))
+            regions = torch.zeros(h, w, dtype=torch.long)
+            for k, (a, b) in enumerate([(0, h - win), (h - win, h - shift), (h - shift, h)]):
+                regions[a:b] += 3 * k
+                regions[:, a:b] += k
+            full = torch.zeros(h * w, h * w)
+            y = x[0].roll((-shift, -shift), (0, 1))
+            for r in range(0, h, win):
+                for c in range(0, w, win):
+                    rows, ids = y[r:r + win, c:c + win].reshape(-1, e), places[r:r + win, c:c + win].reshape(-1)
+                    qkv = F.linear(rows, m.qkv.weight, m.qkv.bias).reshape(len(rows), 3, m.num_heads, -1)
+                    q, k = qkv[:, 0].transpose(0, 1), qkv[:, 1].transpose(0, 1)
+                    bias = m.relative_position_bias_table[m.relative_position_index].reshape(len(rows), len(rows), -1)
+                    score = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5 + bias.permute(2, 0, 1)
+                    if shift:
+                        region = regions[r:r + win, c:c + win].reshape(-1)
+                        score = score.masked_fill(region[:, None] != region[None], -100.0)
+                    full[ids[:, None], ids[None]] = score.softmax(-1).mean(0)
+            found.append(full)
+        handles.append(block.norm1.register_forward_hook(kept))
+    l.logits(l.x[:1])
+    for h in handles:
+        h.remove()
+    return found
+
+
+def rollout_of_windows(l):
+    product = None
+    for a in windows_of(l):
+        a = 0.5 * a + 0.5 * torch.eye(len(a))
+        if product is not None and len(product) != len(a):  # four places became one
+            side = int(len(a) ** 0.5)
+            product = product.reshape(side, 2, side, 2, -1).mean((1, 3)).reshape(side * side, -1)
+        product = a if product is None else a @ product
+    side = int(product.shape[1] ** 0.5)
+    return product.mean(0).reshape(1, side, side)
+
+
 def rollout(l):  # Abnar & Zuidema 2020 (arXiv:2005.00928), equation 1 and section 3
+    if not hasattr(l.net, "encoder"):
+        return rollout_of_windows(l)
     product = None
     for a in attentions(l):
         a = 0.5 * a.mean(0) + 0.5 * torch.eye(a.shape[-1])
@@ -237,7 +284,8 @@ MODELS = [("cifar_resnet32", CAMS + PIXELS + RELU + SLOW + ["fullgrad", "smoothg
           ("densenet121", CAMS + PIXELS + RELU + ["fullgrad"], 0),
           ("efficientnet_b0", CAMS + PIXELS + ["fullgrad"], 0),
           ("convnext_tiny", CAMS + PIXELS, 0),
-          ("swin_t", CAMS + PIXELS, 0)]
+          ("swin_t", CAMS + PIXELS, 0),
+          ("swin_t", ["gradcam", "rollout"], 1)]
 
 
 def network(name):

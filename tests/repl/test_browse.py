@@ -70,6 +70,16 @@ class Browse(unittest.TestCase):
         t.prompt()
         self.restored(t)
 
+    def test_the_strongest(self):
+        t = self.begun()
+        self.browsing(t, "ds", " ds = data.tensors(x, tensor {0, 1, 2})")
+        t.send("t")
+        self.drawn(t, "looking for the strongest")
+        self.drawn(t, "gradientstrongest")  # the names of panes, one behind the other
+        t.send("q")
+        t.prompt()
+        self.restored(t)
+
     def test_500_random_keys(self):
         rng = random.Random(7)
         keys = ["\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[5~", "\x1b[6~", "\x1b[H", "\x1b[F", "n", "p", "g", " ", "h", "j", "k", "l", "t",

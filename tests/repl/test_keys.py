@@ -87,6 +87,24 @@ class Keys(unittest.TestCase):
         t.send("\x03\x04")
         self.assertEqual(t.close(), 0)
 
+    def test_what_readline_would_not_come_back_from(self):
+        """vi's ways over characters of no known width, over bytes that are no characters; a line of a million letters."""
+        t = self.start()
+        for i, text in enumerate(["a\u0378", "n\ufffd\u07b8", b"2(\xf2\x89\x80\xbd", b"x\xff\xfe", "é"]):
+            for k in "*EeWw%=~":
+                t.send(b"\x1b\n" + (text if isinstance(text, bytes) else text.encode()))
+                time.sleep(0.02)
+                t.send("\x1b")
+                time.sleep(0.02)
+                t.send(k)
+                self.alive(t, 10 * i)
+        t.send("\x1bxemacs-editing-mode\r\x03")
+        for keys in ("\x1b999999x", "\x1b999999é", "\x1b[200~\x1b999999x"):
+            t.send(keys)
+            self.alive(t, 99)
+        t.send("\x03\x04")
+        self.assertEqual(t.close(), 0)
+
     def test_any_keys(self):
         r = random.Random(SEED)
         t = self.start()

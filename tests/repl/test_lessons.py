@@ -40,6 +40,7 @@ Two is.
 
 ```lua
 while a == 1 do end
+behind = 1
 ```
 
 ```lua check
@@ -143,6 +144,7 @@ class Lessons(unittest.TestCase):
         t.send("\x03")
         t.expect("interrupted", SOON)
         t.prompt(SOON)
+        self.assertEqual(t.line("rawget(_G, 'behind')").split("\n")[0], "nil")
         self.assertIn("3 of 4", t.line(":again"))
         t.send("a = \x03")
         t.prompt(SOON)

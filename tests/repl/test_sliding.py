@@ -152,6 +152,13 @@ class Sliding(unittest.TestCase):
             page.js("go(0)")
             self.assertEqual(page.js("parts.querySelector('table').querySelectorAll('td.pad').length"), 5)
 
+    def test_a_gate_tells_how_it_came_about(self):
+        with opened("gate") as page:
+            rows = page.js("[...parts.querySelector('table.list').rows].map(r => [...r.cells].map(c => c.textContent))")
+            self.assertEqual(rows[0][0], "mean of the channel")
+            self.assertAlmostEqual(float(rows[-1][1]), page.js("D.summands[0].steps[1].v"), delta=1e-3)
+            self.assertEqual(page.errors, [])
+
     def test_names_are_text(self):
         for name in ("conv", "head", "softmax"):
             with opened(name) as page:

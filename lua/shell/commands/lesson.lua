@@ -8,7 +8,7 @@ local function list()
   for i, name in ipairs(shelf.names()) do
     local left, done = progress.of(name)
     local mark = done and "done" or left and "begun" or ""
-    shell.say(("  %2d  %-14s %-6s %s"):format(i, name, mark, shelf.title(name)))
+    shell.say(("  %2d  %-17s  %-5s  %s"):format(i, name, mark, shelf.title(name)))
   end
   shell.say "  :lesson NAME takes one, or goes on where you left it; :help lesson says how to write one."
 end

@@ -37,7 +37,7 @@ function check.all(names)
   for _, name in ipairs(names) do
     local lesson = shelf.find(name)
     local ok, text, seconds = apart(name)
-    shell.say(("%-6s %-14s %2d steps  %5.1f s"):format(ok and "ok" or "FAILED", name, #lesson, seconds))
+    shell.say(("%-6s %-17s %2d steps  %5.1f s"):format(ok and "ok" or "FAILED", name, #lesson, seconds))
     io.stdout:flush()
     if not ok then
       failed = failed + 1
@@ -53,7 +53,7 @@ end
 --- check.main(what, name): the words behind `suture lesson`. → the exit status; an error in words for what is none
 function check.main(what, name)
   if what == nil then
-    for _, each in ipairs(shelf.names()) do print(("%-14s %s"):format(each, shelf.title(each))) end
+    for _, each in ipairs(shelf.names()) do print(("%-17s  %s"):format(each, shelf.title(each))) end
     return 0
   end
   if what == "run" and name then return check.run(name) end

@@ -11,8 +11,9 @@ local suture = require "suture"
 
 local tutor = {}
 
--- The lesson that is on, or nil: {lesson =, key =, at = step, done = its check holds, tries =, hinted =, typed = {of
--- the step's own lines}, reached = steps whose lines this session has run, running = lines of the tutor's run}
+-- The lesson that is on, or nil: {lesson =, key =, at = step, done = its check held and that was said, holds = it does,
+-- tries =, hinted =, typed = {of the step's own lines}, reached = steps whose lines this session has run, running =
+-- lines of the tutor's run}
 local course
 
 -- ---- checks ----
@@ -62,7 +63,7 @@ end
 
 local function begin(at)
   local c = course
-  c.at, c.done, c.tries, c.hinted, c.typed = at, false, 0, 0, {}
+  c.at, c.done, c.holds, c.tries, c.hinted, c.typed = at, false, false, 0, 0, {}
   local step = step_of(c)
   progress.keep(c.key, step.title)
   page.step(c.lesson, at)
@@ -94,7 +95,8 @@ local function run(inputs, muted)
       worked = true
     else worked = shell.eval(input.text, muted) end
     ok = ok and worked
-    if not worked and muted then break end
+    local last = shell.inputs[#shell.inputs]
+    if not worked and (muted or last and last.interrupted) then break end
   end
   if course then course.running = false end
   return ok
@@ -137,8 +139,10 @@ lines.after[#lines.after + 1] = function(text, ok)
   end
   local good, why
   if step.kind == "fails" then good = not ok else good, why = holds(step) end
+  local on_the_way = own and ok and not all_typed(step, c.typed) -- the lines behind show what it has come to
+  c.holds = good
+  if on_the_way then return end
   if good then return passed() end
-  if own and ok and not all_typed(step, c.typed) then return end -- on the way
   c.tries = c.tries + 1
   page.not_yet(why, c.tries <= #step.hints and hint(c) or nil)
 end
@@ -159,7 +163,8 @@ local function reader(line)
   local c = course
   if not c then return false end
   if line:find "^%s*$" then
-    if c.done then go_on() end
+    if not c.done and c.holds then passed(true) end
+    if course and c.done then go_on() end
     return true
   end
   local letter = line:match "^%s*(%a)%s*[).]?%s*$"

@@ -191,6 +191,13 @@ local apply = {
   ["÷"] = function(a, b) return a / b end, ["^"] = function(a, b) return a ^ b end,
   ["+"] = function(a, b) return a + b end, ["max"] = math.max, ["min"] = math.min,
 }
+for sign, f in pairs {
+  ["="] = function(a, b) return a == b end, ["≠"] = function(a, b) return a ~= b end,
+  ["<"] = function(a, b) return a < b end, ["≤"] = function(a, b) return a <= b end,
+  [">"] = function(a, b) return a > b end, ["≥"] = function(a, b) return a >= b end,
+} do
+  apply[sign] = function(a, b) return f(a, b) and 1.0 or 0.0 end
+end
 
 --- anatomy.step(step, index): the number of a chain's step; nil where it is a function.
 function anatomy.step(step, index)

@@ -106,7 +106,8 @@ function ascent:climb(at)
   end
   local b1, b2 = 1, 1
   local function step(k)
-    local draw = move and drawn(self, self.done + 1, function() return (tensor.rand(4) * 2 - 1):tolist() end)
+    local draw = move and drawn(self, self.done + 1, function() return tensor.rand(4):tolist() end)
+    for i, v in ipairs(draw or {}) do draw[i] = 2 * v - 1 end
     b1, b2 = b1 * B1, b2 * B2
     local q, f, s, score, flows = next_of(draw, b1, b2, false)
     if flows == 0 then q, f, s, score = next_of(draw, b1, b2, true) end

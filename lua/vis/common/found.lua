@@ -134,9 +134,9 @@ end
 
 --- found.beside(t, path, but): names of the operations that run in the module at path and are no module, but one.
 function found.beside(t, path, but)
-  local out, seen = {}, {}
+  local out, seen = {}, {[found.label(but)] = true}
   for _, node in ipairs(t.nodes) do
-    if node.op and node.path == path and node ~= but then
+    if node.op and node.path == path then
       local name = found.label(node)
       if not seen[name] then seen[name], out[#out + 1] = true, name end
     end

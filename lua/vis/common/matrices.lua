@@ -24,6 +24,7 @@ function matrices.number(v, width)
     if #s <= width and (v == 0 or s:find "[1-9]") then return s end
   end
   local s = ("%.0e"):format(v):gsub("e([+-])0", "e%1"):gsub("e%+", "e")
+  if #s > width and math.abs(v) < 1 then s = ("%.2f"):format(v):gsub("0%.", ".") end -- as much as there is room for
   return s
 end
 

@@ -48,7 +48,7 @@ end
 
 -- The index of the greatest number where some dimensions are given.
 local function greatest(value, index, s)
-  local part = value
+  local part = value.dtype == "bool" and value:to "float32" or value
   for d = 1, #s do if index[d] then part = part:narrow(d - 1, index[d], 1) end end
   local flat = part:reshape(-1):argmax():item()
   local shape = part.shape
@@ -165,7 +165,11 @@ function place.unravel(shape, at)
   return index
 end
 
---- place.read(v, index): the number of a tensor (stretched) at an index.
-function place.read(v, index) return raw.flat(v, place.offset(v.shape, index), 1)[1] end
+--- place.read(v, index): the number of a tensor (stretched) at an index; of truth 1 or 0.
+function place.read(v, index)
+  local x = raw.flat(v, place.offset(v.shape, index), 1)[1]
+  if type(x) == "boolean" then return x and 1.0 or 0.0 end
+  return x
+end
 
 return place

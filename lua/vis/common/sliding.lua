@@ -174,6 +174,8 @@ end
 function pages.chain(e)
   local sheet, own = sheet_of(e)
   local page = {family = "chain", sheet = sheet, summands = {}}
+  local around = e.field.around and e.field.around(e.own_index)
+  if around and around.column then page.around = around end -- the same at every place
   for s, summand in ipairs(e.field.summands) do
     local steps, so_far = {}, {}
     for k, step in ipairs(summand.steps) do

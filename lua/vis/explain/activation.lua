@@ -23,11 +23,11 @@ local function tanh(x)
   return (e - 1) / (e + 1)
 end
 local function sigmoid(x) return 1 / (1 + exp(-x)) end
-local function cut(x, low, high) return math.min(math.max(x, low), high) end
+local function cut(x, low, high) return x < low and low or x > high and high or x end
 
 -- Each: the formula in words, and the function of x and the operation's attributes.
 local functions = {
-  relu = {"max(0, x)", function(x) return math.max(0, x) end},
+  relu = {"max(0, x)", function(x) return x < 0 and 0 or x end},
   sigmoid = {"1 / (1 + e⁻ˣ)", sigmoid},
   tanh = {"tanh x", tanh},
   silu = {"x · sigmoid(x)", function(x) return x * sigmoid(x) end},

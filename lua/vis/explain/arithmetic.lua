@@ -89,6 +89,10 @@ function take.pow(at) return product(at, "^", "a power") end
 function take.maximum(at) return product(at, "max", "the greater of two") end
 function take.minimum(at) return product(at, "min", "the less of two") end
 
+-- Comparisons give 1 or 0.
+local compared = {eq = "=", ne = "≠", lt = "<", le = "≤", gt = ">", ge = "≥"}
+for op, sign in pairs(compared) do take[op] = function(at) return product(at, sign, "a comparison") end end
+
 -- Of two values the one that a condition chooses.
 function take.where(at)
   local condition = at:input(1)
@@ -100,4 +104,7 @@ function take.where(at)
     end}}}}}
 end
 
-return {ops = "add sub mul div pow maximum minimum where", take = function(at) return take[at.node.op](at) end}
+return {
+  ops = "add sub mul div pow maximum minimum where eq ne lt le gt ge",
+  take = function(at) return take[at.node.op](at) end,
+}

@@ -1,21 +1,21 @@
 --- Numbers as colours, maps and matrices in the page.
 return [==[
 "use strict";
-const D = JSON.parse(document.getElementById("data").textContent), S = D.sheet;
+const D = JSON.parse(document.getElementById("data").textContent, (_, v) => v === null ? NaN : v), S = D.sheet;
 const $ = id => document.getElementById(id), parts = $("parts"), out = $("out");
 
 // ---- colours and numbers ----
 const rgb = D.colours.map(c => [1, 3, 5].map(i => parseInt(c.slice(i, i + 2), 16)));
 function signed(v, scale) {
-  if (v === null || Number.isNaN(v)) return [255, 0, 255];
+  if (Number.isNaN(v)) return [255, 0, 255];
   const t = scale > 0 ? (Math.max(-1, Math.min(1, v / scale)) + 1) * 8 : 8, i = Math.min(15, Math.floor(t)), f = t - i;
   return rgb[i].map((a, k) => Math.round(a + (rgb[i + 1][k] - a) * f));
 }
 const dark = c => 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] < 140;
 const style = c => `background:rgb(${c.join(",")});color:${dark(c) ? "#fff" : "#111"}`;
-const most = list => list.reduce((m, v) => v === null ? m : Math.max(m, Math.abs(v)), 0);
+const most = list => list.reduce((m, v) => Number.isFinite(v) ? Math.max(m, Math.abs(v)) : m, 0);
 function short(v) {
-  if (v === null) return "nan";
+  if (!Number.isFinite(v)) return "nan";
   if (v === 0) return "0";
   const a = Math.abs(v);
   return a >= 1e4 || a < 5e-4 ? v.toExponential(0) : a >= 100 ? v.toFixed(1) : a >= 10 ? v.toFixed(2) : v.toFixed(3);

@@ -20,14 +20,14 @@ function go(p) {
   const sums = update(p), value = S.v[p];
   const size = Math.max(1e-30, ...sums.map(s => Math.abs(s[1] || 0)));
   const d = Math.max(0, Math.min(12, 6 - Math.floor(Math.log10(size))));
-  const total = sums.reduce((a, s) => a + Number((s[1] ?? NaN).toFixed(d)), 0);
+  const total = sums.reduce((a, s) => a + Number(s[1].toFixed(d)), 0);
   // the digits to which the two agree: the last ones are rounding's
-  const less = value === null ? d : [d, d - 1, d - 2].find(k => k >= 0 && total.toFixed(k) === value.toFixed(k))
+  const less = [d, d - 1, d - 2].find(k => k >= 0 && total.toFixed(k) === value.toFixed(k))
     ?? Math.max(0, d - 1);
   $("sum").innerHTML = sums.map((s, i) => `<tr><td>${i ? "+" : ""}</td><td>${esc(s[0])}</td>` +
-    `<td>${s[1] === null ? "nan" : s[1].toFixed(d)}</td></tr>`).join("") +
+    `<td>${s[1].toFixed(d)}</td></tr>`).join("") +
     `<tr class="total"><td>=</td><td>the sum</td><td id="total">${total.toFixed(less)}</td></tr>` +
-    `<tr><td></td><td>the model's own</td><td id="own">${value === null ? "nan" : value.toFixed(less)}</td></tr>`;
+    `<tr><td></td><td>the model's own</td><td id="own">${value.toFixed(less)}</td></tr>`;
   $("here").textContent = `${where(p)}: ${short(value)}`;
 }
 function hold(on) {

@@ -114,12 +114,19 @@ const families = {
           sums.push(["all others", products.reduce((a, b) => a + b, 0) - told + (rest || 0)]);
         }
       }
-      if (bias !== undefined && bias !== null) sums.push(["bias", bias]);
+      if (bias !== undefined) sums.push(["bias", bias]);
       return sums;
     };
   },
 
   chain() {
+    if (D.around) {
+      const r = row(D.around.title, []).r, scale = most(D.around.column);
+      element("table", r, "list").innerHTML = D.around.names.map((name, i) => {
+        const v = D.around.column[i];
+        return `<tr><td>${esc(name)}</td><td style="${style(signed(v, scale))}">${short(v)}</td></tr>`;
+      }).join("");
+    }
     const rows = D.summands.map(s => {
       const list = [];
       s.steps.forEach((t, i) => list.push(...(t.sign && i ? [t.sign] : []), null));
