@@ -89,7 +89,7 @@ describe("a run", function()
   end)
 
   for name, more in pairs {plain = {}, frozen = {}, sampled = {sampler = "balanced"}, cut = {drop_last = true},
-    best = {best = true, optimizer = "sgd"}} do
+    best = {best = true, optimizer = "sgd"}, mixed = {mixup = 0.2, ema = 0.9}} do
     it("goes on to the same bits after a stop anywhere: " .. name, function()
       local function made()
         local m = net()
