@@ -56,8 +56,6 @@ static int interrupts = -1; /* a signalfd of SIGINT */
 static bool cut_off;        /* Ctrl-C came: no more keys, and what Readline makes of that is no line */
 static char bell[16];       /* the bell-style that is the user's */
 
-static void draw_nothing(void) {}
-
 /* Takes the Ctrl-C that waits, if one does. What was typed before it is gone: the terminal has thrown it away. Readline
  * leaves whatever it is in the midst of, without a word. */
 static bool interrupted(void) {
@@ -69,7 +67,6 @@ static bool interrupted(void) {
     const char *style = rl_variable_value("bell-style");
     snprintf(bell, sizeof bell, "%s", style ? style : "audible");
     rl_variable_bind("bell-style", "none");
-    rl_redisplay_function = draw_nothing;
     rl_echo_signal_char(SIGINT);
   }
   return cut_off;
@@ -177,6 +174,13 @@ static void choose_bytes(void) {
   if (wanted == bytes || (wanted && strcmp(rl_variable_value("byte-oriented"), "on") == 0)) return;
   bytes = wanted;
   rl_variable_bind("byte-oriented", bytes ? "on" : "off");
+}
+
+/* Draws the line. Ctrl-C is looked for here too: a macro's keys do not come through read_key, and may never end. */
+static void draw(void) {
+  choose_bytes();
+  if (!interrupted()) rl_redisplay();
+  else if (rl_executing_macro) memset(rl_executing_macro, 0, strlen(rl_executing_macro));
 }
 
 /* The same, but where the locale's characters are UTF-8 whole ones only: some of Readline's ways over a line (vi's e, %)
@@ -304,12 +308,14 @@ static int b_readline(lua_State *L) {
   continued = 0;
   free(line);
   forget_undo();
+  struct termios now;
+  bool echoes = tcgetattr(STDIN_FILENO, &now) == 0 && (now.c_lflag & ECHO);
+  rl_redisplay_function = echoes ? draw : rl_redisplay; /* Readline itself writes the prompt where there is no echo */
   rl_reset_screen_size(); /* nobody told Readline while another line ran */
   line = readline(prompt);
   reading = 0;
   if (cut_off) {
     rl_variable_bind("bell-style", bell);
-    rl_redisplay_function = rl_redisplay;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL); /* one that came behind the line's end is for what the line runs */
   /* Where bracketed paste is on, switching it off has written the newline that no key did. */
