@@ -30,7 +30,8 @@ end
 local SHOWN = 8 -- names of a module's parts in a message
 
 -- What goes by another name here.
-local here = {thaw = "unfreeze", numpy = "tolist"}
+local here = {thaw = "unfreeze", numpy = "tolist", learning_rate = "lr", batch_size = "batch", scheduler = "schedule",
+  criterion = "loss", verbose = "quiet", validation_data = "val", n_epochs = "epochs", num_epochs = "epochs"}
 
 -- How far the number in c is from the number in `name`, where the words are the same but for that: layer9 is nearer to
 -- layer4 than to layer1.

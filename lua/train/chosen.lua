@@ -70,9 +70,9 @@ local function some(list, most)
   return #list > most and ("%s and %d more"):format(out, #list - most) or out
 end
 
--- An error unless the optimizer holds every parameter of m that requires a gradient. Returns a line on what it holds
+--- An error unless the optimizer holds every parameter of m that requires a gradient. Returns a line on what it holds
 -- besides, or nil.
-local function check_held(what, m, optimizer)
+function chosen.held(what, m, optimizer)
   local held, mine, missing, lost, stray, trained = {}, {}, {}, {}, {}, 0
   for _, g in ipairs(optimizer.param_groups) do
     for _, p in ipairs(g.params) do held[p] = true end
@@ -135,7 +135,7 @@ function chosen.new(what, m, opts)
   if opts.no_decay then
     fault("%s: no_decay: an optimizer of your own has its groups: optim.SGD({{params = …, weight_decay = 0}, …})", what)
   end
-  return given, check_held(what, m, given)
+  return given, chosen.held(what, m, given)
 end
 
 return chosen

@@ -65,9 +65,16 @@ local function confusion_of(counts, names, acc, count)
   return setmetatable({counts = counts, classes = names, acc = acc, count = count}, Confusion)
 end
 
-local optional = "acc correct kind top ece classes precision recall f1 auc average_precision confusion " ..
-  "reliability micro_f1 exact mse rmse mae r2 counts names"
-local Result = {__name = "evaluation", __index = absent.index("the evaluation", optional), __tostring = function(r)
+local counted = "top ece classes precision recall f1 auc average_precision confusion reliability micro_f1 exact mse " ..
+  "rmse mae r2" -- what metrics = true adds
+local field = absent.index("the evaluation", "acc correct kind counts names " .. counted)
+local Result = {__name = "evaluation", __index = function(r, name)
+  if not rawget(r, "kind") and (" " .. counted .. " "):find(" " .. tostring(name) .. " ", 1, true)
+    and absent.by_user(2) then
+    fault("evaluate: %s is counted with metrics = true: evaluate(m, ds, {metrics = true})", name)
+  end
+  return field(r, name)
+end, __tostring = function(r)
   local acc = r.acc and ("acc %.4f (%d of %d)"):format(r.acc, r.correct, r.count) or
     ("acc - (%d samples)"):format(r.count)
   local line = ("%s · loss %.4f%s"):format(acc, r.loss, r.loss_name ~= "cross_entropy" and

@@ -14,10 +14,9 @@ local Trainer = require "suture.train.trainer"
 --                    fallen by min_delta (0) for `patience` (5) epochs, at most max_epochs (200); best weights are kept
 --   batch            samples in a step (32); "auto": the most with which training takes no more than memory = MB (four
 --                    fifths of what is free), which plan finds out
---   loss             default: the cross entropy of classes, or of probabilities. Else F.mse_loss, or another loss of
---   F, its
---                    name ("mse"), a module (nn.MSELoss()), or a function of your own, told by how many parameters it
---                    names: function(prediction, target) → loss; function(m, x, y) → loss[, logits for the accuracy]
+--   loss             default: the cross entropy of classes, or of probabilities. Else F.mse_loss, or another loss of F,
+--                    its name ("mse"), a module (nn.MSELoss()), or a function of your own, told by how many parameters
+--                    it names: function(prediction, target) → loss; function(m, x, y) → loss[, logits for the accuracy]
 --   optimizer        "sgd" (default; lr 0.01, momentum 0.9), "adam", "adamw", … (all of optim, with its options: lr,
 --                    momentum, nesterov, weight_decay, betas, eps …), or one of your own, which must hold all that
 --                    trains
@@ -48,8 +47,7 @@ local Trainer = require "suture.train.trainer"
 --   drop_last        true: leave a smaller last batch out (default: only where it is one sample and BatchNorm cannot
 --                    train on that, which is said before the first epoch)
 --   cache            true; false: the frozen part is computed every time; K: where augmentation is random, K views of
---   each
---                    sample are kept: epochs 1 to K draw them, and those after take them again in turn
+--                    each sample are kept: epochs 1 to K draw them, and those after take them again in turn
 --   cache_mb         the most that is kept (2048)
 --   seed             of order and augmentation (default: the next of the generator)
 --   run              a name: all of it is written to the folder runs/NAME (a path with "/": there): options, seed,

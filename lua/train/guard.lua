@@ -49,7 +49,7 @@ end
 function guard.fits(g, m)
   local list, trained = guard.movable(m)
   if trained ~= g.trained or #list ~= #g.moving then return false end
-  for i, t in ipairs(list) do if t ~= g.moving[i] then return false end end
+  for i, t in ipairs(list) do if not rawequal(t, g.moving[i]) then return false end end
   return true
 end
 

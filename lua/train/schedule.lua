@@ -46,8 +46,33 @@ local function takes(what, name, option)
   return kind and (" " .. kind.options):find("%s" .. option .. ":") ~= nil
 end
 
+-- What a row of fit's history has to be watched, with val and without.
+local figures = {loss = "", acc = "", lr = "", val_loss = "val", val_acc = "val"}
+
+-- Errors about what the settings lack, and about those that this kind does not look at.
+local function sensible(what, kind, set, val)
+  local name, given = kind.fit.name, kind.fit.given and kind.fit.given(1, {}) or {}
+  for option, text in kind.options:gmatch "([%w_]+):(%S+)" do
+    if not text:find "=" and set[option] == nil and given[option] == nil then
+      fault('%s: schedule = "%s" wants %s: schedule = {"%s", %s = …}', what, name, option, name, option)
+    end
+  end
+  if set.warmup_factor ~= nil and set.warmup == nil then fault("%s: schedule: warmup_factor goes with warmup", what) end
+  local monitor = set.monitor
+  if monitor == nil then return end
+  if not kind.fit.measured then fault('%s: schedule = "%s" watches no figure: monitor is of "plateau"', what, name) end
+  local wants = figures[monitor]
+  if not wants then
+    fault("%s: schedule: there is no figure %s to be watched%s (loss, acc, lr, val_loss, val_acc)", what,
+      options.show(monitor), type(monitor) == "string" and suggest.hint(monitor, figures) or "")
+  end
+  if wants == "val" and not val then
+    fault("%s: schedule: monitor = %q, but there is no val to measure it on: val = a dataset", what, monitor)
+  end
+end
+
 --- schedule.new(what, o): the option as an object, or a function(epoch) → the factor on the base rates. what: who asks;
--- o: the options of fit (schedule, epochs, step_size, gamma).
+-- o: the options of fit (schedule, epochs, val, step_size, gamma).
 function Schedule.new(what, o)
   local given = o.schedule
   if type(given) == "function" then
@@ -75,6 +100,7 @@ function Schedule.new(what, o)
   local kind = kind_of(what, list[1])
   if not kind then return function() return 1 end end
   local set = settings(what, kind, list, {step_size = o.step_size, gamma = o.gamma})
+  sensible(what, kind, set, o.val)
   self.kind, self.by, self.warmup = kind, set.by or kind.fit.by or "epoch", set.warmup
   self.factor, self.monitor = set.warmup_factor or 0.01, set.monitor
   if self.by ~= "epoch" and self.by ~= "step" then

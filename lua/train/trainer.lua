@@ -84,6 +84,9 @@ local function begin(self, what, m, train, opts, listener)
   if not converge and not (math.type(o.epochs) == "integer" and o.epochs >= 0) then
     fault('%s: epochs expects a whole number or "converge", got %s', what, options.show(o.epochs))
   end
+  for _, name in ipairs {"patience", "max_epochs"} do
+    if not converge and opts and opts[name] ~= nil then fault('%s: %s goes with epochs = "converge"', what, name) end
+  end
   if converge then o.epochs = o.max_epochs end
   if o.best == nil then o.best = converge end
   local val = o.val
@@ -303,6 +306,7 @@ end
 function Trainer:_starts(epoch)
   local optimizer, session, g = self.optimizer, self._session, self._guard
   if not guard.fits(g, self.model) then
+    chosen.held(self.what, self.model, optimizer) -- a new head, sewn on meanwhile, would never move
     self._guard = guard.new(self.model)
     if session.best then
       session.best = guard.widened(session.best, g.moving, self._guard.moving)

@@ -10,6 +10,12 @@ local function positive(what, class, v)
   fault("%s: class_weights: the weight of class %s is a number, 0 or above, got %s", what, class, options.show(v))
 end
 
+-- The weights of all classes as a tensor; a mean over nothing but zeros would be no number.
+local function made(what, list)
+  for _, v in ipairs(list) do if v > 0 then return tensor.tensor(list) end end
+  fault("%s: class_weights: all weights are 0", what)
+end
+
 -- n / (classes · how many there are), as scikit-learn's "balanced".
 local function balanced(what, ds)
   local counts, all, out = ds:counts(), #ds, {}
@@ -37,7 +43,7 @@ return function(what, given, ds)
   if given[1] ~= nil then
     if #given ~= n then fault("%s: class_weights has %d numbers for %d classes", what, #given, n) end
     for i = 1, n do out[i] = positive(what, ds.classes[i], given[i]) end
-    return tensor.tensor(out)
+    return made(what, out)
   end
   local place = {}
   for i, name in ipairs(ds.classes) do place[name], out[i] = i, 1 end
@@ -48,5 +54,5 @@ return function(what, given, ds)
     end
     out[place[name]] = positive(what, name, v)
   end
-  return tensor.tensor(out)
+  return made(what, out)
 end

@@ -85,6 +85,7 @@ local function options_of(run, state, given)
     "reduce"} do
     if given[name] ~= nil then o[name] = given[name] end
   end
+  if type(given.epochs) == "number" then o.patience, o.max_epochs = nil, given.max_epochs end -- "converge" no more
   for name in pairs(state.given.lost) do
     if given[name] == nil then
       fault("resume: the run was trained with %s = %s, which no file holds · resume(%q, {%s = …})%s", name,

@@ -102,7 +102,11 @@ return function(path)
   local list = setmetatable({folder = home}, Runs)
   local names, why = folder.names(home)
   if not names then
-    if path ~= nil then fault("runs: cannot open the folder %s: %s", home, why) end
+    if path ~= nil then
+      local run = folder.read(folder.home .. "/" .. path)
+      fault("runs: cannot open the folder %s: %s%s", home, why, run and (" · runs()[%q] is the run of that name")
+        :format(path) or "")
+    end
     return list
   end
   for _, name in ipairs(names) do
