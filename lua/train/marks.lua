@@ -15,7 +15,7 @@ function marks.put(trainer)
   if now == was then return end
   m.preprocess = p
   if quiet then return end
-  note(("%s: m.preprocess is what it trains with: %s%s"):format(trainer.what, now,
+  note.remark(("%s: m.preprocess is what it trains with: %s%s"):format(trainer.what, now,
     was and " (was " .. was .. ")" or ""))
   if ds.source.opaque then
     note(trainer.what .. ": what ds:map does is not in m.preprocess: predict(m, path) goes without it")

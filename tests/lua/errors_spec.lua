@@ -252,7 +252,8 @@ confusion(m, ds, {x = 1})          → confusion: no option 'x'
 plan(m, ds, {batch = 0})           → plan: batch expects a whole number above 0 or "auto", got 0
 predict(m, 5)                      → predict: expects a tensor or the path of a picture, got 5
 predict(m, picture, "a")           → predict: expects how many classes to name, a whole number above 0, got "a"
-undo "x"                           → undo: expects a number of steps above 0, got x
+undo "x"                           → undo: no checkpoint 'x' · :checkpoint lists them, :checkpoint NAME makes one
+undo(0)                            → undo: expects a number of steps above 0, got 0
 ]]
 
 describe("names that Tab offers", function()
