@@ -20,10 +20,23 @@ local function of(self, list)
   return out
 end
 
+-- What moves in the trainer's model, without the statistics of modules that are frozen or in eval: an average of equal
+-- numbers may differ from them in the last bit.
+local function moving(self, t)
+  if self.guard == t._guard then return self.list end
+  local still, list = {}, {}
+  for sub in t.model:modules() do
+    for _, b in pairs(sub:is_training() and {} or rawget(sub, "_buffers")) do still[b] = true end
+  end
+  for _, x in ipairs(t._guard.moving) do if not still[x] then list[#list + 1] = x end end
+  self.guard, self.list = t._guard, list
+  return list
+end
+
 --- a:take(t, keep, new): average = keep average + new weights, of all that moves in the trainer's model. Those taken
 -- the first time are copied.
 function Averaged:take(t, keep, new)
-  local list = t._guard.moving
+  local list = moving(self, t)
   local had = self.count > 0
   rows.blend(of(self, list), list, had and keep or 0, had and new or 1)
   self.count = self.count + 1

@@ -27,7 +27,8 @@ function progress.accuracy_text(acc) return acc and ("%.3f"):format(acc) or "-" 
 -- A number in six characters, so that lines stand one under the other; smaller ones as 1.2e-05.
 local function figure(v)
   local size = math.abs(v)
-  if v ~= v or size == math.huge then return ("%-6s"):format(v) end
+  if v ~= v then return "nan   " end -- C writes "-nan" of some
+  if size == math.huge then return ("%-6s"):format(v) end
   if size >= 1e5 or size > 0 and size < 1e-3 then return ("%.1e"):format(v) end
   return ("%.4f"):format(v):sub(1, v < 0 and 7 or 6)
 end

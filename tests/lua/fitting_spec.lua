@@ -108,4 +108,34 @@ describe("fitting", function()
     assert.is_false(ok)
     assert.matches('cannot open the folder first: .* · runs%(%)%["first"%] is the run of that name', why)
   end)
+
+  it("writes what is no number as nan, and why a trial failed in its own words", function()
+    local s = suture.sweep(function(o) return o.lr > 1 and 0 / 0 or o.lr end, {lr = {1, 2}}, {quiet = true})
+    assert.matches("%f[%w-]nan", tostring(s))
+    assert.is_nil(tostring(s):find("-nan", 1, true))
+    local m = nn.Sequential(nn.Flatten(), nn.Linear(3072, 4), nn.ReLU(), nn.Linear(4, 8))
+    local ds = kit.shapes("source", 1)
+    for jobs = 1, 2 do
+      s = suture.sweep({model = m, train = ds, epochs = 3}, {lr = {0.1, 1e30}}, {jobs = jobs, quiet = true})
+      assert.equal("failed", s[2].state)
+      assert.matches("^the loss is ", s[2].error or "none")
+    end
+  end)
+
+  it("leaves frozen statistics as they are while it averages weights", function()
+    local m = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+      nn.Linear(4, 8))
+    local ds = kit.shapes("source", 2)
+    suture.fit(m, ds, {epochs = 3, batch = 4, quiet = true}) -- statistics that are no round numbers
+    m:freeze("0", "1")
+    local before = copies(m)
+    for _, opts in ipairs {{ema = 0.9}, {swa = {start = 1}}} do
+      opts.epochs, opts.batch, opts.quiet = 8, 4, true
+      local r = suture.fit(m, ds, opts)
+      assert.is_nil(r.moved)
+      local now = copies(m)
+      for _, name in ipairs {"1.running_mean", "1.running_var"} do assert.is_true(kit.equal(before[name], now[name])) end
+      assert.is_false(kit.equal(before["5.weight"], now["5.weight"]))
+    end
+  end)
 end)

@@ -1,6 +1,6 @@
 """SIGINT and SIGTERM in scripts: the first asks, and what there is can be saved; a second one soon after ends at once.
 SIGNALS=200 for that many at random moments of training."""
-import os, random, signal, subprocess, unittest
+import os, random, signal, subprocess, time, unittest
 import tap
 from term import Home, SLOW, SUTURE, run
 
@@ -105,6 +105,27 @@ class Signals(unittest.TestCase):
             out, err = p.communicate(timeout=SLOW)
             self.assertEqual((p.returncode, out), (143, ""), err)
             self.wait_for_end(pid)
+
+    def test_a_sweep_of_several_processes_ends_too(self):
+        code = """
+          local s = sweep(function(o)
+            io.open("%s" .. o.lr, "w"):close()
+            for _ = 1, 600 do os.execute "sleep 0.1" end
+            return o.lr
+          end, {lr = {1, 2, 3}}, {jobs = 2, quiet = true})
+          io.write(tostring(s.interrupted), " ", #s, "\\n")
+        """
+        for sig in NAMES:
+            mark = os.path.join(self.home.path, "begun%d-" % sig)
+            p = self.start("-q", "-e", code % mark)
+            begun = time.time()
+            while not (os.path.exists(mark + "1") and os.path.exists(mark + "2")) and p.poll() is None and time.time() < begun + SLOW:
+                time.sleep(0.05)
+            p.send_signal(sig)
+            out, err = p.communicate(timeout=SLOW)
+            self.assertEqual((p.returncode, out), (128 + sig, "true 3\n"), err)
+            self.assertNotIn("Interrupted system call", err)
+            self.assertFalse(os.path.exists(mark + "3"))
 
     def test_a_child_saves_too(self):
         with open(os.path.join(self.home.path, "a.lua"), "w") as f:

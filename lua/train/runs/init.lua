@@ -15,7 +15,7 @@ end
 
 local function shown(v)
   if v == nil then return "-" end
-  if type(v) == "number" then return ("%.4g"):format(v) end
+  if type(v) == "number" then return v == v and ("%.4g"):format(v) or "nan" end
   return type(v) == "string" and v or options.show(v)
 end
 

@@ -64,7 +64,7 @@ end
 
 local function shown(v)
   if v == nil then return "-" end
-  if type(v) == "number" then return ("%.4g"):format(v) end
+  if type(v) == "number" then return v == v and ("%.4g"):format(v) or "nan" end
   return type(v) == "string" and v or options.show(v)
 end
 
@@ -246,7 +246,7 @@ local function go(sweep, list, epochs, round, said)
     if not ok and interrupt.is(why) or why == "stopped" then return false end
     if not ok then
       must(whole(trial.path(sweep, k) .. ".error.json",
-        folder.encode {error = tostring(why):gsub("^%S-:%d+: ", "")}))
+        folder.encode {error = trial.why(why)}))
     end
     said(k)
   end

@@ -14,6 +14,13 @@ local whole = require "suture.base.whole"
 local writer = require "suture.train.runs.writer"
 local trial = {}
 
+--- Why a trial failed, in words: the error without the place in the library or the worker that raised it. A trial is
+-- also one that goes on, by resume, which nobody has typed.
+function trial.why(err)
+  local text = tostring(err):gsub("^%S-:%d+: ", ""):gsub("^%(command line%):%d+: ", "") -- lua5.4 -e
+  return (text:gsub("^%a+: the loss", "the loss"))
+end
+
 --- The folder of trial k in a sweep's.
 function trial.path(sweep, k) return ("%s/trial-%03d"):format(sweep.path, k) end
 

@@ -7,6 +7,8 @@ local trial = require "suture.train.sweep.trial"
 local whole = require "suture.base.whole"
 local workers = {}
 
+local EINTR = 4 -- a signal came while reading
+
 local function quoted(s) return "'" .. s:gsub("'", "'\\''") .. "'" end
 
 -- The command that begins a process with the library: this program, or the interpreter that has loaded it.
@@ -29,8 +31,7 @@ function workers.work(path, round, list, epochs)
       local ok, why = pcall(trial.run, sweep, k, epochs)
       if not ok and interrupt.is(why) or why == "stopped" then return end
       if not ok then
-        why = tostring(why):gsub("^suture:%S-:%d+: ", "")
-        whole(trial.path(sweep, k) .. ".error.json", folder.encode {error = why})
+        whole(trial.path(sweep, k) .. ".error.json", folder.encode {error = trial.why(why)})
       end
       io.stdout:write(ok and "done " or "failed ", k, "\n")
       io.stdout:flush()
@@ -55,14 +56,14 @@ function workers.run(sweep, round, list, epochs, said)
   end
   local pipe <close> = io.popen(table.concat(parts, " ") .. " wait", "r")
   local ended = {}
-  for line in pipe:lines() do
-    local k = math.tointeger(tonumber(line:match "^%a+ (%d+)$"))
+  repeat
+    local line, why_not, number = pipe:read "l"
+    local k = line and math.tointeger(tonumber(line:match "^%a+ (%d+)$"))
     if k then
       ended[k] = true
       said(k)
     end
-    if interrupt.pending() then break end
-  end
+  until interrupt.pending() or not line and not (why_not and number == EINTR)
   folder.remove(claims(sweep, round))
   for _, k in ipairs(list) do
     if not ended[k] then return nil, ("a process ended before its trials were done: %s says why"):format(log) end
