@@ -70,6 +70,7 @@ class Keys(unittest.TestCase):
             t.send("print('=', %d)\r" % number)
             try:
                 t.expect("=\t%d\n" % number, 0.5)
+                t.out, t.seen = "", 0  # all that was shown is looked through at each key
                 return
             except AssertionError:
                 pid, status = os.waitpid(t.pid, os.WNOHANG)
