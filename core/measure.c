@@ -15,6 +15,10 @@ bool measure_ranks(const float *score, int64_t n, int64_t step, const uint8_t *i
   if (!s) return err_memory(e, (double)n * sizeof *s, "scores in order");
   double members = 0;
   for (int64_t i = 0; i < n; i++) {
+    if (isnan(score[i * step])) { /* stands nowhere among the others */
+      free(s);
+      return true;
+    }
     s[i] = (Scored){score[i * step], is[i] != 0};
     members += s[i].is;
   }

@@ -115,16 +115,24 @@ local function class_doc(class)
   return comment_above(lines, info.linedefined, not embedded.path(info.source))
 end
 
+-- Words that fit: where they do not, those before the last comma or colon that does, if that is more than half.
+local function fitted(words, room)
+  local short = text.cut(words, room)
+  if short == words then return words end
+  local clause = short:match "^(.*%S)[:;,] [^:;,]*$"
+  return clause and #clause * 2 > room and clause or short
+end
+
 -- What a doc comment says in one line about `name`, without repeating the name.
 local function summary(doc, name, room)
-  local line = doc and doc:match "^[^\n]*" or ""
+  local line = doc and (doc .. "\n\n"):match "^(.-)\n%s*\n":gsub("%s*\n%s*", " ") or ""
   local head, rest = line:match "^([%w_.:]+)(.*)$"
   if head and (head:match "[%w_]+:?$" or ""):gsub(":$", "") == name then
     local after = rest:match "^%b():%s*(.+)$" or (head:sub(-1) == ":" and rest:match "^%s*(.+)$")
       or rest:match "^:%s*(.+)$"
     line = after or rest:match "^%b()%.?$" or rest:match "^%([^()]*{.*$" or line
   end
-  return text.cut(term.safe(line, true), room)
+  return fitted(term.safe(line, true), room)
 end
 
 -- Does the text begin with the name it is about? Then it needs no title.

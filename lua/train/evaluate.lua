@@ -79,6 +79,7 @@ end, __tostring = function(r)
     ("acc - (%d samples)"):format(r.count)
   local line = ("%s · loss %.4f%s"):format(acc, r.loss, r.loss_name ~= "cross_entropy" and
     (" (%s)"):format(r.loss_name) or "")
+  line = line:gsub("%-nan", "nan") -- C writes so of some
   return r.kind and table.concat({line, table.unpack(metrics.lines(r))}, "\n") or line
 end}
 

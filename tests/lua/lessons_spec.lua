@@ -179,10 +179,14 @@ describe("a question", function()
   end)
 end)
 
-it("what the examples open is found from any folder", function()
-  local here = io.popen("pwd"):read "l"
-  local path = program:sub(1, 1) == "/" and program or here .. "/" .. program
-  assert(os.execute(("cd %s && unset LD_PRELOAD && %s -q -e 'open \"examples/shapes-resnet20.safetensors\"'"):format(folder, path)))
+it("what the examples open is found from any folder: beside the program, and where it is installed", function()
+  for _, places in ipairs {{"beside", "beside"}, {"installed/bin", "installed/share/suture"}} do
+    local bin, share = folder .. "/" .. places[1], folder .. "/" .. places[2]
+    kit.run(("mkdir -p %s %s/examples && cp %s %s/suture"):format(bin, share, program, bin))
+    kit.run(("cp examples/shapes-resnet20.safetensors %s/examples"):format(share))
+    local line = "cd / && unset LD_PRELOAD && %s/suture -q -e 'open \"examples/shapes-resnet20.safetensors\"'"
+    assert(os.execute(line:format(bin)))
+  end
   local ok, text = suture "-e 'open \"examples/nothing.safetensors\"'"
   assert.is_false(ok)
   kit.fails("examples/nothing.safetensors", error, text, 0)

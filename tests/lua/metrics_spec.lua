@@ -36,6 +36,17 @@ describe("evaluate with metrics", function()
     near(0.75, suture.evaluate(same, data.tensors(p, tensor(right)), {metrics = true}).ece, 1e-6)
   end)
 
+  it("ends where a prediction is no number, and ranks nothing", function()
+    local logits = tensor {{5, 0}, {-1, 1}, {0, 3}}:float()
+    local Roots = nn.class "Roots"
+    function Roots:forward(x) return x:sqrt() end -- of -1: nan
+    local r = suture.evaluate(Roots(), data.tensors(logits, tensor {0, 0, 1}, {classes = {"a", "b"}}), {metrics = true})
+    assert.is_nil(r.classes[1].auc)
+    assert.is_nil(r.auc)
+    assert.is_nil(tostring(r):find("-nan", 1, true))
+    assert.is_truthy(tostring(r):find("loss nan", 1, true))
+  end)
+
   it("knows labels that come together, and numbers", function()
     local y = tensor {{1, 0}, {1, 1}, {0, 1}}:float()
     local r = suture.evaluate(same, data.tensors((y * 2 - 1) * 3, y), {metrics = true, loss = "bce_with_logits"})
