@@ -14,7 +14,9 @@ local function class_image(m, class, opts, ...)
   if select("#", ...) > 0 then fault "class_image: expects a model, a class and options, got more" end
   local o = read(opts)
   if not Module.is_module(m) then fault("class_image: expects a model first, got %s", options.show(m)) end
-  if class == nil then fault "class_image: of which class? a number from 0, a name of m.classes, or a list" end
+  if class == nil or opts == nil and options.is_options(class) and #class == 0 then
+    fault "class_image: of which class? a number from 0, a name of m.classes, or a list"
+  end
   o.unit, o.number = class, function(one, count) return looked.class_number("class_image", m, one, count) end
   return synthesis.made("class_image", m, "", o, function(unit) return looked.class_name(m, unit) end)
 end

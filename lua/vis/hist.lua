@@ -7,11 +7,12 @@ local tensor = require "suture.tensor"
 
 local read = options.named("hist", "bins:count=30 title:str=nil")
 
---- hist(t[, {bins = 30, title =}]): how the numbers of a tensor are spread: bars of how many lie in each of `bins`
--- equal parts from the least to the greatest (the last holds both its ends). p.map: the counts; numbers that are not
--- finite are left out and counted in the caption.
+--- hist(t[, {bins = 30, title =}]): how the numbers of a tensor, or of a list, are spread: bars of how many lie in each
+-- of `bins` equal parts from the least to the greatest (the last holds both its ends). p.map: the counts; numbers that
+-- are not finite are left out and counted in the caption.
 local function hist(t, opts)
   local o = read(opts)
+  if type(t) == "table" and getmetatable(t) == nil and #t > 0 then t = tensor.tensor(t) end
   if not raw.is(t) then fault("hist: expects a tensor, got %s", options.show(t)) end
   local low, high, list, lost = math.huge, -math.huge, {}, 0
   for _, v in ipairs(t:detach():to("float32"):reshape(-1):tolist()) do

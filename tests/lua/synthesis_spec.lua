@@ -217,6 +217,7 @@ describe("what cannot be made", function()
     odd.input_shape = {1, 5, 8, 8}
     fails("1 or 3 channels", vis.maximize, odd, "0", {unit = 0})
     fails("of which class", vis.class_image, m)
+    fails("of which class", vis.class_image, m, {steps = 0})
     fails("did you mean heart", vis.class_image, m, "hart")
     fails("from 0 to 7", vis.class_image, m, 8)
     fails("gives classes", vis.class_image, nn.Sequential(nn.Conv2d(3, 2, 3)), 0, {size = 8})
