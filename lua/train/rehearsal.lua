@@ -70,10 +70,8 @@ local function measured(m, ds, given, n)
       k = k + 1
       if k <= 2 then batches[k] = {x, y} end
     end
-    return k
   end
-  local k
-  local first = timed(function() k = load() end)
+  local first = timed(load)
   out.loading = (first > 2 and first or timed(load)) / #two * n -- files that were not in memory are read once more
   kept:view(1)
   local places = {}

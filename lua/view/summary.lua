@@ -67,7 +67,6 @@ end
 
 function Summary.__tostring(s)
   local unicode = text.unicode()
-  local last = {} -- per depth, the index of the last row of that depth under the same parent
   local rows = {}
   for _, r in ipairs(s.rows) do if r.depth <= s.depth then rows[#rows + 1] = r end end
   local function more_at(i, depth) -- does another row of this depth follow before one above it?

@@ -7,7 +7,6 @@ local looked = require "suture.vis.common.looked"
 local moves = require "suture.vis.common.moves"
 local options = require "suture.base.options"
 local place = require "suture.vis.common.place"
-local tensor = require "suture.tensor"
 local text = require "suture.base.text"
 local trace = require("suture.model.trace").trace
 

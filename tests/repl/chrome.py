@@ -1,5 +1,6 @@
 """A page in headless Chromium, driven over its pipe (--remote-debugging-pipe): no port, no library."""
-import base64, json, os, select, shutil, subprocess, tempfile, time
+import atexit, base64, functools, json, os, select, shutil, subprocess, tempfile, time
+from term import Home, run
 
 PROGRAM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 
@@ -142,3 +143,25 @@ class Chrome:
     def shot(self, path):
         with open(path, "wb") as f:
             f.write(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
+
+@functools.lru_cache(None)
+def made(script):
+    """The folder with the pages that this Lua script saves into its argument, made once."""
+    held = tempfile.TemporaryDirectory()
+    atexit.register(held.cleanup)
+    path = os.path.join(held.name, "make.lua")
+    with Home() as home, open(path, "w") as f:
+        f.write(script)
+        f.flush()
+        code, _, err = run(home, "-q", path, held.name)
+    assert code == 0, err
+    return held.name
+
+
+@functools.lru_cache(None)
+def browser():
+    """The one browser of a file of tests."""
+    chrome = Chrome()
+    atexit.register(chrome.__exit__)
+    return chrome

@@ -1,8 +1,7 @@
 """The pages that graph() and diff() save, in headless Chromium: no error, no network, every control by mouse and by keyboard."""
-import atexit, contextlib, functools, json, os, tempfile, unittest
+import contextlib, json, os, unittest
 import tap
-from chrome import Chrome, PROGRAM
-from term import Home, run
+from chrome import PROGRAM, browser, made
 
 MAKE = """
 folder = ...
@@ -31,27 +30,6 @@ zoo.efficientnet_b0():graph():save(folder .. "/e.html")
 VIEW = "page.views[0]."
 
 
-@functools.lru_cache(None)
-def folder():
-    """The folder with the pages, made once."""
-    held = tempfile.TemporaryDirectory()
-    atexit.register(held.cleanup)
-    script = os.path.join(held.name, "make.lua")
-    with Home() as home, open(script, "w") as f:
-        f.write(MAKE)
-        f.flush()
-        code, _, err = run(home, "-q", script, held.name)
-    assert code == 0, err
-    return held.name
-
-
-@functools.lru_cache(None)
-def browser():
-    chrome = Chrome()
-    atexit.register(chrome.__exit__)
-    return chrome
-
-
 @contextlib.contextmanager
 def window(width=1000, height=800):
     """The one browser, with a window of this size."""
@@ -65,7 +43,7 @@ def window(width=1000, height=800):
 @unittest.skipUnless(PROGRAM, "no Chromium")
 class Pages(unittest.TestCase):
     def opened(self, page, name):
-        page.open(os.path.join(folder(), name))
+        page.open(os.path.join(made(MAKE), name))
         page.until("document.body.dataset.ready === 'yes'")
 
     def settled(self, page):

@@ -1,9 +1,8 @@
 """The pages that vis.explain saves, in headless Chromium: a window slides by mouse and by keyboard, and at every place the
 numbers that are shown add up to the model's own."""
-import atexit, contextlib, functools, os, random, tempfile, unittest
+import contextlib, os, random, unittest
 import tap
-from chrome import Chrome, PROGRAM
-from term import Home, run
+from chrome import PROGRAM, browser, made
 
 MAKE = """
 folder = ...
@@ -45,34 +44,13 @@ end
 NAMES = ["conv", "bn", "gelu", "max", "gate", "sum", "holes", "mean", "norm", "attention", "linear", "head", "softmax", "back"]
 
 
-@functools.lru_cache(None)
-def folder():
-    """The folder with the pages, made once."""
-    held = tempfile.TemporaryDirectory()
-    atexit.register(held.cleanup)
-    script = os.path.join(held.name, "make.lua")
-    with Home() as home, open(script, "w") as f:
-        f.write(MAKE)
-        f.flush()
-        code, _, err = run(home, "-q", script, held.name)
-    assert code == 0, err
-    return held.name
-
-
-@functools.lru_cache(None)
-def browser():
-    chrome = Chrome()
-    atexit.register(chrome.__exit__)
-    return chrome
-
-
 @contextlib.contextmanager
 def opened(name, width=1000):
     """A page in the one browser, in a window of this width."""
     page = browser()
     page.errors = []
     page.size(width, 800)
-    page.open(os.path.join(folder(), name + ".html"))
+    page.open(os.path.join(made(MAKE), name + ".html"))
     yield page
 
 

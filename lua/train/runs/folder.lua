@@ -19,6 +19,13 @@ local folder = {}
 --- Where runs are that are called by a name alone.
 folder.home = "runs"
 
+--- An option or a figure as the tables of runs and sweeps show it.
+function folder.shown(v)
+  if v == nil then return "-" end
+  if type(v) == "number" then return v == v and ("%.4g"):format(v) or "nan" end
+  return type(v) == "string" and v or options.show(v)
+end
+
 --- The path of the run that a user calls `name`: a name alone is one of "runs/".
 function folder.path(what, name)
   if type(name) ~= "string" or name == "" or name:find "[%c]" or name:match "[^/]*$" == "" or name:match "^%.*$" then

@@ -13,20 +13,14 @@ local function top(run)
   return best and run.history[best.epoch] or run.history[#run.history]
 end
 
-local function shown(v)
-  if v == nil then return "-" end
-  if type(v) == "number" then return v == v and ("%.4g"):format(v) or "nan" end
-  return type(v) == "string" and v or options.show(v)
-end
-
 -- The options in which runs differ, sorted.
 local function differing(list)
   local seen, names = {}, {}
   for _, run in ipairs(list) do for k in pairs(run.info.options or {}) do seen[k] = true end end
   for k in pairs(seen) do
-    local first = shown((list[1].info.options or {})[k])
+    local first = folder.shown((list[1].info.options or {})[k])
     for _, run in ipairs(list) do
-      if shown((run.info.options or {})[k]) ~= first and k ~= "quiet" then
+      if folder.shown((run.info.options or {})[k]) ~= first and k ~= "quiet" then
         names[#names + 1] = k
         break
       end
@@ -80,10 +74,10 @@ function Runs.__tostring(list)
   local rows = {head}
   for i, run in ipairs(list) do
     local r = top(run) or {}
-    local row = {run.name, run.state, tostring(#run.history), shown(r.loss), progress.accuracy_text(r.acc)}
-    if some_val then row[#row + 1], row[#row + 2] = shown(r.val_loss), progress.accuracy_text(r.val_acc) end
+    local row = {run.name, run.state, tostring(#run.history), folder.shown(r.loss), progress.accuracy_text(r.acc)}
+    if some_val then row[#row + 1], row[#row + 2] = folder.shown(r.val_loss), progress.accuracy_text(r.val_acc) end
     row[#row + 1] = progress.seconds_text(run.status.seconds or 0)
-    for _, name in ipairs(own) do row[#row + 1] = shown((run.info.options or {})[name]) end
+    for _, name in ipairs(own) do row[#row + 1] = folder.shown((run.info.options or {})[name]) end
     rows[i + 1] = row
   end
   return columns(rows)

@@ -62,12 +62,6 @@ function Sweep.model(s, i)
     epochs = one.epochs}))
 end
 
-local function shown(v)
-  if v == nil then return "-" end
-  if type(v) == "number" then return v == v and ("%.4g"):format(v) or "nan" end
-  return type(v) == "string" and v or options.show(v)
-end
-
 function Sweep.__tostring(s)
   local figures, have = {}, {}
   for _, one in ipairs(s) do
@@ -84,8 +78,8 @@ function Sweep.__tostring(s)
     failed = failed + (one.state == "failed" and 1 or 0)
     if i <= 40 then
       local row = {tostring(one.number) .. (one.state ~= "done" and " " .. one.state or "")}
-      for _, axis in ipairs(s.axes) do row[#row + 1] = shown(one.options[axis.name]) end
-      for _, name in ipairs(figures) do row[#row + 1] = shown(one[name]) end
+      for _, axis in ipairs(s.axes) do row[#row + 1] = folder.shown(one.options[axis.name]) end
+      for _, name in ipairs(figures) do row[#row + 1] = folder.shown(one[name]) end
       if not s.sweep.f then row[#row + 1] = tostring(one.epochs) end
       row[#row + 1] = one.seconds and progress.seconds_text(one.seconds) or "-"
       rows[#rows + 1] = row
