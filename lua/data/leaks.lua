@@ -81,8 +81,11 @@ end
 -- one that was saved again with another quality or size does (a mirrored or cropped one does not). Returns a list of {a
 -- = place in a, b = place in b, name_a, name_b, bits}, which prints itself; #list is 0 where there are none.
 return function(a, b, opts)
-  for i, ds in ipairs {a or false, b or false} do
-    if not Dataset.is(ds) then fault("data.leaks: expects two data sets, got %s at place %d", options.shown(ds), i) end
+  for i = 1, 2 do
+    local ds = i == 1 and a or i == 2 and b
+    if not Dataset.is(ds) then
+      fault("data.leaks: expects two data sets, got %s at place %d", options.shown(ds or nil), i)
+    end
   end
   opts = options.check("data.leaks", opts or {}, {near = true})
   local near = opts.near == nil and 0 or options.whole("data.leaks", "near", opts.near, 0)

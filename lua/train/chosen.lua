@@ -127,6 +127,10 @@ function chosen.new(what, m, opts)
     if opts.no_decay and not kind.known.weight_decay then
       fault("%s: no_decay: %s has no weight_decay", what, given)
     end
+    local usual = tonumber(kind.options:match "weight_decay:%w+=(%S+)")
+    if opts.no_decay and (own.weight_decay or usual or 0) == 0 then
+      fault("%s: no_decay: nothing decays · weight_decay = 1e-4 goes with it", what)
+    end
     local groups, plain = rates.groups(what, m, own, opts)
     if plain.lr == nil and kind.fit then plain.lr = kind.fit.lr end
     options.named(what, kind.options)(plain) -- errors name the function that the user called

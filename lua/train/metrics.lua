@@ -21,8 +21,8 @@ end
 
 --- For #ds samples. what: the function that errors name; o: topk and bins; loss_name: says what predictions mean.
 function metrics.new(what, ds, o, loss_name)
-  return setmetatable({what = what, ds = ds, n = #ds, topk = tops(what, o.topk), bins = o.bins, count = 0,
-    loss_name = loss_name, labels = {}}, metrics)
+  return setmetatable({what = what, ds = ds, n = #ds, topk = tops(what, o.topk), asked = o.topk ~= nil, bins = o.bins,
+    count = 0, loss_name = loss_name, labels = {}}, metrics)
 end
 
 -- What kind of targets y are for this prediction: "classes", "labels" (several may be there) or "numbers".
@@ -108,7 +108,10 @@ local function classes(self, out)
   end
   local top, bin = {}, {}
   for b = 1, self.bins do bin[b] = {n = 0, right = 0, sure = 0} end
-  for _, k in ipairs(self.topk) do top[k] = 0 end
+  for _, k in ipairs(self.topk) do
+    if self.asked and k > c then fault("%s: topk = %d: there are %d classes", self.what, k, c) end
+    top[k] = 0
+  end
   for i = 1, n do
     local row, truth = scores[i], self.labels[i] + 1
     local guess, above = 1, 0

@@ -67,7 +67,9 @@ local function top_losses(m, ds, k, opts)
     end
   end)
   table.sort(list, function(a, b)
-    if a.loss ~= b.loss then return (a.loss > b.loss) == not o.least end
+    local none = a.loss ~= a.loss
+    if none ~= (b.loss ~= b.loss) then return none end -- what is no number comes first
+    if not none and a.loss ~= b.loss then return (a.loss > b.loss) == not o.least end
     return a.place < b.place
   end)
   local fields, lines = {panels = {}}, {}

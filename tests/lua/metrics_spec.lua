@@ -25,6 +25,7 @@ describe("evaluate with metrics", function()
     assert.is_nil(r.classes[3].auc) -- there is none of it
     assert.is_truthy(tostring(r):find("top-2 0.8000", 1, true))
     assert.equal(2, suture.plot(r.confusion) and 2)
+    fails("topk = 4: there are 3 classes", suture.evaluate, same, ds, {metrics = true, topk = 4})
   end)
 
   it("is calibrated where it is as sure as it is right", function()

@@ -178,6 +178,7 @@ describe("fit's recipes", function()
     fails('no parameter is called "9.*"', run, {lr = {0.1, ["9.*"] = 1}})
     fails("neither says more", run, {lr = {0.1, ["0.*"] = 1, ["*.weight"] = 2, ["*0.weigh?"] = 3}})
     fails("expects a number, 0 or above", run, {lr = {["0"] = -1}})
+    fails("nothing decays", run, {no_decay = true})
     fails("rprop has no weight_decay", run, {optimizer = "rprop", no_decay = true})
   end)
 
