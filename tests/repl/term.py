@@ -107,6 +107,15 @@ class Term:
         shown = self.prompt()
         return shown.strip("\n")
 
+    def leave(self):
+        """Ctrl-D at an empty line; returns the exit code. The prompt is waited for: what is typed while a line runs comes to a
+        terminal that makes a NUL of Ctrl-D, and a Ctrl-C on its way takes typed keys with it."""
+        self.send("print('left')\r")
+        self.expect("left\n")
+        self.expect("> ")
+        self.send("\x04")
+        return self.close()
+
     def close(self, seconds=SLOW):
         """Waits for the end; returns the exit code (128 + signal when killed by one)."""
         end = time.time() + seconds

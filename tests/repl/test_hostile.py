@@ -175,8 +175,8 @@ class Hostile(unittest.TestCase):
         t.send("\x1b[A" * 7)
         while t.pump(0.3):
             pass
-        t.send("\x03\x04")
-        self.assertEqual(t.close(), 0)
+        t.send("\x01\x0b")
+        self.assertEqual(t.leave(), 0)
         self.clean("typed", t.out.replace("\x07", "").replace("\ufffd", ""))  # a bell at the history's end; what stands for U+009B
 
     def test_scripts(self):

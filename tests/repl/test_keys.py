@@ -79,14 +79,17 @@ class Keys(unittest.TestCase):
                 if time.time() > end:
                     raise
 
+    def leave(self, t):
+        self.alive(t, 0)
+        self.assertEqual(t.leave(), 0)
+
     def test_what_gives_up_a_key_sequence(self):
         """Read by callbacks, Readline keeps a jump buffer of a frame that is gone, and these keys jump there."""
         t = self.start()
         for i, keys in enumerate(("\x12\x18)", "\x12p\x18)", "\x18(a\x12\x18(", "\x12\x1b\x07", "\x12\x18\x07", "\x13\x18)")):
             t.send(keys)
             self.alive(t, i)
-        t.send("\x03\x04")
-        self.assertEqual(t.close(), 0)
+        self.leave(t)
 
     def test_what_readline_would_not_come_back_from(self):
         """vi's ways over characters of no known width, over bytes that are no characters; a line of a million letters."""
@@ -103,8 +106,7 @@ class Keys(unittest.TestCase):
         for keys in ("\x1b999999x", "\x1b999999é", "\x1b[200~\x1b999999x"):
             t.send(keys)
             self.alive(t, 99)
-        t.send("\x03\x04")
-        self.assertEqual(t.close(), 0)
+        self.leave(t)
 
     def test_any_keys(self):
         r = random.Random(SEED)
@@ -123,8 +125,7 @@ class Keys(unittest.TestCase):
                 self.fail("sequence %d of seed %d: %r: %s" % (i, SEED, parts, e))
             if len(t.out) > 20000:
                 t.out, t.seen = "", 0
-        t.send("\x03\x04")
-        self.assertEqual(t.close(), 0)
+        self.leave(t)
 
 
 tap.main()

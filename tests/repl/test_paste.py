@@ -61,8 +61,7 @@ class Paste(unittest.TestCase):
             self.assertIsNone(raw, "%r in %r of %r" % (raw, shown, typed))
             if len(t.out) > 100000:
                 t.out, t.seen = "", 0
-        t.send("\x03\x04")
-        self.assertEqual(t.close(), 0)
+        self.assertEqual(t.leave(), 0)
 
     def test_what_is_pasted_is_what_runs(self):
         r = random.Random(SEED)
