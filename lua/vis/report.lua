@@ -28,7 +28,7 @@ local Report = {__name = "report", __index = require("suture.base.absent").index
 
 -- One pass over ds: the figures, and the samples from the worst to the best, {place, guess, truth, p_guess, p_truth}.
 local function measured(m, ds, o)
-  local gathered, order = metrics.new("report", ds, {topk = {1, 5}, bins = o.bins}, "cross_entropy"), {}
+  local gathered, order = metrics.new("report", ds, {bins = o.bins}, "cross_entropy"), {}
   local first, input = true, nil
   evaluate.each("report", m, ds, o, function(x, y, places)
     local logits = m(x)
