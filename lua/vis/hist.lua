@@ -24,7 +24,10 @@ local function hist(t, opts)
   end
   if #list == 0 then fault "hist: there are no finite numbers" end
   local bottom, top = low, high
-  if low == high then bottom, top = low - 0.5, high + 0.5 end
+  if top - bottom <= math.abs(low) * 2 ^ -40 then
+    local half = math.max(0.5, math.abs(low) * 2 ^ -20) -- so that both ends are other numbers
+    bottom, top = low - half, high + half
+  end
   local counts, sum = {}, 0.0
   for i = 1, o.bins do counts[i] = 0 end
   for _, v in ipairs(list) do
