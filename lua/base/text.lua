@@ -131,6 +131,13 @@ local function wrap_line(line, width, hang, out)
   out[#out + 1] = indent .. line:sub(from)
 end
 
+--- The lines of s, as a list; the last one is what stands behind the last newline, be it nothing.
+function text.lines(s)
+  local list = {}
+  for line in (s .. "\n"):gmatch "(.-)\n" do list[#list + 1] = line end
+  return list
+end
+
 --- s with no line of it wider than `width` columns (default: text.width()), broken between words. What goes on is moved
 -- in: by `hang` columns; default: to the line's second column, else by two.
 function text.wrap(s, width, hang)
@@ -138,7 +145,7 @@ function text.wrap(s, width, hang)
   if #s <= width or width == math.huge then return s end
   width = math.max(width, 10)
   local out = {}
-  for line in (s .. "\n"):gmatch "(.-)\n" do
+  for _, line in ipairs(text.lines(s)) do
     if #line <= width or term.columns(line) <= width then out[#out + 1] = line
     else wrap_line(line, width, hang, out) end
   end

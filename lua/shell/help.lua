@@ -5,6 +5,7 @@ local suggest = require "suture.base.suggest"
 local term = require "suture.base.term"
 local text = require "suture.base.text"
 local embedded = require "suture.embedded"
+local split = text.lines
 
 local help = {}
 
@@ -21,12 +22,6 @@ local function source_text(source)
   end
   local shell = package.loaded["suture.shell"]
   return shell and shell.source(source)
-end
-
-local function split(text)
-  local lines = {}
-  for line in (text .. "\n"):gmatch "(.-)\n" do lines[#lines + 1] = line end
-  return lines
 end
 
 -- The comment that ends just above lines[n], without its dashes; nil unless it begins with `---` (or is the user's
@@ -75,7 +70,8 @@ function function_doc(f)
     n = n - 1
     table.insert(lines, 1, shell.inputs[n].text)
   end
-  return comment_above(split(table.concat(lines, "\n")), #split(table.concat(lines, "\n")), true)
+  lines = split(table.concat(lines, "\n"))
+  return comment_above(lines, #lines, true)
 end
 
 -- A class: has an init of its own or a _super, and can be called.

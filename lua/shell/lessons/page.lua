@@ -25,12 +25,6 @@ local function code(lines, prompt)
   end
 end
 
-local function lines_of(text)
-  local list = {}
-  for line in (text .. "\n"):gmatch "(.-)\n" do list[#list + 1] = line end
-  return list
-end
-
 -- Pieces with an empty line between them; items of a list stand close.
 local function pieces(list)
   for i, piece in ipairs(list) do
@@ -69,7 +63,7 @@ function page.step(lesson, at)
   pieces(step.text)
   if step.inputs and step.kind ~= "solution" then
     if #step.text > 0 then shell.say "" end
-    for _, input in ipairs(step.inputs) do code(lines_of(input.text), true) end
+    for _, input in ipairs(step.inputs) do code(words.lines(input.text), true) end
   end
   for i, choice in ipairs(step.choices or {}) do
     if i == 1 then shell.say "" end
@@ -81,7 +75,7 @@ end
 
 --- page.typed(text): a line that is run for the student.
 function page.typed(text)
-  code(lines_of(text), true)
+  code(words.lines(text), true)
   io.stdout:flush() -- before what the line writes to stderr
 end
 

@@ -15,7 +15,7 @@ for name in ([[relu leaky_relu elu gelu silu hardswish softplus sigmoid tanh exp
   same[name] = true
 end
 
-local function whole(v) return math.tointeger(v) end
+local whole = math.tointeger
 local function size(v, d) return v.shape[d + 1] end
 
 -- Several channels made one.

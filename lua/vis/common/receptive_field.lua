@@ -65,7 +65,7 @@ end
 -- Both axes through f.
 local function both(of, f) return {y = of.y and f(of.y), x = of.x and f(of.x)} end
 
-local function whole(v) return math.tointeger(v) end
+local whole = math.tointeger
 
 local rules = {}
 
