@@ -3,6 +3,7 @@
 PREFIX  ?= /usr/local
 B       ?= build
 CC      ?= cc
+HOSTCC  ?= $(CC)
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Werror
 CFLAGS  ?= -O2 -g
 STD      = -std=c11 -D_GNU_SOURCE -fPIC -fopenmp -fno-math-errno -fno-trapping-math
@@ -63,8 +64,12 @@ $(B)/ops.gen.c: scripts/gen $(B)/ops.list
 	scripts/gen ops $(OPS) > $@
 $(B)/bind.gen.c: scripts/gen $(B)/bind.list
 	scripts/gen bind $(BINDS) > $@
-$(B)/lualib.gen.c: scripts/gen $(LUALIB) $(B)/lualib.list
-	scripts/gen lualib $(LUALIB) > $@
+$(B)/lualib.gen.c: scripts/gen $(B)/chunks $(LUALIB) $(B)/lualib.list
+	$(B)/chunks $(B)/chunks.of $(LUALIB)
+	scripts/gen lualib $(B)/chunks.of $(LUALIB) > $@
+$(B)/chunks: scripts/chunks.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(STD) $(WARN) $(INC) -o $@ $< $(shell pkg-config --libs lua5.4)
 define list_rule
 $(B)/$(1).list: FORCE
 	@mkdir -p $(B); echo $($(2)) | cmp -s - $$@ || echo $($(2)) > $$@

@@ -35,9 +35,14 @@ static const LuaSource *source_named(const char *source) {
   return strncmp(source, own, sizeof own - 1) == 0 ? source_at(source + sizeof own - 1) : NULL;
 }
 
+/* Loads what was compiled when Suture was built, or the text where this Lua takes no chunks of that one. */
 static int load_source(lua_State *L, const LuaSource *s) {
   lua_pushfstring(L, "%s%s", own, s->path);
-  int status = luaL_loadbufferx(L, s->begin, (size_t)(s->end - s->begin), lua_tostring(L, -1), "t");
+  int status = luaL_loadbufferx(L, s->chunk, (size_t)(s->chunk_end - s->chunk), lua_tostring(L, -1), "b");
+  if (status == LUA_ERRSYNTAX) {
+    lua_pop(L, 1);
+    status = luaL_loadbufferx(L, s->begin, (size_t)(s->end - s->begin), lua_tostring(L, -1), "t");
+  }
   lua_remove(L, -2);
   if (status == LUA_OK) {
     lua_getfield(L, LUA_REGISTRYINDEX, "suture.names");

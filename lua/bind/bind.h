@@ -8,7 +8,8 @@
 #include <lualib.h>
 #include "err.h"
 
-typedef struct LuaSource { const char *path, *begin, *end; } LuaSource;
+/* A file's text, and what it compiles to (scripts/chunks.c); 0 where it is no Lua. */
+typedef struct LuaSource { const char *path, *begin, *end, *chunk, *chunk_end; } LuaSource;
 extern const LuaSource lualib_table[]; /* the embedded Lua library: "lua/nn/init.lua" … */
 extern const luaL_Reg bind_table[];
 

@@ -133,19 +133,27 @@ static int rows_blend(lua_State *L) {
   return 0;
 }
 
-/* digest(t) → a whole number that tells whether the bits of t are others than they were: four lanes of a product and a
- * rotation, so that the order counts. */
+/* digest(t) → a whole number that tells whether the bits of t are others than they were: lanes of a product and a rotation,
+ * so that the order counts; as many as hide what a product takes. */
 static int rows_digest(lua_State *L) {
   const Tensor *t = bind_check_value(L, 1);
-  enum { LANES = 4 };
-  uint64_t h[LANES] = {0x9e3779b97f4a7c15u, 0xbf58476d1ce4e5b9u, 0x94d049bb133111ebu, 0x2545f4914f6cdd1du}, all = (uint64_t)t->count;
-  for (int64_t i = 0; i < t->count; i++) {
-    uint32_t bits;
-    memcpy(&bits, t->data + i, sizeof bits);
-    uint64_t *lane = &h[i % LANES], x = (*lane ^ bits) * 0xff51afd7ed558ccdu;
-    *lane = x << 31 | x >> 33;
+  enum { LANES = 8 };
+  const uint64_t fold = 0xc4ceb9fe1a85ec53u;
+  size_t left = (size_t)t->count * sizeof *t->data;
+  uint64_t lane[LANES], all = (uint64_t)t->count;
+  for (unsigned k = 0; k < LANES; k++) lane[k] = (k + 1) * 0x9e3779b97f4a7c15u;
+  for (const char *p = (const char *)t->data; left > 0;) {
+    uint64_t word[LANES] = {0};
+    size_t n = left < sizeof word ? left : sizeof word;
+    memcpy(word, p, n);
+    for (int k = 0; k < LANES; k++) {
+      uint64_t x = (lane[k] ^ word[k]) * 0xff51afd7ed558ccdu;
+      lane[k] = x << 31 | x >> 33;
+    }
+    p += n;
+    left -= n;
   }
-  for (int k = 0; k < LANES; k++) all = ((all ^ h[k]) * 0xc4ceb9fe1a85ec53u) ^ (all >> 29);
+  for (int k = 0; k < LANES; k++) all = ((all ^ lane[k]) * fold) ^ (all >> 29);
   lua_pushinteger(L, (lua_Integer)all);
   return 1;
 }

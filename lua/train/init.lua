@@ -1,16 +1,20 @@
---- Training and measuring: the functions a user calls, each in its own file.
-return require "suture.base.stray".guard {
-  fit = require("suture.train.fit"),
-  trainer = require("suture.train.trainer"),
-  evaluate = require("suture.train.evaluate").evaluate,
-  predict = require("suture.train.evaluate").predict,
-  confusion = require("suture.train.evaluate").confusion,
-  lr_find = require("suture.train.lr_find"),
-  strategy = require("suture.train.strategy"),
-  fine_tune = require("suture.train.fine_tune"),
-  plan = require("suture.train.plan"),
-  features = require("suture.train.features"),
-  sweep = require("suture.train.sweep"),
-  runs = require("suture.train.runs"),
-  resume = require("suture.train.runs.resume"),
+--- Training and measuring: the functions a user calls, each in its own file, loaded when it is first asked for: who
+-- only predicts waits for no trainer.
+local stray = require "suture.base.stray"
+
+-- Where each name lives in this folder, and in its file where that gives several.
+local home = {
+  fit = "fit", trainer = "trainer", evaluate = "evaluate:evaluate", predict = "evaluate:predict",
+  confusion = "evaluate:confusion", lr_find = "lr_find", strategy = "strategy", fine_tune = "fine_tune", plan = "plan",
+  features = "features", sweep = "sweep", runs = "runs", resume = "runs.resume",
 }
+
+return setmetatable({}, {__index = function(self, name)
+  if not home[name] then return nil end
+  local file, field = home[name]:match "^([^:]+):?(.*)$"
+  local value = require("suture.train." .. file)
+  if field ~= "" then value = value[field] end
+  if type(value) == "function" then value = stray.checked(value, name) end
+  rawset(self, name, value)
+  return value
+end})
