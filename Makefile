@@ -15,7 +15,7 @@ TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 # ---- nothing to change below ----
 ,       := ,
 O       := $(if $(SANITIZE),$(B)/)
-SAN     := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-omit-frame-pointer)
+SAN     := $(if $(SANITIZE),-fsanitize=$(if $(filter thread,$(SANITIZE)),thread,address$(,)undefined) -fno-omit-frame-pointer)
 INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ltinfo -lm -lpthread
 COMPILE  = $(CC) $(STD) $(WARN) $(INC) $(CFLAGS) $(SAN) -MMD -MP
@@ -99,6 +99,9 @@ parity-all: all  ## the same with every model of the zoo; takes an hour
 	@tests/parity/run --all
 asan:            ## the tests under AddressSanitizer (leaks too) and UBSan
 	@$(MAKE) --no-print-directory test SANITIZE=1 B=build/asan CFLAGS="-O1 -g"
+tsan:            ## the C tests, and training with four threads, under ThreadSanitizer
+	@$(MAKE) --no-print-directory -j$$(nproc) all ctests SANITIZE=thread B=build/tsan CFLAGS="-O1 -g"
+	@TSAN_OPTIONS=die_after_fork=0 B=build/tsan O=build/tsan/ tests/run c training
 keys: all        ## 10,000 random key sequences at the prompt (KEYS=n for n, SEED=n for others)
 	@KEYS=$(or $(KEYS),10000) SECONDS_EACH=86400 B=$(B) O=$(O) tests/run repl -m test_keys
 bench: all       ## ratios to PyTorch and ONNX Runtime; scripts/bench/run --help says more
@@ -116,6 +119,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps demo test ctests parity parity-all asan keys bench peers install clean help FORCE
+.PHONY: all deps demo test ctests parity parity-all asan tsan keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -93,7 +93,8 @@ typedef struct Block {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Block *kept[KEEP_MAX];
 static int kept_count;
-static int64_t live_bytes, peak_bytes, kept_bytes;
+static _Atomic int64_t live_bytes, peak_bytes; /* written under the lock, read without */
+static int64_t kept_bytes;
 static uint64_t put_count;
 
 static Block *unkeep(int i) {

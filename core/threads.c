@@ -4,7 +4,8 @@
  * Why not libgomp itself: its threads wait for each other by spinning for milliseconds. Where another program keeps a core
  * busy, the thread that has the work is not running then, and each join costs a time slice; a training step with three
  * hundred of them took twenty times as long. How it waits can be set in the environment only, before the program starts.
- * Here a thread spins for a few microseconds and then sleeps.
+ * Here a thread spins for a few microseconds and then sleeps, and who is done does the parts that nobody has begun: a
+ * worker whose core another program has is waited for only while it is in the middle of a part.
  *
  * A parallel region inside another, or while another thread's region runs, is run by its caller alone. A region has one
  * loop. Kernels do not depend on how many threads they get (kernels.h). */
@@ -42,12 +43,14 @@ static Region shared;
 static pthread_t thread[THREADS_MAX];
 static int workers; /* alive, numbered from 1 */
 static atomic_bool over; /* the process ends */
-static int wanted;  /* threads asked for; 0: not yet known */
-/* Counts regions in its upper bits; the lowest 8 hold the size of the last one, so that a worker knows from one word whether
- * it takes part: whoever does is waited for, and reads `shared` while it stands still. */
+static atomic_int wanted;  /* threads asked for; 0: not yet known */
+/* Counts regions in its upper bits; the lowest 8 hold the size of the last one. */
 static atomic_uint turn;
+/* part[k]: the turn whose part k nobody has begun, 0 where it is taken. Whoever takes one is waited for, and reads `shared`
+ * while it stands still; who comes late, with a turn that is over, finds none. */
+static atomic_uint part[THREADS_MAX];
 static atomic_uint asleep; /* workers that sleep on `turn` */
-static atomic_uint left;   /* workers still at it */
+static atomic_uint left;   /* parts that are not done, but for the owner's */
 static atomic_bool joining; /* the owner sleeps on `left` */
 
 static void sleep_while(atomic_uint *word, unsigned value) { syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0); }
@@ -63,6 +66,14 @@ static void take_part(Region *r, int number) {
   mine = r, my_number = number, loop = r->loop;
   r->work(r->data);
   mine = NULL, my_number = 0;
+}
+
+/* Does part k of the region of `now`, unless somebody has it. */
+static void take(unsigned k, unsigned now) {
+  unsigned open = now;
+  if (!atomic_compare_exchange_strong(&part[k], &open, 0)) return;
+  take_part(&shared, (int)k);
+  if (atomic_fetch_sub(&left, 1) == 1 && atomic_load(&joining)) wake_all(&left);
 }
 
 static void *worker(void *number) {
@@ -82,9 +93,7 @@ static void *worker(void *number) {
     }
     seen = now;
     if (atomic_load(&over)) return NULL;
-    if (me >= (now & THREADS_MAX)) continue;
-    take_part(&shared, (int)me);
-    if (atomic_fetch_sub(&left, 1) == 1 && atomic_load(&joining)) wake_all(&left);
+    if (me < (now & THREADS_MAX)) take(me, now);
   }
 }
 
@@ -95,9 +104,13 @@ static void forget_workers(void) { /* in the child of a fork, which has none */
   pthread_mutex_init(&pool, NULL);
 }
 
-static void next_turn(unsigned size) {
-  atomic_store(&turn, ((atomic_load(&turn) & ~(unsigned)THREADS_MAX) + THREADS_MAX + 1) | size);
+/* Opens the parts 1 to size - 1 of the next region; returns its turn. */
+static unsigned next_turn(unsigned size) {
+  unsigned now = ((atomic_load(&turn) & ~(unsigned)THREADS_MAX) + THREADS_MAX + 1) | size;
+  for (unsigned k = 1; k < size; k++) atomic_store(&part[k], now);
+  atomic_store(&turn, now);
   if (atomic_load(&asleep)) wake_all(&turn);
+  return now;
 }
 
 /* At exit: whoever looks for leaks then meets no thread of ours. */
@@ -121,18 +134,16 @@ static int raise_workers(int n) {
   return workers + 1 < n ? workers + 1 : n;
 }
 
-HIDDEN int omp_get_max_threads(void) {
-  if (!wanted) {
-    const char *text = getenv("OMP_NUM_THREADS");
-    cpu_set_t cpus;
-    wanted = text ? atoi(text) : !sched_getaffinity(0, sizeof cpus, &cpus) ? CPU_COUNT(&cpus) : 1;
-    if (wanted < 1) wanted = 1;
-    if (wanted > THREADS_MAX) wanted = THREADS_MAX;
-  }
-  return wanted;
-}
+HIDDEN void omp_set_num_threads(int n) { atomic_store(&wanted, n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n); }
 
-HIDDEN void omp_set_num_threads(int n) { wanted = n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n; }
+HIDDEN int omp_get_max_threads(void) {
+  int n = atomic_load(&wanted);
+  if (n) return n;
+  const char *text = getenv("OMP_NUM_THREADS");
+  cpu_set_t cpus;
+  omp_set_num_threads(text ? atoi(text) : !sched_getaffinity(0, sizeof cpus, &cpus) ? CPU_COUNT(&cpus) : 1);
+  return atomic_load(&wanted);
+}
 HIDDEN int omp_get_thread_num(void) { return my_number; }
 HIDDEN int omp_get_num_threads(void) { return mine ? mine->size : 1; }
 
@@ -152,8 +163,9 @@ static void run(void (*work)(void *), void *data, unsigned threads, Loop l) {
   shared.work = work, shared.data = data, shared.size = size, shared.loop = l;
   atomic_store(&shared.next, 0);
   atomic_store(&left, (unsigned)size - 1);
-  next_turn((unsigned)size);
+  unsigned now = next_turn((unsigned)size);
   take_part(&shared, 0);
+  for (unsigned k = 1; k < (unsigned)size; k++) take(k, now);
   for (int i = 0; atomic_load(&left) && i < SPINS; i++) pause_a_little();
   atomic_store(&joining, true);
   for (unsigned n; (n = atomic_load(&left)) != 0;) sleep_while(&left, n);

@@ -1,71 +1,10 @@
 #include "save.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "build.h"
 #include "host.h"
 #include "whole.h"
-
-bool save_failed(const SaveFile *s, const char *doing, int error, Err *e) {
-  const char *hint = error == ENOENT ? " (does the folder exist?)"
-                     : error == ENOSPC || error == EDQUOT ? " (free some space, or save elsewhere; nothing was changed)"
-                     : error == EACCES || error == EROFS  ? " (save to a folder you may write to)" : "";
-  return err_set(e, "%s: cannot %s: %s%s", s->path, doing, strerror(error), hint);
-}
-
-static void forget(SaveFile *s) {
-  free(s->path);
-  free(s->temp);
-  *s = (SaveFile){0};
-}
-
-bool save_begin(SaveFile *s, const char *path, Err *e) {
-  *s = (SaveFile){0};
-  /* a symbolic link stays one: what it points to is replaced */
-  s->path = realpath(path, NULL);
-  if (!s->path) s->path = strdup(path);
-  if (!s->path || !(s->temp = malloc(strlen(s->path) + 20))) {
-    forget(s);
-    return err_memory(e, PATH_MAX, "a file name");
-  }
-  struct stat old;
-  bool exists = !stat(s->path, &old);
-  int fd = -1;
-  if (!*path) err_set(e, "cannot save: the file name is empty");
-  else if (exists && S_ISDIR(old.st_mode)) err_set(e, "%s: cannot save: this is a folder", s->path);
-  else if (exists && !S_ISREG(old.st_mode)) err_set(e, "%s: cannot save: this is not a regular file", s->path);
-  else {
-    const char *slash = strrchr(s->path, '/');
-    int folder = slash ? (int)(slash + 1 - s->path) : 0;
-    sprintf(s->temp, "%.*s.suture-XXXXXX", folder, s->path);
-    fd = mkostemp(s->temp, O_CLOEXEC);
-    if (fd < 0) save_failed(s, "save", errno, e);
-  }
-  if (fd < 0) {
-    forget(s);
-    return false;
-  }
-  mode_t mask = umask(0);
-  umask(mask);
-  if (fchmod(fd, exists ? old.st_mode & 07777 : 0666 & ~mask) || !(s->out = fdopen(fd, "wb"))) {
-    save_failed(s, "save", errno, e);
-    unlink(s->temp);
-    close(fd);
-    forget(s);
-    return false;
-  }
-  return true;
-}
-
-bool save_write(SaveFile *s, const void *bytes, size_t n, Err *e) {
-  return fwrite(bytes, 1, n, s->out) == n || save_failed(s, "write", errno, e);
-}
 
 /* The name that the file has for an entry, with what archive_open took off it. */
 static bool is_named(const Archive *a, int i, const char *name) {
@@ -88,22 +27,6 @@ bool save_check(SaveFile *s, const SaveTensor *t, int count, Err *e) {
     same = is_named(a, i, t[i].name) && a->entry[i].type == t[i].type && shape_equal(&a->entry[i].shape, &t[i].shape);
   archive_close(a);
   return same || err_set(e, "%s: cannot save: what was written is not read back as it was", s->path);
-}
-
-bool save_end(SaveFile *s, bool ok, Err *e) {
-  if (ok && (fflush(s->out) || fsync(fileno(s->out)))) ok = save_failed(s, "write", errno, e);
-  if (s->out && fclose(s->out) && ok) ok = save_failed(s, "write", errno, e);
-  if (ok && rename(s->temp, s->path)) ok = save_failed(s, "put the new file in place", errno, e);
-  if (!ok) unlink(s->temp);
-  else { /* the rename itself must reach the disk; where a folder cannot be synced the file is in place all the same */
-    int fd = open(dirname(s->temp), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-      (void)!fsync(fd);
-      close(fd);
-    }
-  }
-  forget(s);
-  return ok;
 }
 
 uint64_t save_size(const SaveTensor *t) { return (uint64_t)shape_count(&t->shape) * numtype_size(t->type); }

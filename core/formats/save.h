@@ -1,11 +1,8 @@
-/* Saving files so that whoever kills the process finds the old file or the new one, never half of one.
- *
- * Bytes go to a temporary file in the same folder; save_end flushes it to the disk (fsync) and renames it into place.
- * On any failure the temporary file is gone and the old file untouched. */
+/* Saving tensors: what the writers of the formats share. */
 #ifndef FORMATS_SAVE_H
 #define FORMATS_SAVE_H
-#include <stdio.h>
 #include "archive.h"
+#include "save_file.h"
 
 /* A tensor to be written. `data` is dense float32 in the given layout; `type` is what the file is to hold: NUM_F32,
  * NUM_I64 or NUM_BOOL (converted from the floats). The file has the row-major order of the logical shape. */
@@ -28,25 +25,11 @@ bool torch_save(const char *path, const SaveTensor *t, int count, const ArchiveM
 /* The same container around a pickle that the caller wrote: the storage of key "0", "1" … holds t[0], t[1] …; names are not used. */
 bool torch_save_pickle(const char *path, const void *pickle, size_t size, const SaveTensor *t, int count, Err *e);
 
-typedef struct SaveFile {
-  FILE *out;
-  char *path; /* the final name, symbolic links followed */
-  char *temp;
-} SaveFile;
-
-/* Opens the temporary file. On false nothing needs to be undone. */
-bool save_begin(SaveFile *s, const char *path, Err *e);
-bool save_write(SaveFile *s, const void *bytes, size_t n, Err *e);
-/* False, with e saying what could not be done to the file, why (an errno) and what to try. */
-bool save_failed(const SaveFile *s, const char *doing, int error, Err *e);
 /* The tensor's numbers in row-major order and its type. Polls the host's stop hook. */
 bool save_numbers(SaveFile *s, const SaveTensor *t, Err *e);
-/* Whether the temporary file is read back as these tensors: names, types and shapes in this order; t NULL: as a file of
+/* Whether the new file is read back as these tensors: names, types and shapes in this order; t NULL: as a file of
  * tensors of whatever names. */
 bool save_check(SaveFile *s, const SaveTensor *t, int count, Err *e);
-/* With ok: flush, fsync, rename. Else (e already filled) throws the temporary file away. Returns whether the new file
- * is in place. */
-bool save_end(SaveFile *s, bool ok, Err *e);
 
 /* Bytes the tensor takes in a file. */
 uint64_t save_size(const SaveTensor *t);

@@ -2,11 +2,11 @@
  *
  * Each storage is a stored (uncompressed) member whose bytes begin at a multiple of 64, as PyTorch's own writer has
  * them (caffe2/serialize/inline_container.cc), by an extra field "FB" of padding. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <zip.h>
 #include "host.h"
 #include "save.h"
@@ -184,13 +184,49 @@ static int cancelled(zip_t *z, void *user) {
   return *(bool *)user = host_should_stop();
 }
 
-/* libzip writes beside the temporary file and renames over it: the same folder, the same guarantee. */
+/* The file that the zip is written to, for libzip: empty until it writes. */
+typedef struct Target {
+  FILE *out;
+  zip_error_t error;
+} Target;
+
+static zip_int64_t target_write(void *user, void *data, zip_uint64_t len, zip_source_cmd_t cmd) {
+  Target *t = user;
+  zip_source_args_seek_t *to = data;
+  zip_int64_t done = 0;
+  switch (cmd) {
+  case ZIP_SOURCE_SUPPORTS: return ZIP_SOURCE_SUPPORTS_WRITABLE;
+  case ZIP_SOURCE_STAT:
+    zip_error_set(&t->error, ZIP_ER_READ, ENOENT);
+    return -1;
+  case ZIP_SOURCE_BEGIN_WRITE: rewind(t->out); break;
+  case ZIP_SOURCE_WRITE: done = fwrite(data, 1, len, t->out) == len ? (zip_int64_t)len : -1; break;
+  case ZIP_SOURCE_SEEK_WRITE: done = fseeko(t->out, (off_t)to->offset, to->whence); break;
+  case ZIP_SOURCE_TELL_WRITE: done = ftello(t->out); break;
+  case ZIP_SOURCE_COMMIT_WRITE: done = fflush(t->out) ? -1 : 0; break;
+  case ZIP_SOURCE_ERROR: return zip_error_to_data(&t->error, data, len);
+  case ZIP_SOURCE_ROLLBACK_WRITE:
+  case ZIP_SOURCE_CLOSE:
+  case ZIP_SOURCE_FREE: return 0;
+  default: zip_error_set(&t->error, ZIP_ER_OPNOTSUPP, 0); return -1;
+  }
+  if (done < 0) zip_error_set(&t->error, ZIP_ER_WRITE, errno);
+  return done;
+}
+
 static bool write_zip(SaveFile *s, Member *members, int count, const Buffer *pickle, Err *e) {
-  int code = 0;
   bool stop = false;
-  Writing w = {zip_open(s->temp, ZIP_CREATE | ZIP_TRUNCATE, &code), 0};
-  if (!w.z && code == ZIP_ER_MEMORY) return err_memory(e, 0, "saving");
-  if (!w.z) return err_set(e, "%s: cannot save: libzip error %d", s->path, code);
+  Target target = {.out = s->out};
+  zip_error_t why;
+  zip_error_init(&target.error);
+  zip_error_init(&why);
+  zip_source_t *source = zip_source_function_create(target_write, &target, &why);
+  Writing w = {source ? zip_open_from_source(source, ZIP_CREATE | ZIP_TRUNCATE, &why) : NULL, 0};
+  if (!w.z) {
+    zip_source_free(source);
+    if (zip_error_code_zip(&why) == ZIP_ER_MEMORY) return err_memory(e, 0, "saving");
+    return err_set(e, "%s: cannot save: libzip error %d", s->path, zip_error_code_zip(&why));
+  }
   zip_register_cancel_callback_with_state(w.z, cancelled, NULL, &stop);
   if (add_all(&w, members, count, pickle) && !zip_close(w.z)) return true;
   int system = zip_error_code_system(zip_get_error(w.z));
@@ -208,18 +244,11 @@ static bool write_object(const char *path, const SaveTensor *t, int count, bool 
   if (!ok) err_memory(e, (double)pickle->n, "saving");
   SaveFile s;
   if (ok && (ok = save_begin(&s, path, e))) {
-    struct stat mode;
     for (int i = 0; i < count; i++) {
       members[i].t = &t[i];
       zip_error_init(&members[i].error);
     }
-    ok = !fstat(fileno(s.out), &mode) || err_set(e, "%s: cannot save", s.path);
-    if (ok && (ok = write_zip(&s, members, count, pickle, e))) {
-      /* the name has a new file behind it now */
-      FILE *again = freopen(s.temp, "r+b", s.out);
-      ok = (again && !fchmod(fileno(again), mode.st_mode & 07777)) || err_set(e, "%s: cannot save", s.path);
-      s.out = again;
-    }
+    ok = write_zip(&s, members, count, pickle, e);
     ok = ok && save_check(&s, named ? t : NULL, count, e);
     ok = save_end(&s, ok, e);
   }

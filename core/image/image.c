@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "save_file.h"
 #include "tensor.h"
 
 bool image_new(Image *out, int h, int w, int c, Err *e) {
@@ -113,35 +114,6 @@ static bool ends_with(const char *s, const char *tail) {
   return n >= k && !strcasecmp(s + n - k, tail);
 }
 
-/* Written beside its place and renamed there, so that whoever looks finds the old file or the new one. */
-static bool spill(const char *path, const uint8_t *bytes, size_t size, Err *e) {
-  size_t n = strlen(path) + 16;
-  char *temp = malloc(n);
-  if (!temp) return err_memory(e, (double)n, "a file name");
-  snprintf(temp, n, "%s.XXXXXX", path);
-  int fd = mkstemp(temp);
-  FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
-  bool ok = f != NULL;
-  if (ok) {
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(fd, 0666 & ~mask);
-    ok = fwrite(bytes, 1, size, f) == size && !fflush(f) && !fsync(fd);
-    int saved = errno;
-    if (fclose(f)) ok = false;
-    else if (!ok) errno = saved;
-    ok = ok && !rename(temp, path);
-  } else if (fd >= 0) {
-    close(fd);
-  }
-  if (!ok) {
-    err_set(e, "cannot write: %s", strerror(errno));
-    if (fd >= 0) unlink(temp);
-  }
-  free(temp);
-  return ok;
-}
-
 bool image_write(const Image *im, const char *path, int quality, Err *e) {
   uint8_t *bytes = NULL;
   size_t size = 0;
@@ -149,7 +121,9 @@ bool image_write(const Image *im, const char *path, int quality, Err *e) {
   if (ends_with(path, ".png")) ok = png_encode(im, &bytes, &size, e);
   else if (ends_with(path, ".jpg") || ends_with(path, ".jpeg")) ok = jpeg_encode(im, quality, &bytes, &size, e);
   else return err_set(e, "%s: a name ending in .png, .jpg or .jpeg says how to write the image", path);
-  ok = ok && spill(path, bytes, size, e);
+  if (!ok) err_within(e, "%s", path);
+  SaveFile s;
+  if (ok && (ok = save_begin(&s, path, e))) ok = save_end(&s, save_write(&s, bytes, size, e), e);
   free(bytes);
-  return ok || err_within(e, "%s", path);
+  return ok;
 }

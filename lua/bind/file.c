@@ -276,6 +276,20 @@ static int f_save_npy(lua_State *L) {
   return npy_save(path, &t, &e) ? 0 : bind_raise(L, &e);
 }
 
+/* write(path, text): a file of these bytes, whole or not at all → true; nil and why. */
+static int f_write(lua_State *L) {
+  const char *path = check_path(L, 1);
+  size_t n;
+  const char *text = luaL_checklstring(L, 2, &n);
+  SaveFile s;
+  Err e = {0};
+  if (save_begin(&s, path, &e) && save_end(&s, save_write(&s, text, n, &e), &e)) return lua_pushboolean(L, true), 1;
+  if (e.kind != ERR_USER) return bind_raise(L, &e);
+  lua_pushnil(L);
+  lua_pushstring(L, e.text);
+  return 2;
+}
+
 /* make_folder(path): a folder, and those it is in → true; nil and why. With `alone` true it must not be there yet. */
 static int f_make_folder(lua_State *L) {
   const char *path = check_path(L, 1);
@@ -303,6 +317,7 @@ int bind_file(lua_State *L) {
                                        {"save_pickle", f_save_pickle},
                                        {"load_npy", f_load_npy},
                                        {"save_npy", f_save_npy},
+                                       {"write", f_write},
                                        {"make_folder", f_make_folder},
                                        {NULL, NULL}};
   luaL_newmetatable(L, FILE_HANDLE);

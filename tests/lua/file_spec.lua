@@ -56,7 +56,7 @@ describe("files of tensors", function()
       fails("two tensors named 'a'", f, path, {"a", "a"}, {b, b})
       fails("zero byte", f, path, {"a\0b"}, {b})
       fails("expected strings under string keys", f, path, {"a"}, {b}, nil, {a = 1})
-      fails("does the folder exist?", f, folder .. "/none/x", {"a"}, {b})
+      fails("there is no folder", f, folder .. "/none/x", {"a"}, {b})
       assert.is_nil(io.open(path))
     end)
   end

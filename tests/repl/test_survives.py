@@ -42,6 +42,34 @@ class Survives(unittest.TestCase):
                 self.assertNotIn("attempt to", err, shown)
                 self.assertEqual(out.count("%s is Lua's own" % name), name != "_VERSION", shown)
 
+    def test_kill_while_saving(self):
+        """Whatever is being written at kill -9: the folder has whole files, old or new, and no other."""
+        folder = os.path.join(self.home.path, "out")
+        os.mkdir(folder)
+        script = os.path.join(self.home.path, "save.lua")
+        with open(script, "w") as f:
+            f.write("""local folder, m, x = arg[1], nn.Linear(2000, 500), rand(3, 400, 400)
+                       io.write("begun\\n") io.flush()
+                       while true do
+                         m:save(folder .. "/a.pth") m:save(folder .. "/a.safetensors") save_tensor(x, folder .. "/a.npy")
+                         image.save(x, folder .. "/a.png") m:graph {input = {1, 2000}}:save(folder .. "/a.svg")
+                       end""")
+        for i in range(8):
+            p = subprocess.Popen([SUTURE, "-q", script, folder], stdout=subprocess.PIPE, env=self.home.env())
+            self.assertEqual(p.stdout.readline(), b"begun\n")
+            time.sleep(0.03 * i)
+            p.kill()
+            p.wait()
+            p.stdout.close()
+            self.assertLessEqual(set(os.listdir(folder)), {"a.pth", "a.safetensors", "a.npy", "a.png", "a.svg"})
+        check = "for name in io.popen('ls ' .. arg[1]):lines() do local path, kind = arg[1] .. '/' .. name, name:match '%w+$' " \
+                "if kind == 'png' then image(path) elseif kind == 'npy' then load_tensor(path) " \
+                "elseif kind ~= 'svg' then open(path) end end print 'whole'"
+        with open(script, "w") as f:
+            f.write(check)
+        status, out, err = run(self.home, "-q", script, folder)
+        self.assertEqual((status, out), (0, "whole\n"), err)
+
     def test_no_memory(self):
         if os.environ.get("SANITIZE"):
             self.skipTest("the sanitizers have an allocator of their own")
