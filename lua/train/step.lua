@@ -35,9 +35,11 @@ function step:_loss(x, y, at)
     loss, logits = self:_objective().train(self.model, x, y, not self._checked and self.data)
   end
   self._checked = true
-  if self._teaching then
-    loss = self._teaching:add(loss, logits, x, at, kept)
-    if not loss then return end
+  for _, part in ipairs(self._parts) do
+    if part.loss then
+      loss = part:loss(self, loss, logits, x, at)
+      if not loss then return end
+    end
   end
   if kept then
     if at.from_cache then
