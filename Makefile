@@ -4,17 +4,21 @@ PREFIX  ?= /usr/local
 B       ?= build
 CC      ?= cc
 HOSTCC  ?= $(CC)
+MPICC   ?= mpicc
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Werror
 CFLAGS  ?= -O2 -g
 STD      = -std=c11 -D_GNU_SOURCE -fPIC -fopenmp -fno-math-errno -fno-trapping-math
 PKGS     = lua5.4 openblas zlib libpng libjpeg libzip libdeflate jansson libcrypto libutf8proc
 # libcurl and Cairo are loaded when they are needed: their headers are enough (core/fetch.h, core/draw.h)
 DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcairo2-dev libutf8proc-dev libncurses-dev chafa
+MPIDEBS  = libopenmpi-dev openmpi-bin
 TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 
 # ---- nothing to change below ----
 ,       := ,
 O       := $(if $(SANITIZE),$(B)/)
+LINK     = $(if $(MPI),$(MPICC),$(CC))
+MPIOF    = $(if $(MPI),$(MPICC))
 SAN     := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-omit-frame-pointer)
 INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ltinfo -lm -lpthread
@@ -37,19 +41,28 @@ LUAOBJ   = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c)) $(B)/bind.g
 REPLOBJ  = $(patsubst %.c,$(B)/%.o,$(wildcard repl/*.c))
 CTESTS   = $(patsubst tests/c/%.c,$(B)/tests/%,$(wildcard tests/c/test_*.c))
 
-all: $(O)suture $(O)suture.so ## build both; plain `make` does
+all: $(O)suture $(O)suture.so ## build both; plain `make` does (MPI=1: for several machines)
 
 $(B)/core.a: $(COREOBJ)
 	@rm -f $@
 	ar rcsT $@ $^
 $(O)suture: $(LUAOBJ) $(REPLOBJ) $(B)/core.a
-	$(CC) $(CFLAGS) $(SAN) -Wl,-E -o $@ $^ $(LIBS) -lreadline
+	$(LINK) $(CFLAGS) $(SAN) -Wl,-E -o $@ $^ $(LIBS) -lreadline
 $(O)suture.so: $(LUAOBJ) $(B)/core.a
-	$(CC) $(CFLAGS) $(SAN) -shared -Wl,-z,nodelete -o $@ $^ $(LIBS)
+	$(LINK) $(CFLAGS) $(SAN) -shared -Wl,-z,nodelete -o $@ $^ $(LIBS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
+# make MPI=1: this one file, and the linker, by MPICC. Installed where it is missing.
+$(B)/lua/bind/mpi.o: $(B)/mpi.list
+ifdef MPI
+$(B)/lua/bind/mpi.o: CC = $(MPICC)
+$(B)/lua/bind/mpi.o: CFLAGS += -DSUTURE_MPI
+$(B)/lua/bind/mpi.o: | mpideps
+endif
+mpideps:
+	@command -v $(MPICC) >/dev/null || scripts/deps $(MPIDEBS)
 $(B)/%.gen.o: $(B)/%.gen.c
 	$(COMPILE) -c -o $@ $<
 define isa_rule
@@ -74,7 +87,7 @@ define list_rule
 $(B)/$(1).list: FORCE
 	@mkdir -p $(B); echo $($(2)) | cmp -s - $$@ || echo $($(2)) > $$@
 endef
-$(foreach l,ops:OPS bind:BINDS lualib:LUALIB,$(eval $(call list_rule,$(firstword $(subst :, ,$l)),$(lastword $(subst :, ,$l)))))
+$(foreach l,ops:OPS bind:BINDS lualib:LUALIB mpi:MPIOF,$(eval $(call list_rule,$(firstword $(subst :, ,$l)),$(lastword $(subst :, ,$l)))))
 
 $(B)/tests/%: $(B)/tests/c/%.o $(B)/core.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $< $(B)/core.a $(LIBS) -lcmocka
@@ -116,6 +129,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps demo test ctests parity parity-all asan keys bench peers install clean help FORCE
+.PHONY: all deps mpideps demo test ctests parity parity-all asan keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -2,13 +2,17 @@
 -- note(text) writes; note.once(key, text) writes the first time only. note.remark(text) is for what a user may well
 -- know: it is not told twice (at the prompt: in one line), nor under -q. Replace note.write to send them elsewhere.
 local face = package.loaded["suture.face"]
+local core = require "suture.core"
 local lines = require "suture.base.lines"
 local term = require "suture.base.term"
 local text = require "suture.base.text"
 local said, remarked = {}, {}
 local note = {}
 
-function note.write(words) io.stderr:write(term.fresh(), text.screen(words, 2), "\n") end
+function note.write(words)
+  if core.mpi.rank > 0 then return end -- the first rank of mpirun tells it
+  io.stderr:write(term.fresh(), text.screen(words, 2), "\n")
+end
 
 --- note.words(text) → text, which is what the library says of itself: the prompt shows it as it is, not as a string.
 function note.words(words)

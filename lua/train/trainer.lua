@@ -214,7 +214,8 @@ function Trainer:_begin()
       self.schedule:begin(optimizer, o.epochs, o.epochs * math.ceil(batches / o.accumulate))
     end
     self:_each "begin"
-    session.kept_val = self.val and trunk.new(self.val, o, false)
+    session.val = self.val and (self:_each("measured", self.val) or self.val)
+    session.kept_val = session.val and trunk.new(session.val, o, false)
     refill.begin(self)
     self:_each "opened"
   end)
@@ -238,7 +239,7 @@ end
 -- The validation loss and accuracy in a session. What is frozen in a training pass is kept here too: what only an
 -- evaluating one finds frozen (statistics that move between epochs) is not.
 function Trainer:_measure()
-  local m, o, val, objective = self.model, self.options, self.val, self:_objective()
+  local m, o, val, objective = self.model, self.options, self._session.val, self:_objective()
   local kept, kept_val, classes = self._session.kept, self._session.kept_val, self:_classes(self.val)
   local loss, correct, count, fits = 0, 0, 0, nil
   local function one(x, y, places, from_cache)
@@ -277,6 +278,8 @@ function Trainer:_measure()
       end
     end
   end)
+  local all = self:_each("sums", {loss, correct or 0, count})
+  if all then loss, correct, count = all[1], correct and all[2], all[3] end
   return loss / count, correct and correct / count
 end
 
@@ -296,7 +299,17 @@ function Trainer:_pass(epoch)
     set.shuffle, set.drop_last = true, self._session.drop_last
     self:_each("pass", set)
   end
-  return self.data:_pass(self.options.batch, set)
+  local pass = self.data:_pass(self.options.batch, set)
+  if epoch > 0 then self:_each("shard", pass) end
+  return pass
+end
+
+-- The name of the signal that training stops by behind this step, or nil.
+function Trainer:_stop()
+  local stop = interrupt.take()
+  local all = self:_each("sums", {stop and 1 or 0})
+  if all and all[1] == 0 then return nil end
+  return stop or all and "SIGINT"
 end
 
 -- An epoch begins: its rates; what was thawed meanwhile is guarded too.
@@ -362,24 +375,24 @@ function Trainer:train_epoch()
     row.steps, row.loss, row.acc = k, loss / count, correct and correct / count or nil
     line:step(k, row)
     if not self._part then self:_told {epoch = epoch, step = k, loss = value, correct = right} end
-    self.interrupted = self.interrupted or interrupt.take()
+    self.interrupted = self.interrupted or self:_stop()
     return self.interrupted
   end
   self:_interruptible(function()
     if from_cache then
       for _, places in ipairs(pass.batches) do
-        local value, right = step(kept:stand_in(#places), kept:targets(view, places), places, true)
+        local value, right, n = step(kept:stand_in(#places), kept:targets(view, places), places, true)
         if not value then -- on_epoch froze or thawed something: that pass is forgotten, this epoch computes all again
           from_cache = false
           break
         end
-        if after(value, right, #places) then break end
+        if after(value, right, n) then break end
       end
     end
     if not from_cache then
       for x, y, places in train:_go(pass) do
-        local value, right = step(x, y, places, false)
-        if after(value, right, #places) then break end
+        local value, right, n = step(x, y, places, false)
+        if after(value, right, n) then break end
       end
     end
   end)
@@ -449,7 +462,7 @@ function Trainer:run()
     if self:_judge(row) then self.converged = true end
     self:_each("judged", row)
   end
-  self.interrupted = self.interrupted or interrupt.take() -- one that came behind the last step
+  self.interrupted = self.interrupted or self:_stop() -- one that came behind the last step
   local whole <close> = interrupt.defer()
   self:_each "trained"
   self:_finish()

@@ -6,6 +6,11 @@
 --   begin(t), close(t, err)   a session of training begins, has ended; err: by that error
 --   opened(t)         all parts have begun, and the trunk is what it was
 --   pass(t, set)      how an epoch goes over the samples: `set`, options of ds:batches, may be changed
+--   shard(t, pass)    the same, of its batches: which places are this process's
+--   measured(t, ds)   → the part of val that this process measures on
+--   share(t, at)      → by how much the batch counts beside those of other processes
+--   sums(t, {number …}) → their sums over all processes
+--   reduce(t)         gradients become their sums over all processes
 --   draws             true, no function: an epoch need not have all samples
 --   starts(t, epoch)  an epoch begins
 --   rates(t, epoch)   → true: the rates of this epoch are the part's, no schedule's
