@@ -18,7 +18,9 @@ TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 ,       := ,
 O       := $(if $(SANITIZE),$(B)/)
 LINK     = $(if $(MPI),$(MPICC),$(CC))
-MPIOF    = $(if $(MPI),$(MPICC))
+MPIOBJ   = $(B)/lua/bind/mpi.$(notdir $(MPICC)).o
+LINKER   = link$(subst /,-,$(O))
+LINKED   = $(B)/$(LINKER).list
 SAN     := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-omit-frame-pointer)
 INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ltinfo -lm -lpthread
@@ -37,7 +39,8 @@ KSRC     = $(wildcard core/kernels/*.c)
 CORE     = $(wildcard core/*.c core/passes/*.c core/ops/*.c core/formats/*.c core/image/*.c)
 KOBJ     = $(foreach i,$(ISAS),$(KSRC:%.c=$(B)/%.$(i).o))
 COREOBJ  = $(CORE:%.c=$(B)/%.o) $(KOBJ) $(B)/ops.gen.o
-LUAOBJ   = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c)) $(B)/bind.gen.o $(B)/lualib.gen.o
+BINDOBJ  = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c))
+LUAOBJ   = $(if $(MPI),$(BINDOBJ:$(B)/lua/bind/mpi.o=$(MPIOBJ)),$(BINDOBJ)) $(B)/bind.gen.o $(B)/lualib.gen.o
 REPLOBJ  = $(patsubst %.c,$(B)/%.o,$(wildcard repl/*.c))
 CTESTS   = $(patsubst tests/c/%.c,$(B)/tests/%,$(wildcard tests/c/test_*.c))
 
@@ -46,21 +49,18 @@ all: $(O)suture $(O)suture.so ## build both; plain `make` does (MPI=1: for sever
 $(B)/core.a: $(COREOBJ)
 	@rm -f $@
 	ar rcsT $@ $^
-$(O)suture: $(LUAOBJ) $(REPLOBJ) $(B)/core.a
-	$(LINK) $(CFLAGS) $(SAN) -Wl,-E -o $@ $^ $(LIBS) -lreadline
-$(O)suture.so: $(LUAOBJ) $(B)/core.a
-	$(LINK) $(CFLAGS) $(SAN) -shared -Wl,-z,nodelete -o $@ $^ $(LIBS)
+$(O)suture: $(LUAOBJ) $(REPLOBJ) $(B)/core.a $(LINKED)
+	@mkdir -p $(@D)
+	$(LINK) $(CFLAGS) $(SAN) -Wl,-E -o $@ $(filter-out %.list,$^) $(LIBS) -lreadline
+$(O)suture.so: $(LUAOBJ) $(B)/core.a $(LINKED)
+	$(LINK) $(CFLAGS) $(SAN) -shared -Wl,-z,nodelete -o $@ $(filter-out %.list,$^) $(LIBS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
-# make MPI=1: this one file, and the linker, by MPICC. Installed where it is missing.
-$(B)/lua/bind/mpi.o: $(B)/mpi.list
-ifdef MPI
-$(B)/lua/bind/mpi.o: CC = $(MPICC)
-$(B)/lua/bind/mpi.o: CFLAGS += -DSUTURE_MPI
-$(B)/lua/bind/mpi.o: | mpideps
-endif
+# make MPI=1: this one file, and the linker, by MPICC, which is installed where it is missing.
+$(MPIOBJ): lua/bind/mpi.c | mpideps
+	$(subst $(CC) $(STD),$(MPICC) $(STD),$(COMPILE)) -DSUTURE_MPI -c -o $@ $<
 mpideps:
 	@command -v $(MPICC) >/dev/null || scripts/deps $(MPIDEBS)
 $(B)/%.gen.o: $(B)/%.gen.c
@@ -87,7 +87,7 @@ define list_rule
 $(B)/$(1).list: FORCE
 	@mkdir -p $(B); echo $($(2)) | cmp -s - $$@ || echo $($(2)) > $$@
 endef
-$(foreach l,ops:OPS bind:BINDS lualib:LUALIB mpi:MPIOF,$(eval $(call list_rule,$(firstword $(subst :, ,$l)),$(lastword $(subst :, ,$l)))))
+$(foreach l,ops:OPS bind:BINDS lualib:LUALIB $(LINKER):LINK,$(eval $(call list_rule,$(firstword $(subst :, ,$l)),$(lastword $(subst :, ,$l)))))
 
 $(B)/tests/%: $(B)/tests/c/%.o $(B)/core.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $< $(B)/core.a $(LIBS) -lcmocka

@@ -87,7 +87,7 @@ static void leave(int status, void *unused) {
   }
   for (int i = 0; i < world_size; i++)
     if (i != world_rank) MPI_Recv(NULL, 0, MPI_BYTE, i, LEFT, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-  MPI_Waitall(world_size, sent, MPI_STATUSES_IGNORE);
+  for (int i = 0; i < world_size; i++) MPI_Wait(&sent[i], MPI_STATUS_IGNORE);
   free(sent);
   MPI_Finalize();
 }
