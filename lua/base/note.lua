@@ -2,15 +2,15 @@
 -- note(text) writes; note.once(key, text) writes the first time only. note.remark(text) is for what a user may well
 -- know: it is not told twice (at the prompt: in one line), nor under -q. Replace note.write to send them elsewhere.
 local face = package.loaded["suture.face"]
-local core = require "suture.core"
 local lines = require "suture.base.lines"
+local ranks = require "suture.base.ranks"
 local term = require "suture.base.term"
 local text = require "suture.base.text"
 local said, remarked = {}, {}
 local note = {}
 
 function note.write(words)
-  if core.mpi.rank > 0 then return end -- the first rank of mpirun tells it
+  if not ranks.first() then return end
   io.stderr:write(term.fresh(), text.screen(words, 2), "\n")
 end
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lua/bind/tensor.h"
+#include "kernels/kernels.h"
 
 static int number_of(const char *name) {
   const char *v = getenv(name);
@@ -104,19 +105,21 @@ static void join(void) {
   MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
   MPI_Comm_size(here, &local_size);
   MPI_Comm_free(&here);
+  int threads = kernels_threads(0) / local_size; /* the ranks of a machine share its cores */
+  kernels_threads(threads > 0 ? threads : 1);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) unsetenv(names[i]);
   on_exit(leave, NULL);
   if (world_rank > 0 && !freopen("/dev/null", "w", stdout)) fclose(stdout); /* what is printed, rank 0 prints */
 }
 
 /* A place in the numbers of all tensors of a list, one behind the other. */
-typedef struct Place {
+typedef struct Cursor {
   int tensor;
   int64_t at;
-} Place;
+} Cursor;
 
 /* Copies n numbers at p to the bucket, or back, and moves p behind them. */
-static void carry(Tensor *const *list, Place *p, float *bucket, int64_t n, int back) {
+static void carry(Tensor *const *list, Cursor *p, float *bucket, int64_t n, int back) {
   while (n > 0) {
     Tensor *t = list[p->tensor];
     int64_t k = t->count - p->at < n ? t->count - p->at : n;
@@ -154,7 +157,7 @@ static int through(lua_State *L, int sum) {
   Tensor **list = values_of(L, &n, &total);
   if (!buckets) buckets = malloc((size_t)FLIGHT * BUCKET * sizeof *buckets);
   if (!buckets) return bind_fail(L, "out of memory for the buckets of gradients");
-  Place from = {0, 0}, to = {0, 0};
+  Cursor from = {0, 0}, to = {0, 0};
   int64_t count = (total + BUCKET - 1) / BUCKET;
   for (int64_t b = 0; b < count + FLIGHT && gone < 0; b++) {
     int64_t old = b - FLIGHT;

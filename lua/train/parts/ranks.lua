@@ -7,6 +7,7 @@ local fault = require "suture.base.fault"
 local guard = require "suture.train.guard"
 local interrupt = require "suture.base.interrupt"
 local note = require "suture.base.note"
+local ranks = require "suture.base.ranks"
 local mpi = core.mpi
 
 local Ranks = {}
@@ -77,8 +78,8 @@ end
 return {
   new = function(t)
     local o = t.options
-    if mpi.size == 1 then
-      if mpi.launched > 1 and mpi.rank == 0 then
+    if not ranks.together() then
+      if mpi.size == 1 and mpi.launched > 1 and mpi.rank == 0 then
         note.once("ranks", ("%s: %d processes were launched, but this suture is built without MPI: each trains alone, " ..
           "and the same · make MPI=1 builds one in which they train together"):format(t.what, mpi.launched))
       end

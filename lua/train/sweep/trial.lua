@@ -48,7 +48,7 @@ local function store(sweep, point)
     end,
     put = function(got)
       sweep.trunks[key] = got
-      if sweep.jobs > 1 then tables.save(got or {train = false}, path) end
+      if sweep.shared then tables.save(got or {train = false}, path) end
     end,
   }
 end
