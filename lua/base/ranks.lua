@@ -1,5 +1,5 @@
---- The processes that mpirun launched together, as far as the library is another in one of several: one tells what there
--- is to tell and writes files, unless each works alone (core.mpi says more).
+--- The processes that mpirun launched together, as far as the library is another in one of several: one tells what
+-- there is to tell and writes files, unless each works alone. core.mpi says more.
 local mpi = require("suture.core").mpi
 local ranks = {}
 local apart = 0

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "lua/bind/tensor.h"
 #include "kernels/kernels.h"
+#include "ranks.h"
 
 static int number_of(const char *name) {
   const char *v = getenv(name);
@@ -60,8 +61,20 @@ static int wait_for(MPI_Request *r) {
   }
 }
 
+static int lost = -1;    /* a rank that left while the engine waited for it */
+static double share = 1; /* 0: this rank's numbers do not count among the engine's sums */
+
 static int has_left(lua_State *L, int rank) {
   return bind_fail(L, "rank %d of %d has ended, and the others wait for it: all ranks must train the same for as many steps", rank, world_size);
+}
+
+/* ranks_sum of the engine. */
+static void engine_sum(double *v, int n) {
+  if (lost >= 0) return;
+  for (int i = 0; i < n; i++) v[i] *= share;
+  MPI_Request r;
+  MPI_Iallreduce(MPI_IN_PLACE, v, n, MPI_DOUBLE, MPI_SUM, work, &r);
+  lost = wait_for(&r);
 }
 
 /* The end of the process. Those that end well wait for each other; an error of one ends all. */
@@ -108,6 +121,7 @@ static void join(void) {
   int threads = kernels_threads(0) / local_size; /* the ranks of a machine share its cores */
   kernels_threads(threads > 0 ? threads : 1);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) unsetenv(names[i]);
+  ranks_sum = engine_sum;
   on_exit(leave, NULL);
   if (world_rank > 0 && !freopen("/dev/null", "w", stdout)) fclose(stdout); /* what is printed, rank 0 prints */
 }
@@ -183,11 +197,18 @@ static int mpi_sum(lua_State *L) { return through(L, 1); }
 /* spread({t …}): each tensor has the numbers of rank 0. */
 static int mpi_spread(lua_State *L) { return through(L, 0); }
 
+/* counts(k): 1, or 0: the batch that is computed next counts nothing (it stands in for one that this rank has not). */
+static int mpi_counts(lua_State *L) {
+  share = luaL_checknumber(L, 1);
+  return 0;
+}
+
 /* sums(a, b, …) → the sums of these numbers over all ranks. */
 static int mpi_sums(lua_State *L) {
   enum { MOST = 16 };
   double v[MOST];
   int n = lua_gettop(L);
+  if (lost >= 0) return has_left(L, lost);
   luaL_argcheck(L, n <= MOST, 1, "too many numbers");
   for (int i = 0; i < n; i++) v[i] = luaL_checknumber(L, i + 1);
   MPI_Request r;
@@ -209,7 +230,7 @@ static int mpi_word(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"sum", mpi_sum}, {"spread", mpi_spread}, {"sums", mpi_sums}, {"word", mpi_word}, {0, 0}};
+static const luaL_Reg functions[] = {{"sum", mpi_sum}, {"spread", mpi_spread}, {"sums", mpi_sums}, {"word", mpi_word}, {"counts", mpi_counts}, {0, 0}};
 #else
 static const luaL_Reg functions[] = {{0, 0}};
 #endif

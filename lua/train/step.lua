@@ -90,10 +90,10 @@ function step:_closure(x, y, at, loss, value)
   return value
 end
 
--- One batch; returns the loss, how many were right (nil: that makes no sense) and of how many, or nothing where kept values do not
--- fit any more. Weights change only at the end of the batch that completes a step (accumulate), in one piece; a step
--- that does not come to its end leaves nothing, the statistics that its forward passes would have moved included. at:
--- where an epoch is: {epoch, k, view, places, from_cache, last}.
+-- One batch; returns the loss, how many were right (nil: that makes no sense) and of how many, or nothing where kept
+-- values do not fit any more. Weights change only at the end of the batch that completes a step (accumulate), in one
+-- piece; a step that does not come to its end leaves nothing, the statistics that its forward passes would have moved
+-- included. at: where an epoch is: {epoch, k, view, places, from_cache, last}.
 function step:_step(x, y, at)
   local o, optimizer, g = self.options, self.optimizer, self._guard
   if not (at and at.from_cache) then
@@ -119,12 +119,13 @@ function step:_step(x, y, at)
   if not loss then return end
   local hard = self:_classes(self.data) and #y.shape == 2 and y:argmax(1) or y
   local right = losses.right(logits, self:_classes(self.data), hard)
-  local share, n = self:_each("share", at), y.shape[1]
-  share = (share or o.accumulate > 1) and (share or 1) * self:_objective().counts(y) or nil
+  local counts = self:_each("share", at)
+  local share = (counts or o.accumulate > 1) and (counts or 1) * self:_objective().counts(y) or nil
+  local n = (counts or 1) * y.shape[1]
   if share then (loss * share):backward() else loss:backward() end
   if self.steps == 0 and sum.batches == 0 and not o.quiet then self:_unreached() end
   local value = loss:item()
-  right = right and right:item()
+  right = right and (counts or 1) * right:item()
   local all = self:_each("sums", {value * (share or 1), right or 0, n, share or 1})
   if all then value, right, n, share = all[1] / all[4], right and all[2], all[3], all[4] end
   sum.batches, sum.counts = sum.batches + 1, sum.counts + (share or 1)

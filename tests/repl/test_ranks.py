@@ -13,13 +13,13 @@ programs = {}
 TRAIN = """
 suture.threads(1)
 local m = open "%s/examples/shapes-resnet20.safetensors"
-if arg[1] == "eval" then m:bn_eval() end
+if arg[1] ~= "sync" then m:bn_eval() end
 local train = data.shapes{domain = "outline", n = 3, transform = m}
 local val = data.shapes{domain = "outline", n = 2, split = "val", transform = m}
 local rank = require "suture.core".mpi.rank
 local losses = {}
-local r = fit(m, train, {val = val, epochs = tonumber(arg[3] or 2), batch = 9, lr = 0.001, seed = 3, run = arg[2], quiet = true,
-  threads = 0, class_weights = "balanced", accumulate = arg[1] == "parts" and 2 or 1, on_step = function(row)
+local r = fit(m, train, {val = val, epochs = tonumber(arg[3] or 2), batch = 7, lr = 0.001, seed = 3, run = arg[2], quiet = true,
+  threads = 0, sync_bn = arg[1] == "sync", class_weights = "balanced", accumulate = arg[1] == "parts" and 2 or 1, on_step = function(row)
     losses[#losses + 1] = ("%%.8f"):format(row.loss)
     if arg[1] == "error" and rank == 1 and row.steps == 5 then error "something is wrong" end
     if arg[1] == "leave" and rank == 1 and row.steps == 5 then os.exit(0) end
@@ -64,20 +64,27 @@ class Ranks(unittest.TestCase):
     def each_kind(self):
         if not KINDS:
             self.skipTest(WHY)
-        for kind in KINDS:
-            with self.subTest(mpi=kind):
-                yield kind
+        return KINDS
 
     def test_losses_are_those_of_one_process(self):
         """2 and 4 ranks, with a last batch of fewer samples than there are ranks, and with batches that make a step together."""
-        for how in ("eval", "parts"):
-            one = self.numbers(None, 1, "eval" if how == "eval" else how)
+        for how, counts in ("plain", (2, 4)), ("parts", (4,)):
+            one = self.numbers(None, 1, how)
             for kind in self.each_kind():
-                for n in (2, 4) if how == "eval" else ():
+                for n in counts:
                     other = self.numbers(kind, n, how)
                     self.assertEqual(len(one), len(other))
                     for a, b in zip(one, other):
                         self.assertLess(abs(a - b), 1e-5 * max(1, abs(a)), (kind, n, one, other))
+
+    def test_synchronised_batch_statistics_are_those_of_one_process(self):
+        one = self.numbers(None, 1, "sync")
+        for kind in self.each_kind():
+            for n in (2, 4):
+                other = self.numbers(kind, n, "sync")
+                self.assertEqual(len(one), len(other))
+                for a, b in zip(one, other):
+                    self.assertLess(abs(a - b), 1e-4 * max(1, abs(a)), (kind, n, one, other))
 
     def test_a_rank_that_fails_ends_the_job(self):
         for kind in self.each_kind():
@@ -101,9 +108,22 @@ class Ranks(unittest.TestCase):
             self.assertEqual(again.returncode, 0, again.stderr)
             self.assertEqual(again.stdout.split()[0], "4", again.stdout)
 
+    def test_ranks_make_the_trials_of_a_sweep(self):
+        with open(self.folder + "/sweep.lua", "w") as f:
+            f.write('suture.threads(1) local m = open "%s/examples/shapes-resnet20.safetensors" '
+                    'local s = sweep({model = m, train = data.shapes{domain = "outline", n = 2, transform = m}, epochs = 1, threads = 0}, '
+                    '{lr = {0.001, 0.01}, freeze = {"layer*", false}}, {run = arg[1], quiet = true}) '
+                    'for _, one in ipairs(s) do print(one.number, one.loss, one.acc) end' % TOP)
+        one = subprocess.run([SUTURE, "-q", "sweep.lua", "./one"], cwd=self.folder, capture_output=True, text=True, timeout=240)
+        self.assertEqual(one.stdout.count("\n"), 4, one.stderr)
+        for kind in self.each_kind():
+            many = subprocess.run(["sh", "-c", ROOT + "exec mpirun.%s -n 2 %s -q sweep.lua ./%s" % (kind, program(kind), kind)],
+                                  cwd=self.folder, capture_output=True, text=True, timeout=240)
+            self.assertEqual(many.stdout, one.stdout, many.stderr)
+
     def test_a_program_without_mpi_says_so(self):
         for kind in self.each_kind():
-            out, err, status = self.run_with(kind, 2, "eval", suture=SUTURE)
+            out, err, status = self.run_with(kind, 2, "plain", suture=SUTURE)
             self.assertEqual(status, 0, err)
             self.assertEqual(err.count("2 processes were launched, but this suture is built without MPI"), 1, err)
 

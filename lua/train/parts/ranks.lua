@@ -1,8 +1,10 @@
 --- Several processes train one model (make MPI=1, then mpirun -n 4 suture train.lua): each rank computes its share of
 -- every batch, gradients are summed over all before the optimizer's step, and so are the figures. `batch` is what all
 -- ranks take together, so that the losses are those of one process. Weights begin as rank 0 has them; BatchNorm
--- normalizes by the rank's own share, and its running statistics are rank 0's (Li et al. 2020, arXiv:2006.15704).
+-- normalizes by the rank's own share, or with sync_bn by the whole batch; its running statistics are rank 0's. Li et
+-- al. 2020, arXiv:2006.15704.
 local core = require "suture.core"
+local F = require "suture.nn.functional"
 local fault = require "suture.base.fault"
 local guard = require "suture.train.guard"
 local interrupt = require "suture.base.interrupt"
@@ -14,10 +16,14 @@ local Ranks = {}
 Ranks.__index = Ranks
 
 -- Nothing stops a rank by itself: all stop behind the same step (Trainer:_stop).
-function Ranks:begin() self.whole = interrupt.defer() end
+function Ranks:begin(t)
+  self.whole = interrupt.defer()
+  F._sync_bn(t.options.sync_bn)
+end
 function Ranks:close()
   if self.whole then getmetatable(self.whole).__close() end
   self.whole = nil
+  F._sync_bn(false)
 end
 
 -- The places of an epoch's batches that are this rank's: as many as the others', or one more. Where there are fewer
@@ -46,7 +52,11 @@ function Ranks:measured(t, ds)
   end)
 end
 
-function Ranks:share(_, at) return at and self.idle and self.idle[at.k] and 0 or 1 end
+function Ranks:share(_, at)
+  local share = at and self.idle and self.idle[at.k] and 0 or 1
+  mpi.counts(share)
+  return share
+end
 function Ranks:sums(_, list) return {mpi.sums(table.unpack(list))} end
 
 -- What all ranks must have as many numbers of.
@@ -54,8 +64,8 @@ local function agreed(t, list)
   local n = 0
   for _, x in ipairs(list) do n = n + core.tensor.numel(x) end
   if mpi.sums(n) ~= n * mpi.size then
-    fault("%s: rank %d has gradients of %d numbers, other ranks have another count: the model takes another way from " ..
-      "batch to batch", t.what, mpi.rank, n)
+    fault("%s: rank %d has gradients of %d numbers, other ranks have another count: the model takes another way " ..
+      "from batch to batch", t.what, mpi.rank, n)
   end
 end
 
@@ -76,12 +86,13 @@ function Ranks:reduce(t)
 end
 
 return {
+  options = "sync_bn:bool=false",
   new = function(t)
     local o = t.options
     if not ranks.together() then
       if mpi.size == 1 and mpi.launched > 1 and mpi.rank == 0 then
-        note.once("ranks", ("%s: %d processes were launched, but this suture is built without MPI: each trains alone, " ..
-          "and the same · make MPI=1 builds one in which they train together"):format(t.what, mpi.launched))
+        note.once("ranks", ("%s: %d processes were launched, but this suture is built without MPI: each trains " ..
+          "alone, and the same · make MPI=1 builds one in which they train together"):format(t.what, mpi.launched))
       end
       return nil
     end
@@ -90,11 +101,11 @@ return {
         "another optimizer", t.what, t.optimizer.kind)
     end
     if o.batch < mpi.size then
-      fault("%s: batch = %d for %d ranks: it is what all take together, each needs one sample at least", t.what, o.batch,
-        mpi.size)
+      fault("%s: batch = %d for %d ranks: it is what all take together, each needs one sample at least", t.what,
+        o.batch, mpi.size)
     end
     if mpi.rank > 0 then o.quiet = true end
-    t.seed = mpi.word(t.seed)
+    t.seed, o.batch = mpi.word(t.seed), mpi.word(o.batch)
     local list = guard.movable(t.model)
     mpi.spread(list)
     return setmetatable({}, Ranks)

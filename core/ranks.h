@@ -1,0 +1,8 @@
+/* Several processes that compute one thing together: the host says how numbers are summed over them (lua/bind/mpi.c). */
+#ifndef CORE_RANKS_H
+#define CORE_RANKS_H
+
+/* v[i] becomes the sum of v[i] over all processes, the same bits in each. NULL: there is one. It cannot fail here: the host notices when
+ * another process is gone, and says so where it is asked next. */
+extern void (*ranks_sum)(double *v, int n);
+#endif
