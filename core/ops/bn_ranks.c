@@ -1,14 +1,14 @@
 /* Batch statistics over all processes that share a batch: what one of them found of its part becomes what all find together. With S the
  * sum over processes and n the values per channel of each (N = S n):
  *   of = 0: bn_stats (mean, var)   ->  mean' = S(n mean) / N,  var' = S(n (var + mean^2)) / N - mean'^2
- *   of = 1: bn_dparam              ->  S dparam n / N, which bn_dx divides by n
+ *   of = 1: bn_dparam              ->  S dparam n / N, which bn_dx divides by n; 0 in a process whose batch counts nothing
  *   of = 2: what of = 0 gave       ->  the same, var times N / (N - 1) (n - 1) / n: unbiased where it is made so by n / (n - 1)
  * Sums are in double, so the difference of squares loses nothing that float32 had. As torch.nn.SyncBatchNorm. */
 #include "norm.h"
 #include "ranks.h"
 #include <stdlib.h>
 
-void (*ranks_sum)(double *v, int n);
+double (*ranks_sum)(double *v, int n);
 
 static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err *e) {
   (void)n_in;
@@ -38,15 +38,14 @@ static void forward(const Call *c) {
     v[channels + j] = of ? b : n * (b + a * a);
   }
   v[2 * channels] = n;
-  if (of < 2) ranks_sum(v, (int)(2 * channels + 1));
-  else ranks_sum(v + 2 * channels, 1);
+  double counts = of < 2 ? ranks_sum(v, (int)(2 * channels + 1)) : ranks_sum(v + 2 * channels, 1);
   double all = v[2 * channels];
   for (int64_t j = 0; j < channels; j++) {
     double a = v[j], b = v[channels + j];
     if (of == 0) {
       double mean = a / all, var = b / all - mean * mean;
       a = mean, b = var > 0 ? var : 0;
-    } else if (of == 1) a *= n / all, b *= n / all;
+    } else if (of == 1) a *= counts * n / all, b *= counts * n / all;
     else b *= all / (all - 1) * (n - 1) / n;
     out[j] = (float)a, out[channels + j] = (float)b;
   }

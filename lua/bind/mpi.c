@@ -69,12 +69,13 @@ static int has_left(lua_State *L, int rank) {
 }
 
 /* ranks_sum of the engine. */
-static void engine_sum(double *v, int n) {
-  if (lost >= 0) return;
+static double engine_sum(double *v, int n) {
+  if (lost >= 0) return share;
   for (int i = 0; i < n; i++) v[i] *= share;
   MPI_Request r;
   MPI_Iallreduce(MPI_IN_PLACE, v, n, MPI_DOUBLE, MPI_SUM, work, &r);
   lost = wait_for(&r);
+  return share;
 }
 
 /* The end of the process. Those that end well wait for each other; an error of one ends all. */
