@@ -41,21 +41,23 @@ enum { BUCKET = 1 << 20, FLIGHT = 4, LEFT = 1 }; /* floats in a bucket; buckets 
 
 static MPI_Comm work; /* of what is done together; MPI_COMM_WORLD has the words of those that leave */
 
-/* Waits for one request. → -1, or the rank that has left meanwhile, so that it will never be done. */
-static int wait_for(MPI_Request *r) {
-  for (long tries = 0;; tries++) {
-    int done = 0, gone = 0;
+static long long begun;    /* how many common operations this rank has begun: all begin the same ones in the same order */
+static long long *over;    /* of each rank that has left: how many it had begun, and done; -1: it is there */
+
+static void hear(int from) { MPI_Recv(&over[from], 1, MPI_LONG_LONG, from, LEFT, MPI_COMM_WORLD, MPI_STATUS_IGNORE); }
+
+/* Waits for the request of the operation of this number. → -1, or a rank that has left before it, so that it will never be done. */
+static int wait_for(MPI_Request *r, long long number) {
+  for (long tries = 1;; tries++) {
+    int done = 0, words = 0;
     MPI_Status who;
     MPI_Test(r, &done, MPI_STATUS_IGNORE);
     if (done) return -1;
-    if (tries % 64 != 63) continue;
-    MPI_Iprobe(MPI_ANY_SOURCE, LEFT, MPI_COMM_WORLD, &gone, &who);
-    if (gone) { /* it may have done its part before it left */
-      struct timespec second = {1, 0};
-      nanosleep(&second, NULL);
-      MPI_Test(r, &done, MPI_STATUS_IGNORE);
-      return done ? -1 : who.MPI_SOURCE;
-    }
+    if (tries % 64) continue;
+    MPI_Iprobe(MPI_ANY_SOURCE, LEFT, MPI_COMM_WORLD, &words, &who);
+    if (words) hear(who.MPI_SOURCE);
+    for (int i = 0; i < world_size; i++)
+      if (over[i] >= 0 && over[i] < number) return i;
     struct timespec nap = {0, 20000}; /* ranks may be more than cores */
     nanosleep(&nap, NULL);
   }
@@ -74,16 +76,16 @@ static double engine_sum(double *v, int n) {
   for (int i = 0; i < n; i++) v[i] *= share;
   MPI_Request r;
   MPI_Iallreduce(MPI_IN_PLACE, v, n, MPI_DOUBLE, MPI_SUM, work, &r);
-  lost = wait_for(&r);
+  lost = wait_for(&r, ++begun);
   return share;
 }
 
 /* The end of the process. Those that end well wait for each other; an error of one ends all. */
 static void leave(int status, void *unused) {
   (void)unused;
-  int over = 0;
-  MPI_Finalized(&over);
-  if (over) return;
+  int ended = 0;
+  MPI_Finalized(&ended);
+  if (ended) return;
   if (status != 0 && status <= 128) { /* above: a signal, which all ranks get */
     char host[MPI_MAX_PROCESSOR_NAME] = "";
     int n;
@@ -98,10 +100,10 @@ static void leave(int status, void *unused) {
   if (!sent) MPI_Abort(MPI_COMM_WORLD, 1);
   for (int i = 0; i < world_size; i++) {
     sent[i] = MPI_REQUEST_NULL;
-    if (i != world_rank) MPI_Isend(NULL, 0, MPI_BYTE, i, LEFT, MPI_COMM_WORLD, &sent[i]);
+    if (i != world_rank) MPI_Isend(&begun, 1, MPI_LONG_LONG, i, LEFT, MPI_COMM_WORLD, &sent[i]);
   }
   for (int i = 0; i < world_size; i++)
-    if (i != world_rank) MPI_Recv(NULL, 0, MPI_BYTE, i, LEFT, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    if (i != world_rank && over[i] < 0) hear(i);
   for (int i = 0; i < world_size; i++) MPI_Wait(&sent[i], MPI_STATUS_IGNORE);
   free(sent);
   MPI_Finalize();
@@ -115,6 +117,9 @@ static void join(void) {
   MPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
   MPI_Comm_size(MPI_COMM_WORLD, &world_size);
   MPI_Comm_dup(MPI_COMM_WORLD, &work);
+  over = malloc((size_t)world_size * sizeof *over);
+  if (!over) MPI_Abort(MPI_COMM_WORLD, 1);
+  for (int i = 0; i < world_size; i++) over[i] = -1;
   MPI_Comm here;
   MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
   MPI_Comm_size(here, &local_size);
@@ -167,6 +172,7 @@ static Tensor **values_of(lua_State *L, int *n, int64_t *total) {
 static int through(lua_State *L, int sum) {
   static float *buckets; /* kept: where a rank has left, one may still be on its way */
   static MPI_Request on_way[FLIGHT];
+  long long first = begun + 1;
   int n, gone = -1;
   int64_t total;
   Tensor **list = values_of(L, &n, &total);
@@ -177,13 +183,14 @@ static int through(lua_State *L, int sum) {
   for (int64_t b = 0; b < count + FLIGHT && gone < 0; b++) {
     int64_t old = b - FLIGHT;
     if (old >= 0 && old < count) {
-      gone = wait_for(&on_way[old % FLIGHT]);
+      gone = wait_for(&on_way[old % FLIGHT], first + old);
       if (gone < 0) carry(list, &to, buckets + (old % FLIGHT) * BUCKET, old < count - 1 ? BUCKET : total - old * BUCKET, 1);
     }
     if (b >= count || gone >= 0) continue;
     float *at = buckets + (b % FLIGHT) * BUCKET;
     int size = (int)(b < count - 1 ? BUCKET : total - b * BUCKET);
     carry(list, &from, at, size, 0);
+    begun++;
     if (sum) MPI_Iallreduce(MPI_IN_PLACE, at, size, MPI_FLOAT, MPI_SUM, work, &on_way[b % FLIGHT]);
     else MPI_Ibcast(at, size, MPI_FLOAT, 0, work, &on_way[b % FLIGHT]);
   }
@@ -214,7 +221,7 @@ static int mpi_sums(lua_State *L) {
   for (int i = 0; i < n; i++) v[i] = luaL_checknumber(L, i + 1);
   MPI_Request r;
   MPI_Iallreduce(MPI_IN_PLACE, v, n, MPI_DOUBLE, MPI_SUM, work, &r);
-  int gone = wait_for(&r);
+  int gone = wait_for(&r, ++begun);
   if (gone >= 0) return has_left(L, gone);
   for (int i = 0; i < n; i++) lua_pushnumber(L, v[i]);
   return n;
@@ -225,7 +232,7 @@ static int mpi_word(lua_State *L) {
   long long k = luaL_checkinteger(L, 1);
   MPI_Request r;
   MPI_Ibcast(&k, 1, MPI_LONG_LONG, 0, work, &r);
-  int gone = wait_for(&r);
+  int gone = wait_for(&r, ++begun);
   if (gone >= 0) return has_left(L, gone);
   lua_pushinteger(L, k);
   return 1;

@@ -18,7 +18,7 @@ local train = data.shapes{domain = "outline", n = 3, transform = m}
 local val = data.shapes{domain = "outline", n = 2, split = "val", transform = m}
 local rank = require "suture.core".mpi.rank
 local losses = {}
-local r = fit(m, train, {val = val, epochs = tonumber(arg[3] or 2), batch = 7, lr = 0.001, seed = 3, run = arg[2], quiet = true,
+local r = fit(m, train, {val = val, epochs = tonumber(arg[3] or 2), batch = 7, lr = arg[1] == "sync" and 3e-4 or 1e-3, seed = 3, run = arg[2], quiet = true,
   threads = 0, sync_bn = arg[1] == "sync", class_weights = "balanced", accumulate = arg[1] == "parts" and 2 or 1, on_step = function(row)
     losses[#losses + 1] = ("%%.8f"):format(row.loss)
     if arg[1] == "error" and rank == 1 and row.steps == 5 then error "something is wrong" end
