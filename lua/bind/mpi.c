@@ -1,9 +1,9 @@
-/* suture.core.mpi: the ranks of a job that mpirun or srun has launched, and what they do together. It is MPI's where the program was
- * built with it (make MPI=1); elsewhere there is one rank, and `launched` says how many processes were begun. Fields: built, rank,
- * size, local_size (ranks on this machine), launched.
+/* suture.core.mpi: the ranks of a job that mpirun or srun has launched, and what they do together. It is MPI's where the
+ * program was built with it (make MPI=1); elsewhere there is one rank, and `launched` says how many processes were begun.
+ * Fields: built, rank, size, local_size (ranks on this machine), launched.
  *
- * Every function here is called by all ranks in the same order. Who waits for one that has left is told by an error; a rank that
- * ends with an error ends the job. */
+ * Every function here is called by all ranks in the same order. Who waits for one that has left is told by an error; a
+ * rank that ends with an error ends the job. */
 #include <stdlib.h>
 #include <string.h>
 #include "lua/bind/tensor.h"
@@ -37,7 +37,8 @@ static int world_rank, world_size = 1, local_size = 1, began = 1;
 #include <stdio.h>
 #include <time.h>
 
-enum { BUCKET = 1 << 20, FLIGHT = 4, LEFT = 1 }; /* floats in a bucket; buckets on their way at once; the tag of a rank that ends */
+/* Floats in a bucket; buckets on their way at once; the tag of a rank that ends. */
+enum { BUCKET = 1 << 20, FLIGHT = 4, LEFT = 1 };
 
 static MPI_Comm work; /* of what is done together; MPI_COMM_WORLD has the words of those that leave */
 
