@@ -96,7 +96,7 @@ class Ranks(unittest.TestCase):
                 shutil.rmtree(self.folder + "/run-" + how)
 
     def test_a_rank_that_is_killed_leaves_a_run_that_goes_on(self):
-        """Its folder is rank 0's; two ranks resume it, and end as a run that nobody killed."""
+        """Its folder is whole, and two ranks resume it to its end."""
         for kind in self.each_kind():
             _, err, status = self.run_with(kind, 2, "kill", "./run-" + kind, "4")
             self.assertNotEqual(status, 0)
