@@ -4,17 +4,23 @@ PREFIX  ?= /usr/local
 B       ?= build
 CC      ?= cc
 HOSTCC  ?= $(CC)
+MPICC   ?= mpicc
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Werror
 CFLAGS  ?= -O2 -g
 STD      = -std=c11 -D_GNU_SOURCE -fPIC -fopenmp -fno-math-errno -fno-trapping-math
 PKGS     = lua5.4 openblas zlib libpng libjpeg libzip libdeflate jansson libcrypto libutf8proc
 # libcurl and Cairo are loaded when they are needed: their headers are enough (core/fetch.h, core/draw.h)
 DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcairo2-dev libutf8proc-dev libncurses-dev chafa
+MPIDEBS  = libopenmpi-dev openmpi-bin
 TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 
 # ---- nothing to change below ----
 ,       := ,
 O       := $(if $(SANITIZE),$(B)/)
+LINK     = $(if $(MPI),$(MPICC),$(CC))
+MPIOBJ   = $(B)/lua/bind/mpi.$(notdir $(MPICC)).o
+LINKER   = link$(subst /,-,$(O))
+LINKED   = $(B)/$(LINKER).list
 SAN     := $(if $(SANITIZE),-fsanitize=$(if $(filter thread,$(SANITIZE)),thread,address$(,)undefined) -fno-omit-frame-pointer)
 INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ltinfo -lm -lpthread
@@ -33,23 +39,30 @@ KSRC     = $(wildcard core/kernels/*.c)
 CORE     = $(wildcard core/*.c core/passes/*.c core/ops/*.c core/formats/*.c core/image/*.c)
 KOBJ     = $(foreach i,$(ISAS),$(KSRC:%.c=$(B)/%.$(i).o))
 COREOBJ  = $(CORE:%.c=$(B)/%.o) $(KOBJ) $(B)/ops.gen.o
-LUAOBJ   = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c)) $(B)/bind.gen.o $(B)/lualib.gen.o
+BINDOBJ  = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c))
+LUAOBJ   = $(if $(MPI),$(BINDOBJ:$(B)/lua/bind/mpi.o=$(MPIOBJ)),$(BINDOBJ)) $(B)/bind.gen.o $(B)/lualib.gen.o
 REPLOBJ  = $(patsubst %.c,$(B)/%.o,$(wildcard repl/*.c))
 CTESTS   = $(patsubst tests/c/%.c,$(B)/tests/%,$(wildcard tests/c/test_*.c))
 
-all: $(O)suture $(O)suture.so ## build both; plain `make` does
+all: $(O)suture $(O)suture.so ## build both; plain `make` does (MPI=1: for several machines)
 
 $(B)/core.a: $(COREOBJ)
 	@rm -f $@
 	ar rcsT $@ $^
-$(O)suture: $(LUAOBJ) $(REPLOBJ) $(B)/core.a
-	$(CC) $(CFLAGS) $(SAN) -Wl,-E -o $@ $^ $(LIBS) -lreadline
-$(O)suture.so: $(LUAOBJ) $(B)/core.a
-	$(CC) $(CFLAGS) $(SAN) -shared -Wl,-z,nodelete -o $@ $^ $(LIBS)
+$(O)suture: $(LUAOBJ) $(REPLOBJ) $(B)/core.a $(LINKED)
+	@mkdir -p $(@D)
+	$(LINK) $(CFLAGS) $(SAN) -Wl,-E -o $@ $(filter-out %.list,$^) $(LIBS) -lreadline
+$(O)suture.so: $(LUAOBJ) $(B)/core.a $(LINKED)
+	$(LINK) $(CFLAGS) $(SAN) -shared -Wl,-z,nodelete -o $@ $(filter-out %.list,$^) $(LIBS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
+# make MPI=1: this one file, and the linker, by MPICC, which is installed where it is missing.
+$(MPIOBJ): lua/bind/mpi.c | mpideps
+	$(subst $(CC) $(STD),$(MPICC) $(STD),$(COMPILE)) -DSUTURE_MPI -c -o $@ $<
+mpideps:
+	@command -v $(MPICC) >/dev/null || scripts/deps $(MPIDEBS)
 $(B)/%.gen.o: $(B)/%.gen.c
 	$(COMPILE) -c -o $@ $<
 define isa_rule
@@ -74,7 +87,7 @@ define list_rule
 $(B)/$(1).list: FORCE
 	@mkdir -p $(B); echo $($(2)) | cmp -s - $$@ || echo $($(2)) > $$@
 endef
-$(foreach l,ops:OPS bind:BINDS lualib:LUALIB,$(eval $(call list_rule,$(firstword $(subst :, ,$l)),$(lastword $(subst :, ,$l)))))
+$(foreach l,ops:OPS bind:BINDS lualib:LUALIB $(LINKER):LINK,$(eval $(call list_rule,$(firstword $(subst :, ,$l)),$(lastword $(subst :, ,$l)))))
 
 $(B)/tests/%: $(B)/tests/c/%.o $(B)/core.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $< $(B)/core.a $(LIBS) -lcmocka
@@ -119,6 +132,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps demo test ctests parity parity-all asan tsan keys bench peers install clean help FORCE
+.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

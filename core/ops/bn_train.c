@@ -20,7 +20,10 @@ static void grad(Builder *b, Node *n, Node *dy, const bool *needs, Node **dx) {
   bool weight = w && needs[2], bias = input_or_null(n, 3) && needs[3];
   if (!needs[0] && !weight && !bias) return;
   Node *dparam = build_a(b, &op_bn_dparam, 3, (Node *[]){dy, x, stats}, 1, n->attr);
-  if (needs[0]) dx[0] = build_a(b, &op_bn_dx, 5, (Node *[]){dy, x, stats, w, dparam}, 1, n->attr);
+  if (needs[0]) {
+    Node *all = stats->op == &op_bn_ranks ? build_a(b, &op_bn_ranks, 2, (Node *[]){x, dparam}, 1, (double[]){1}) : dparam;
+    dx[0] = build_a(b, &op_bn_dx, 5, (Node *[]){dy, x, stats, w, all}, 1, n->attr);
+  }
   if (weight) dx[2] = build_a(b, &op_bn_row, 1, &dparam, 1, (double[]){0});
   if (bias) dx[3] = build_a(b, &op_bn_row, 1, &dparam, 1, (double[]){1});
 }

@@ -3,7 +3,7 @@
 #define OPS_NORM_H
 #include "common.h"
 
-extern const Op op_bn_stats, op_bn_train, op_bn_dparam, op_bn_dx, op_bn_eval, op_bn_eval_dparam, op_bn_row;
+extern const Op op_bn_stats, op_bn_train, op_bn_dparam, op_bn_dx, op_bn_eval, op_bn_eval_dparam, op_bn_row, op_bn_ranks;
 
 static inline bool bn_input_ok(const Shape *x, Err *e) {
   return x->rank >= 2 ? want_int(x->dim[1], "channels", x, e) : err_set(e, "expects (N, C), (N, C, L) or (N, C, H, W), got %s", SHAPE_STR(x));

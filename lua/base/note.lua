@@ -3,12 +3,16 @@
 -- know: it is not told twice (at the prompt: in one line), nor under -q. Replace note.write to send them elsewhere.
 local face = package.loaded["suture.face"]
 local lines = require "suture.base.lines"
+local ranks = require "suture.base.ranks"
 local term = require "suture.base.term"
 local text = require "suture.base.text"
 local said, remarked = {}, {}
 local note = {}
 
-function note.write(words) io.stderr:write(term.fresh(), text.screen(words, 2), "\n") end
+function note.write(words)
+  if not ranks.first() then return end
+  io.stderr:write(term.fresh(), text.screen(words, 2), "\n")
+end
 
 --- note.words(text) → text, which is what the library says of itself: the prompt shows it as it is, not as a string.
 function note.words(words)

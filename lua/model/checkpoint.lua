@@ -10,6 +10,7 @@ local journal = require "suture.base.journal"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
 local ordered = require "suture.base.ordered"
+local ranks = require "suture.base.ranks"
 local records = require "suture.model.records"
 local Module = require "suture.nn.module"
 local shipped = require "suture.base.shipped"
@@ -195,7 +196,7 @@ function tables.record(m) return metadata(m, "save") end
 
 --- m:save(path): writes weights and how the model was made and operated on; open(path) gives it back.
 -- The ending says the format: .safetensors, or .pth/.pt for a file that torch.load reads (a state dict). Saving is
--- atomic: the old file stays until the new one is whole.
+-- atomic: the old file stays until the new one is whole. Of several processes that train together one writes.
 function checkpoint.save(m, path)
   if type(path) ~= "string" then fault("save: expects a path, got %s", options.show(path)) end
   local names, tensors, dtypes = {}, {}, {}
@@ -213,7 +214,7 @@ function checkpoint.save(m, path)
     fault("save: %s: the ending says the format (.safetensors, .pth, .pt)%s", path,
       suggest.hint(ending, {"safetensors", "pth", "pt"}))
   end
-  write(path, names, tensors, dtypes, meta)
+  if ranks.first() then write(path, names, tensors, dtypes, meta) end
 end
 
 Module.save = checkpoint.save

@@ -8,6 +8,7 @@ local Module = require "suture.nn.module"
 local options = require "suture.base.options"
 local ordered = require "suture.base.ordered"
 local pickle = require "suture.model.pickle"
+local ranks = require "suture.base.ranks"
 local suggest = require "suture.base.suggest"
 local values = require "suture.model.values"
 local file, json, raw = core.file, core.json, core.tensor
@@ -107,7 +108,7 @@ function tables.save(v, path)
   end
   values.check("save", v)
   core.graph.settle()
-  write(path, v)
+  if ranks.first() then write(path, v) end
 end
 
 -- ---- opening ----

@@ -247,12 +247,20 @@ end
 -- ---- normalisation ----
 
 -- BatchNorm by its parts: stats of the batch in training, running ones otherwise.
+local over_ranks = false -- F._sync_bn(on): batch statistics are those of all processes that share the batch
+function F._sync_bn(on) over_ranks = on end
+
 function F._batch_norm(x, mean, var, weight, bias, training, momentum, eps)
   if not training then return op "bn_eval"(x, mean, var, weight, bias, {eps = eps}) end
   local stats = op "bn_stats"(x)
   if mean and journal.held(mean) then mean = nil end -- of a frozen module: they stand still
   if var and journal.held(var) then var = nil end
-  if mean or var then core.graph.effect(stats, mean, var, momentum) end
+  local moves = stats
+  if over_ranks then
+    stats = op "bn_ranks"(x, stats, {of = 0})
+    moves = op "bn_ranks"(x, stats, {of = 2})
+  end
+  if mean or var then core.graph.effect(moves, mean, var, momentum) end
   return op "bn_train"(x, stats, weight, bias, {eps = eps})
 end
 

@@ -25,6 +25,7 @@ for _, path in ipairs(embedded.list()) do
 end
 
 optim.lr_scheduler = require "suture.optim.lr_scheduler"
+optim.swa_utils = require "suture.optim.swa_utils"
 
 --- optim.optimizer "Lion" {options = "lr:rate=1e-4 …", state = "exp_avg", step = function(p, g, s, group, t) … end}: an
 -- optimizer of one's own: gives its constructor, which is optim.Lion from then on, and fit's optimizer = "lion".

@@ -60,6 +60,8 @@ local Trainer = require "suture.train.trainer"
 --   threads          of the loader      quiet   nothing is printed
 --   on_step          function({epoch, step, steps, loss, correct, lr}, trainer) after each step
 --   on_epoch         function(row, trainer) after each epoch, with its figures
+-- Under mpirun (make MPI=1; man suture) several processes train one model: batch is what they take together, and the
+-- first one prints and writes; sync_bn = true: BatchNorm normalizes by the whole batch, not by each process's share.
 -- Classes are matched by name, those of val with those of train, and train's with m.classes where m has all of them;
 -- val may lack some, another is an error. Afterwards m.classes and m.preprocess are what it was trained with: predict
 -- and m:save go by them, a line says what changed, undo() takes it back.

@@ -4,6 +4,7 @@ local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local optim = require "suture.optim"
 local options = require "suture.base.options"
+local ranks = require "suture.base.ranks"
 local Trainer = require "suture.train.trainer"
 local rehearsal = {}
 
@@ -42,6 +43,7 @@ function rehearsal.trainer(m, ds, given, batch, val)
   for _, name in ipairs {"on_step", "on_epoch", "reduce", "run", "memory"} do o[name] = nil end
   o.batch, o.quiet, o.val, o.seed = batch, true, val, o.seed or 0
   if type(o.optimizer) == "table" then o.optimizer = copied(o.optimizer, m, copy) or "sgd" end
+  local alone <close> = ranks.alone() -- what it takes here
   local t = Trainer._of("plan", copy, ds, o)
   t._rehearsed = true
   return t

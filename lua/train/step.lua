@@ -35,9 +35,11 @@ function step:_loss(x, y, at)
     loss, logits = self:_objective().train(self.model, x, y, not self._checked and self.data)
   end
   self._checked = true
-  if self._teaching then
-    loss = self._teaching:add(loss, logits, x, at, kept)
-    if not loss then return end
+  for _, part in ipairs(self._parts) do
+    if part.loss then
+      loss = part:loss(self, loss, logits, x, at)
+      if not loss then return end
+    end
   end
   if kept then
     if at.from_cache then
@@ -88,10 +90,10 @@ function step:_closure(x, y, at, loss, value)
   return value
 end
 
--- One batch; returns the loss and how many were right (nil: that makes no sense), or nothing where kept values do not
--- fit any more. Weights change only at the end of the batch that completes a step (accumulate), in one piece; a step
--- that does not come to its end leaves nothing, the statistics that its forward passes would have moved included. at:
--- where an epoch is: {epoch, k, view, places, from_cache, last}.
+-- One batch; returns the loss, how many were right (nil: that makes no sense) and of how many, or nothing where kept
+-- values do not fit any more. Weights change only at the end of the batch that completes a step (accumulate), in one
+-- piece; a step that does not come to its end leaves nothing, the statistics that its forward passes would have moved
+-- included. at: where an epoch is: {epoch, k, view, places, from_cache, last}.
 function step:_step(x, y, at)
   local o, optimizer, g = self.options, self.optimizer, self._guard
   if not (at and at.from_cache) then
@@ -117,15 +119,21 @@ function step:_step(x, y, at)
   if not loss then return end
   local hard = self:_classes(self.data) and #y.shape == 2 and y:argmax(1) or y
   local right = losses.right(logits, self:_classes(self.data), hard)
-  local share = o.accumulate > 1 and self:_objective().counts(y) or nil
+  local counts = self:_each("share", at)
+  local share = (counts or o.accumulate > 1) and (counts or 1) * self:_objective().counts(y) or nil
+  local n = (counts or 1) * y.shape[1]
   if share then (loss * share):backward() else loss:backward() end
   if self.steps == 0 and sum.batches == 0 and not o.quiet then self:_unreached() end
   local value = loss:item()
+  right = right and (counts or 1) * right:item()
+  local all = self:_each("sums", {value * (share or 1), right or 0, n, share or 1})
+  if all then value, right, n, share = all[1] / all[4], right and all[2], all[3], all[4] end
   sum.batches, sum.counts = sum.batches + 1, sum.counts + (share or 1)
   if finite(value) and sum.batches < o.accumulate and not (at and at.last) then
     self._part, done = sum, true
-    return value, right and right:item()
+    return value, right, n
   end
+  if finite(value) then self:_each "reduce" end
   if share then
     for p in self.model:parameters() do if p.grad then p.grad:div_(sum.counts) end end
   end
@@ -147,7 +155,7 @@ function step:_step(x, y, at)
   self._part, self.steps, done = nil, self.steps + 1, true
   self:_each "stepped"
   if self._session and self._session.scheduled then self.schedule:stepped() end
-  return value, right and right:item()
+  return value, right, n
 end
 
 --- t:step(x, y): one training step on a batch: forward, loss, backward, options.reduce, clip, the optimizer's step

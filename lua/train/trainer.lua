@@ -19,23 +19,20 @@ local parts = require "suture.train.parts"
 local progress = require "suture.train.progress"
 local refill = require "suture.train.refill"
 local Result = require "suture.train.result"
-local sampler = require "suture.data.sampler"
 local Schedule = require "suture.train.schedule"
 local scheduler = require "suture.optim.common.scheduler"
 local states = require "suture.train.states"
 local step = require "suture.train.step"
-local teaching = require "suture.train.teaching"
 local trunk = require "suture.train.trunk"
 local weights = require "suture.train.weights"
-local writer = require "suture.train.runs.writer"
 local graph = core.graph
 
 local known = [[val:any=nil epochs:any=10 batch:any=32 memory:any=nil optimizer:any=sgd loss:any=nil reduce:fn=nil
   schedule:any=constant step_size:count=nil gamma:rate=nil label_smoothing:prob=0 class_weights:any=nil
   accumulate:count=1 clip:positive=nil
   patience:count=5 min_delta:rate=0 max_epochs:count=200 best:any=nil drop_last:bool=nil
-  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil
-  run:any=nil sampler:any=nil teacher:module=nil temperature:positive=4 teacher_weight:prob=0.9 ]] .. parts.signature()
+  cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil
+  on_step:fn=nil ]] .. parts.signature()
 
 --- trainer(m, train[, opts]): what fit does, to be driven by hand: t = trainer(m, train, {val = val}); t:run() is
 -- fit(m, train, {val = val}). opts: as for fit. Its state is in sight, and may be changed between steps:
@@ -69,8 +66,8 @@ local function watched(what, o)
   end})
 end
 
--- Checks all arguments; what: the function that errors name; listener: f(trainer) → what writes its run.
-local function begin(self, what, m, train, opts, listener)
+-- Checks all arguments; what: the function that errors name; writer: f(trainer) → the part that writes its run.
+local function begin(self, what, m, train, opts, writer)
   measure.check_model(what, m)
   train = measure.check_dataset(what, train)
   local o = options.named(what, known .. chosen.signature())(opts)
@@ -110,9 +107,7 @@ local function begin(self, what, m, train, opts, listener)
     watched(what, o)
   self._weight = weights(what, o.class_weights, train)
   losses.objective(what, o.loss, o.label_smoothing, self._weight)
-  self._given, self._listeners = opts or {}, {}
-  self._teaching = teaching.new(what, o, self._given, m, train)
-  sampler.weights(what, train, o.sampler)
+  self._given, self._writer = opts or {}, writer
   local stray
   self.optimizer, stray = chosen.new(what, m, o)
   if o.accumulate > 1 and self.optimizer.closure then
@@ -124,25 +119,18 @@ local function begin(self, what, m, train, opts, listener)
   self.epoch, self.steps, self.seconds, self.history = 0, 0, 0, {}
   self.best = {value = self._best_by.worst, since = 0}
   self._parts = parts.of(self)
-  if o.run ~= nil then self._listeners[1] = (listener or writer.new)(self) end
   local absent = val and val:labels() and #train.classes > 0 and beforehand.absent(val, train.classes)
   for _, line in ipairs {stray or false, renamed or false, absent and "val has no sample of " .. absent or false} do
     if line and not o.quiet then note(what .. ": " .. line) end
   end
 end
 
--- Tells those who listen: "begin" of a session, "epoch" (row) when one is over and judged, "trained" before the best
--- weights are put back, "closed" (err or nil) at a session's end. A listener is an object with methods of these names.
-function Trainer:_tell(event, ...)
-  for _, listener in ipairs(self._listeners) do if listener[event] then listener[event](listener, self, ...) end end
-end
-
 function Trainer:init(m, train, opts) begin(self, "trainer", m, train, opts) end
 
 -- The same for another function, which errors and notes name.
-function Trainer._of(what, m, train, opts, listener)
+function Trainer._of(what, m, train, opts, writer)
   local self = setmetatable({}, Trainer)
-  begin(self, what, m, train, opts, listener)
+  begin(self, what, m, train, opts, writer)
   return self
 end
 
@@ -202,8 +190,7 @@ function Trainer:_begin()
       if base[i] then group.lr = base[i].lr end
       if base[i] and base[i].moves then scheduler.momentum(group, base[i].moves) end
     end)
-    self:_each "close"
-    local told, why = pcall(self._tell, self, "closed", err)
+    local told, why = pcall(self._each, self, "close", err)
     self._session, self._guard, self._part = nil, nil, nil
     local last = self.history[#self.history]
     if last and change then
@@ -227,9 +214,10 @@ function Trainer:_begin()
       self.schedule:begin(optimizer, o.epochs, o.epochs * math.ceil(batches / o.accumulate))
     end
     self:_each "begin"
-    session.kept_val = self.val and trunk.new(self.val, o, false)
+    session.val = self.val and (self:_each("measured", self.val) or self.val)
+    session.kept_val = session.val and trunk.new(session.val, o, false)
     refill.begin(self)
-    self:_tell "begin"
+    self:_each "opened"
   end)
   if not ok then
     getmetatable(ended).__close(ended, err)
@@ -251,7 +239,7 @@ end
 -- The validation loss and accuracy in a session. What is frozen in a training pass is kept here too: what only an
 -- evaluating one finds frozen (statistics that move between epochs) is not.
 function Trainer:_measure()
-  local m, o, val, objective = self.model, self.options, self.val, self:_objective()
+  local m, o, val, objective = self.model, self.options, self._session.val, self:_objective()
   local kept, kept_val, classes = self._session.kept, self._session.kept_val, self:_classes(self.val)
   local loss, correct, count, fits = 0, 0, 0, nil
   local function one(x, y, places, from_cache)
@@ -290,6 +278,8 @@ function Trainer:_measure()
       end
     end
   end)
+  local all = self:_each("sums", {loss, correct or 0, count})
+  if all then loss, correct, count = all[1], correct and all[2], all[3] end
   return loss / count, correct and correct / count
 end
 
@@ -300,6 +290,26 @@ function Trainer:validate()
   local r = measure.numbered(self.model, self.val, {batch = self.options.batch, threads = self.options.threads,
     loss = self.options.loss})
   return r.loss, r.acc
+end
+
+-- How an epoch goes over the training data; 0: as it lies, all of it once.
+function Trainer:_pass(epoch)
+  local set = {seed = self.seed, epoch = epoch, threads = self.options.threads}
+  if epoch > 0 then
+    set.shuffle, set.drop_last = true, self._session.drop_last
+    self:_each("pass", set)
+  end
+  local pass = self.data:_pass(self.options.batch, set)
+  if epoch > 0 then self:_each("shard", pass) end
+  return pass
+end
+
+-- The name of the signal that training stops by behind this step, or nil.
+function Trainer:_stop()
+  local stop = interrupt.take()
+  local all = self:_each("sums", {stop and 1 or 0})
+  if all and all[1] == 0 then return nil end
+  return stop or all and "SIGINT"
 end
 
 -- An epoch begins: its rates; what was thawed meanwhile is guarded too.
@@ -350,8 +360,7 @@ function Trainer:train_epoch()
   local o, optimizer, kept, train = self.options, self.optimizer, self._session.kept, self.data
   local epoch = self.epoch + 1
   self:_starts(epoch)
-  local pass = train:_pass(o.batch, {shuffle = true, seed = self.seed, epoch = epoch, threads = o.threads,
-    drop_last = self._session.drop_last, sampler = o.sampler})
+  local pass = self:_pass(epoch)
   local view = kept:view(epoch)
   local from_cache = kept:full(view)
   local line = progress.new(epoch, #pass.batches, o.quiet, self.history)
@@ -366,24 +375,24 @@ function Trainer:train_epoch()
     row.steps, row.loss, row.acc = k, loss / count, correct and correct / count or nil
     line:step(k, row)
     if not self._part then self:_told {epoch = epoch, step = k, loss = value, correct = right} end
-    self.interrupted = self.interrupted or interrupt.take()
+    self.interrupted = self.interrupted or self:_stop()
     return self.interrupted
   end
   self:_interruptible(function()
     if from_cache then
       for _, places in ipairs(pass.batches) do
-        local value, right = step(kept:stand_in(#places), kept:targets(view, places), places, true)
+        local value, right, n = step(kept:stand_in(#places), kept:targets(view, places), places, true)
         if not value then -- on_epoch froze or thawed something: that pass is forgotten, this epoch computes all again
           from_cache = false
           break
         end
-        if after(value, right, #places) then break end
+        if after(value, right, n) then break end
       end
     end
     if not from_cache then
       for x, y, places in train:_go(pass) do
-        local value, right = step(x, y, places, false)
-        if after(value, right, #places) then break end
+        local value, right, n = step(x, y, places, false)
+        if after(value, right, n) then break end
       end
     end
   end)
@@ -407,7 +416,7 @@ function Trainer:train_epoch()
   self.history[epoch] = row
   self:_each("ended", row)
   if self._session.scheduled and not self:_each("rates", epoch + 1) then self.schedule:ended(row) end
-  if session then self:_tell("epoch", row) end -- else run() does when it has judged it
+  if session then self:_each("judged", row) end -- else run() does when it has judged it
   return row
 end
 
@@ -451,16 +460,15 @@ function Trainer:run()
     if o.on_epoch then o.on_epoch(row, self) end
     if self.interrupted then break end
     if self:_judge(row) then self.converged = true end
-    self:_tell("epoch", row)
+    self:_each("judged", row)
   end
-  self.interrupted = self.interrupted or interrupt.take() -- one that came behind the last step
+  self.interrupted = self.interrupted or self:_stop() -- one that came behind the last step
   local whole <close> = interrupt.defer()
-  self:_tell "trained"
+  self:_each "trained"
   self:_finish()
   self.seconds = self.seconds + core.engine.clock() - began
   r.best_epoch = o.best and self.best.epoch or nil
   r.best_by = r.best_epoch and self._best_by.name
-  r.run = self._listeners[1] and self._listeners[1].path
   r.seconds, r.interrupted, r.converged = self.seconds, self.interrupted, self.converged
   self:_each("result", r)
   last_of[m] = r

@@ -7,36 +7,15 @@ local fault = require "suture.base.fault"
 local interrupt = require "suture.base.interrupt"
 local options = require "suture.base.options"
 local scheduler = require "suture.optim.common.scheduler"
-local tensor = require "suture.tensor"
-local SWALR = require("suture.optim.lr_scheduler").SWALR
+local swa_utils = require "suture.optim.swa_utils"
 
 local read = options.named("swa", "start:count=nil lr:any=nil anneal_epochs:natural=10 anneal_strategy:cos|linear=cos")
 
--- BatchNorm modules whose statistics training moves.
-local function norms(m)
-  local list = {}
-  for sub in m:modules() do
-    if sub._is_batchnorm and sub:is_training() and rawget(sub, "_buffers").running_mean then list[#list + 1] = sub end
-  end
-  return list
-end
-
--- update_bn: the statistics are the plain means over all batches of the training data, as augmented in training.
+-- update_bn over the training data, as augmented in training.
 local function estimate(t, list)
-  local o, was = t.options, {}
-  local back <close> = setmetatable({}, {__close = function()
-    for sub, momentum in pairs(was) do rawset(sub._fields, "momentum", momentum) end
-  end})
-  for _, sub in ipairs(list) do
-    was[sub] = sub._fields.momentum
-    rawset(sub._fields, "momentum", false)
-    sub:reset_running_stats()
-  end
-  for x in t.data:batches(o.batch, {seed = t.seed, epoch = t.epoch + 1, threads = o.threads,
-    drop_last = t._session.drop_last}) do
-    tensor.no_grad(function() core.graph.eval {(t.model(x))} end)
-    core.graph.settle()
-  end
+  local o = t.options
+  swa_utils._estimate(t.model, list, t.data:batches(o.batch, {seed = t.seed, epoch = t.epoch + 1, threads = o.threads,
+    drop_last = t._session.drop_last}))
 end
 
 return {
@@ -57,7 +36,7 @@ return {
       local lrs = {}
       for i, group in ipairs(trainer.optimizer.param_groups) do lrs[i] = group.lr end
       scheduler.forget(trainer.optimizer)
-      self.schedule = SWALR(trainer.optimizer, {swa_lr = given.lr or lrs, anneal_epochs = given.anneal_epochs,
+      self.schedule = swa_utils.SWALR(trainer.optimizer, {swa_lr = given.lr or lrs, anneal_epochs = given.anneal_epochs,
         anneal_strategy = given.anneal_strategy})
       if self.stands then self.schedule:load_state_dict(self.stands) end
     end
@@ -78,7 +57,7 @@ return {
     end
     function self.finish(_, trainer)
       if not self:put(trainer) then return end
-      local list = norms(trainer.model)
+      local list = swa_utils._norms(trainer.model)
       if #list == 0 then return end
       local ok, err = pcall(estimate, trainer, list)
       if ok then return end

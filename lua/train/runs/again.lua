@@ -113,9 +113,9 @@ local function model_of(run, state, given)
   return m
 end
 
---- again.trainer(run, opts): the trainer of a run, as far as its state is. listener: f(trainer, state) → what
--- writes it.
-function again.trainer(run, opts, listener)
+--- again.trainer(run, opts): the trainer of a run, as far as its state is. writes: f(trainer, state) → the part
+-- that writes it.
+function again.trainer(run, opts, writes)
   run = folder.find("resume", run)
   opts = options.check("resume", opts == nil and {} or opts, known)
   if run.state == "running" and folder.lives(run.status.process) and
@@ -140,7 +140,7 @@ function again.trainer(run, opts, listener)
   local t = Trainer._of("resume", m, train, o, function(trainer)
     same_data(run, "train", trainer.data, print_train)
     same_data(run, "val", trainer.val, print_val)
-    local w = listener and listener(trainer, state) or writer.resumed(trainer, run.path, state)
+    local w = writes and writes(trainer, state) or writer.resumed(trainer, run.path, state)
     w.given = state.given
     for _, name in ipairs {"epochs", "max_epochs"} do
       if opts[name] ~= nil then w.given.options[name] = opts[name] end

@@ -1,4 +1,4 @@
---- What writes a run's folder while a trainer trains: it listens to the trainer. Where something cannot be written
+--- What writes a run's folder while a trainer trains, as a part of it (train/parts). Where something cannot be written
 -- (the disk is full, the folder is read-only) training goes on, and a line says what was not written.
 local core = require "suture.core"
 local docs = require "suture.train.runs.described"
@@ -16,7 +16,7 @@ writer.__index = writer
 local SHARE = 0.1 -- of the time that may go into files of numbers between epochs
 local LONGEST = 10 -- seconds after which the state is written all the same
 
---- A listener for the option `run` of a trainer, which has its other options already.
+--- The part for the option `run` of a trainer, which has its other options already.
 function writer.new(trainer)
   local what = trainer.what
   local path = folder.path(what .. ": run", trainer.options.run)
@@ -28,13 +28,13 @@ function writer.new(trainer)
   return setmetatable({what = what, path = path, spent = 0, moved = {}, lost = {}}, writer)
 end
 
---- The listener of a run that goes on: `state` is what was read of it.
+--- The part for a run that goes on: `state` is what was read of it.
 function writer.resumed(trainer, path, state)
   return setmetatable({what = trainer.what, path = path, spent = 0, moved = {}, lost = {}, base = state.base,
     random = state.random, there = true}, writer)
 end
 
---- The listener of one of many trials, in a folder that holds the model which all of them begin with, as `base` says
+--- The part for one of many trials, in a folder that holds the model which all of them begin with, as `base` says
 -- (from the trial's folder), but for `freeze`. Of a trial there are the state and the figures.
 function writer.trial(trainer, path, base, freeze)
   return setmetatable({what = trainer.what, path = path, spent = 0, moved = {}, lost = {}, base = base, freeze = freeze,
@@ -125,7 +125,7 @@ function writer:whole(trainer)
   self.base = name
 end
 
-function writer:state(trainer)
+function writer:numbers(trainer)
   if movable(trainer, self.moved) or self.marks ~= marks(trainer.model) or not self.base then
     self:whole(trainer)
     if not self.base then return end
@@ -176,10 +176,10 @@ function writer:model(trainer, name, must)
   end)
 end
 
--- ---- events ----
+-- ---- hooks ----
 
 --- A session begins: the folder, where it is not there yet.
-function writer:begin(trainer)
+function writer:opened(trainer)
   if self.started then return end
   self.started, self.before, self.spent, self.stated = core.engine.clock(), trainer.seconds, 0, trainer.epoch
   local whole <close> = interrupt.defer()
@@ -198,7 +198,7 @@ function writer:begin(trainer)
     local name, text = docs.script(lines.session)
     if text and not self.light then self:text(name, text) end
     if trainer.options.teacher then self:save(trainer.options.teacher, "teacher.safetensors") end
-    self:state(trainer)
+    self:numbers(trainer)
   end
   self.there, self.random, self.written = true, nil, self.started
   self:text("metrics.jsonl", folder.metrics_text(trainer.history))
@@ -209,12 +209,12 @@ function writer:begin(trainer)
 end
 
 --- An epoch is over and judged.
-function writer:epoch(trainer, row)
+function writer:judged(trainer, row)
   if self.dead then return end
   local whole <close> = interrupt.defer()
   local now = core.engine.clock()
   if self:has_time() or now - self.written > LONGEST then
-    self:counted(self.state, trainer)
+    self:counted(self.numbers, trainer)
     self.written = now
   end
   self:metrics(trainer)
@@ -231,7 +231,7 @@ function writer:trained(trainer)
   if self.dead then return end
   local whole <close> = interrupt.defer()
   local stopped = trainer.interrupted ~= nil
-  if not stopped and self.stated ~= trainer.epoch then self:state(trainer) end
+  if not stopped and self.stated ~= trainer.epoch then self:numbers(trainer) end
   if stopped or self.last ~= trainer.epoch then self:model(trainer, "last.safetensors", true) end
   self.last = trainer.epoch
   local top = trainer._session.best
@@ -244,10 +244,10 @@ function writer:trained(trainer)
 end
 
 --- The session is over.
-function writer:closed(trainer, err)
+function writer:close(trainer, err)
   if self.dead or not self.started then return end
   local whole <close> = interrupt.defer()
-  if err == nil and not trainer.interrupted and self.stated ~= trainer.epoch then self:state(trainer) end
+  if err == nil and not trainer.interrupted and self.stated ~= trainer.epoch then self:numbers(trainer) end
   if self.last ~= trainer.epoch and err == nil then self:model(trainer, "last.safetensors", true) end
   if trainer.interrupted then self:metrics(trainer) end
   local state = err ~= nil and not interrupt.is(err) and "failed" or (err ~= nil or trainer.interrupted) and
@@ -262,5 +262,7 @@ function writer:closed(trainer, err)
   end
   self.started = nil
 end
+
+function writer:result(_, r) r.run = self.path end
 
 return writer

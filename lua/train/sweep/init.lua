@@ -8,6 +8,7 @@ local measure = require "suture.train.evaluate"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
 local progress = require "suture.train.progress"
+local ranks = require "suture.base.ranks"
 local reopen = require "suture.data.reopen"
 local resume = require "suture.train.runs.resume"
 local space = require "suture.train.sweep.space"
@@ -227,6 +228,13 @@ local function go(sweep, list, epochs, round, said)
     if not finished(sweep, trial.result(sweep, k, epochs), epochs) then wanted[#wanted + 1] = k end
   end
   if #wanted == 0 then return true end
+  if sweep.ranks then
+    local stopped = core.mpi.rank == 0 and not trial.prepare(sweep, wanted) -- what trials share, once
+    if ranks.meet(stopped) then return false end
+    local ok, why = workers.ranks(sweep, round, wanted, epochs, said)
+    must(ok ~= nil, why)
+    return ok
+  end
   if not trial.prepare(sweep, wanted) then return false end
   if sweep.jobs > 1 then
     local soft <close> = interrupt.soft() -- the processes hear of Ctrl-C too, and end
@@ -295,7 +303,7 @@ end
 --   method      "grid": all combinations; "random": `trials` (20) of them, drawn; "halving": trials of min_epochs (1),
 --               the best of which, one in `factor` (3), train on for factor times as many epochs, and so on to the
 --               recipe's epochs (a function is called with o.epochs, to 27)
---   jobs        so many processes side by side (1: here)
+--   jobs        so many processes side by side (1: here); under mpirun each rank makes trials
 --   run         a name: the trials lie in runs/NAME, and the same call goes on with them after a crash
 --   by          what says which is best: "val_acc", "val_loss", "acc", "loss" (default: the first there is)
 --   seed        of the draws and of each trial (0)      quiet   nothing is printed
@@ -317,6 +325,10 @@ local function sweep(what, given, opts)
   if o.method == "grid" and o.trials then fault('sweep: trials goes with method = "random" or "halving"') end
   if o.factor < 2 then fault("sweep: factor expects 2 or more, got %d", o.factor) end
   local name = o.run
+  local several = ranks.together()
+  if several and name == nil then fault('sweep: %d ranks meet in a folder: run = "name"', core.mpi.size) end
+  if several and o.jobs > 1 then fault("sweep: jobs = %d: under mpirun the ranks are the processes", o.jobs) end
+  local alone <close> = ranks.alone()
   local path = name ~= nil and folder.path("sweep: run", name) or nil
   local temporary <close> = setmetatable({}, {__close = function(t) if t.path then folder.remove(t.path) end end})
   if not path then
@@ -324,7 +336,7 @@ local function sweep(what, given, opts)
     os.remove(path)
   end
   local self = {path = path, points = space.points(axes, o), seed = o.seed, method = o.method, jobs = o.jobs,
-    recipe = recipe, f = f, better = better_by(o.by)}
+    ranks = several, shared = several or o.jobs > 1, recipe = recipe, f = f, better = better_by(o.by)}
   if recipe then -- a trial's best epoch is best by the same figure
     local labelled = (recipe.val or recipe.train):labels() ~= nil and recipe.options.loss == nil
     self.best = (o.by == nil and labelled or o.by == "val_acc" or o.by == "acc") and "acc" or true
@@ -339,7 +351,8 @@ local function sweep(what, given, opts)
     check.val, check.quiet = recipe.val, true
     require "suture.train.trainer"._of("sweep", recipe.model, recipe.train, check)
   end
-  open_folder(self, name, identity(recipe, f, axes, o), axes, o)
+  if core.mpi.rank == 0 then open_folder(self, name, identity(recipe, f, axes, o), axes, o) end
+  ranks.meet()
   local began, n = core.engine.clock(), 0
   local function said(k)
     n = n + 1

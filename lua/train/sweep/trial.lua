@@ -48,7 +48,7 @@ local function store(sweep, point)
     end,
     put = function(got)
       sweep.trunks[key] = got
-      if sweep.jobs > 1 then tables.save(got or {train = false}, path) end
+      if sweep.shared then tables.save(got or {train = false}, path) end
     end,
   }
 end
@@ -58,14 +58,14 @@ local function trainer(sweep, k)
   local point, path, recipe = sweep.points[k], trial.path(sweep, k), sweep.recipe
   local there = folder.read(path)
   tensor.seed(sweep.seed)
-  local function listener(t, state)
+  local function writes(t, state)
     local w = writer.trial(t, path, "../model.safetensors", patterns(point.freeze))
     if state then w.random, w.base = state.random, state.base end
     return w
   end
   if there and folder.exists(path .. "/state.safetensors") then
     return again.trainer(there, {train = recipe.train, val = recipe.val, teacher = recipe.options.teacher,
-      quiet = true}, listener)
+      quiet = true}, writes)
   end
   if there then folder.remove(path) end
   local m = journal.aside(function()
@@ -78,7 +78,7 @@ local function trainer(sweep, k)
   for name, v in pairs(point) do if name ~= "freeze" then o[name] = v end end
   o.val, o.quiet, o.run, o.seed = recipe.val, true, path, o.seed or sweep.seed
   if o.best == nil then o.best = sweep.best end
-  return Trainer._of("sweep", m, recipe.train, o, listener)
+  return Trainer._of("sweep", m, recipe.train, o, writes)
 end
 
 -- What a function of the user's gave, as a row of figures.
@@ -120,7 +120,7 @@ function trial.run(sweep, k, epochs)
   local t = trainer(sweep, k)
   t._until, t._shared = epochs, store(sweep, sweep.points[k])
   if sweep.owner then -- whoever has begun the sweep is gone: another may begin it again
-    t._listeners[#t._listeners + 1] = {epoch = function()
+    t._parts[#t._parts + 1] = {judged = function()
       if folder.lives(sweep.owner) == false then os.exit(1, false) end
     end}
   end

@@ -3,6 +3,7 @@
 local core = require "suture.core"
 local folder = require "suture.train.runs.folder"
 local interrupt = require "suture.base.interrupt"
+local ranks = require "suture.base.ranks"
 local trial = require "suture.train.sweep.trial"
 local whole = require "suture.base.whole"
 local workers = {}
@@ -22,21 +23,40 @@ end
 --- The claims of a stretch of work.
 local function claims(sweep, round) return ("%s/claims-%s"):format(sweep.path, round) end
 
---- What a worker does: the trials `list`, those that it gets, one after another. It says of each "done K" or "failed
--- K".
-function workers.work(path, round, list, epochs)
-  local sweep = trial.open(path)
+-- The trials of `list` that this process gets, one after another; said(k, ok) of each. → true after Ctrl-C
+local function taken(sweep, round, list, epochs, said)
   for _, k in ipairs(list) do
     if core.file.make_folder(("%s/%d"):format(claims(sweep, round), k), true) then
       local ok, why = pcall(trial.run, sweep, k, epochs)
-      if not ok and interrupt.is(why) or why == "stopped" then return end
+      if not ok and interrupt.is(why) or why == "stopped" then return true end
       if not ok then
         whole(trial.path(sweep, k) .. ".error.json", folder.encode {error = trial.why(why)})
       end
-      io.stdout:write(ok and "done " or "failed ", k, "\n")
-      io.stdout:flush()
+      said(k, ok)
     end
   end
+end
+
+--- What a worker does: the trials `list`, those that it gets. It says of each "done K" or "failed K".
+function workers.work(path, round, list, epochs)
+  taken(trial.open(path), round, list, epochs, function(k, ok)
+    io.stdout:write(ok and "done " or "failed ", k, "\n")
+    io.stdout:flush()
+  end)
+end
+
+--- The ranks of mpirun make the trials `list`, each those that it gets. → false after Ctrl-C
+function workers.ranks(sweep, round, list, epochs, said)
+  local first, made, why = core.mpi.rank == 0, true, nil
+  if first then
+    folder.remove(claims(sweep, round))
+    made, why = core.file.make_folder(claims(sweep, round))
+  end
+  if not made then return nil, why end
+  ranks.meet()
+  local stopped = ranks.meet(taken(sweep, round, list, epochs, said))
+  if first then folder.remove(claims(sweep, round)) end
+  return not stopped
 end
 
 --- Has `sweep.jobs` processes make the trials `list`; said(k) is called as each ends. → true; nil and why

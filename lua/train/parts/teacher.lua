@@ -8,24 +8,11 @@ local F = require "suture.nn.functional"
 local mode = require "suture.train.mode"
 local tensor = require "suture.tensor"
 local graph, rows = core.graph, core.rows
-local teaching = {}
-teaching.__index = teaching
-
---- The teacher that the options o (all) and given (the user's) ask for, or nil.
-function teaching.new(what, o, given, m, ds)
-  if o.teacher == nil then
-    for _, name in ipairs {"temperature", "teacher_weight"} do
-      if given[name] ~= nil then fault("%s: %s goes with a teacher: teacher = m2", what, name) end
-    end
-    return nil
-  end
-  if o.teacher == m then fault("%s: teacher is the model that learns · m:clone() is another", what) end
-  return setmetatable({what = what, model = o.teacher, temperature = o.temperature, weight = o.teacher_weight, n = #ds,
-    random = ds.random, shelves = {}}, teaching)
-end
+local Teacher = {}
+Teacher.__index = Teacher
 
 -- The teacher's logits for x, computed.
-function teaching:_asked(x)
+function Teacher:_asked(x)
   return mode.eval(self.model, function()
     return tensor.no_grad(function()
       local t = self.model(x)
@@ -39,35 +26,38 @@ function teaching:_asked(x)
   end)
 end
 
---- The teacher's logits for the batch x; at: {view, places, from_cache} where an epoch is; kept: the trunk, which
--- says whether pictures come again. nil: they are not kept, and x is but a stand-in.
-function teaching:logits(x, at, kept)
+-- The teacher's logits for the batch x; at: {view, places, from_cache} where an epoch is. The trunk says whether
+-- pictures come again. nil: they are not kept, and x is but a stand-in.
+function Teacher:_logits(t, x, at)
+  local kept = t._session and t._session.kept
   if not at or not kept or not kept.cache or kept.views == 0 or kept.never then return self:_asked(x) end
   local shelf = self.shelves[at.view]
   local have = shelf ~= nil
   for _, place in ipairs(have and at.places or {}) do have = have and shelf.have[place] end
   if have and (at.from_cache or not self.random) then return rows.take(shelf.logits, at.places) end
   if at.from_cache then return nil end
-  local t = self:_asked(x)
+  local logits = self:_asked(x)
   if not shelf then
-    shelf = {have = {}, logits = rows.new(t, self.n)}
+    shelf = {have = {}, logits = rows.new(logits, self.n)}
     self.shelves[at.view] = shelf
   end
-  rows.put(shelf.logits, at.places, t)
+  rows.put(shelf.logits, at.places, logits)
   for _, place in ipairs(at.places) do shelf.have[place] = true end
-  return t
+  return logits
 end
 
---- Takes over the logits of all samples.
-function teaching:take(logits)
+function Teacher:seen(t, x, at) self:_logits(t, x, at) end
+
+-- The logits of all samples.
+function Teacher:shares() return self.shelves[0] and self.shelves[0].logits end
+function Teacher:shared(_, logits)
   local shelf = {have = {}, logits = logits}
   for place = 0, self.n - 1 do shelf.have[place] = true end
   self.shelves[0] = shelf
 end
 
---- The loss with the teacher's part; nil where logits() knows nothing.
-function teaching:add(loss, logits, x, at, kept)
-  local t = self:logits(x, at, kept)
+function Teacher:loss(trainer, loss, logits, x, at)
+  local t = self:_logits(trainer, x, at)
   if not t then return nil end
   if not core.tensor.is(logits) or logits.shape ~= t.shape then
     fault("%s: teacher gives %s, the model %s: of the same samples and classes both are expected", self.what,
@@ -79,4 +69,18 @@ function teaching:add(loss, logits, x, at, kept)
   return (1 - self.weight) * loss + self.weight * T * T * kl
 end
 
-return teaching
+return {
+  options = "teacher:module=nil temperature:positive=4 teacher_weight:prob=0.9",
+  new = function(t)
+    local o = t.options
+    if o.teacher == nil then
+      for _, name in ipairs {"temperature", "teacher_weight"} do
+        if t._given[name] ~= nil then fault("%s: %s goes with a teacher: teacher = m2", t.what, name) end
+      end
+      return nil
+    end
+    if o.teacher == t.model then fault("%s: teacher is the model that learns · m:clone() is another", t.what) end
+    return setmetatable({what = t.what, model = o.teacher, temperature = o.temperature, weight = o.teacher_weight,
+      n = #t.data, random = t.data.random, shelves = {}}, Teacher)
+  end,
+}
