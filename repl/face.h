@@ -26,6 +26,17 @@ void interrupt_bind(lua_State *L);
 /* Raises "interrupted!" where the engine would be stopped. For long loops of C functions that hold nothing. */
 void interrupt_check(lua_State *L);
 
+/* The function that the running one stands for (interrupt_stand_for), called in its frame: errors name the latter. */
+int interrupt_own(lua_State *L);
+/* Puts these in place of what the table on top has under their names. */
+void interrupt_stand_for(lua_State *L, const luaL_Reg *fns);
+
+/* Functions of Lua's library that run long, and that a signal stops: strings.c, tables.c, reading.c, chunks.c. */
+void strings_bind(lua_State *L);
+void tables_bind(lua_State *L);
+void reading_bind(lua_State *L);
+void chunks_bind(lua_State *L);
+
 /* pattern.c: string.find, match, gmatch and gsub that a signal stops. */
 void pattern_bind(lua_State *L);
 

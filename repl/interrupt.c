@@ -89,6 +89,16 @@ void interrupt_check(lua_State *L) {
   lua_error(L);
 }
 
+int interrupt_own(lua_State *L) { return lua_tocfunction(L, lua_upvalueindex(1))(L); }
+
+void interrupt_stand_for(lua_State *L, const luaL_Reg *fns) {
+  for (; fns->name; fns++) {
+    lua_getfield(L, -1, fns->name);
+    lua_pushcclosure(L, fns->func, 1);
+    lua_setfield(L, -2, fns->name);
+  }
+}
+
 void interrupt_init(void) {
   struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
   sigemptyset(&sa.sa_mask);

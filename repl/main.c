@@ -335,6 +335,10 @@ static void push_face(lua_State *L, const Options *o) {
   readline_bind(L);
   children_bind(L);
   pattern_bind(L);
+  strings_bind(L);
+  tables_bind(L);
+  reading_bind(L);
+  chunks_bind(L);
   static const luaL_Reg fns[] = {
     {"gets", gets_line}, {"executable", make_executable}, {"program_folder", program_folder}, {0, 0}};
   luaL_setfuncs(L, fns, 0);

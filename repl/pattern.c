@@ -255,12 +255,23 @@ static const char *begin_at(lua_State *L, const Match *m) {
   return at > n + 1 ? NULL : m->src + at - 1;
 }
 
+/* memmem, in pieces. */
+static const char *find_plain(Match *m, const char *s, const char *p, size_t n) {
+  enum { PIECE = 1 << 20 };
+  for (;; s += PIECE) {
+    size_t left = (size_t)(m->end - s);
+    const char *at = memmem(s, left < n + PIECE ? left : n + PIECE, p, n);
+    if (at || left <= PIECE) return at;
+    interrupt_check(m->L);
+  }
+}
+
 static int search(lua_State *L, bool finds) {
   Match m;
   const char *p = begin(L, &m), *s = begin_at(L, &m);
   if (s && finds && (lua_toboolean(L, 4) || is_plain(p, m.pattern_end))) {
     size_t n = (size_t)(m.pattern_end - p);
-    s = memmem(s, (size_t)(m.end - s), p, n);
+    s = find_plain(&m, s, p, n);
     if (!s) return luaL_pushfail(L), 1;
     lua_pushinteger(L, s - m.src + 1);
     lua_pushinteger(L, s - m.src + (lua_Integer)n);

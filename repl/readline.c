@@ -13,13 +13,14 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 #include <utf8proc.h>
 #include <wchar.h>
 #include <readline/readline.h>
 #include <readline/history.h>
 
-enum { HISTORY_KEPT = 5000 };
+enum { HISTORY_KEPT = 5000, WAKE = SIGURG };
 
 /* ---- reading a line ----
  *
@@ -79,6 +80,7 @@ static volatile sig_atomic_t reading;   /* Readline has the terminal */
 static volatile sig_atomic_t continued; /* after a stop: SIGCONT came */
 
 static void on_continue(int sig) { continued = sig; }
+static void on_wake(int sig) { (void)sig; }
 
 /* A crash, while Readline has the terminal: it is given back. */
 static void on_crash(int sig) {
@@ -116,17 +118,35 @@ static void check_signals(void) {
   rl_forced_update_display();
 }
 
+/* Who writes to a terminal that is full waits. At Ctrl-C it throws away what it has not shown, and Linux's pty wakes nobody then
+ * but by the signal, which is held up here: another one comes five times a second, while keys are dealt with. */
+static void wake(bool on) {
+  static timer_t timer;
+  static int made;
+  if (!made) {
+    struct sigaction go = {.sa_handler = on_wake, .sa_flags = (int)SA_RESTART};
+    struct sigevent self = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = WAKE};
+    self._sigev_un._tid = gettid();
+    sigemptyset(&go.sa_mask);
+    made = sigaction(WAKE, &go, NULL) == 0 && timer_create(CLOCK_MONOTONIC, &self, &timer) == 0 ? 1 : -1;
+  }
+  struct timespec turn = {0, on ? 200000000 : 0};
+  if (made > 0) timer_settime(timer, 0, &(struct itimerspec){turn, turn}, NULL);
+}
+
 /* Waits for a key; false when a signal came first. The signals that Readline catches to put the terminal right (Ctrl-Z,
  * a resized window, the end) are let through only while waiting, so that none falls between the look and the wait. */
 static bool key_there(void) {
   static const int readlines[] = {SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGCONT};
-  sigset_t block, before;
+  sigset_t block, before, wait;
   struct pollfd p[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = interrupts, .events = POLLIN}};
   int n = 0;
   sigemptyset(&block);
   for (size_t i = 0; i < sizeof readlines / sizeof *readlines; i++) sigaddset(&block, readlines[i]);
   pthread_sigmask(SIG_BLOCK, &block, &before);
-  if (!rl_pending_signal() && !continued) n = ppoll(p, 2, NULL, &before);
+  wait = before;
+  sigaddset(&wait, WAKE); /* one that is held up keeps the timer from sending more */
+  if (!rl_pending_signal() && !continued) n = ppoll(p, 2, NULL, &wait);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   check_signals();
   return n > 0 && !interrupted() && p[0].revents;
@@ -312,7 +332,9 @@ static int b_readline(lua_State *L) {
   bool echoes = tcgetattr(STDIN_FILENO, &now) == 0 && (now.c_lflag & ECHO);
   rl_redisplay_function = echoes ? draw : rl_redisplay; /* Readline itself writes the prompt where there is no echo */
   rl_reset_screen_size(); /* nobody told Readline while another line ran */
+  wake(true);
   line = readline(prompt);
+  wake(false);
   reading = 0;
   if (cut_off) {
     rl_variable_bind("bell-style", bell);

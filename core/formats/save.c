@@ -58,7 +58,14 @@ bool save_numbers(SaveFile *s, const SaveTensor *t, Err *e) {
   if (host_should_stop()) return err_stop(e);
   int64_t n = shape_count(&t->shape);
   if (!n) return true;
-  if (t->type == NUM_F32 && t->layout == ROW_MAJOR) return save_write(s, t->data, (size_t)n * 4, e);
+  if (t->type == NUM_F32 && t->layout == ROW_MAJOR) {
+    enum { PART = 1 << 22 };
+    for (int64_t i = 0; i < n; i += PART) {
+      if (host_should_stop()) return err_stop(e);
+      if (!save_write(s, (const float *)t->data + i, (size_t)(n - i < PART ? n - i : PART) * 4, e)) return false;
+    }
+    return true;
+  }
   size_t bytes = (size_t)save_size(t);
   void *rows = malloc(bytes);
   if (!rows) return err_memory(e, (double)bytes, "saving a tensor");

@@ -4,6 +4,7 @@
  * Reading goes by libpng's progressive reader, which is fed with what there is: a file that ends behind its last pixel,
  * without the final checks or IEND, is then a picture, as it is for PIL. */
 #include "image.h"
+#include "host.h"
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,12 +142,15 @@ static void push(png_structp png, png_bytep from, size_t n) {
 }
 static void flush(png_structp png) { (void)png; }
 
-static bool write_rows(png_structp png, png_infop info, const Image *im) {
+static bool write_rows(png_structp png, png_infop info, const Image *im, Err *e) {
   if (setjmp(png_jmpbuf(png))) return false;
   png_set_IHDR(png, info, (png_uint_32)im->w, (png_uint_32)im->h, 8, im->c == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
                PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info(png, info);
-  for (int y = 0; y < im->h; y++) png_write_row(png, im->px + (size_t)y * (size_t)im->w * (size_t)im->c);
+  for (int y = 0; y < im->h; y++) {
+    if (y % 64 == 63 && host_should_stop()) return err_stop(e);
+    png_write_row(png, im->px + (size_t)y * (size_t)im->w * (size_t)im->c);
+  }
   png_write_end(png, info);
   return true;
 }
@@ -160,7 +164,7 @@ bool png_encode(const Image *im, uint8_t **bytes, size_t *size, Err *e) {
     return err_memory(e, 1e5, "writing a PNG");
   }
   png_set_write_fn(png, &sink, push, flush);
-  bool ok = write_rows(png, info, im);
+  bool ok = write_rows(png, info, im, e);
   png_destroy_write_struct(&png, &info);
   if (!ok) {
     free(sink.p);

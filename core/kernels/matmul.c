@@ -1,17 +1,19 @@
 /* Matrix products over OpenBLAS, which runs on one thread: c is cut in blocks whose sizes depend on the shape alone, and
  * a block's sum is never split, so the bits do not depend on the number of threads. */
 #include <cblas.h>
+#include "host.h"
 #include "kernels.h"
 #include "simd.h"
 
 enum { PIECES_WANTED = 16, SIDE_MIN = 32 };
+static const double LARGE = 2e9; /* multiplications: a block has no more, so that the host can stop a large product between two */
 
 /* How many blocks down and across: at least PIECES_WANTED where c is large enough, cutting the longer side first (a block
  * reads whole rows of op(a) and columns of op(b), so square blocks read least). */
 static void cut(int64_t count, int64_t m, int64_t n, int64_t k, int64_t *rows, int64_t *cols) {
   *rows = *cols = 1;
   if ((double)m * (double)n * (double)k < 32768.0) return;
-  while (count * *rows * *cols < PIECES_WANTED) {
+  while (count * *rows * *cols < PIECES_WANTED || (double)(m / *rows) * (double)(n / *cols) * (double)k > LARGE) {
     bool down = m / *rows >= n / *cols;
     if ((down ? m / *rows : n / *cols) < 2 * SIDE_MIN) return;
     if (down) *rows *= 2;
@@ -41,8 +43,10 @@ void K(sgemm_batch)(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64
   int64_t rows, cols;
   cut(batch, m, n, k, &rows, &cols);
   int64_t per = rows * cols;
+  bool large = (double)batch * (double)m * (double)n * (double)k > LARGE;
 #pragma omp parallel for schedule(dynamic) if ((double)batch * (double)m * (double)n * (double)k > 32768.0)
   for (int64_t p = 0; p < batch * per; p++) {
+    if (large && host_should_stop()) continue;
     int64_t i = p / per, r = p % per / cols, q = p % cols;
     int64_t m0 = block_at(m, rows, r), m1 = block_at(m, rows, r + 1), n0 = block_at(n, cols, q), n1 = block_at(n, cols, q + 1);
     block(ta, tb, m1 - m0, n1 - n0, k, alpha, a + i * stride_a + (ta ? m0 : m0 * lda), lda,

@@ -433,7 +433,8 @@ function journal.line()
   journal.begin_line ""
 end
 
---- journal.leave_prompt(): changes are a script's again, as before the first line.
+--- journal.enter_prompt(): lines of a prompt come. journal.leave_prompt(): changes are a script's again, as before.
+function journal.enter_prompt() prompt = true end
 function journal.leave_prompt()
   silent, current, prompt = 0, nil, false
   loose()

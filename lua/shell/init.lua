@@ -468,6 +468,7 @@ function shell.start()
     if not face.quiet then banner() end
     run_rc()
   end
+  journal.enter_prompt()
 end
 
 package.loaded["suture.shell"] = shell

@@ -82,6 +82,19 @@ class Term:
             if got is None or left <= 0:
                 raise AssertionError("waited for %r, got %r" % (what, text[self.seen:]))
 
+    def where(self):
+        """What the program does now, as gdb and the kernel tell it: for the message of a test in which it stands still."""
+        told = []
+        for name in ("wchan", "syscall", "stat"):
+            try:
+                told.append("%s: %s" % (name, open("/proc/%d/%s" % (self.pid, name)).read().strip()))
+            except OSError as e:
+                told.append("%s: %s" % (name, e))
+        if shutil.which("gdb"):
+            told.append(subprocess.run(["gdb", "-p", str(self.pid), "-batch", "-ex", "set print frame-arguments all", "-ex", "bt 40"],
+                                       capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL).stdout)
+        return "\n".join(told)
+
     def prompt(self, seconds=SLOW):
         return self.expect("\n> ", seconds)
 

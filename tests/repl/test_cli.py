@@ -218,6 +218,13 @@ class Cli(unittest.TestCase):
                             for program in (SUTURE, "lua5.4")]
             self.assertTrue(ours == theirs and len(ours) > 100000, "seed " + seed)
 
+    def test_long_functions_are_lua_s(self):
+        path, work = os.path.join(TOP, "tests/repl/standard.lua"), os.path.join(self.home.path, "work")
+        ours, theirs = [subprocess.run([program, path, "1", work], capture_output=True, env=self.home.env(), timeout=SLOW).stdout.splitlines()
+                        for program in (SUTURE, "lua5.4")]
+        self.assertEqual([], [pair for pair in zip(ours, theirs) if pair[0] != pair[1]][:3])
+        self.assertTrue(len(ours) == len(theirs) > 3000, (len(ours), len(theirs)))
+
     def test_missing_embedded_module_is_named(self):
         code, _, err = self.run("-e", "require 'suture.nonsense'")
         self.assertEqual(code, 1)

@@ -77,7 +77,7 @@ class Keys(unittest.TestCase):
                 if pid:
                     self.fail("the shell has ended, with status %d (signal %d)" % (status >> 8, status & 127))
                 if time.time() > end:
-                    raise
+                    self.fail("nothing runs any more; shown was %r\n%s" % (plain(t.out)[-300:], t.where()))
 
     def leave(self, t):
         self.alive(t, 0)
@@ -122,7 +122,7 @@ class Keys(unittest.TestCase):
                             pass
                 self.alive(t, i)
             except AssertionError as e:
-                self.fail("sequence %d of seed %d: %r: %s" % (i, SEED, parts, e))
+                self.fail("sequence %d of seed %d: %r: %s\nshown was %r" % (i, SEED, parts, e, t.out[-3000:]))
             if len(t.out) > 20000:
                 t.out, t.seen = "", 0
         self.leave(t)

@@ -171,6 +171,30 @@ class Shell(unittest.TestCase):
     def test_ctrl_c_stops_a_loop(self):
         self.stop(self.term(), "while true do end")
 
+    def test_ctrl_c_stops_one_call_of_lua_s_library(self):
+        """Each of these would go on for hours."""
+        t = self.term()
+        for code in ("table.move({}, 1, 1 << 60, 2, {})", "table.insert(setmetatable({}, {__len = function() return 1 << 60 end}), 1, 1)",
+                     "#io.open('/dev/zero'):read('a')", "#io.open('/dev/zero'):read()", "#io.open('/dev/zero'):read(1 << 40)",
+                     "for l in io.lines('/dev/zero') do end", "io.input('/dev/zero') io.read('L')"):
+            self.stop(t, code)
+        self.assertEqual(t.line("(''):rep(1 << 60)"), '""')
+
+    def test_ctrl_c_stops_one_large_product(self):
+        self.stop(self.term(), "x = zeros(10000, 10000); x:matmul(x):sum():item()")
+
+    def test_ctrl_c_stops_what_a_terminal_is_shown(self):
+        t = self.term()
+        for code in ("print(('x'):rep(1 << 30))", "io.write(('x'):rep(1 << 30))"):
+            t.send(code + "\r")
+            t.expect("xxxxxxxx")
+            t.send("\x03")
+            t.expect("interrupted", SOON)
+            t.prompt()
+            t.out, t.seen = "", 0
+        self.assertEqual(t.line("1 + 1"), "2")
+        self.assertEqual(t.leave(), 0)
+
     def test_ctrl_c_stops_a_coroutine(self):
         self.stop(self.term(), "coroutine.wrap(function() while true do end end)()")
 
@@ -420,6 +444,7 @@ class Shell(unittest.TestCase):
 
     def test_time_history_undo(self):
         t = self.term()
+        self.assertEqual(t.line(":undo"), "nothing to undo")
         self.assertRegex(t.line(":time 1 + 1"), r"^2\n[\d.]+ (µs|ms|s)$")
         t.line("error 'x'")
         self.assertRegex(t.line(":history"), r"1   1 \+ 1\n   2 ✗ error 'x'")
