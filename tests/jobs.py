@@ -74,6 +74,9 @@ def run(commands, seconds):
 
 
 def costs(done):
-    """The five that cost most, and all together."""
-    most = sorted(done, key=lambda d: -d.cpu)[:5]
-    return "costliest: %s; all %d s of the processor's" % (", ".join("%s %.0f s" % (d.name, d.cpu) for d in most), sum(d.cpu for d in done))
+    """The five that cost most, and all together; COSTS=FILE: a table of all, in seconds of the processor's and MiB."""
+    most = sorted(done, key=lambda d: -d.cpu)
+    if where := os.environ.get("COSTS"):
+        with open(where, "w", encoding="utf-8") as f:
+            f.writelines("%8.2f %6d %s\n" % (d.cpu, d.memory, d.name) for d in most)
+    return "costliest: %s; all %d s of the processor's" % (", ".join("%s %.0f s" % (d.name, d.cpu) for d in most[:5]), sum(d.cpu for d in done))
