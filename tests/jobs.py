@@ -41,9 +41,11 @@ class Job:
         return Done(self.name, status, self.text(self.out), self.text(self.err), usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024)
 
 
-def run(commands, seconds):
-    """Runs (name, command) pairs, each for so many seconds at most; yields a Done for each, in their order."""
-    waiting, running, ended, order = collections.deque(commands), {}, {}, [name for name, _ in commands]
+def run(commands, seconds, long=()):
+    """Runs (name, command) pairs, each for so many seconds at most; yields a Done for each, in their order. Those named in
+    `long` begin first: none of them is to be the last that runs, alone."""
+    waiting = collections.deque(sorted(commands, key=lambda c: c[0] not in long))
+    running, ended, order = {}, {}, [name for name, _ in commands]
     told = []  # signals: looked at between two steps, so that no command starts unseen. Commands start with the defaults.
     handlers = {number: signal.signal(number, lambda number, _: told.append(number)) for number in ENDS}
     try:
