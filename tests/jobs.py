@@ -81,4 +81,5 @@ def costs(done):
     if where := os.environ.get("COSTS"):
         with open(where, "w", encoding="utf-8") as f:
             f.writelines("%8.2f %6d %s\n" % (d.cpu, d.memory, d.name) for d in most)
-    return "costliest: %s; all %d s of the processor's" % (", ".join("%s %.0f s" % (d.name, d.cpu) for d in most[:5]), sum(d.cpu for d in done))
+    named = ", ".join("%s %.0f s" % (d.name, d.cpu) for d in most[:5])
+    return "costliest: %s; all %.0f s of the processor's" % (named, sum(d.cpu for d in done))
