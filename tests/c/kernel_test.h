@@ -4,6 +4,7 @@
 #define KERNEL_TEST_H
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,9 @@
 #include "kernels/kernels.h"
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
+enum { SANITIZED = true };
 #else
+enum { SANITIZED = false };
 #define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
@@ -22,8 +25,11 @@
 static const char *const isas[] = {"sse2", "avx2", "avx512"};
 enum { ISAS = 3 };
 
-/* Kernels of the i-th set from here on; false where this CPU has it not. */
+/* Kernels of the i-th set from here on; false where this CPU has it not, or the SUTURE_ISA that the test began with is another. */
 static inline bool use_isa(int i) {
+  static const char *only;
+  if (!only) only = getenv("SUTURE_ISA") ? strdup(getenv("SUTURE_ISA")) : "";
+  if (*only && strcmp(only, isas[i]) != 0) return false;
   setenv("SUTURE_ISA", isas[i], 1);
   kernels_init();
   return !strcmp(kern->isa, isas[i]);

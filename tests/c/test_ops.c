@@ -490,8 +490,8 @@ static void test_op(void **given) {
       Trial t;
       Err e;
       if (!trial_shapes(&t, op, &row, &e)) continue;
-      run_case(op, &row, true);
-      admitted[i]++;
+      /* Where memory is watched, which takes long, each size with every third op that admits it. */
+      if (admitted[i]++ % 3 == 0 || !SANITIZED) run_case(op, &row, true);
     }
 }
 

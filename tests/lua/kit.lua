@@ -33,6 +33,14 @@ function kit.line(code, env)
   return table.concat(said, "\n"), ok, err
 end
 
+--- A list; where SUTURE_ISA names the instruction set, a third of it, another one for each: all of it ran with the best set.
+function kit.some(list)
+  local isa, out = os.getenv "SUTURE_ISA", {}
+  if not isa then return list end
+  for i = 1 + (("sse2 avx2 avx512"):find(isa, 1, true) or 1) % 3, #list, 3 do out[#out + 1] = list[i] end
+  return out
+end
+
 --- Copies of all tensors of m's state, by name.
 function kit.copies(m)
   local out = {}

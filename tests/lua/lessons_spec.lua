@@ -43,7 +43,7 @@ for name in listed:gmatch "([%w-]+) +[^\n]+\n" do names[#names + 1] = name end
 describe("the lessons that come with it", function()
   it("are ten or more", function() assert.is_true(#names >= 10) end)
 
-  for _, name in ipairs(names) do
+  for _, name in ipairs(kit.some(names)) do
     it(name .. " runs, and its session makes the same again to the bit", function()
       local script, here, there = folder .. "/" .. name .. ".lua", folder .. "/here", folder .. "/there"
       local _, text = suture("-i lesson run " .. name, (":save %s\ndofile 'tests/lua/lessons_digest.lua'\n"):format(script),
