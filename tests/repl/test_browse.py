@@ -28,8 +28,8 @@ class Browse(unittest.TestCase):
 
     def at_rest(self, t):
         """The modes while a line runs, which are those that the terminal has without Readline."""
-        t.send("os.execute 'sleep 0.3'\r")
-        time.sleep(0.2)
+        t.send("os.execute 'echo at re''st; sleep 0.3'\r")
+        t.expect("at rest")
         modes = termios.tcgetattr(t.fd)
         t.prompt()
         return modes
