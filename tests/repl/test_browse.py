@@ -1,5 +1,5 @@
 """vis.browse on a whole terminal: keys, resizes, streams; the terminal is given back as it was, whatever happens."""
-import os, random, shutil, signal, subprocess, termios, time, unittest
+import os, random, shutil, signal, subprocess, termios, unittest
 import tap
 from term import Home, SLOW, SUTURE, Term, plain, run
 
@@ -28,7 +28,7 @@ class Browse(unittest.TestCase):
 
     def at_rest(self, t):
         """The modes while a line runs, which are those that the terminal has without Readline."""
-        t.send("os.execute 'echo at re''st; sleep 0.3'\r")
+        t.send("os.execute [[echo at re''st; sleep 0.3]]\r")
         t.expect("at rest")
         modes = termios.tcgetattr(t.fd)
         t.prompt()
