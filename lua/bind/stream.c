@@ -1,4 +1,5 @@
-/* suture.core.stream: bytes that come while something else goes on, from a file, a pipe or a device; nobody waits. */
+/* suture.core.stream: bytes that come while something else goes on, from a file, a pipe, a camera or another device; nobody
+ * waits. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "core/image/camera.h"
 #include "lua/bind/bind.h"
 
 #define STREAM "suture.stream"
@@ -14,10 +16,13 @@
 typedef struct Stream {
   int fd, flags; /* flags: what a handle of the user's had */
   bool own, file;
+  Camera *camera;
 } Stream;
 
 static int stream_close(lua_State *L) {
   Stream *s = luaL_checkudata(L, 1, STREAM);
+  camera_stop(s->camera);
+  s->camera = NULL;
   if (s->fd >= 0 && s->own) close(s->fd);
   else if (s->fd >= 0) fcntl(s->fd, F_SETFL, s->flags);
   s->fd = -1;
@@ -28,7 +33,7 @@ static int stream_close(lua_State *L) {
 static int stream_open(lua_State *L) {
   luaL_Stream *handle = luaL_testudata(L, 1, LUA_FILEHANDLE);
   Stream *s = lua_newuserdatauv(L, sizeof *s, 1);
-  s->fd = -1;
+  *s = (Stream){.fd = -1};
   luaL_setmetatable(L, STREAM);
   if (handle) {
     luaL_argcheck(L, handle->closef, 1, "an open file expected");
@@ -39,7 +44,15 @@ static int stream_open(lua_State *L) {
     s->flags = fcntl(s->fd, F_GETFL);
     fcntl(s->fd, F_SETFL, s->flags | O_NONBLOCK);
   } else {
-    s->fd = open(luaL_checkstring(L, 1), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    const char *path = luaL_checkstring(L, 1);
+    struct stat before;
+    bool device = stat(path, &before) == 0 && S_ISCHR(before.st_mode);
+    s->fd = device ? open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1; /* a camera is told what to do */
+    if (s->fd >= 0 && !camera_is(s->fd)) {
+      close(s->fd);
+      s->fd = -1;
+    }
+    if (s->fd < 0) s->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     s->own = true;
   }
   struct stat st;
@@ -49,15 +62,31 @@ static int stream_open(lua_State *L) {
     return 2;
   }
   s->file = S_ISREG(st.st_mode);
+  if (s->own && S_ISCHR(st.st_mode) && camera_is(s->fd)) {
+    Err e;
+    s->camera = camera_start(s->fd, &e);
+    if (!s->camera) {
+      lua_pushnil(L);
+      lua_pushstring(L, e.text);
+      return 2;
+    }
+  }
   return 1;
 }
 
-/* s:read(most) → bytes; "": none have come yet; nil: there will be none */
+/* s:read(most) → bytes, of a camera its newest picture; "": none have come yet; nil: there will be none */
 static int stream_read(lua_State *L) {
   Stream *s = luaL_checkudata(L, 1, STREAM);
   lua_Integer most = luaL_checkinteger(L, 2);
   luaL_argcheck(L, most > 0 && most <= 1 << 24, 2, "1 to 16 MiB");
   if (s->fd < 0) return 0;
+  if (s->camera) {
+    const uint8_t *picture;
+    size_t size;
+    if (!camera_take(s->camera, &picture, &size)) return 0;
+    lua_pushlstring(L, size > 0 ? (const char *)picture : "", size);
+    return 1;
+  }
   luaL_Buffer b;
   char *to = luaL_buffinitsize(L, &b, (size_t)most);
   ssize_t n = read(s->fd, to, (size_t)most);

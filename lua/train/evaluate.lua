@@ -61,6 +61,14 @@ local Confusion = {__name = "confusion", __index = absent.index("the confusion",
   return table.concat(lines, "\n")
 end}
 
+-- What plot(r) draws.
+function Confusion.plotted(r)
+  return {caption = ("confusion of %d pictures"):format(r.count), {"matrix", r.counts, {
+    title = ("%.1f %% right"):format(100 * r.acc), x = "predicted", y = "true", row_names = r.classes,
+    column_names = r.classes,
+  }}}
+end
+
 local function confusion_of(counts, names, acc, count)
   return setmetatable({counts = counts, classes = names, acc = acc, count = count}, Confusion)
 end

@@ -47,7 +47,7 @@ function Found.__tostring(r)
 end
 
 --- What plot(r) draws.
-function Found.curves(r)
+function Found.plotted(r)
   local raw, smooth = {}, {}
   for i, lr in ipairs(r.lr) do
     local at = math.log(lr, 10)
@@ -60,7 +60,7 @@ function Found.curves(r)
     series[3] = {name = ("%.2g"):format(r.suggestion), points = {{at, math.min(table.unpack(y))},
       {at, math.max(table.unpack(y))}}}
   end
-  return {series = series, options = {title = "loss over the rate", x = "lr", y = "loss", decades = true},
+  return {{"curves", series, {title = "loss over the rate", x = "lr", y = "loss", decades = true}},
     caption = r.suggestion and ("lr = %.2g is suggested"):format(r.suggestion) or "no suggestion"}
 end
 

@@ -238,7 +238,7 @@ function Strategy.__tostring(s)
 end
 
 -- What plot(s) draws.
-local function curves(s)
+local function plotted(s)
   if not s.probes then fault "plot: nothing was measured: strategy(m, train) without similar = … measures" end
   local mid, low, high = {}, {}, {}
   for i, p in ipairs(s.probes) do
@@ -246,12 +246,12 @@ local function curves(s)
   end
   local names = {}
   for i, p in ipairs(s.probes) do names[i] = ("%d %s"):format(i - 1, p.path) end
-  return {series = {{name = "linear probe", points = mid}, {name = "- error", points = low},
-    {name = "+ error", points = high}}, options = {title = "accuracy of linear probes", x = "depth", y = "accuracy"},
+  return {{"curves", {{name = "linear probe", points = mid}, {name = "- error", points = low},
+    {name = "+ error", points = high}}, {title = "accuracy of linear probes", x = "depth", y = "accuracy"}},
     caption = table.concat(names, ", ", 1, math.min(#names, 6)) .. (#names > 6 and "\n" .. table.concat(names, ", ", 7)
       or "")}
 end
-Strategy.curves = curves
+Strategy.plotted = plotted
 
 local methods = {}
 

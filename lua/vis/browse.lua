@@ -285,13 +285,14 @@ end
 -- Toolbox (Yosinski et al. 2015, arXiv:1506.06579): all maps of a layer, and beside them the picture, the chosen unit's
 -- map over it, how much each place of the picture moves it (its gradient), and, when asked for, the picture made to
 -- excite it most and the patches of the data set that do (among 512 of its pictures). source: a data set, a folder of
--- pictures, a picture, a tensor (N, C, H, W) as m takes it, or a stream of pictures, live: a Motion-JPEG file (.mjpeg),
--- a named pipe, or what io.popen gave.
+-- pictures, a picture, a tensor (N, C, H, W) as m takes it, or a stream of pictures, live: a camera ("/dev/video0", one
+-- that gives Motion-JPEG), a Motion-JPEG file (.mjpeg), a named pipe, or what io.popen gave.
 -- Keys: up and down, the layer; left and right, the unit (PgUp, PgDn by 10, Home, End); n and p, the picture; g, the
 -- gradient; m, maximise (vis.maximize); t, the strongest patches (vis.top); space, a stream stands; q or Esc, back,
 -- with the terminal as it was; Ctrl-C too. Ctrl-Z stops the program as ever. m runs as in eval mode and nothing of it
 -- changes. Returns where you were: {layer =, unit =}.
--- Example, a camera: vis.browse(m, io.popen "ffmpeg -f v4l2 -i /dev/video0 -f mjpeg -")
+-- Examples: vis.browse(m, "/dev/video0"), and a camera without Motion-JPEG:
+--   vis.browse(m, io.popen "ffmpeg -f v4l2 -i /dev/video0 -f mjpeg -")
 local function browse(m, source, ...)
   if select("#", ...) > 0 then fault "browse: expects a model and a source, got more" end
   if not Module.is_module(m) then fault("browse: expects a model first, got %s", options.show(m)) end

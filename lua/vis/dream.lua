@@ -91,9 +91,9 @@ local function dream(m, x, opts, ...)
     local ok, logits = pcall(climb.climb, climb, at)
     if not ok then
       climb:finish()
-      if interrupt.is(logits) or i == #sizes then error(logits, 0) end
-      fault("%s · dream: does the model take pictures of %d × %d? octaves = 1 keeps the size", tostring(logits),
-        size[1], size[2])
+      if interrupt.is(logits) or i == #sizes or climb.lost then error(logits, 0) end
+      fault("%s · dream: does the model take pictures of %d × %d? octaves = 1 keeps the size",
+        (tostring(logits):gsub("^%S-:%d+: ", "")), size[1], size[2])
     end
     dreamt = (logits - looked.resize(seen, size[1], size[2])):detach()
     if climb.interrupted then break end

@@ -27,96 +27,14 @@ local function points(ys, xs)
   return out
 end
 
--- The curves of a training: losses in one chart, shares that are right in another.
-local function training(r)
-  local fields = {loss = "training", val_loss = "validation", acc = "training", val_acc = "validation"}
-  local function panel(title, names)
-    local series = {}
-    for _, name in ipairs(names) do
-      local list = {}
-      for i, row in ipairs(r.history) do
-        if type(row[name]) == "number" then list[#list + 1] = {row.epoch or i, row[name]} end
-      end
-      if #list > 0 then series[#series + 1] = {name = fields[name], points = list} end
-    end
-    if #series > 0 then return {canvas = chart.curves(series, {title = title, x = "epoch", width = 400})} end
-  end
-  local panels = {}
-  panels[1] = panel("loss", {"loss", "val_loss"})
-  panels[#panels + 1] = panel("accuracy", {"acc", "val_acc"})
-  if #panels == 0 then fault "plot: nothing was trained: the history is empty" end
-  local last = r.history[#r.history]
-  local caption = ("%d epoch%s"):format(#r.history, #r.history == 1 and "" or "s")
-  for _, name in ipairs {"loss", "acc", "val_loss", "val_acc"} do
-    if type(last[name]) == "number" then caption = caption .. (", %s %.4g"):format(name:gsub("_", " "), last[name]) end
-  end
-  return picture {panels = panels, caption = caption}
-end
+local charts = {curves = chart.curves, scatter = chart.scatter, bars = chart.bars, matrix = chart.matrix}
 
--- The curves of several runs in one chart each: what they were measured by.
-local function runs(list)
-  local function panel(title, measured, otherwise)
-    local series, any = {}, false
-    for i, run in ipairs(list) do
-      local points = {}
-      for _, row in ipairs(run.history) do
-        local v = row[measured] or row[otherwise]
-        if type(v) == "number" then points[#points + 1] = {row.epoch, v} end
-      end
-      series[i], any = {name = run.name, points = points}, any or #points > 0
-    end
-    return any and {canvas = chart.curves(series, {title = title, x = "epoch", width = 400})} or nil
-  end
-  local panels = {panel("loss", "val_loss", "loss")}
-  panels[#panels + 1] = panel("accuracy", "val_acc", "acc")
-  if #panels == 0 then fault "plot: none of these runs has finished an epoch" end
-  return picture {panels = panels, caption = ("%d run%s in %s: on val where there is one"):format(#list,
-    #list == 1 and "" or "s", list.folder)}
-end
-
--- What trials came to over the values of each option that was tried.
-local function sweep(s)
-  local figure
-  for _, name in ipairs {"score", "val_acc", "val_loss", "acc", "loss"} do
-    figure = figure or s.best and s.best[name] and name
-  end
-  if not figure then fault "plot: no trial of this sweep has come to an end" end
-  local words, panels = (figure:gsub("_", " ")), {}
-  for i, axis in ipairs(s.axes) do
-    if i > 6 then break end
-    local points, numeric, low, high = {}, true, math.huge, 0
-    for _, one in ipairs(s) do
-      local v = one.options[axis.name]
-      numeric = numeric and type(v) == "number"
-      if type(v) == "number" then low, high = math.min(low, v), math.max(high, v) end
-    end
-    local log = numeric and low > 0 and high / low >= 50
-    local of, names = {}, {} -- the best of each value that is no number
-    for _, one in ipairs(s) do
-      local v, y = one.options[axis.name], one[figure]
-      if y and numeric then points[#points + 1] = {log and math.log(v, 10) or v, y} end
-      local name = type(v) == "string" and v or options.show(v)
-      if y and not numeric then
-        if of[name] == nil then names[#names + 1] = name end
-        local rises = figure ~= "val_loss" and figure ~= "loss"
-        of[name] = of[name] and (rises and math.max or math.min)(of[name], y) or y
-      end
-    end
-    table.sort(names)
-    local heights = {}
-    for k, name in ipairs(names) do heights[k] = of[name] end
-    local o = {title = words, x = axis.name .. (log and ", powers of 10" or ""), width = 400, labels = names}
-    panels[#panels + 1] = {canvas = numeric and chart.scatter({{points = points}}, o) or chart.bars(heights, o)}
-  end
-  return picture {panels = panels, caption = ("%d trials, %s"):format(#s, words)}
-end
-
-local function confusion(r)
-  local page = chart.matrix(r.counts, {
-    title = ("%.1f %% right"):format(100 * r.acc), x = "predicted", y = "true", row_names = r.classes,
-    column_names = r.classes,
-  })
-  return picture {panels = {{canvas = page}}, caption = ("confusion of %d pictures"):format(r.count)}
+-- A result says itself what is drawn of it: its metatable's plotted(r) gives {caption =, {kind, what, options} …}, a
+-- chart each, of a kind of `charts`.
+local function of_result(r, plotted)
+  local drawn, panels = plotted(r), {}
+  for i, one in ipairs(drawn) do panels[i] = {canvas = charts[one[1]](one[2], one[3])} end
+  return picture {panels = panels, caption = drawn.caption}
 end
 
 -- What is to be drawn as series of points.
@@ -156,15 +74,8 @@ local function plot(...)
   local o = read(opts)
   local y = given[given.n]
   if type(y) == "table" and getmetatable(y) ~= nil and given.n == 1 then
-    local own = getmetatable(y).curves -- a result says itself what it draws
-    if type(own) == "function" then
-      local drawn = own(y)
-      return picture {panels = {{canvas = chart.curves(drawn.series, drawn.options)}}, caption = drawn.caption}
-    end
-    if type(rawget(y, "history")) == "table" then return training(y) end
-    if getmetatable(y).__name == "runs" then return runs(y) end
-    if getmetatable(y).__name == "sweep" then return sweep(y) end
-    if type(rawget(y, "counts")) == "table" and rawget(y, "classes") then return confusion(y) end
+    local plotted = getmetatable(y).plotted
+    if type(plotted) == "function" then return of_result(y, plotted) end
   end
   local xs = given.n == 2 and given[1] or nil
   if xs ~= nil then

@@ -142,6 +142,44 @@ describe("attention in windows", function()
   end)
 end)
 
+describe("the map of a value", function()
+  local grid = require "suture.vis.common.grid"
+
+  it("is none where a transformer has cut it into windows or grids, also where their number makes a square", function()
+    suture.seed(2)
+    local m = suture.nn.init.skip(zoo.maxvit_t, {depths = {1, 1, 1, 1}, image_size = 64, partition_size = 2}):eval()
+    local t, whole = suture.trace(m, suture.zeros(1, 3, 64, 64)), {}
+    for _, c in ipairs(t.calls) do
+      local v = #c.outputs == 1 and c.outputs[1]
+      local block, inside = c.path:match "(layers%.%d+%.layers%.%w+_attention)(.*)$"
+      if block and v and #v.shape == 4 then
+        local g = grid.of(t, v)
+        if inside == "" then
+          assert.same({h = v.shape[3], w = v.shape[4], extra = 0, kind = "first"}, g, c.path)
+          whole[#whole + 1] = c.path
+        else assert.is_nil(g, c.path) end
+      end
+    end
+    assert.equal(8, #whole)
+    fails("gives no map of the picture", suture.vis.gradcam, m, suture.zeros(3, 64, 64),
+      {layer = "blocks.2.layers.0.layers.grid_attention.mlp_layer"})
+  end)
+
+  it("stays where parts are put together again, in each block of a Swin transformer", function()
+    local m = suture.nn.init.skip(zoo.swin_t, {depths = {1, 2, 1, 1}}):eval()
+    local t, seen = suture.trace(m, suture.zeros(1, 3, 64, 64)), 0
+    for _, c in ipairs(t.calls) do
+      local v = #c.outputs == 1 and c.outputs[1]
+      if v and #v.shape == 4 and c.path:find "^features%.%d+%.%d+%.?%w*$" and not c.path:find "^features%.0" then
+        local g = grid.of(t, v)
+        assert.same({v.shape[2], v.shape[3], "last"}, g and {g.h, g.w, g.kind}, c.path)
+        seen = seen + 1
+      end
+    end
+    assert.is_true(seen > 20)
+  end)
+end)
+
 describe("maps that all comes through", function()
   it("are known by their rows and columns, windows are none", function()
     suture.seed(2)

@@ -102,6 +102,11 @@ describe("a picture", function()
     local m = small()
     local r = suture.fit(m, ds, {epochs = 2, batch = 4, quiet = true})
     assert.equal(2, #plot(r).panels)
+    local own = setmetatable({}, {plotted = function() -- a result says itself what is drawn of it
+      return {caption = "mine", {"bars", {1, 2}, {}}, {"matrix", {{1, 2}}, {}}, {"scatter", {{points = {{1, 2}}}}, {}}}
+    end})
+    assert.same({"mine", 3}, {plot(own).caption, #plot(own).panels})
+    fails("expects numbers", plot, setmetatable({history = {}}, {}))
     assert.is_truthy(saved(plot(suture.confusion(m, ds)), ".svg"):find("<svg", 1, true))
   end)
 end)

@@ -1,5 +1,5 @@
 """vis.browse on a whole terminal: keys, resizes, streams; the terminal is given back as it was, whatever happens."""
-import os, random, shutil, signal, termios, time, unittest
+import os, random, shutil, signal, subprocess, termios, unittest
 import tap
 from term import Home, SLOW, SUTURE, Term, plain, run
 
@@ -28,8 +28,8 @@ class Browse(unittest.TestCase):
 
     def at_rest(self, t):
         """The modes while a line runs, which are those that the terminal has without Readline."""
-        t.send("os.execute 'sleep 0.3'\r")
-        time.sleep(0.2)
+        t.send("os.execute [[echo at re''st; sleep 0.3]]\r")
+        t.expect("at rest")
         modes = termios.tcgetattr(t.fd)
         t.prompt()
         return modes
@@ -179,6 +179,37 @@ class Browse(unittest.TestCase):
         t.send("q")
         t.prompt()
         self.restored(t)
+
+    @unittest.skipIf(os.environ.get("SANITIZE"), "the sanitizers stand before all that is preloaded")
+    def test_a_camera(self):
+        library = os.path.join(self.home.path, "camera.so")
+        subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-shared", "-fPIC", "-O1", "-o", library,
+                        os.path.join(os.path.dirname(__file__), "camera.c")], check=True)
+        for how in ("mapped", "read"):
+            t = self.begun(LD_PRELOAD=library, FILM=os.path.join(self.home.path, "film.mjpeg"), CAMERA=how)
+            self.browsing(t, "'/dev/null'", self.FILM)
+            self.drawn(t, "/dev/null · picture")
+            self.drawn(t, "picture 5")
+            t.send("\x1b[Bq")
+            t.prompt()
+            self.restored(t)
+            self.begin(t, "'/dev/null'")  # given free, and begun again
+            t.send("q")
+            t.prompt()
+            t.send("\x04")
+            t.close()
+        for how, why in (("busy", "in use by another program"), ("yuyv", "no Motion-JPEG but YUYV")):
+            t = self.begun(LD_PRELOAD=library, CAMERA=how)
+            t.line(MODEL)
+            t.send("vis.browse(m, '/dev/null')\r")
+            t.expect(why)
+            t.prompt()
+            t.send("vis.browse(m, '/dev/video99')\r")
+            t.expect("there is no such device")
+            t.prompt()
+            self.assertEqual(t.out.count(IN), 0)
+            t.send("\x04")
+            t.close()
 
     def test_a_folder(self):
         t = self.begun()

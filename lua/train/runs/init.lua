@@ -60,7 +60,6 @@ function Runs.__index(list, name)
     if run.name == name then return run end
     names[#names + 1] = run.name
   end
-  if name == "history" or name == "counts" or name == "classes" then return nil end
   fault("runs: no run %s in %s%s", name, rawget(list, "folder"), suggest.hint(name, names))
 end
 function Runs.__tostring(list)
@@ -81,6 +80,26 @@ function Runs.__tostring(list)
     rows[i + 1] = row
   end
   return columns(rows)
+end
+
+-- What plot(runs()) draws: the curves of all runs, on val where there is one.
+function Runs.plotted(list)
+  local out = {caption = ("%d run%s in %s: on val where there is one"):format(#list, #list == 1 and "" or "s",
+    list.folder)}
+  for _, one in ipairs {{"loss", "val_loss"}, {"acc", "val_acc", "accuracy"}} do
+    local series, any = {}, false
+    for i, run in ipairs(list) do
+      local points = {}
+      for _, row in ipairs(run.history) do
+        local v = row[one[2]] or row[one[1]]
+        if type(v) == "number" then points[#points + 1] = {row.epoch, v} end
+      end
+      series[i], any = {name = run.name, points = points}, any or #points > 0
+    end
+    if any then out[#out + 1] = {"curves", series, {title = one[3] or one[1], x = "epoch", width = 400}} end
+  end
+  if #out == 0 then fault "plot: none of these runs has finished an epoch" end
+  return out
 end
 
 --- runs([folder ("runs")]): the runs of a folder, that fit{run = "name"} wrote, as a table that prints itself: how

@@ -97,6 +97,52 @@ function Sweep.__tostring(s)
   return text .. (s.interrupted and "\ninterrupted: the same call with run = … goes on" or "")
 end
 
+-- The points of an axis of numbers; nil, and the best of each value's trials by its name, of one that has others.
+local function along(s, axis, by)
+  local points, of, numeric = {}, {}, true
+  local low, high = math.huge, 0
+  for _, one in ipairs(s) do
+    local v = one.options[axis.name]
+    if type(v) == "number" then low, high = math.min(low, v), math.max(high, v) else numeric = false end
+  end
+  local log = numeric and low > 0 and high / low >= 50
+  for _, one in ipairs(s) do
+    local v, y = one.options[axis.name], one[by]
+    if y and numeric then points[#points + 1] = {log and math.log(v, 10) or v, y}
+    elseif y then
+      local name = folder.shown(v)
+      of[name] = math[falling[by] and "min" or "max"](of[name] or y, y)
+    end
+  end
+  return numeric and points or nil, of, log
+end
+
+-- What plot(s) draws: what trials came to over the values of each option that was tried.
+function Sweep.plotted(s)
+  local by
+  for _, name in ipairs {"score", "val_acc", "val_loss", "acc", "loss"} do
+    by = by or s.best and s.best[name] and name
+  end
+  if not by then fault "plot: no trial of this sweep has come to an end" end
+  local words = by:gsub("_", " ")
+  local out = {caption = ("%d trials, %s"):format(#s, words)}
+  for i = 1, math.min(#s.axes, 6) do
+    local axis = s.axes[i]
+    local points, of, log = along(s, axis, by)
+    local o = {title = words, x = axis.name .. (log and ", powers of 10" or ""), width = 400}
+    if points then out[i] = {"scatter", {{points = points}}, o}
+    else
+      local names, heights = {}, {}
+      for name in pairs(of) do names[#names + 1] = name end
+      table.sort(names)
+      for k, name in ipairs(names) do heights[k] = of[name] end
+      o.labels = names
+      out[i] = {"bars", heights, o}
+    end
+  end
+  return out
+end
+
 -- ---- the folder ----
 
 -- A recipe apart: {model, train, val, options}; or a function.

@@ -118,6 +118,9 @@ function source.of(m, from)
   local entries = core.image.list(from)
   if entries then return of_folder(m, from, entries) end
   if core.stream.waits(from) or streams[ending(from)] then return of_stream(m, from, from) end
+  if from:find "^/dev/" then
+    fault("browse: %s: there is no such device · a camera is /dev/video0, or another number", from)
+  end
   local x = looked.input("browse", m, from)
   return {count = 1, get = function() return x, from end}
 end

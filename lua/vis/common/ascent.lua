@@ -112,6 +112,11 @@ function ascent:climb(at)
     local q, f, s, score, flows = next_of(draw, b1, b2, false)
     if flows == 0 then q, f, s, score = next_of(draw, b1, b2, true) end
     if score ~= score then
+      self.lost = true
+      if self.done == 0 then
+        fault("%s: what is wanted is nan before the first step: so are numbers of the model or of the picture",
+          self.what)
+      end
       fault("%s: what is wanted became nan in step %d: a smaller rate, below %g, may help", self.what, k, o.rate)
     end
     local uncut <close> = interrupt.defer()

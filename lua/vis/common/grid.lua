@@ -16,22 +16,88 @@ local function same(a, b)
   return true
 end
 
+-- The layout of a value that a permutation of a map gave, or nil.
+local function permuted(node)
+  local d = node.attrs.dims
+  if d and d[2] == 3 and d[3] == 1 then return "first" end
+  if d and d[2] == 2 and d[4] == 1 then return "last" end
+end
+
+-- The parts of a reshaped value: those of the value before, taken in order; nil where they cannot be told apart.
+local function regrouped(before, shape)
+  local queue, at, parts = {}, 1, {}
+  for _, dim in ipairs(before) do for _, part in ipairs(dim) do queue[#queue + 1] = {part[1], part[2]} end end
+  for i, size in ipairs(shape) do
+    parts[i] = {}
+    while size > 1 do
+      local part = queue[at]
+      local taken = part and math.min(size, part[2])
+      if not part or size % taken > 0 or part[2] % taken > 0 then return nil end
+      if taken > 1 then parts[i][#parts[i] + 1] = {part[1], taken} end
+      size, part[2] = size // taken, part[2] // taken
+      if part[2] == 1 then at = at + 1 end
+    end
+  end
+  return parts
+end
+
+-- What each dimension of a value is made of: a list of {axis, size} from the slowest to the fastest, where axis is the
+-- dimension of the map (rank 4) that it came from by reshapes, permutations and what leaves all but the last dimension
+-- where it is. nil where that is not known. known: what was found before.
+local function parts_of(node, known)
+  if known[node] ~= nil then return known[node] or nil end
+  known[node] = false
+  local parts
+  local from = node.inputs[1]
+  if node.op == "reshape" then
+    local before = from and parts_of(from, known)
+    parts = before and regrouped(before, node.shape)
+  elseif node.op == "permute" then
+    local before = from and node.attrs.dims and parts_of(from, known)
+    for i, d in ipairs(before and node.attrs.dims or {}) do
+      parts = parts or {}
+      parts[i] = before[d + 1]
+    end
+  elseif #node.shape == 4 then
+    for _, input in ipairs(not first[node.op] and node.inputs or {}) do
+      local s = input and not input.name and #input.shape == 4 and input.shape
+      local before = s and s[2] == node.shape[2] and s[3] == node.shape[3] and parts_of(input, known)
+      if before then
+        parts = {before[1], before[2], before[3], {{4, node.shape[4]}}}
+        break
+      end
+    end
+    if not parts then
+      parts = {}
+      for d, size in ipairs(node.shape) do parts[d] = {{d, size}} end
+    end
+  end
+  known[node] = parts or false
+  return parts
+end
+
+-- Whether the second and the third dimension are no longer the rows and the columns, but parts of them: windows of
+-- neighbours, or grids of places far apart.
+local function partitioned(node)
+  local parts = parts_of(node, {})
+  for d = 2, parts and 3 or 0 do
+    for _, part in ipairs(parts[d]) do if part[1] ~= parts[d][1][1] then return true end end
+  end
+  return false
+end
+
 -- "first": (N, C, H, W), "last": (N, H, W, C), or nil, of a node of rank 4.
 local function layout(node, seen)
   if seen[node] then return nil end
   seen[node] = true
   if first[node.op] then return "first" end
-  if last[node.op] then return "last" end
+  if last[node.op] then return not partitioned(node) and "last" or nil end
   if node.op == nil then return not node.name and "first" or nil end -- the pictures themselves
-  if node.op == "permute" then
-    local d = node.attrs.dims
-    if d and d[2] == 3 and d[3] == 1 then return "first" end
-    if d and d[2] == 2 and d[4] == 1 then return "last" end
-    return nil
-  end
+  if node.op == "permute" then return permuted(node) end
   if node.op == "reshape" then
     local from = node.inputs[1]
-    return from and from.shape[#from.shape] == node.shape[4] and "last" or nil
+    if not from or from.shape[#from.shape] ~= node.shape[4] or partitioned(node) then return nil end
+    return "last"
   end
   for _, input in ipairs(node.inputs) do
     if input and (same(input.shape, node.shape) or keeps[node.op]) and not input.name then
