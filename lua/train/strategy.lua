@@ -1,6 +1,7 @@
 --- strategy: which of the four cases of transfer a model and a data set are, and what to do then.
 local absent = require "suture.base.absent"
 local beforehand = require "suture.train.beforehand"
+local contest = require "suture.train.contest"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local measure = require "suture.train.evaluate"
@@ -107,7 +108,7 @@ cases["much similar"] = {
 cases["much different"] = {
   plan = function(s)
     all_but_head(s, "trains")
-    s.options = recipe(s, 1.5 * ALL, {lr = 0.02})
+    s.options = recipe(s, 1.5 * ALL, {lr = 0.05})
     s.why[#s.why + 1] = "much data, and features of other things: all of it is trained at one rate, from the " ..
       "weights there are, which are a better start than none"
     s.why[#s.why + 1] = "BatchNorm learns the statistics of these pictures"
@@ -201,6 +202,63 @@ local function cut_of(s)
   return at
 end
 
+-- The head that goes behind the cut, of features of so many numbers; false where none can.
+local function cut(s, m, x)
+  s.cut = cut_of(s)
+  local one = probe.shape_behind(m, x, s.cut)
+  s.rank, s.cut.features = #one, #one == 4 and one[2] or one[#one]
+  return not (#one == 3 or #one == 4 and one[2] == one[3] and one[4] ~= one[3]), one
+end
+
+-- ---- trying ----
+
+local WHOLE = {["much similar"] = true, ["much different"] = true}
+local CASES = {"little similar", "little different", "much similar", "much different"}
+
+-- All that can be done, tried on pictures held out: s.tries, and the case that is best. What fine-tunes gently, or, where
+-- the head knows these classes already, the head alone, is left only for what is better by more than the error.
+local function tried(s, m, ds, x, o)
+  local few = sampled(ds, o.samples, o.seed)
+  local ways, names = {}, {}
+  for _, case in ipairs(CASES) do
+    local draft = setmetatable({why = {}, fate = {}}, {__index = s})
+    if case ~= "little different" or s.best < #s.points and cut(draft, m, x) then
+      cases[case].plan(draft)
+      ways[#ways + 1] = {options = draft.options, whole = WHOLE[case], make = function(copy)
+        cases[case].make(draft, copy)
+      end}
+      names[#ways] = case
+    end
+  end
+  local right = contest.run(m, few, ways, o)
+  if not right then return nil end
+  local usual = s.new_head and "much similar" or "little similar"
+  local of, chosen, most = {}, nil, 0
+  for i, case in ipairs(names) do of[case] = right[i] end
+  s.tries = {}
+  for i, case in ipairs(names) do
+    local acc = probe.mean(right[i])
+    local gain, error = probe.gain(right[i], of[usual])
+    s.tries[i] = {case = case, acc = acc, gain = gain, error = error}
+    if case ~= usual and gain > error and gain > most then chosen, most = i, gain end
+  end
+  s.case = chosen and names[chosen] or usual
+  s.why[#s.why + 1] = chosen and ("tried for a while on two thirds of them: %s is right in %.1f %% of %d others, %.1f ± " ..
+    "%.1f points more than %s"):format(s.case, 100 * s.tries[chosen].acc, #right[1], 100 * most,
+    100 * s.tries[chosen].error, usual) or ("tried for a while on two thirds of them: of %d others nothing is right " ..
+    "more often than %s (%.1f %%) by more than the error"):format(#right[1], usual, 100 * probe.mean(of[usual]))
+end
+
+-- Whether they are to be tried: where it was asked for, or takes not long.
+local function worth(s, m, x, o)
+  if o.trial ~= nil then return o.trial end
+  local cost = contest.cost(m, x, math.min(s.samples, o.samples // 1), 2)
+  if cost <= contest.most then return true end
+  s.why[#s.why + 1] = ("trial = true tries what would be done on pictures held out: about %s multiplications"):format(
+    text.count(math.floor(cost)))
+  return false
+end
+
 -- ---- showing ----
 
 function Strategy.__tostring(s)
@@ -219,6 +277,17 @@ function Strategy.__tostring(s)
     for i in ipairs(rows) do rows[i][6] = marks[i] end
     local shown = text.table(rows, {{title = "probe behind", max = 40}, {title = "features", align = "right"},
       {title = "acc", align = "right"}, {}, {}, {}})
+    table.move(shown, 1, #shown, #lines + 1, lines)
+  end
+  if s.tries then
+    lines[#lines + 1] = ""
+    local rows = {}
+    for i, t in ipairs(s.tries) do
+      rows[i] = {t.case, ("%.3f"):format(t.acc), t.gain == 0 and t.error == 0 and "" or ("%+.3f"):format(t.gain),
+        t.error == 0 and "" or ("± %.3f"):format(t.error), t.case == s.case and "chosen" or ""}
+    end
+    local shown = text.table(rows, {{title = "tried", max = 40}, {title = "acc", align = "right"},
+      {title = "more", align = "right"}, {}, {}})
     table.move(shown, 1, #shown, #lines + 1, lines)
   end
   lines[#lines + 1] = ""
@@ -265,13 +334,13 @@ function methods.apply(s)
   return m
 end
 
-local optional = absent.index("the strategy", "probes best stop sure cut applied added similar rank")
+local optional = absent.index("the strategy", "probes best stop sure cut applied added similar rank tries")
 function Strategy.__index(s, name)
   if methods[name] then return methods[name] end
   return optional(s, name)
 end
 
-local read = options.named("strategy", [[similar:bool=nil much:count=nil folds:count=5 samples:count=1000
+local read = options.named("strategy", [[similar:bool=nil much:count=nil trial:bool=nil folds:count=5 samples:count=1000
   batch:count=64 decay:rate=10 seed:int=0 threads:natural=nil]])
 
 --- strategy(m, train[, {similar = true|false|nil}]): which of the four cases of transfer learning this is, little or
@@ -316,11 +385,13 @@ local function strategy(m, train, opts)
     s.why[#s.why + 1] = o.similar and "similar, as was said" or "different, as was said"
   end
   s.case = (s.much and "much " or "little ") .. (s.similar and "similar" or "different")
+  if o.similar == nil and o.much == nil and worth(s, m, x, o) then
+    tried(s, m, train, x, o)
+    s.much, s.similar = s.case:find "^much" ~= nil, s.case:find "similar$" ~= nil
+  end
   if s.case == "little different" then
-    s.cut = cut_of(s)
-    local one = probe.shape_behind(m, x, s.cut)
-    s.rank, s.cut.features = #one, #one == 4 and one[2] or one[#one]
-    if #one == 3 or #one == 4 and one[2] == one[3] and one[4] ~= one[3] then
+    local fits, one = cut(s, m, x)
+    if not fits then
       fault("strategy: the features at %s have shape %s, on which no head can be put: much = %d, or freeze and cut " ..
         "by hand", s.cut.path, text.tuple(one), s.per_class // 1)
     end
