@@ -11,10 +11,13 @@ local contest = {}
 -- Folds, as many pictures as are judged at least where there are so many, and the steps of a try.
 local FOLDS, JUDGED, STEPS = 3, 200, 200
 
+--- contest.enough(n): whether n pictures can be parted.
+function contest.enough(n) return n >= 2 * FOLDS end
+
 --- contest.most: the multiplications of all tries, above which they are not made unasked: minutes on a few cores.
 contest.most = 1e13
 
---- How many folds of n pictures are tried.
+-- How many folds of n pictures are tried.
 local function rounds(n) return math.min(FOLDS, math.max(1, math.ceil(JUDGED * FOLDS / n))) end
 
 -- The options of a try: those of the recipe with fewer epochs where the whole network trains.
@@ -35,33 +38,30 @@ function contest.cost(m, x, n, tries)
   return 3 * macs / raw.size(x, 0) * math.max(5 * seen, STEPS * 16) * rounds(n) * tries
 end
 
--- Whether each picture of ds is classified rightly, a list of 1 and 0 behind `list`.
-local function judge(m, ds, list, o)
-  measure.each("strategy", m, beforehand.measured("strategy", m, ds), o, function(x, y)
-    local guesses = m(x):argmax(1):tolist()
-    for i, class in ipairs(y:tolist()) do list[#list + 1] = guesses[i] == class and 1 or 0 end
+-- Trains a copy of m in this way, and appends to list whether each picture of fold.val is then classified rightly, 1 or
+-- 0. Where the loss goes to infinity none is.
+local function try(m, fold, way, list, o)
+  local copy = m:clone()
+  way.make(copy)
+  local options = short(way.options, #fold.train, way.whole)
+  options.seed, options.threads = o.seed, o.threads
+  local t = Trainer._of("strategy", copy, fold.train, options)
+  local ok, r = pcall(t.run, t)
+  if not ok and not tostring(r):find("is not finite", 1, true) then error(r, 0) end
+  if ok and r.interrupted then error("interrupted!", 0) end -- it is not the try alone that was to end
+  measure.each("strategy", copy, beforehand.measured("strategy", copy, fold.val), o, function(x, y)
+    local guesses = copy(x):argmax(1):tolist()
+    for i, class in ipairs(y:tolist()) do list[#list + 1] = ok and guesses[i] == class and 1 or 0 end
   end)
 end
 
 --- contest.run(m, ds, ways, o): each way is {make = f(copy of m), options = a recipe for fit, whole = whether all of
 -- the network trains}. → of each a list of 1 and 0, the same pictures in the same order. o: seed, batch, threads.
 function contest.run(m, ds, ways, o)
-  local right = {}
-  if #ds < FOLDS * 2 then return nil end
-  local folds = ds:folds(FOLDS, {seed = o.seed})
+  local right, folds = {}, ds:folds(FOLDS, {seed = o.seed})
   for i, way in ipairs(ways) do
     right[i] = {}
-    for k = 1, rounds(#ds) do
-      journal.aside(function()
-        local copy = m:clone()
-        way.make(copy)
-        local options = short(way.options, #folds[k].train, way.whole)
-        options.seed, options.threads = o.seed, o.threads
-        local r = Trainer._of("strategy", copy, folds[k].train, options):run()
-        if r.interrupted then error("interrupted!", 0) end -- it is not the try alone that was to end
-        judge(copy, folds[k].val, right[i], o)
-      end)
-    end
+    for k = 1, rounds(#ds) do journal.aside(try, m, folds[k], way, right[i], o) end
   end
   return right
 end

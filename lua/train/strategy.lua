@@ -27,6 +27,9 @@ end
 
 local HEAD, ALL = 600, 400 -- steps of a head on kept features, which cost nothing; of a whole network
 
+-- From here on the statistics of BatchNorm layers do not fit the pictures (probe.shift).
+local SHIFTED = 0.1
+
 -- ---- the cases ----
 
 -- Each: plan(s) sets what becomes of each group (s.fate[i]: "frozen", "dropped", "trains", "new head"), s.options, and
@@ -96,12 +99,14 @@ cases["much similar"] = {
     end
     s.options = recipe(s, ALL, {lr = lr})
     s.why[#s.why + 1] = "much data, and features that fit: all of it is tuned, at rates that fall towards the stem"
-    s.why[#s.why + 1] = "BatchNorm keeps its statistics (bn_eval): they fit, and a batch's are noisier"
+    s.why[#s.why + 1] = s.shift and s.shift > SHIFTED and
+      ("BatchNorm learns the statistics of these pictures: those it has are off by %.2f nats a channel"):format(s.shift)
+      or "BatchNorm keeps its statistics (bn_eval): they fit, and a batch's are noisier"
   end,
   make = function(s, m)
     new_head(s, m)
     m:unfreeze()
-    m:bn_eval()
+    m:bn_eval(not (s.shift and s.shift > SHIFTED))
   end,
 }
 
@@ -152,6 +157,7 @@ end
 local function measured(s, m, ds, o)
   local few = sampled(ds, o.samples, o.seed)
   local features, labels = probe.features(m, few, s.points, o), few:labels()
+  s.shift = probe.shift(m, sampled(few, 200, o.seed), o)
   local list, best = {}, nil
   for i, point in ipairs(s.points) do
     local right = probe.validated(features[i], labels, s.classes, o)
@@ -215,8 +221,8 @@ end
 local WHOLE = {["much similar"] = true, ["much different"] = true}
 local CASES = {"little similar", "little different", "much similar", "much different"}
 
--- All that can be done, tried on pictures held out: s.tries, and the case that is best. What fine-tunes gently, or, where
--- the head knows these classes already, the head alone, is left only for what is better by more than the error.
+-- All that can be done, tried on pictures held out: s.tries, and the case that is best. What fine-tunes gently, or the
+-- head alone where it knows these classes already, is left only for what is better by more than the error.
 local function tried(s, m, ds, x, o)
   local few = sampled(ds, o.samples, o.seed)
   local ways, names = {}, {}
@@ -231,7 +237,6 @@ local function tried(s, m, ds, x, o)
     end
   end
   local right = contest.run(m, few, ways, o)
-  if not right then return nil end
   local usual = s.new_head and "much similar" or "little similar"
   local of, chosen, most = {}, nil, 0
   for i, case in ipairs(names) do of[case] = right[i] end
@@ -243,8 +248,8 @@ local function tried(s, m, ds, x, o)
     if case ~= usual and gain > error and gain > most then chosen, most = i, gain end
   end
   s.case = chosen and names[chosen] or usual
-  s.why[#s.why + 1] = chosen and ("tried for a while on two thirds of them: %s is right in %.1f %% of %d others, %.1f ± " ..
-    "%.1f points more than %s"):format(s.case, 100 * s.tries[chosen].acc, #right[1], 100 * most,
+  s.why[#s.why + 1] = chosen and ("tried for a while on two thirds of them: %s is right in %.1f %% of %d others, " ..
+    "%.1f ± %.1f points more than %s"):format(s.case, 100 * s.tries[chosen].acc, #right[1], 100 * most,
     100 * s.tries[chosen].error, usual) or ("tried for a while on two thirds of them: of %d others nothing is right " ..
     "more often than %s (%.1f %%) by more than the error"):format(#right[1], usual, 100 * probe.mean(of[usual]))
 end
@@ -252,6 +257,7 @@ end
 -- Whether they are to be tried: where it was asked for, or takes not long.
 local function worth(s, m, x, o)
   if o.trial ~= nil then return o.trial end
+  if not contest.enough(s.samples) then return false end
   local cost = contest.cost(m, x, math.min(s.samples, o.samples // 1), 2)
   if cost <= contest.most then return true end
   s.why[#s.why + 1] = ("trial = true tries what would be done on pictures held out: about %s multiplications"):format(
@@ -334,7 +340,7 @@ function methods.apply(s)
   return m
 end
 
-local optional = absent.index("the strategy", "probes best stop sure cut applied added similar rank tries")
+local optional = absent.index("the strategy", "probes best stop sure cut applied added similar rank tries shift")
 function Strategy.__index(s, name)
   if methods[name] then return methods[name] end
   return optional(s, name)
@@ -347,22 +353,33 @@ local read = options.named("strategy", [[similar:bool=nil much:count=nil trial:b
 -- much data by similar or different pictures, why, and what to do: an object that prints itself and does nothing until
 -- s:apply(). Little and similar: a new head only; little and different: a head on earlier features, what is behind them
 -- dropped; much and similar: all is tuned, at rates that fall towards the stem; much and different: all is trained.
--- similar: whether train's pictures are like those that m was trained with. nil: it is measured: linear probes on
+-- similar: whether train's pictures are like those that m was trained with. nil: it is measured, by linear probes on
 -- frozen features at several depths, in one pass, cross-validated (folds = 5, on at most samples = 1000 pictures):
--- where the last features are worse than earlier ones by more than the error, the pictures are different.
--- Data are much from 200 pictures per class on, or where the model has at most 4000 parameters for each picture; much =
--- n: from n pictures per class on. Options: similar, much, folds, samples, batch (64), decay (10: of the probes'
--- weights), seed (0), threads.
+-- where the last features are worse than earlier ones by more than the error, the pictures are different. Where that
+-- takes not too long (trial = nil; true: in any case; false: never) the cases are then tried: each trains for a while
+-- on two thirds of the pictures and is judged on the others, and what is right more often than much and similar (where
+-- the head is for these classes already: than little and similar) by more than the error is chosen. Not with similar
+-- or much, which say the case.
+-- Otherwise data are much from 200 pictures per class on, or where the model has at most 4000 parameters for each
+-- picture; much = n: from n pictures per class on. Options: similar, much, trial, folds, samples, batch (64), decay
+-- (10: of the probes' weights), seed (0), threads.
 -- Returns {case = "little similar", "little different", "much similar" or "much different", options = a recipe for fit,
 -- why = {lines}, groups =, fate = {what becomes of each}, probes = {{path =, acc =, error =, features =} …}, best, stop
--- (places in probes), similar, sure (0 to 1), cut}; plot(s) draws the probes. After CS231n's four cases, and Yosinski
--- et al. 2014, arXiv:1411.1792.
+-- (places in probes), similar, sure (of what the probes say, 0 to 1), shift (how far BatchNorm's statistics are off:
+-- the mean divergence in nats), tries = {{case =, acc =, gain =, error =} …}, cut}; plot(s) draws the probes. After
+-- CS231n's four cases, and Yosinski et al. 2014, arXiv:1411.1792.
 local function strategy(m, train, opts)
   measure.check_model("strategy", m)
   train = measure.check_dataset("strategy", train)
   local o = read(opts)
   if not train:labels() or #train.classes == 0 then fault "strategy: the targets are no classes" end
   if o.folds < 2 then fault "strategy: folds expects 2 or more" end
+  if o.trial and (o.similar ~= nil or o.much ~= nil) then
+    fault('strategy: trial = true finds the case, %s says it: one of the two', o.similar ~= nil and "similar" or "much")
+  end
+  if o.trial and not contest.enough(#train) then
+    fault("strategy: trial = true: %s are too few to hold some out", text.plural(#train, "picture"))
+  end
   local x = train:batch {0}
   local s = setmetatable({model = m, why = {}, fate = {}, classes = #train.classes, parameters = 0}, Strategy)
   s.groups = m:groups(x)
