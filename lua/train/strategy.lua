@@ -218,11 +218,12 @@ end
 
 -- ---- trying ----
 
+local SURE = 0.95 -- how sure it has to be that something is better than the usual
 local WHOLE = {["much similar"] = true, ["much different"] = true}
 local CASES = {"little similar", "little different", "much similar", "much different"}
 
 -- All that can be done, tried on pictures held out: s.tries, and the case that is best. What fine-tunes gently, or the
--- head alone where it knows these classes already, is left only for what is better by more than the error.
+-- head alone where it knows these classes already, is left only for what is better beyond doubt.
 local function tried(s, m, ds, x, o)
   local few = sampled(ds, o.samples, o.seed)
   local ways, names = {}, {}
@@ -245,13 +246,13 @@ local function tried(s, m, ds, x, o)
     local acc = probe.mean(right[i])
     local gain, error = probe.gain(right[i], of[usual])
     s.tries[i] = {case = case, acc = acc, gain = gain, error = error}
-    if case ~= usual and gain > error and gain > most then chosen, most = i, gain end
+    if case ~= usual and gain > most and probe.sure(gain, error) >= SURE then chosen, most = i, gain end
   end
   s.case = chosen and names[chosen] or usual
   s.why[#s.why + 1] = chosen and ("tried for a while on two thirds of them: %s is right in %.1f %% of %d others, " ..
     "%.1f ± %.1f points more than %s"):format(s.case, 100 * s.tries[chosen].acc, #right[1], 100 * most,
     100 * s.tries[chosen].error, usual) or ("tried for a while on two thirds of them: of %d others nothing is right " ..
-    "more often than %s (%.1f %%) by more than the error"):format(#right[1], usual, 100 * probe.mean(of[usual]))
+    "more often than %s (%.1f %%) so that one could be sure of it"):format(#right[1], usual, 100 * probe.mean(of[usual]))
 end
 
 -- Whether they are to be tried: where it was asked for, or takes not long.
@@ -358,8 +359,8 @@ local read = options.named("strategy", [[similar:bool=nil much:count=nil trial:b
 -- where the last features are worse than earlier ones by more than the error, the pictures are different. Where that
 -- takes not too long (trial = nil; true: in any case; false: never) the cases are then tried: each trains for a while
 -- on two thirds of the pictures and is judged on the others, and what is right more often than much and similar (where
--- the head is for these classes already: than little and similar) by more than the error is chosen. Not with similar
--- or much, which say the case.
+-- the head is for these classes already: than little and similar), to 95 % sure, is chosen. Not with similar or much,
+-- which say the case.
 -- Otherwise data are much from 200 pictures per class on, or where the model has at most 4000 parameters for each
 -- picture; much = n: from n pictures per class on. Options: similar, much, trial, folds, samples, batch (64), decay
 -- (10: of the probes' weights), seed (0), threads.
