@@ -249,10 +249,14 @@ local function tried(s, m, ds, x, o)
     if case ~= usual and gain > most and probe.sure(gain, error) >= SURE then chosen, most = i, gain end
   end
   s.case = chosen and names[chosen] or usual
-  s.why[#s.why + 1] = chosen and ("tried for a while on two thirds of them: %s is right in %.1f %% of %d others, " ..
-    "%.1f ± %.1f points more than %s"):format(s.case, 100 * s.tries[chosen].acc, #right[1], 100 * most,
-    100 * s.tries[chosen].error, usual) or ("tried for a while on two thirds of them: of %d others nothing is right " ..
-    "more often than %s (%.1f %%) so that one could be sure of it"):format(#right[1], usual, 100 * probe.mean(of[usual]))
+  local began, judged = "tried for a while on two thirds of them: ", #right[1]
+  if chosen then
+    s.why[#s.why + 1] = (began .. "%s is right in %.1f %% of %d others, %.1f ± %.1f points more than %s"):format(s.case,
+      100 * s.tries[chosen].acc, judged, 100 * most, 100 * s.tries[chosen].error, usual)
+  else
+    s.why[#s.why + 1] = (began .. "of %d others nothing is right more often than %s (%.1f %%) so that one could be " ..
+      "sure of it"):format(judged, usual, 100 * probe.mean(of[usual]))
+  end
 end
 
 -- Whether they are to be tried: where it was asked for, or takes not long.
