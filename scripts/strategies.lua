@@ -58,11 +58,10 @@ for _, t in ipairs(trials) do
       chosen[own.case] = (chosen[own.case] or 0) + 1
       for i, case in ipairs(CASES) do
         seed(s)
-        local m = t[2]()
-        -- by the measured features where that is the question: where a head goes on earlier ones
-        local plan = case[3] == own.case and strategy(m, train) or
-          strategy(m, train, {similar = case[2], much = case[1] and 1 or 1000000})
-        plan:apply()
+        -- what was chosen as it was measured; the others as they are where the case is said
+        local plan = case[3] == own.case and own or
+          strategy(t[2](), train, {similar = case[2], much = case[1] and 1 or 1000000})
+        local m = plan:apply()
         local recipe = plan.options
         recipe.seed, recipe.quiet = s, true
         recipe.epochs = tonumber(o.epochs) or recipe.epochs

@@ -121,6 +121,51 @@ function probe.features(m, ds, points, opts)
   return out, tensor.cat(ys)
 end
 
+--- probe.shift(m, ds, opts): how far what comes into m's BatchNorm layers is from the statistics they have, on the
+-- pictures of ds: the Kullback-Leibler divergence of a normal distribution from another, the mean over channels and
+-- layers, after Li et al. 2017, arXiv:1603.04779. nil where m has none with statistics. Pictures
+-- like those it was trained with are near 0.
+function probe.shift(m, ds, opts)
+  local sums, list = {}, {}
+  for sub in m:modules() do
+    if rawget(sub, "_buffers").running_var then
+      sums[sub] = {n = 0}
+      list[#list + 1] = sub
+    end
+  end
+  if #list == 0 then return nil end
+  mode.eval(m, function()
+    for x in ds:batches(opts.batch, {augment = false, threads = opts.threads}) do
+      tensor.no_grad(function()
+        local made = {}
+        for _, r in ipairs(nn_trace.record(m, x)) do
+          local s, v = sums[r.module], r.inputs[1]
+          if s and v and #v.shape >= 2 then
+            local dims = {}
+            for d = 0, #v.shape - 1 do if d ~= 1 then dims[#dims + 1] = d end end
+            local n = v.shape[1]
+            local mean, square = v:mean(dims) * n, (v * v):mean(dims) * n
+            s.n, s.mean, s.square = s.n + n, s.mean and s.mean + mean or mean, s.square and s.square + square or square
+            made[#made + 1], made[#made + 2] = s.mean, s.square
+          end
+        end
+        core.graph.eval(made)
+      end)
+    end
+  end)
+  local total, ran = 0, 0
+  for _, bn in ipairs(list) do
+    local s = sums[bn]
+    if s.n > 0 then
+      local had, mean = bn.running_var + bn.eps, s.mean / s.n
+      local var = (s.square / s.n - mean * mean):clamp(0) + bn.eps
+      local off = mean - bn.running_mean
+      total, ran = total + (((var + off * off) / had - 1 - (var / had):log()) / 2):mean():item(), ran + 1
+    end
+  end
+  return ran > 0 and total / ran or nil
+end
+
 -- ---- classifiers ----
 
 -- x with mean 0 and variance 1 of each feature in `of`.

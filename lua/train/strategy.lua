@@ -1,6 +1,7 @@
 --- strategy: which of the four cases of transfer a model and a data set are, and what to do then.
 local absent = require "suture.base.absent"
 local beforehand = require "suture.train.beforehand"
+local contest = require "suture.train.contest"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local measure = require "suture.train.evaluate"
@@ -25,6 +26,9 @@ local function recipe(s, steps, more)
 end
 
 local HEAD, ALL = 600, 400 -- steps of a head on kept features, which cost nothing; of a whole network
+
+-- From here on the statistics of BatchNorm layers do not fit the pictures (probe.shift).
+local SHIFTED = 0.1
 
 -- ---- the cases ----
 
@@ -95,19 +99,21 @@ cases["much similar"] = {
     end
     s.options = recipe(s, ALL, {lr = lr})
     s.why[#s.why + 1] = "much data, and features that fit: all of it is tuned, at rates that fall towards the stem"
-    s.why[#s.why + 1] = "BatchNorm keeps its statistics (bn_eval): they fit, and a batch's are noisier"
+    s.why[#s.why + 1] = s.shift and s.shift > SHIFTED and
+      ("BatchNorm learns the statistics of these pictures: those it has are off by %.2f nats a channel"):format(s.shift)
+      or "BatchNorm keeps its statistics (bn_eval): they fit, and a batch's are noisier"
   end,
   make = function(s, m)
     new_head(s, m)
     m:unfreeze()
-    m:bn_eval()
+    m:bn_eval(not (s.shift and s.shift > SHIFTED))
   end,
 }
 
 cases["much different"] = {
   plan = function(s)
     all_but_head(s, "trains")
-    s.options = recipe(s, 1.5 * ALL, {lr = 0.02})
+    s.options = recipe(s, 1.5 * ALL, {lr = 0.05})
     s.why[#s.why + 1] = "much data, and features of other things: all of it is trained at one rate, from the " ..
       "weights there are, which are a better start than none"
     s.why[#s.why + 1] = "BatchNorm learns the statistics of these pictures"
@@ -151,6 +157,7 @@ end
 local function measured(s, m, ds, o)
   local few = sampled(ds, o.samples, o.seed)
   local features, labels = probe.features(m, few, s.points, o), few:labels()
+  s.shift = probe.shift(m, sampled(few, 200, o.seed), o)
   local list, best = {}, nil
   for i, point in ipairs(s.points) do
     local right = probe.validated(features[i], labels, s.classes, o)
@@ -201,6 +208,68 @@ local function cut_of(s)
   return at
 end
 
+-- The head that goes behind the cut, of features of so many numbers; false where none can.
+local function cut(s, m, x)
+  s.cut = cut_of(s)
+  local one = probe.shape_behind(m, x, s.cut)
+  s.rank, s.cut.features = #one, #one == 4 and one[2] or one[#one]
+  return not (#one == 3 or #one == 4 and one[2] == one[3] and one[4] ~= one[3]), one
+end
+
+-- ---- trying ----
+
+local SURE = 0.95 -- how sure it has to be that something is better than the usual
+local WHOLE = {["much similar"] = true, ["much different"] = true}
+local CASES = {"little similar", "little different", "much similar", "much different"}
+
+-- All that can be done, tried on pictures held out: s.tries, and the case that is best. What fine-tunes gently, or the
+-- head alone where it knows these classes already, is left only for what is better beyond doubt.
+local function tried(s, m, ds, x, o)
+  local few = sampled(ds, o.samples, o.seed)
+  local ways, names = {}, {}
+  for _, case in ipairs(CASES) do
+    local draft = setmetatable({why = {}, fate = {}}, {__index = s})
+    if case ~= "little different" or s.best < #s.points and cut(draft, m, x) then
+      cases[case].plan(draft)
+      ways[#ways + 1] = {options = draft.options, whole = WHOLE[case], make = function(copy)
+        cases[case].make(draft, copy)
+      end}
+      names[#ways] = case
+    end
+  end
+  local right = contest.run(m, few, ways, o)
+  local usual = s.new_head and "much similar" or "little similar"
+  local of, chosen, most = {}, nil, 0
+  for i, case in ipairs(names) do of[case] = right[i] end
+  s.tries = {}
+  for i, case in ipairs(names) do
+    local acc = probe.mean(right[i])
+    local gain, error = probe.gain(right[i], of[usual])
+    s.tries[i] = {case = case, acc = acc, gain = gain, error = error}
+    if case ~= usual and gain > most and probe.sure(gain, error) >= SURE then chosen, most = i, gain end
+  end
+  s.case = chosen and names[chosen] or usual
+  local began, judged = "tried for a while on two thirds of them: ", #right[1]
+  if chosen then
+    s.why[#s.why + 1] = (began .. "%s is right in %.1f %% of %d others, %.1f ± %.1f points more than %s"):format(s.case,
+      100 * s.tries[chosen].acc, judged, 100 * most, 100 * s.tries[chosen].error, usual)
+  else
+    s.why[#s.why + 1] = (began .. "of %d others nothing is right more often than %s (%.1f %%) so that one could be " ..
+      "sure of it"):format(judged, usual, 100 * probe.mean(of[usual]))
+  end
+end
+
+-- Whether they are to be tried: where it was asked for, or takes not long.
+local function worth(s, m, x, o)
+  if o.trial ~= nil then return o.trial end
+  if not contest.enough(s.samples) then return false end
+  local cost = contest.cost(m, x, math.min(s.samples, o.samples // 1), 2)
+  if cost <= contest.most then return true end
+  s.why[#s.why + 1] = ("trial = true tries what would be done on pictures held out: about %s multiplications"):format(
+    text.count(math.floor(cost)))
+  return false
+end
+
 -- ---- showing ----
 
 function Strategy.__tostring(s)
@@ -219,6 +288,17 @@ function Strategy.__tostring(s)
     for i in ipairs(rows) do rows[i][6] = marks[i] end
     local shown = text.table(rows, {{title = "probe behind", max = 40}, {title = "features", align = "right"},
       {title = "acc", align = "right"}, {}, {}, {}})
+    table.move(shown, 1, #shown, #lines + 1, lines)
+  end
+  if s.tries then
+    lines[#lines + 1] = ""
+    local rows = {}
+    for i, t in ipairs(s.tries) do
+      rows[i] = {t.case, ("%.3f"):format(t.acc), t.gain == 0 and t.error == 0 and "" or ("%+.3f"):format(t.gain),
+        t.error == 0 and "" or ("± %.3f"):format(t.error), t.case == s.case and "chosen" or ""}
+    end
+    local shown = text.table(rows, {{title = "tried", max = 40}, {title = "acc", align = "right"},
+      {title = "more", align = "right"}, {}, {}})
     table.move(shown, 1, #shown, #lines + 1, lines)
   end
   lines[#lines + 1] = ""
@@ -265,35 +345,46 @@ function methods.apply(s)
   return m
 end
 
-local optional = absent.index("the strategy", "probes best stop sure cut applied added similar rank")
+local optional = absent.index("the strategy", "probes best stop sure cut applied added similar rank tries shift")
 function Strategy.__index(s, name)
   if methods[name] then return methods[name] end
   return optional(s, name)
 end
 
-local read = options.named("strategy", [[similar:bool=nil much:count=nil folds:count=5 samples:count=1000
+local read = options.named("strategy", [[similar:bool=nil much:count=nil trial:bool=nil folds:count=5 samples:count=1000
   batch:count=64 decay:rate=10 seed:int=0 threads:natural=nil]])
 
 --- strategy(m, train[, {similar = true|false|nil}]): which of the four cases of transfer learning this is, little or
 -- much data by similar or different pictures, why, and what to do: an object that prints itself and does nothing until
 -- s:apply(). Little and similar: a new head only; little and different: a head on earlier features, what is behind them
 -- dropped; much and similar: all is tuned, at rates that fall towards the stem; much and different: all is trained.
--- similar: whether train's pictures are like those that m was trained with. nil: it is measured: linear probes on
+-- similar: whether train's pictures are like those that m was trained with. nil: it is measured, by linear probes on
 -- frozen features at several depths, in one pass, cross-validated (folds = 5, on at most samples = 1000 pictures):
--- where the last features are worse than earlier ones by more than the error, the pictures are different.
--- Data are much from 200 pictures per class on, or where the model has at most 4000 parameters for each picture; much =
--- n: from n pictures per class on. Options: similar, much, folds, samples, batch (64), decay (10: of the probes'
--- weights), seed (0), threads.
+-- where the last features are worse than earlier ones by more than the error, the pictures are different. Where that
+-- takes not too long (trial = nil; true: in any case; false: never) the cases are then tried: each trains for a while
+-- on two thirds of the pictures and is judged on the others, and what is right more often than much and similar (where
+-- the head is for these classes already: than little and similar), to 95 % sure, is chosen. Not with similar or much,
+-- which say the case.
+-- Otherwise data are much from 200 pictures per class on, or where the model has at most 4000 parameters for each
+-- picture; much = n: from n pictures per class on. Options: similar, much, trial, folds, samples, batch (64), decay
+-- (10: of the probes' weights), seed (0), threads.
 -- Returns {case = "little similar", "little different", "much similar" or "much different", options = a recipe for fit,
 -- why = {lines}, groups =, fate = {what becomes of each}, probes = {{path =, acc =, error =, features =} …}, best, stop
--- (places in probes), similar, sure (0 to 1), cut}; plot(s) draws the probes. After CS231n's four cases, and Yosinski
--- et al. 2014, arXiv:1411.1792.
+-- (places in probes), similar, sure (of what the probes say, 0 to 1), shift (how far BatchNorm's statistics are off:
+-- the mean divergence in nats), tries = {{case =, acc =, gain =, error =} …}, cut}; plot(s) draws the probes. After
+-- CS231n's four cases, and Yosinski et al. 2014, arXiv:1411.1792.
 local function strategy(m, train, opts)
   measure.check_model("strategy", m)
   train = measure.check_dataset("strategy", train)
   local o = read(opts)
   if not train:labels() or #train.classes == 0 then fault "strategy: the targets are no classes" end
   if o.folds < 2 then fault "strategy: folds expects 2 or more" end
+  if o.trial and (o.similar ~= nil or o.much ~= nil) then
+    fault('strategy: trial = true finds the case, %s says it: one of the two', o.similar ~= nil and "similar" or "much")
+  end
+  if o.trial and not contest.enough(#train) then
+    fault("strategy: trial = true: %s are too few to hold some out", text.plural(#train, "picture"))
+  end
   local x = train:batch {0}
   local s = setmetatable({model = m, why = {}, fate = {}, classes = #train.classes, parameters = 0}, Strategy)
   s.groups = m:groups(x)
@@ -316,11 +407,13 @@ local function strategy(m, train, opts)
     s.why[#s.why + 1] = o.similar and "similar, as was said" or "different, as was said"
   end
   s.case = (s.much and "much " or "little ") .. (s.similar and "similar" or "different")
+  if o.similar == nil and o.much == nil and worth(s, m, x, o) then
+    tried(s, m, train, x, o)
+    s.much, s.similar = s.case:find "^much" ~= nil, s.case:find "similar$" ~= nil
+  end
   if s.case == "little different" then
-    s.cut = cut_of(s)
-    local one = probe.shape_behind(m, x, s.cut)
-    s.rank, s.cut.features = #one, #one == 4 and one[2] or one[#one]
-    if #one == 3 or #one == 4 and one[2] == one[3] and one[4] ~= one[3] then
+    local fits, one = cut(s, m, x)
+    if not fits then
       fault("strategy: the features at %s have shape %s, on which no head can be put: much = %d, or freeze and cut " ..
         "by hand", s.cut.path, text.tuple(one), s.per_class // 1)
     end

@@ -169,7 +169,7 @@ describe("strategy", function()
   it("measures at what depth features stop helping", function()
     local m, ds = pretrained(), shapes("source", 6)
     local before, marks = copies(m), whole(m)
-    local s = suture.strategy(m, ds, {folds = 2})
+    local s = suture.strategy(m, ds, {folds = 2, trial = false})
     assert.is_nil(first_difference(before, copies(m)))
     assert.same(marks, whole(m))
     assert.is_true(#s.probes >= 8)
@@ -181,10 +181,55 @@ describe("strategy", function()
     -- A network whose end gives nothing but zeros.
     local noise = pretrained()
     suture.no_grad(function() noise.layer3[2].bn2.bias:fill_(-1e4) end)
-    local d = suture.strategy(noise, ds, {folds = 2})
+    local d = suture.strategy(noise, ds, {folds = 2, trial = false})
     assert.equal("little different", d.case)
     assert.is_true(d.sure > 0.9)
     assert.is_true(d.cut.path ~= "layer3.2")
+  end)
+
+  it("tries the cases on pictures held out, unless that takes long", function()
+    local m, ds = small(), shapes("source", 3)
+    local before, marks, length = copies(m), whole(m), #suture.history()
+    local s = suture.strategy(m, ds, {folds = 2})
+    assert.is_nil(first_difference(before, copies(m)))
+    assert.same(marks, whole(m))
+    assert.equal(length, #suture.history())
+    assert.is_true(#s.tries == 3 or #s.tries == 4)
+    local chosen
+    for _, t in ipairs(s.tries) do
+      assert.is_true(t.acc >= 0 and t.acc <= 1)
+      if t.case == s.case then chosen = t end
+    end
+    assert.is_true(s.case == "little similar" or chosen.gain > 1.6 * chosen.error) -- its head is for as many classes
+    assert.matches("tried ", tostring(s))
+    assert.equal(s.case, (s.much and "much " or "little ") .. (s.similar and "similar" or "different"))
+    assert.equal(0, select(2, tostring(suture.strategy(m, ds, {folds = 2, trial = false})):gsub("tried ", "")))
+    local contest = require "suture.train.contest"
+    local most = contest.most
+    contest.most = 0
+    local untried = suture.strategy(m, ds, {folds = 2})
+    contest.most = most
+    assert.is_nil(untried.tries)
+    assert.matches("trial = true tries", tostring(untried))
+    fails("trial = true finds the case, much says it", suture.strategy, m, ds, {trial = true, much = 3})
+    fails("too few", suture.strategy, m, ds:take(5), {trial = true})
+  end)
+
+  it("lets BatchNorm learn where its statistics do not fit", function()
+    local probe = require "suture.train.probe"
+    local m, ds = small(), shapes("source", 3)
+    suture.seed(1)
+    m:train()
+    for _ = 1, 60 do suture.no_grad(function() m((ds:batch {0, 5, 10, 15, 20, 23})):sum():item() end) end
+    m:eval()
+    local near = probe.shift(m, ds, {batch = 7})
+    assert.is_true(near >= 0 and near < 0.1)
+    kit.near(near, probe.shift(m, ds, {batch = 24}))
+    suture.no_grad(function() m[1].running_mean:fill_(5) end)
+    assert.is_true(probe.shift(m, ds, {batch = 7}) > 0.5)
+    local s = suture.strategy(m, ds, {folds = 2, trial = false})
+    assert.is_true(s.shift > 0.5)
+    assert.is_nil(probe.shift(nn.Sequential(nn.Flatten(), nn.Linear(3072, 8)), ds, {batch = 8}))
   end)
 
   it("refuses what it cannot judge", function()
