@@ -1,6 +1,7 @@
 --- Names chosen by pattern: `*` any text (dots too), `?` one character, `[ab]` one of these, `{a,b}` one of these
 -- words.
 local fault = require "suture.base.fault"
+local pcall = require("suture.base.interrupt").pcall
 
 local function braces(text, out)
   local head, body, tail = text:match "^(.-)(%b{})(.*)$"

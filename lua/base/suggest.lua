@@ -2,6 +2,7 @@
 local chunks = require "suture.base.chunks"
 local embedded = require "suture.embedded"
 local fields = require "suture.base.fields"
+local pcall = require("suture.base.interrupt").pcall
 local suggest = {}
 
 -- Damerau-Levenshtein distance (optimal string alignment), capped at `most`.

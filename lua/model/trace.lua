@@ -5,6 +5,7 @@ local gradients = require "suture.tensor.gradients"
 local Module = require "suture.nn.module"
 local nn_trace = require "suture.nn.trace"
 local options = require "suture.base.options"
+local pcall = require("suture.base.interrupt").pcall
 local suggest = require "suture.base.suggest"
 local tensor = require "suture.tensor"
 local graph, raw = core.graph, core.tensor

@@ -349,13 +349,15 @@ function Trainer:train_epoch()
   if session then self.interrupted = nil end
   local o, optimizer, kept, train = self.options, self.optimizer, self._session.kept, self.data
   local epoch = self.epoch + 1
-  self:_starts(epoch)
+  local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
+  self:_interruptible(self._starts, self, epoch)
+  if self.interrupted then return row end
+  row.lr = optimizer.param_groups[1].lr
   local pass = train:_pass(o.batch, {shuffle = true, seed = self.seed, epoch = epoch, threads = o.threads,
     drop_last = self._session.drop_last, sampler = o.sampler})
   local view = kept:view(epoch)
   local from_cache = kept:full(view)
   local line = progress.new(epoch, #pass.batches, o.quiet, self.history)
-  local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
   local loss, correct, count, k = 0, 0, 0, 0
   local function step(x, y, places, cached)
     return self:_step(x, y, {epoch = epoch, k = k + 1, view = view, places = places, from_cache = cached,
@@ -443,16 +445,18 @@ function Trainer:run()
     return r
   end
   local session <close> = opened
-  while self.epoch < math.min(o.epochs, self._until or o.epochs) and not self.converged do
-    local row = self:train_epoch()
-    if row.steps == 0 then break end -- Ctrl-C before the first one
-    local kept = self._session.kept
-    if row.epoch == 1 and not o.quiet and (self._guard.others or not kept.why) then note.remark(kept:text()) end
-    if o.on_epoch then o.on_epoch(row, self) end
-    if self.interrupted then break end
-    if self:_judge(row) then self.converged = true end
-    self:_tell("epoch", row)
-  end
+  self:_interruptible(function()
+    while self.epoch < math.min(o.epochs, self._until or o.epochs) and not self.converged do
+      local row = self:train_epoch()
+      if row.steps == 0 then break end -- Ctrl-C before the first one
+      local kept = self._session.kept
+      if row.epoch == 1 and not o.quiet and (self._guard.others or not kept.why) then note.remark(kept:text()) end
+      if o.on_epoch then o.on_epoch(row, self) end
+      if self.interrupted then break end
+      if self:_judge(row) then self.converged = true end
+      self:_tell("epoch", row)
+    end
+  end)
   self.interrupted = self.interrupted or interrupt.take() -- one that came behind the last step
   local whole <close> = interrupt.defer()
   self:_tell "trained"

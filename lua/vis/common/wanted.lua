@@ -3,6 +3,7 @@ local fault = require "suture.base.fault"
 local grid = require "suture.vis.common.grid"
 local looked = require "suture.vis.common.looked"
 local options = require "suture.base.options"
+local pcall = require("suture.base.interrupt").pcall
 local raw = require("suture.core").tensor
 local tensor = require "suture.tensor"
 local trace = require("suture.model.trace").trace
