@@ -20,7 +20,7 @@ end
 
 --- glob(pattern or list of patterns, what) → a function: name → whether it matches. what: who asks, for errors.
 local function glob(text, what)
-  local list = type(text) == "table" and getmetatable(text) == nil and text or {text}
+  local list = type(text) == "table" and not getmetatable(text) and text or {text}
   if #list == 0 then list = {false} end
   local patterns = {}
   for _, t in ipairs(list) do

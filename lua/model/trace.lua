@@ -53,7 +53,7 @@ end
 
 local function tensors_of(list, v)
   if is(v) then list[#list + 1] = v
-  elseif type(v) == "table" and getmetatable(v) == nil then for _, x in ipairs(v) do tensors_of(list, x) end end
+  elseif type(v) == "table" and not getmetatable(v) then for _, x in ipairs(v) do tensors_of(list, x) end end
 end
 
 --- trace(m, x, …): runs m on x once, as m(x) would (its modes, its hooks, its statistics), and returns what ran,

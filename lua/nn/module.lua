@@ -3,6 +3,7 @@
 local core = require "suture.core"
 local absent = require "suture.base.absent"
 local class = require "suture.base.class"
+local counted = require "suture.base.counted"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local note = require "suture.base.note"
@@ -369,6 +370,9 @@ local function assign(m, key, v)
   end
   if elsewhere[key] then fault(elsewhere[key], tostring(v)) end
   if refuses(cls, m, key) then fault("%s has no field '%s': %s", cls.__name, key, by_others[key]) end
+  if key == "classes" and type(v) == "table" and not getmetatable(v) then
+    v = counted.names(v, "class y, which counts from 0, is m.classes[y + 1]")
+  end
   if type(v) ~= "function" and type(Module[key]) == "function" then
     fault("%s: m:%s(…) is a method of every module, %s would hide it: choose another name", key, key, shown(v))
   end

@@ -1,11 +1,12 @@
 --- What training returns; it prints itself.
 local absent = require "suture.base.absent"
+local counted = require "suture.base.counted"
 local progress = require "suture.train.progress"
 
 --- A metatable for {history, seconds, best_epoch, best_by, interrupted, converged, …}.
 local optional = "best best_by best_epoch interrupted converged run moved stages"
 
-return {__name = "training", __index = absent.index("the result of fit", optional), __tostring = function(r)
+local Result = {__name = "training", __index = absent.index("the result of fit", optional), __tostring = function(r)
   local last = r.history[#r.history]
   if not last then return "no epoch finished" .. (r.interrupted and " (interrupted)" or "") end
   local text = ("%d epoch%s, %s"):format(#r.history, #r.history == 1 and "" or "s", progress.seconds_text(r.seconds))
@@ -18,3 +19,10 @@ return {__name = "training", __index = absent.index("the result of fit", optiona
   if r.best_epoch then text = text .. (" · weights of epoch %d: %s"):format(r.best_epoch, r.best_by) end
   return text .. (r.interrupted and " · interrupted" or r.converged and " · converged" or "")
 end}
+
+--- A list of the figures of epochs: those given, or none.
+function Result.rows(list)
+  return counted.list(list or {}, "history", "history[#history] is the last epoch")
+end
+
+return Result

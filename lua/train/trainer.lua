@@ -121,7 +121,7 @@ local function begin(self, what, m, train, opts, listener)
   end
   self.schedule = Schedule.new(what, o)
   self.seed = o.seed or core.engine.draw()
-  self.epoch, self.steps, self.seconds, self.history = 0, 0, 0, {}
+  self.epoch, self.steps, self.seconds, self.history = 0, 0, 0, Result.rows()
   self.best = {value = self._best_by.worst, since = 0}
   self._parts = parts.of(self)
   if o.run ~= nil then self._listeners[1] = (listener or writer.new)(self) end
@@ -394,6 +394,7 @@ function Trainer:train_epoch()
     self._guard.settled.restore()
     self._part = nil
   end
+  if k > 0 then self:_finite_weights {epoch = epoch, k = k} end
   if self.val and not self.interrupted then
     self:_interruptible(function()
       row.val_loss, row.val_acc = self:_averaged(function() return self:_measure() end)
