@@ -17,6 +17,7 @@ local Result = {__name = "training", __index = absent.index("the result of fit",
       r.best_epoch or #r.history)
   end
   if r.best_epoch then text = text .. (" · weights of epoch %d: %s"):format(r.best_epoch, r.best_by) end
+  text = text:gsub("%-nan", "nan") -- C writes so of some
   return text .. (r.interrupted and " · interrupted" or r.converged and " · converged" or "")
 end}
 

@@ -119,6 +119,13 @@ describe("class names", function()
     local said, ds = noted(function() return data.folder(abc) end)
     assert.equal(12, #ds)
     assert.truthy(said:find("3 pictures are passed over (1 .gif, 2 .webp)", 1, true), said)
+    assert.equal("", (noted(function() return data.folder(abc) end))) -- once
+    run("mkdir " .. abc .. "/none && touch " .. abc .. "/none/x.bmp " .. abc .. "/loose.png")
+    fails("no PNG or JPEG files (there are 1 .bmp: convert them first)", data.folder, abc) -- its own
+    run("rm -r " .. abc .. "/none")
+    said = noted(function() return data.folder(abc) end)
+    assert.truthy(said:find("1 picture lies in no class folder: passed over", 1, true), said)
+    run("rm " .. abc .. "/loose.png")
     run(("rm %s/a/*.webp %s/a/*.WEBP %s/b/z.gif %s/b/notes.txt"):format(abc, abc, abc, abc))
     assert.equal("", (noted(function() return data.folder(abc) end)))
   end)
