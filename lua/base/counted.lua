@@ -21,7 +21,8 @@ local made, marks = {}, setmetatable({}, {__mode = "k"})
 -- those behind the end.
 counted.places = refused
 
---- counted.list(list, what, instead): list, which says so from now on. what: its name in errors; instead: what to write.
+--- counted.list(list, what, instead): list, which says so from now on. what: its name in errors; instead: what to
+-- write.
 function counted.list(list, what, instead)
   local key = what .. "\0" .. (instead or "")
   local mt = made[key]
@@ -41,7 +42,7 @@ end
 --- counted.is(v): is v such a list?
 function counted.is(v) return marks[debug.getmetatable(v)] == true end
 
---- counted.names(list, whose): a list of class names, copied unless it is one already.
+--- counted.names(list, instead): a list of class names, copied unless it is one already.
 function counted.names(list, instead)
   if counted.is(list) then return list end
   return counted.list(table.move(list, 1, #list, 1, {}), "classes", instead)

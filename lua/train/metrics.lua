@@ -87,7 +87,8 @@ local function means(list, out, counts)
   end
 end
 
-local List = {__name = "figures of classes", __index = counted.places("classes", "class y is [y + 1]"), __tostring = function(list)
+local List = {__name = "figures of classes", __index = counted.places("classes", "class y is [y + 1]")}
+function List.__tostring(list)
   local width = 5
   for _, one in ipairs(list) do width = math.max(width, math.min(20, text.columns(text.safe(one.class, true)))) end
   local function cell(s, side) return text.pad(text.cut(text.safe(s, true), width), width, side) end
@@ -98,7 +99,7 @@ local List = {__name = "figures of classes", __index = counted.places("classes",
       figure(one.recall), figure(one.f1), figure(one.auc), one.support)
   end
   return table.concat(lines, "\n")
-end}
+end
 
 local function classes(self, out)
   local n, c, names = self.count, self.scores.shape[2], self.ds.classes

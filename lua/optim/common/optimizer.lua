@@ -151,7 +151,6 @@ end
 
 -- A list as Lua's are, from 1; who counts from 0 as PyTorch does means the first where there is only one.
 local Groups, no_group = {__name = "groups of parameters"}, counted.places("param_groups")
-
 function Groups.__index(groups, key)
   if key == 0 then
     if #groups == 1 then return groups[1] end
