@@ -42,6 +42,16 @@ end
 --- counted.is(v): is v such a list?
 function counted.is(v) return marks[debug.getmetatable(v)] == true end
 
+--- counted.want_names(v): an error where v is no list of texts; nil is one.
+function counted.want_names(v)
+  if v == nil then return end
+  local fine = type(v) == "table" and #v > 0
+  for _, name in ipairs(fine and v or {}) do fine = fine and type(name) == "string" end
+  if not fine then
+    fault('classes: expects a list of names, as {"ant", "bee"}, got %s', require("suture.base.options").show(v))
+  end
+end
+
 --- counted.names(list, instead): a list of class names, copied unless it is one already.
 function counted.names(list, instead)
   if counted.is(list) then return list end

@@ -323,7 +323,13 @@ local batch_options = {shuffle = true, seed = true, epoch = true, drop_last = tr
 local function batch_settings(where, ds, size, opts)
   opts = opts or {}
   options.check(where, opts, batch_options)
-  local set = {batch = options.whole(where, "the batch size", size or 1, 1), 
+  for _, name in ipairs {"shuffle", "drop_last", "augment"} do
+    local v = opts[name]
+    if v ~= nil and type(v) ~= "boolean" then
+      fault("%s: %s is true or false, got %s", where, name, options.shown(v))
+    end
+  end
+  local set = {batch = options.whole(where, "the batch size", size or 1, 1),
     drop_last = opts.drop_last and true or false}
   set.augment = ds.augments and opts.augment ~= false
   if opts.augment and not ds.augments then fault(where ..
@@ -400,5 +406,7 @@ end
 for name, f in pairs(require "suture.data.parts") do methods[name] = f end
 
 require "suture.base.stray".guard(methods, "ds:", true)
+require "suture.base.method"(methods, {is = function(ds) return getmetatable(ds) == meta end, what = "a data set",
+  name = "ds"})
 
 return Dataset

@@ -181,6 +181,7 @@ local flip_args = listed("flip", "dims:ints")
 
 --- x:flip(dim, …): the order along these dimensions turned round.
 function T.flip(x, ...)
+  if select("#", ...) == 0 then fault "flip: dims is missing (expects dimensions, as x:flip(0) or x:flip(0, 1))" end
   local dims = flip_args(...)
   if #dims == 0 or raw.rank(x) == 0 then
     base.axes("flip", x, dims)

@@ -84,6 +84,9 @@ local function begin(self, what, m, train, opts, listener)
   if not converge and not (math.type(o.epochs) == "integer" and o.epochs >= 0) then
     fault('%s: epochs expects a whole number or "converge", got %s', what, options.show(o.epochs))
   end
+  if not converge and not o.best and opts and opts.min_delta ~= nil then
+    fault('%s: min_delta goes with epochs = "converge" or best', what)
+  end
   for _, name in ipairs {"patience", "max_epochs"} do
     if not converge and opts and opts[name] ~= nil then fault('%s: %s goes with epochs = "converge"', what, name) end
   end
