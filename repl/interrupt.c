@@ -104,11 +104,11 @@ void interrupt_init(void) {
   sigemptyset(&sa.sa_mask);
   sigaddset(&sa.sa_mask, SIGINT);
   sigaddset(&sa.sa_mask, SIGTERM);
-  sigaction(SIGINT, &sa, NULL);
-  sigaction(SIGTERM, &sa, NULL);
   script = 1;
   host.should_stop = should_stop;
   bind_stopped = told;
+  sigaction(SIGINT, &sa, NULL);
+  sigaction(SIGTERM, &sa, NULL);
 }
 
 /* Every thread of the program comes through here, a library's too (OpenBLAS makes its own before main begins): it is
@@ -160,9 +160,10 @@ static int b_enter(lua_State *L) {
 /* leave(co, before): undoes enter. */
 static int b_leave(lua_State *L) {
   lua_State *co = lua_tothread(L, 1), *before = lua_touserdata(L, 2);
-  if (co) unplant(co);
+  bool waits = co && lua_gethook(co) == stop; /* one came behind its last instruction */
   if (running) running = before;
-  if (running && came > 1 && !deferred) lua_sethook(running, stop, every, 1);
+  if (co) unplant(co);
+  if (running && (waits || came > 1) && !deferred && (!soft || came > 1)) lua_sethook(running, stop, every, 1);
   return 0;
 }
 

@@ -467,6 +467,6 @@ int main(int argc, char **argv) {
   if (signalled && status == signalled) fputs("interrupted\n", stderr);
   interrupt_end();
   lua_close(L);
-  if (signalled) children_end();
-  return status;
+  if (interrupt_status()) children_end();
+  return status == OK ? interrupt_status() : status; /* one may have come while finalizers ran */
 }

@@ -1,4 +1,5 @@
 --- The names one may write after a value, found by raw access only: nothing runs. For completion and "did you mean".
+local pcall = require("suture.base.interrupt").pcall
 local rawget, type, next = rawget, type, next
 local getmetatable = debug.getmetatable
 

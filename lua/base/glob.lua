@@ -1,6 +1,7 @@
 --- Names chosen by pattern: `*` any text (dots too), `?` one character, `[ab]` one of these, `{a,b}` one of these
 -- words.
 local fault = require "suture.base.fault"
+local pcall = require("suture.base.interrupt").pcall
 
 local function braces(text, out)
   local head, body, tail = text:match "^(.-)(%b{})(.*)$"
@@ -19,7 +20,7 @@ end
 
 --- glob(pattern or list of patterns, what) → a function: name → whether it matches. what: who asks, for errors.
 local function glob(text, what)
-  local list = type(text) == "table" and getmetatable(text) == nil and text or {text}
+  local list = type(text) == "table" and not getmetatable(text) and text or {text}
   if #list == 0 then list = {false} end
   local patterns = {}
   for _, t in ipairs(list) do

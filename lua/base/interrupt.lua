@@ -46,6 +46,14 @@ function interrupt.last() return face and face.last() end
 --- Is this error the one that Ctrl-C raises?
 function interrupt.is(err) return type(err) == "string" and err:find("interrupted!", 1, true) ~= nil end
 
+local function through(ok, err, ...)
+  if not ok and interrupt.is(err) then error(err, 0) end
+  return ok, err, ...
+end
+
+--- pcall for library code that does without what fails: Ctrl-C is no such failure, and goes on up.
+function interrupt.pcall(f, ...) return through(pcall(f, ...)) end
+
 --- For those who caught an error: the name of the signal that raised it, which is dealt with thereby; raises others
 -- again.
 function interrupt.answered(err)

@@ -172,7 +172,7 @@ options.show = show
 
 --- Whether a value is a table of named options (not a list, though it may begin with nil, not a module).
 function options.is_options(v)
-  return type(v) == "table" and getmetatable(v) == nil and v[1] == nil and type((next(v))) ~= "number"
+  return type(v) == "table" and not getmetatable(v) and v[1] == nil and type((next(v))) ~= "number"
 end
 
 --- Reads the names of an options table: an error with the nearest name for any that is not known.

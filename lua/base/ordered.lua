@@ -1,4 +1,5 @@
 --- Ordered dictionaries and lists that can be walked three ways: `for k, v in d:…()` directly, with pairs, by name.
+local counted = require "suture.base.counted"
 local term = require "suture.base.term"
 local ordered = {}
 
@@ -64,7 +65,12 @@ function Dict.__tostring(d)
 end
 
 local List = {__name = "list"}
-List.__index = List
+local outside = counted.places("this list")
+function List.__index(list, key)
+  local v = List[key]
+  if v == nil then return outside(list, key) end
+  return v
+end
 
 -- A list without repeats: list[1], #list, ipairs, `for x in list do`. show: how it is printed, a function from the
 -- list to text.

@@ -2,6 +2,7 @@
 local chunks = require "suture.base.chunks"
 local embedded = require "suture.embedded"
 local fields = require "suture.base.fields"
+local pcall = require("suture.base.interrupt").pcall
 local suggest = {}
 
 -- Damerau-Levenshtein distance (optimal string alignment), capped at `most`.
@@ -274,7 +275,8 @@ function suggest.explain(message, level)
     local hint = suggest.hint(name)
     if hint ~= "" then return ("%sno global '%s'"):format(where, name) .. hint end
   elseif kind == "field" or kind == "method" then
-    local ok, text = pcall(missing_field, kind, name, was, (level or 2) + 1)
+    -- through two frames: this pcall and Lua's
+    local ok, text = pcall(missing_field, kind, name, was, (level or 2) + 2)
     if ok and text then return where .. text end
   end
   return message

@@ -49,6 +49,11 @@ local function named_arguments(line, near)
   if option then return ("names go into braces: f(x, {%s})"):format(in_lua(option)) end
 end
 
+-- Python's block on one line: "for x in y: print(x)"
+local function in_one(word, ours, code)
+  return code:find("^%s*" .. word .. "%s.-:%s+%S") and not code:find("%f[%w_]" .. ours .. "%f[^%w_]")
+end
+
 -- What is looked for, in this order: a pattern of the line (a function of it), and what is said.
 local meant = {
   {"^%s*import%s+[%a_]", "nothing needs to be imported: tensor, nn, F, optim, data, zoo are here"},
@@ -72,9 +77,12 @@ local meant = {
   {"^%s*for%s+([%a_][%w_]*)%s+in%s+range%s*%(%s*([%w_#.]+)%s*%)%s*:?", function(i, n)
     return ("for %s = 0, %s - 1 do … end"):format(i, n)
   end},
-  {"^%s*for%s+[%w_,%s]+%s+in%s.-:%s*$", "a loop: for x, y in ds:batches(16) do … end"},
+  {"^%s*for%s+[%w_,%s%(%)]+%s+in%s.-:%s*$", "a loop: for x, y in ds:batches(16) do … end"},
   {"^%s*while%s.-:%s*$", "a loop: while … do … end"},
   {"^%s*if%s.-:%s*$", "a condition: if … then … else … end"},
+  {function(code) return in_one("for", "do", code) and "a loop: for x, y in ds:batches(16) do … end" end},
+  {function(code) return in_one("while", "do", code) and "a loop: while … do … end" end},
+  {function(code) return in_one("if", "then", code) and "a condition: if … then … else … end" end},
   {"^%s*else%s*:%s*$", "Lua writes else without a colon, and end behind all"},
   {"^%s*with%s+torch%.no_grad", "no_grad(function() … end)"},
   {"^%s*with%s", "a value that is closed at the end of its block: local f <close> = io.open(path)"},
@@ -118,6 +126,7 @@ local meant = {
   {'""%s*"', "a text of several lines is [[…]]; a comment begins with --"},
   {"^%s*#", "a comment begins with --"},
   {"[^%s]%s+#%s", "a comment begins with --"},
+  {"=%s*%([^()]*,[^()]*%)%s*$", "several values: a, b = 1, 2; a list is {1, 2}", ","},
   {"//.*[%a]", "a comment begins with --", "//"},
   {"^%s*@", "Lua has no decorators: f = wrap(f)"},
   {"[%w_%)%]]%s*@%s*[%a_(]", "a matrix product is a:matmul(b)"},

@@ -26,7 +26,7 @@ end
 
 --- tuple.of(v): a list as a tuple, anything else as it is.
 function tuple.of(v)
-  if type(v) ~= "table" or getmetatable(v) ~= nil or v[1] == nil then return v end
+  if type(v) ~= "table" or getmetatable(v) or v[1] == nil then return v end
   local t = seen[v]
   if not t then
     t = setmetatable({}, Tuple)

@@ -7,21 +7,29 @@ int bind_depth;
 
 /* ---- memory pressure ---- */
 
-/* Collects when tensors have grown by `step` bytes or `part` of what there was. */
-static void press(lua_State *L, int64_t step, double part) {
-  static int64_t low; /* bytes in tensors, and in those nobody has looked at yet, after the last collection, or the least since */
-  int64_t live = tensor_bytes() + graph_waiting_bytes();
-  if (live < low) low = live;
-  if (live - low <= step || (double)(live - low) <= part * (double)low) return;
+static int64_t low; /* bytes in tensors, and in those nobody has looked at yet, after the last collection, or the least since */
+
+static int64_t held(void) { return tensor_bytes() + graph_waiting_bytes(); }
+
+static void collect(lua_State *L) {
   lua_gc(L, LUA_GCCOLLECT);
-  low = tensor_bytes() + graph_waiting_bytes();
+  low = held();
 }
 
-void bind_memory_pressure(lua_State *L) { press(L, 32 << 20, 0.5); }
+/* Collects when tensors have grown by half of what there was, and by as much as is worth it: a collection takes as long as
+ * Lua's own heap is large (0.4 ms for a MB). */
+void bind_memory_pressure(lua_State *L) {
+  enum { TIMES = 8, LEAST = 1 << 20, MOST = 32 << 20 };
+  int64_t live = held();
+  if (live < low) low = live;
+  if (live - low <= LEAST || live - low <= low / 2) return;
+  int64_t step = (int64_t)lua_gc(L, LUA_GCCOUNT) * 1024 * TIMES;
+  if (live - low > (step < LEAST ? LEAST : step < MOST ? step : MOST)) collect(L);
+}
 
-/* press(): much is about to be made (a model): what nobody holds goes first. */
+/* press(): much is about to be made (a model): what nobody holds goes first, the model before it may be. */
 static int tensor_press(lua_State *L) {
-  press(L, 8 << 20, 0);
+  if (held() > 8 << 20) collect(L);
   return 0;
 }
 

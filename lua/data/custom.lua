@@ -1,4 +1,5 @@
 --- Data sets of the user's own: objects with methods len and get, as PyTorch's have __len__ and __getitem__.
+local pcall = require("suture.base.interrupt").pcall
 local custom = {}
 
 -- A field of an object; nil where it raises for names that it has not.

@@ -2,6 +2,7 @@
 -- `#ds` counts them, `ds[i]` (from 0) is one: {x, y, class =, name =}, `ds.classes` names the classes (an array of
 -- Lua's, so that class index k is `ds.classes[k + 1]`), `ds:batches(16)` goes over all.
 local core = require "suture.core"
+local counted = require "suture.base.counted"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
 local sampler = require "suture.data.sampler"
@@ -48,11 +49,13 @@ function Dataset.names(where, given, labels)
   return given
 end
 
+local by_number = "ds:class_name(y) names class y, which counts from 0"
+
 -- Of a source whose classes are not named: found when they are asked for.
 function computed.classes(ds)
   local source = ds.source
   if not source.class_names then source.class_names = Dataset.names(ds.where, nil, source.labels(source.whole)) end
-  return source.class_names
+  return counted.names(source.class_names, by_number)
 end
 
 local meta = {__name = "suture.dataset"}
@@ -83,7 +86,7 @@ function meta.__index(ds, k)
     local x, y, remarks = ds.source.one(ds, sample)
     source.tell(ds.source.key, remarks)
     if type(y) == "userdata" and y.dtype == "int64" and #y.shape == 0 then y = math.tointeger(y:item()) end
-    local class = math.type(y) == "integer" and ds.classes[y + 1] or nil
+    local class = math.type(y) == "integer" and rawget(ds.classes, y + 1) or nil
     return setmetatable({x, y, class = class, name = ds.source.name(sample)}, sample_meta)
   end
   if type(k) == "string" and k:sub(1, 1) ~= "_" and k ~= "view" and k ~= "usual" and k ~= "preprocess" and
@@ -120,6 +123,7 @@ end
 
 --- Makes a dataset. For the constructors in data.lua.
 function Dataset.new(where, source, index, classes, view, usual)
+  classes = classes and counted.names(classes, by_number)
   local ds = {where = where, source = source, index = index, classes = classes, view = view, usual = usual}
   ds.augments = source.augments or view ~= nil and options.random(view.core) or false
   ds.random = source.random or ds.augments
@@ -160,7 +164,10 @@ end
 local function part(ds, index) return Dataset.new(ds.where, ds.source, index, ds.classes, ds.view, ds.usual) end
 
 --- The class index of each sample, an array: `ds:labels()[1]` is that of `ds[0]`.
-function methods.labels(ds) return ds.source.labels(ds.index) end
+function methods.labels(ds)
+  local labels = ds.source.labels(ds.index)
+  return labels and counted.list(labels, "ds:labels()", "that of ds[i] is ds:labels()[i + 1]")
+end
 
 --- ds:class_name(y): the name of a class by its number, which counts from 0: ds.classes[y + 1], for ds.classes is a
 -- list of Lua's and counts from 1. y: a whole number or a tensor of one; of a tensor of several, as batches give it, a
@@ -187,7 +194,7 @@ function methods.counts(ds)
   if not labels then fault("ds:counts: the targets of %s are no class numbers", ds.where) end
   for i = 1, #ds.classes do counts[i] = 0 end
   for _, k in ipairs(labels) do counts[k + 1] = (counts[k + 1] or 0) + 1 end
-  return counts
+  return counted.list(counts, "ds:counts()", "that of class y is [y + 1]")
 end
 
 --- Where sample `i` (from 0) came from: the path of its file, or "image i".
@@ -316,7 +323,13 @@ local batch_options = {shuffle = true, seed = true, epoch = true, drop_last = tr
 local function batch_settings(where, ds, size, opts)
   opts = opts or {}
   options.check(where, opts, batch_options)
-  local set = {batch = options.whole(where, "the batch size", size or 1, 1), 
+  for _, name in ipairs {"shuffle", "drop_last", "augment"} do
+    local v = opts[name]
+    if v ~= nil and type(v) ~= "boolean" then
+      fault("%s: %s is true or false, got %s", where, name, options.shown(v))
+    end
+  end
+  local set = {batch = options.whole(where, "the batch size", size or 1, 1),
     drop_last = opts.drop_last and true or false}
   set.augment = ds.augments and opts.augment ~= false
   if opts.augment and not ds.augments then fault(where ..
@@ -393,5 +406,7 @@ end
 for name, f in pairs(require "suture.data.parts") do methods[name] = f end
 
 require "suture.base.stray".guard(methods, "ds:", true)
+require "suture.base.method"(methods, {is = function(ds) return getmetatable(ds) == meta end, what = "a data set",
+  name = "ds"})
 
 return Dataset

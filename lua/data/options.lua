@@ -5,6 +5,7 @@ local core = require "suture.core"
 local fault = require "suture.base.fault"
 local numbers = require "suture.data.numbers"
 local note = require "suture.base.note"
+local pcall = require("suture.base.interrupt").pcall
 local suggest = require "suture.base.suggest"
 
 local options = {}

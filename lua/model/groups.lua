@@ -2,6 +2,7 @@
 -- thaws and gives rates to.
 local Module = require "suture.nn.module"
 local outline = require "suture.model.outline"
+local pcall = require("suture.base.interrupt").pcall
 local text = require "suture.base.text"
 local raw = require("suture.core").tensor
 

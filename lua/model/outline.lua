@@ -51,7 +51,7 @@ function trace.arguments(what, known, ...)
   local opts, shape, inputs, given = {}, {}, {}, table.pack(...)
   for i = 1, given.n do
     local v = given[i]
-    if type(v) == "table" and getmetatable(v) == nil and v[1] ~= nil then
+    if type(v) == "table" and not getmetatable(v) and v[1] ~= nil then
       -- {1, 3, 8, 8, depth = 1}: an input and options
       local list, named = {}, {}
       for k, x in pairs(v) do (type(k) == "number" and list or named)[k] = x end
@@ -105,7 +105,7 @@ end
 
 local function add_tensors(list, v)
   if is(v) then list[#list + 1] = v
-  elseif type(v) == "table" and getmetatable(v) == nil then
+  elseif type(v) == "table" and not getmetatable(v) then
     local keys = {}
     for k in pairs(v) do keys[#keys + 1] = k end
     table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)

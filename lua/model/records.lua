@@ -6,6 +6,7 @@ local core = require "suture.core"
 local fault = require "suture.base.fault"
 local init = require "suture.nn.initialize"
 local Module = require "suture.nn.module"
+local pcall = require("suture.base.interrupt").pcall
 local tuple = require "suture.base.tuple"
 local json = core.json
 

@@ -13,6 +13,7 @@ local outline = require "suture.model.outline"
 local suggest = require "suture.base.suggest"
 local undo = require "suture.model.undo"
 local journal = require "suture.base.journal"
+local pcall = interrupt.pcall
 local change = journal.change
 local raw = require("suture.core").tensor
 

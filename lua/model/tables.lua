@@ -7,6 +7,7 @@ local note = require "suture.base.note"
 local Module = require "suture.nn.module"
 local options = require "suture.base.options"
 local ordered = require "suture.base.ordered"
+local pcall = require("suture.base.interrupt").pcall
 local pickle = require "suture.model.pickle"
 local ranks = require "suture.base.ranks"
 local suggest = require "suture.base.suggest"
@@ -249,7 +250,6 @@ function tables.read(f, node)
   local ok, out = pcall(read, f, node)
   if ok then return out end
   local why = tostring(out):gsub("^%S-:%d+: ", "")
-  if why:find("interrupted!", 1, true) then error(out, 0) end
   fault("%s: what it holds cannot be read as tables: %s", f.path, why)
 end
 

@@ -5,6 +5,7 @@ local gradients = require "suture.tensor.gradients"
 local Module = require "suture.nn.module"
 local nn_trace = require "suture.nn.trace"
 local options = require "suture.base.options"
+local pcall = require("suture.base.interrupt").pcall
 local suggest = require "suture.base.suggest"
 local tensor = require "suture.tensor"
 local graph, raw = core.graph, core.tensor
@@ -52,7 +53,7 @@ end
 
 local function tensors_of(list, v)
   if is(v) then list[#list + 1] = v
-  elseif type(v) == "table" and getmetatable(v) == nil then for _, x in ipairs(v) do tensors_of(list, x) end end
+  elseif type(v) == "table" and not getmetatable(v) then for _, x in ipairs(v) do tensors_of(list, x) end end
 end
 
 --- trace(m, x, …): runs m on x once, as m(x) would (its modes, its hooks, its statistics), and returns what ran,

@@ -26,7 +26,7 @@ local function visit(t, name_of, f, depth, seen)
     n = n + 1
     if n > 1000 then return end
     if is_module(v) then f(name_of(key), v)
-    elseif depth > 0 and type(v) == "table" and getmetatable(v) == nil then
+    elseif depth > 0 and type(v) == "table" and not getmetatable(v) then
       local name = name_of(key)
       local function inner(k)
         return type(k) == "string" and k:find "^[%a_][%w_]*$" and name .. "." .. k

@@ -20,7 +20,7 @@ function values.kind(v)
   if ordered.is_dict(v) then return "dict" end
   local mt = getmetatable(v)
   if tuple.list(v) or mt and mt.__name == "shape" then return "list" end
-  if mt ~= nil and not (mt.__call and #v > 0 and mt.__index == nil) then return nil end
+  if mt and not (mt.__call and #v > 0 and mt.__index == nil) then return nil end
   local n = 0
   for _ in next, v do n = n + 1 end
   return n > 0 and n == #v and "list" or "dict"

@@ -1,4 +1,5 @@
 --- Modules in words: "Conv2d(3, 64, 7×7, s2, p3)" where space is short, "Linear(512 → 1000)" where a change is told.
+local pcall = require("suture.base.interrupt").pcall
 local text = require "suture.base.text"
 local words = {}
 

@@ -1,4 +1,5 @@
 --- m:clone(): a module copied with everything in it.
+local counted = require "suture.base.counted"
 local journal = require "suture.base.journal"
 local Module = require "suture.nn.module"
 local raw = require("suture.core").tensor
@@ -23,7 +24,7 @@ local function copy_table(t, seen)
   local out = {}
   seen[t] = out
   for k, v in next, t do out[k] = copy(v, seen) end
-  return out
+  return counted.like(out, t)
 end
 
 local function copy_module(m, seen)
@@ -48,7 +49,7 @@ function copy(v, seen)
   if is(v) then return copy_tensor(v, seen, false) end
   if type(v) ~= "table" then return v end
   if is_module(v) then return copy_module(v, seen) end
-  if getmetatable(v) ~= nil then return v end
+  if getmetatable(v) then return v end
   return copy_table(v, seen)
 end
 

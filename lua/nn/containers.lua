@@ -32,7 +32,7 @@ end
 local function fill(self, what, ...)
   local n = select("#", ...)
   local list = {...}
-  if n == 1 and type(list[1]) == "table" and not is_module(list[1]) and getmetatable(list[1]) == nil then
+  if n == 1 and type(list[1]) == "table" and not is_module(list[1]) and not getmetatable(list[1]) then
     list, n = list[1], #list[1]
   end
   for i = 1, n do

@@ -3,6 +3,8 @@
 local core = require "suture.core"
 local absent = require "suture.base.absent"
 local class = require "suture.base.class"
+local colon = require "suture.nn.colon"
+local counted = require "suture.base.counted"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
 local note = require "suture.base.note"
@@ -161,7 +163,7 @@ function Module.__index(m, key)
     return rawget(m, "_training") and not (rawget(m, "_frozen") and trace.running() and cls._stands(m))
   end
   v = cls[key]
-  if v ~= nil then return v end
+  if v ~= nil then return key == "forward" and colon(v) or v end
   if type(key) == "number" then return cls._child_at(m, key) end
   if cls._declared then
     local value, known = cls._declared.told(m, key)
@@ -369,6 +371,10 @@ local function assign(m, key, v)
   end
   if elsewhere[key] then fault(elsewhere[key], tostring(v)) end
   if refuses(cls, m, key) then fault("%s has no field '%s': %s", cls.__name, key, by_others[key]) end
+  if key == "classes" and rawget(m, "_born") then counted.want_names(v) end
+  if key == "classes" and type(v) == "table" and not getmetatable(v) then
+    v = counted.names(v, "class y, which counts from 0, is m.classes[y + 1]")
+  end
   if type(v) ~= "function" and type(Module[key]) == "function" then
     fault("%s: m:%s(…) is a method of every module, %s would hide it: choose another name", key, key, shown(v))
   end

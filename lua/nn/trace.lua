@@ -13,7 +13,7 @@ local trace = {}
 
 local function tensors(list, v)
   if is(v) then list[#list + 1] = v
-  elseif type(v) == "table" and getmetatable(v) == nil then
+  elseif type(v) == "table" and not getmetatable(v) then
     for _, x in ipairs(v) do tensors(list, x) end
   end
 end
@@ -204,7 +204,7 @@ local function asked(hook, values, m, ...)
   local given = hook.f(m, ...)
   hook.replaces = given ~= nil or hook.replaces or false
   if given == nil then return values end
-  if type(given) ~= "table" or getmetatable(given) ~= nil then return {n = 1, given} end
+  if type(given) ~= "table" or getmetatable(given) then return {n = 1, given} end
   if #given == 0 then
     local words = "a %s hook of %s returns an empty list: values, or nothing to leave them"
     error(words:format(hook.kind, class_name(m)), 0)
@@ -350,7 +350,7 @@ local function named(...)
   for i = 1, select("#", ...) do
     local v = select(i, ...)
     if is(v) then raw.name(v)
-    elseif type(v) == "table" and getmetatable(v) == nil then
+    elseif type(v) == "table" and not getmetatable(v) then
       for _, x in ipairs(v) do if is(x) then raw.name(x) end end
     end
   end

@@ -3,6 +3,7 @@ local fault = require "suture.base.fault"
 local glob = require "suture.base.glob"
 local Module = require "suture.nn.module"
 local ordered = require "suture.base.ordered"
+local pcall = require("suture.base.interrupt").pcall
 local suggest = require "suture.base.suggest"
 local raw = require("suture.core").tensor
 local is_module = Module.is_module

@@ -38,7 +38,7 @@ end
 local function name_of(t)
   local mt = debug.getmetatable(t)
   local name = type(mt) == "table" and rawget(mt, "__name")
-  return type(name) == "string" and term.safe(name, true) .. " " or "", mt ~= nil
+  return type(name) == "string" and term.safe(name, true) .. " " or "", mt ~= nil and mt.__metatable ~= false
 end
 
 local rank = {number = 1, string = 2, boolean = 3}

@@ -1,6 +1,7 @@
 --- What the files of this room share: the module `tensor`, the methods' table, the operations, and how dimensions are
 -- read.
 local core = require "suture.core"
+local counted = require "suture.base.counted"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
 local raw, graph = core.tensor, core.graph
@@ -56,6 +57,8 @@ function Shape.__eq(a, b)
   return true
 end
 function Shape.__concat(a, b) return tostring(a) .. tostring(b) end
+
+Shape.__index = counted.places("x.shape", "x:size(d) counts from 0, and -1 is the last", true)
 
 --- A list of sizes that prints as shapes do.
 function base.shape(list) return setmetatable(list, Shape) end

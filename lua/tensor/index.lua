@@ -349,6 +349,9 @@ function T.__index(x, key)
   if property then return property(x) end
   local kind = type(key)
   if kind == "number" or kind == "table" or is(key) or kind == "string" and is_slice(key) then return read(x, key) end
+  if kind ~= "string" and absent.by_user(2) then
+    fault('x[%s] is no place of a tensor: x[0] is one, x[{"None"}] adds a dimension', tostring(key))
+  end
   absent.field(x, key, "a tensor", 2, base.get)
 end
 

@@ -1,4 +1,5 @@
 --- What a tensor is: shape, numbers, dtype, and its place among gradients.
+local counted = require "suture.base.counted"
 local fault = require "suture.base.fault"
 local gradients = require "suture.tensor.gradients"
 local journal = require "suture.base.journal"
@@ -51,7 +52,7 @@ function T.tolist(x, ...)
     end
     local out = {}
     for i = 1, shape[d] do out[i] = build(d + 1) end
-    return out
+    return counted.list(out, "x:tolist()", "x:tolist()[1] is x[0]")
   end
   return build(1)
 end

@@ -1,4 +1,5 @@
 --- The same numbers under another shape, in another order, or a part of them. All but flip and roll are views.
+local counted = require "suture.base.counted"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
@@ -180,6 +181,7 @@ local flip_args = listed("flip", "dims:ints")
 
 --- x:flip(dim, …): the order along these dimensions turned round.
 function T.flip(x, ...)
+  if select("#", ...) == 0 then fault "flip: dims is missing (expects dimensions, as x:flip(0) or x:flip(0, 1))" end
   local dims = flip_args(...)
   if #dims == 0 or raw.rank(x) == 0 then
     base.axes("flip", x, dims)
@@ -190,7 +192,7 @@ end
 
 -- A list of whole numbers and nothing else, as code writes it.
 local function whole_list(v)
-  if type(v) ~= "table" or getmetatable(v) ~= nil then return false end
+  if type(v) ~= "table" or getmetatable(v) then return false end
   local n = 0
   for _, i in next, v do
     if math_type(i) ~= "integer" then return false end
@@ -294,7 +296,7 @@ local function parts(x, dim, lengths)
     out[i] = view(x, "slice", {dim = dim, start = at, stop = at + n, step = 1})
     at = at + n
   end
-  return out
+  return counted.list(out, "parts of a tensor")
 end
 
 -- A dim of x cut in pieces of n, the last one shorter.
@@ -334,5 +336,5 @@ function T.unbind(x, ...)
   local dim = axis("unbind", x, (unbind_args(...)))
   local out = {}
   for i = 0, (raw.size(x, dim) or fault "unbind: a scalar has no elements") - 1 do out[i + 1] = x:select(dim, i) end
-  return out
+  return counted.list(out, "unbind", "x[i] counts from 0")
 end

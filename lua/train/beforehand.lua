@@ -7,6 +7,7 @@ local mode = require "suture.train.mode"
 local nn_trace = require "suture.nn.trace"
 local outline = require "suture.model.outline"
 local Dataset = require "suture.data.dataset"
+local pcall = require("suture.base.interrupt").pcall
 local rows = core.rows
 local beforehand = {}
 

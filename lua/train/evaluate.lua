@@ -1,6 +1,7 @@
 --- Measuring a model: accuracy and loss, predictions, the confusion matrix.
 local absent = require "suture.base.absent"
 local core = require "suture.core"
+local counted = require "suture.base.counted"
 local tensor = require "suture.tensor"
 local F = require "suture.nn.functional"
 local fault = require "suture.base.fault"
@@ -70,14 +71,18 @@ function Confusion.plotted(r)
 end
 
 local function confusion_of(counts, names, acc, count)
+  local function places(list) counted.list(list, "counts", "class i taken for j is counts[i + 1][j + 1]") end
+  places(counts)
+  for _, row in ipairs(counts) do places(row) end
+  names = counted.names(names, "class y is classes[y + 1]")
   return setmetatable({counts = counts, classes = names, acc = acc, count = count}, Confusion)
 end
 
-local counted = "top ece classes precision recall f1 auc average_precision confusion reliability micro_f1 exact mse " ..
+local figures = "top ece classes precision recall f1 auc average_precision confusion reliability micro_f1 exact mse " ..
   "rmse mae r2" -- what metrics = true adds
-local field = absent.index("the evaluation", "acc correct kind counts names " .. counted)
+local field = absent.index("the evaluation", "acc correct kind counts names " .. figures)
 local Result = {__name = "evaluation", __index = function(r, name)
-  if not rawget(r, "kind") and (" " .. counted .. " "):find(" " .. tostring(name) .. " ", 1, true)
+  if not rawget(r, "kind") and (" " .. figures .. " "):find(" " .. tostring(name) .. " ", 1, true)
     and absent.by_user(2) then
     fault("evaluate: %s is counted with metrics = true: evaluate(m, ds, {metrics = true})", name)
   end

@@ -108,7 +108,7 @@ local function fine_tune(m, train, opts)
   local o = own(given)
   local groups = m:groups((train:batch {0}))
   if #groups < 2 then fault "fine_tune: the model is one layer: fit trains it" end
-  local r = setmetatable({history = {}, seconds = 0, stages = {}}, Result)
+  local r = setmetatable({history = Result.rows(), seconds = 0, stages = {}}, Result)
   local change <close> = journal.begin {label = "fine_tune", apart = true, keeps = true}
   do
     local back <close> = marks(m)

@@ -73,7 +73,7 @@ local function fit(m, train, opts)
   local soft <close> = interrupt.soft()
   local ok, t = pcall(Trainer._of, "fit", m, train, opts)
   if ok then return t:run() end
-  return setmetatable({history = {}, seconds = 0, interrupted = interrupt.answered(t)}, Result)
+  return setmetatable({history = Result.rows(), seconds = 0, interrupted = interrupt.answered(t)}, Result)
 end
 
 return fit

@@ -53,11 +53,33 @@ function guard.fits(g, m)
   return true
 end
 
+--- Whether all that training moves is finite; statistics: only those which a step before was (masks may hold -inf).
+function guard.finite(g, from, to)
+  for i = from, to do
+    if not rows.finite(g.moving[i]) and (i <= g.trained or rows.finite(g.settled.tensors[i - g.trained])) then
+      return false
+    end
+  end
+  return true
+end
+
+--- Whether the statistics are finite that a forward pass has moved.
+function guard.statistics(g) return guard.finite(g, g.trained + 1, #g.moving) end
+
+--- Whether the parameters are finite that a step has moved.
+function guard.parameters(g) return guard.finite(g, 1, g.trained) end
+
 --- The first tensor of m that is not finite, in words; nil: all are.
-function guard.first_bad(m)
+function guard.first_bad(m, g)
   for name, p in m:named_parameters() do
     if not rows.finite(p) then return "parameter " .. name end
     if p.grad and not rows.finite(p.grad) then return "the gradient of " .. name end
+  end
+  for i = g.trained + 1, #g.moving do
+    local b = g.moving[i]
+    if not rows.finite(b) and rows.finite(g.settled.tensors[i - g.trained]) then
+      for name, t in m:named_buffers() do if rawequal(t, b) then return "buffer " .. name end end
+    end
   end
 end
 

@@ -129,8 +129,35 @@ local function samples(y) return y.shape[1] end
 -- How the batch's mean, or whatever the loss is, counts in the mean over a dataset: by samples.
 local function total(value, y) return value * y.shape[1] end
 
--- A loss f of prediction and target.
-local function of_predictions(what, name, f)
+local number_by_number = {MSELoss = true, L1Loss = true, SmoothL1Loss = true, HuberLoss = true, BCELoss = true,
+  BCEWithLogitsLoss = true}
+
+-- Losses that compare number by number, those of F and of nn: what the model gives and the targets are of one shape.
+local function want_shape(what, name, x, y)
+  if not is(x) or x.shape == y.shape then return end
+  local instead
+  if y.dtype == "int64" and #y.shape == 1 and #x.shape == 2 and x.shape[2] > 1 then
+    instead = ('leave the loss out (cross_entropy is that of class numbers), or loss = function(x, y) return %s(x, ' ..
+      'F.one_hot(y, %d):float()) end'):format(name, x.shape[2])
+  elseif #y.shape == 1 and #x.shape == 2 and x.shape[2] == 1 then
+    instead = ("loss = function(x, y) return %s(x:squeeze(1), y%s) end"):format(name, y.dtype == "int64" and ":float()"
+      or "")
+  else
+    instead = "reshape the targets, or loss = function(x, y) … end"
+  end
+  fault("%s: %s compares number by number: the model gives %s, the targets are %s · %s", what, name,
+    tostring(x.shape), loss.targets_text(y), instead)
+end
+
+-- A loss f of prediction and target. plain: want_shape's.
+local function of_predictions(what, name, f, plain)
+  if plain then
+    local of = f
+    function f(x, y)
+      want_shape(what, plain, x, y)
+      return of(x, y)
+    end
+  end
   return {
     name = name, counts = samples,
     train = function(m, x, y)
@@ -188,12 +215,19 @@ function loss.objective(what, given, label_smoothing, weight)
     fault("%s: class_weights belong to the cross entropy: with a loss of your own give them there, as " ..
       "nn.CrossEntropyLoss{weight = tensor {…}}", what)
   end
-  if Module.is_module(f) then return of_predictions(what, tostring(f):match "^[%w_]+" or "a module", f) end
+  if Module.is_module(f) then
+    local class = getmetatable(f)
+    return of_predictions(what, tostring(f):match "^[%w_]+" or "a module", f, number_by_number[class.__name] and
+      class._builtin and "nn." .. class.__name .. "()")
+  end
   local known = name_of(f)
   if f == F.sigmoid_focal_loss then -- of which torchvision takes no mean
-    return of_predictions(what, known, function(x, y) return f(x, y, {reduction = "mean"}) end)
+    return of_predictions(what, known, function(x, y) return f(x, y, {reduction = "mean"}) end,
+      "F." .. known)
   end
-  if known and named()[known] == f then return of_predictions(what, known, f) end
+  if known and named()[known] == f then
+    return of_predictions(what, known, f, known ~= "nll_loss" and "F." .. known)
+  end
   if known or type(f) ~= "function" then
     fault("%s: loss expects a name (%s), a loss of F or nn, or function(m, x, y) … end, got %s", what, show_names(),
       known and "F." .. known or options.show(f))

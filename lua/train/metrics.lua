@@ -1,6 +1,7 @@
 --- Figures beyond accuracy and loss, scikit-learn's by name and formula: of classes, of labels that may come together,
 -- of numbers. Predictions are gathered batch by batch.
 local core = require "suture.core"
+local counted = require "suture.base.counted"
 local F = require "suture.nn.functional"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
@@ -86,7 +87,8 @@ local function means(list, out, counts)
   end
 end
 
-local List = {__name = "figures of classes", __tostring = function(list)
+local List = {__name = "figures of classes", __index = counted.places("classes", "class y is [y + 1]")}
+function List.__tostring(list)
   local width = 5
   for _, one in ipairs(list) do width = math.max(width, math.min(20, text.columns(text.safe(one.class, true)))) end
   local function cell(s, side) return text.pad(text.cut(text.safe(s, true), width), width, side) end
@@ -97,7 +99,7 @@ local List = {__name = "figures of classes", __tostring = function(list)
       figure(one.recall), figure(one.f1), figure(one.auc), one.support)
   end
   return table.concat(lines, "\n")
-end}
+end
 
 local function classes(self, out)
   local n, c, names = self.count, self.scores.shape[2], self.ds.classes

@@ -88,7 +88,7 @@ function rates.stays(what, m, given)
 end
 
 -- A table that is no list of numbers of an option's own, as betas.
-local function is_table(v) return type(v) == "table" and getmetatable(v) == nil end
+local function is_table(v) return type(v) == "table" and not getmetatable(v) end
 
 --- rates.groups(what, m, own, given): the parameters of m as groups for an optimizer, and the options that all of them
 -- have: own with numbers in the place of tables. given: {no_decay =}. nil, own where there is nothing to part.

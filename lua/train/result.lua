@@ -1,5 +1,6 @@
 --- What training returns; it prints itself.
 local absent = require "suture.base.absent"
+local counted = require "suture.base.counted"
 local fault = require "suture.base.fault"
 local progress = require "suture.train.progress"
 
@@ -34,7 +35,7 @@ local function plotted(r)
   return out
 end
 
-return {__name = "training", plotted = plotted,
+local Result = {__name = "training", plotted = plotted,
   __index = absent.index("the result of fit", optional), __tostring = function(r)
   local last = r.history[#r.history]
   if not last then return "no epoch finished" .. (r.interrupted and " (interrupted)" or "") end
@@ -46,5 +47,13 @@ return {__name = "training", plotted = plotted,
       r.best_epoch or #r.history)
   end
   if r.best_epoch then text = text .. (" · weights of epoch %d: %s"):format(r.best_epoch, r.best_by) end
+  text = text:gsub("%-nan", "nan") -- C writes so of some
   return text .. (r.interrupted and " · interrupted" or r.converged and " · converged" or "")
 end}
+
+--- A list of the figures of epochs: those given, or none.
+function Result.rows(list)
+  return counted.list(list or {}, "history", "history[#history] is the last epoch")
+end
+
+return Result

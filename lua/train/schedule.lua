@@ -96,7 +96,7 @@ function Schedule.new(what, o)
     self.made, self.by = given, "epoch"
     return self
   end
-  local list = type(given) == "table" and getmetatable(given) == nil and given or {given}
+  local list = type(given) == "table" and not getmetatable(given) and given or {given}
   local kind = kind_of(what, list[1])
   if not kind then return function() return 1 end end
   local set = settings(what, kind, list, {step_size = o.step_size, gamma = o.gamma})

@@ -3,6 +3,7 @@ local core = require "suture.core"
 local fault = require "suture.base.fault"
 local guard = require "suture.train.guard"
 local options = require "suture.base.options"
+local Result = require "suture.train.result"
 
 local states = {}
 
@@ -74,7 +75,7 @@ function states:load_state_dict(sd)
   for _, part in ipairs(self._parts) do
     if part.load and sd.parts and sd.parts[part.name] then part:load(self, sd.parts[part.name]) end
   end
-  self.history, self.best, self.converged = copied(sd.history), copied({sd.best})[1], sd.converged
+  self.history, self.best, self.converged = Result.rows(copied(sd.history)), copied({sd.best})[1], sd.converged
   self._best_weights, self._guard = nil, nil
   if best then
     self._best_weights = guard.copy(list)

@@ -64,13 +64,18 @@ end
 -- An error about a loss or gradients that are not finite; the weights are as before.
 function step:_not_finite(value, at)
   local g = self._guard
-  local where = guard.first_bad(self.model) or "the output"
+  local where = guard.first_bad(self.model, g) or "the output"
   g.good.restore()
   g.settled.save()
   self.optimizer:zero_grad()
   fault("%s: the loss is %s at epoch %d step %d: %s is not finite · the model has the last good weights · " ..
     "a smaller lr (now %g) or clip = 1 may help", self.what, options.show(value), at and at.epoch or self.epoch + 1,
     at and at.k or self.steps + 1, where, self.optimizer.param_groups[1].lr)
+end
+
+-- Looks at what the last step of an epoch made of the weights: no loss has told yet.
+function step:_finite_weights(at)
+  if not guard.parameters(self._guard) then self:_not_finite(self._value, at) end
 end
 
 -- The step of an optimizer that asks for the loss itself, several times; the first is there already.
@@ -137,7 +142,7 @@ function step:_step(x, y, at)
   if share then
     for p in self.model:parameters() do if p.grad then p.grad:div_(sum.counts) end end
   end
-  local fine = finite(value) and self:_gradients()
+  local fine = finite(value) and self:_gradients() and guard.statistics(g)
   self._rate = optimizer.param_groups[1].lr -- of this step, whatever a schedule makes of it behind it
   if optimizer.closure and fine then
     g.good.save()
@@ -152,7 +157,7 @@ function step:_step(x, y, at)
     optimizer:step()
   end
   g.settled.save()
-  self._part, self.steps, done = nil, self.steps + 1, true
+  self._part, self.steps, self._value, done = nil, self.steps + 1, value, true
   self:_each "stepped"
   if self._session and self._session.scheduled then self.schedule:stepped() end
   return value, right, n

@@ -81,6 +81,9 @@ local function begin(self, what, m, train, opts, writer)
   if not converge and not (math.type(o.epochs) == "integer" and o.epochs >= 0) then
     fault('%s: epochs expects a whole number or "converge", got %s', what, options.show(o.epochs))
   end
+  if not converge and not o.best and opts and opts.min_delta ~= nil then
+    fault('%s: min_delta goes with epochs = "converge" or best', what)
+  end
   for _, name in ipairs {"patience", "max_epochs"} do
     if not converge and opts and opts[name] ~= nil then fault('%s: %s goes with epochs = "converge"', what, name) end
   end
@@ -116,7 +119,7 @@ local function begin(self, what, m, train, opts, writer)
   end
   self.schedule = Schedule.new(what, o)
   self.seed = o.seed or core.engine.draw()
-  self.epoch, self.steps, self.seconds, self.history = 0, 0, 0, {}
+  self.epoch, self.steps, self.seconds, self.history = 0, 0, 0, Result.rows()
   self.best = {value = self._best_by.worst, since = 0}
   self._parts = parts.of(self)
   local absent = val and val:labels() and #train.classes > 0 and beforehand.absent(val, train.classes)
@@ -359,12 +362,14 @@ function Trainer:train_epoch()
   if session then self.interrupted = nil end
   local o, optimizer, kept, train = self.options, self.optimizer, self._session.kept, self.data
   local epoch = self.epoch + 1
-  self:_starts(epoch)
+  local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
+  self:_interruptible(self._starts, self, epoch)
+  if self.interrupted then return row end
+  row.lr = optimizer.param_groups[1].lr
   local pass = self:_pass(epoch)
   local view = kept:view(epoch)
   local from_cache = kept:full(view)
   local line = progress.new(epoch, #pass.batches, o.quiet, self.history)
-  local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
   local loss, correct, count, k = 0, 0, 0, 0
   local function step(x, y, places, cached)
     return self:_step(x, y, {epoch = epoch, k = k + 1, view = view, places = places, from_cache = cached,
@@ -401,6 +406,7 @@ function Trainer:train_epoch()
     self._guard.settled.restore()
     self._part = nil
   end
+  if k > 0 then self:_finite_weights {epoch = epoch, k = k} end
   if self.val and not self.interrupted then
     self:_interruptible(function()
       row.val_loss, row.val_acc = self:_averaged(function() return self:_measure() end)
@@ -452,16 +458,18 @@ function Trainer:run()
     return r
   end
   local session <close> = opened
-  while self.epoch < math.min(o.epochs, self._until or o.epochs) and not self.converged do
-    local row = self:train_epoch()
-    if row.steps == 0 then break end -- Ctrl-C before the first one
-    local kept = self._session.kept
-    if row.epoch == 1 and not o.quiet and (self._guard.others or not kept.why) then note.remark(kept:text()) end
-    if o.on_epoch then o.on_epoch(row, self) end
-    if self.interrupted then break end
-    if self:_judge(row) then self.converged = true end
-    self:_each("judged", row)
-  end
+  self:_interruptible(function()
+    while self.epoch < math.min(o.epochs, self._until or o.epochs) and not self.converged do
+      local row = self:train_epoch()
+      if row.steps == 0 then break end -- Ctrl-C before the first one
+      local kept = self._session.kept
+      if row.epoch == 1 and not o.quiet and (self._guard.others or not kept.why) then note.remark(kept:text()) end
+      if o.on_epoch then o.on_epoch(row, self) end
+      if self.interrupted then break end
+      if self:_judge(row) then self.converged = true end
+      self:_each("judged", row)
+    end
+  end)
   self.interrupted = self.interrupted or self:_stop() -- one that came behind the last step
   local whole <close> = interrupt.defer()
   self:_each "trained"

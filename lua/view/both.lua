@@ -1,9 +1,9 @@
 --- Two models side by side, as a page: what diff(a, b):save "x.html" writes.
 local facts = require "suture.view.facts"
 local fault = require "suture.base.fault"
-local interrupt = require "suture.base.interrupt"
 local options = require "suture.base.options"
 local page = require "suture.view.page"
+local pcall = require("suture.base.interrupt").pcall
 local text = require "suture.base.text"
 local whole = require "suture.base.whole"
 
@@ -12,7 +12,6 @@ local function drawn(m, which, input)
   local ok, g = pcall(m.graph, m, {input = input, fold = false})
   if ok then return g:_facts() end
   local why = tostring(g):gsub("^%S-:%d+: ", "")
-  if interrupt.is(g) then error(g, 0) end
   if why:find("what goes in?", 1, true) then
     fault("diff: save: what goes into the %s model? Give a shape: d:save(PATH, {input = {1, 3, 224, 224}})", which)
   end

@@ -2,6 +2,7 @@
 local core = require "suture.core"
 local counts = require "suture.view.counts"
 local fault = require "suture.base.fault"
+local interrupt = require "suture.base.interrupt"
 local journal = require "suture.base.journal"
 local losses = require "suture.train.loss"
 local mode = require "suture.train.mode"
@@ -17,7 +18,7 @@ Cost.__index = Cost
 -- Memory of a training step as gradients stand; nothing moves.
 local function training(m, args)
   return trace.unseen(function()
-    local ok, heads = pcall(journal.rehearse, mode.train, m, function()
+    local ok, heads = interrupt.pcall(journal.rehearse, mode.train, m, function()
       return nn_trace.stilled(losses.heads, m, table.unpack(args))
     end)
     if not ok then return nil, (tostring(heads):gsub("^%S-:%d+: ", "")) end

@@ -4,6 +4,7 @@ local fold = require "suture.view.fold"
 local kernels = require "suture.view.kernels"
 local lanes = require "suture.view.lanes"
 local options = require "suture.base.options"
+local pcall = require("suture.base.interrupt").pcall
 local rows = require "suture.view.rows"
 local suggest = require "suture.base.suggest"
 local text = require "suture.base.text"

@@ -41,7 +41,7 @@ end
 
 local function tensors(list, v)
   if raw.is(v) then list[#list + 1] = v
-  elseif type(v) == "table" and getmetatable(v) == nil then for _, x in pairs(v) do tensors(list, x) end end
+  elseif type(v) == "table" and not getmetatable(v) then for _, x in pairs(v) do tensors(list, x) end end
   return list
 end
 

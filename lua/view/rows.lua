@@ -1,4 +1,5 @@
 --- Rows of a graph: one per operation that runs, or per module call at some depth; each knows what it uses.
+local pcall = require("suture.base.interrupt").pcall
 local raw = require("suture.core").tensor
 local text = require "suture.base.text"
 local words = require "suture.model.words"

@@ -12,7 +12,7 @@ local read = options.named("hist", "bins:count=30 title:str=nil")
 -- are not finite are left out and counted in the caption.
 local function hist(t, opts)
   local o = read(opts)
-  if type(t) == "table" and getmetatable(t) == nil and #t > 0 then t = tensor.tensor(t) end
+  if type(t) == "table" and not getmetatable(t) and #t > 0 then t = tensor.tensor(t) end
   if not raw.is(t) then fault("hist: expects a tensor, got %s", options.show(t)) end
   local low, high, list, lost = math.huge, -math.huge, {}, 0
   for _, v in ipairs(t:detach():to("float32"):reshape(-1):tolist()) do

@@ -45,7 +45,7 @@ local function series_of(y, xs)
       fault("plot: expects a vector or a matrix (a curve a row), got %s · show(x) shows pictures", tostring(y.shape))
     end
     y = #y.shape == 2 and y:unbind(0) or {y}
-  elseif type(y) == "table" and getmetatable(y) == nil then
+  elseif type(y) == "table" and not getmetatable(y) then
     if #y == 0 then fault "plot: there is nothing to draw" end
     if type(y[1]) == "number" then y = {y} end
   else
@@ -73,7 +73,7 @@ local function plot(...)
   if given.n == 0 or given.n > 2 then fault("plot: expects plot(y) or plot(x, y), got %d values", given.n) end
   local o = read(opts)
   local y = given[given.n]
-  if type(y) == "table" and getmetatable(y) ~= nil and given.n == 1 then
+  if type(y) == "table" and getmetatable(y) and given.n == 1 then
     local plotted = getmetatable(y).plotted
     if type(plotted) == "function" then return of_result(y, plotted) end
   end

@@ -1,6 +1,7 @@
 local colours = require "suture.vis.common.colours"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
+local pcall = require("suture.base.interrupt").pcall
 local picture = require "suture.vis.common.picture"
 local raw = require("suture.core").tensor
 require "suture.tensor"
@@ -29,7 +30,6 @@ local function show(x, opts)
   if type(x) == "string" then
     local ok, loaded = pcall(require("suture.data.image").load, x)
     if not ok then
-      if tostring(loaded):find("interrupted!", 1, true) then error(loaded, 0) end
       fault("show: %s", (tostring(loaded):gsub("^%S+:%d+: ", "")))
     end
     x = loaded

@@ -63,7 +63,7 @@ end
 local function top(m, ds, path, opts, ...)
   if select("#", ...) > 0 then fault "top: expects a model, a dataset, a path and options, got more" end
   if opts == nil then opts = {} end
-  if type(opts) == "table" and getmetatable(opts) == nil and opts.unit == nil then
+  if type(opts) == "table" and not getmetatable(opts) and opts.unit == nil then
     fault "top: which unit? unit = 0, or a list of units"
   end
   local o = read(opts)

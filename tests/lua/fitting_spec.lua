@@ -138,4 +138,48 @@ describe("fitting", function()
       assert.is_false(kit.equal(before["5.weight"], now["5.weight"]))
     end
   end)
+
+  it("says what a loss that goes number by number wants of the targets", function()
+    for _, loss in ipairs {"mse", "smooth_l1", suture.F.l1_loss, nn.BCEWithLogitsLoss(), "bce"} do
+      refused({loss = loss}, "compares number by number: the model gives %(8, 2%), the targets are int64 of shape %(N%)"
+        .. " · leave the loss out %(cross_entropy")
+    end
+    local m, ds = made(8)
+    suture.fit(m, ds, {epochs = 1, quiet = true, loss = function(x, y) -- as it says
+      return suture.F.mse_loss(x, suture.F.one_hot(y, 2):float())
+    end})
+    kit.fails("or loss = function(x, y) return F.mse_loss(x, F.one_hot(y, 2):float()) end", suture.evaluate, m, ds,
+      {loss = "mse"})
+    local one, numbers = nn.Linear(2, 1), data.tensors(suture.randn(8, 2), suture.randn(8))
+    kit.fails("loss = function(x, y) return F.mse_loss(x:squeeze(1), y) end", suture.fit, one, numbers, {loss = "mse"})
+    local r = suture.fit(one, numbers, {epochs = 1, quiet = true, loss = function(x, y)
+      return suture.F.mse_loss(x:squeeze(1), y)
+    end})
+    assert.equal(1, #r.history)
+  end)
+
+  it("takes back the statistics with the weights", function()
+    local x = suture.randn(16, 4) * 1e15
+    local labels = {}
+    for i = 1, 16 do labels[i] = i % 2 end
+    local m = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    local ok, why = pcall(suture.fit, m, data.tensors(x, suture.tensor(labels)), {lr = 1e10, batch = 4, quiet = true})
+    assert.is_false(ok)
+    assert.matches("the model has the last good weights", why, 1, true)
+    for name, t in pairs(kit.copies(m)) do assert.equal(0, (t - t):abs():sum():item(), name) end
+  end)
+
+  it("sees what its last step has made of the weights", function()
+    local Net = nn.class "Cusp"
+    function Net:init() self.l, self.p = nn.Linear(2, 2), nn.Parameter(suture.zeros(2)) end
+    function Net:forward(y) return self.l(y) + (self.p * 1):abs():sqrt() * self.p end -- 0 · ∞ in its gradient
+    local _, ds = made(8)
+    for _, o in ipairs {{}, {val = ds}, {best = true}} do
+      local m = Net()
+      local before = copies(m)
+      o.epochs, o.quiet = 1, true
+      kit.fails("parameter p is not finite", suture.fit, m, ds, o)
+      assert.is_nil(first_difference(before, copies(m)))
+    end
+  end)
 end)

@@ -112,7 +112,7 @@ describe("fit", function()
     assert.error_matches(function() suture.fit(nn.Linear(1, 4), boxes) end, "%(N, 4%), not classes nor probabilities")
     local wide = data.tensors(x, suture.randn(8))
     assert.error_matches(function() suture.fit(m, wide, {loss = "mse"}) end,
-      "mse_loss: x has shape %(8, 1%), the target %(8%)")
+      "F.mse_loss compares number by number: the model gives %(8, 1%), the targets are float32 of shape %(N%)")
   end)
 
   it("takes soft targets, and whatever a loss of one's own makes of a teacher, with the trunk kept", function()

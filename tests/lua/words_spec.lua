@@ -214,6 +214,8 @@ describe("Python's words", function()
       ["while True:"] = "while … do", ["if x:"] = "then", ["print('a', end='')"] = "io.write", ["i++"] = "i = i + 1",
       ["def forward(self, x):"] = "function Name:forward(x)", ["def __init__(self):"] = "function Name:init(",
       ["print 'x %d' % 3"] = ":format(", ["1_000"] = "1000000",
+      ["for x in y: print(x)"] = "do … end", ["while x: f()"] = "while … do", ["if a and not b: print(1)"] = "then",
+      ["for i, (x, y) in enumerate(d):"] = "for x, y in ds:batches", ["x = (1, 2)"] = "{1, 2}",
     } do
       local got = said(code)
       assert(got:find(words, 1, true), ("%s: expected %q in %q"):format(code, words, got))

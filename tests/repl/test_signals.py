@@ -17,6 +17,19 @@ m:save(arg[1])
 print(r.interrupted, pcall(function() return (ones(2) + 1):sum():item() end))
 """
 
+ANY_TIME = """
+local ds = data.shapes{n = 4}
+local val = data.shapes{n = 2, split = "val"}
+local m = nn.Sequential(nn.Flatten(), nn.Linear(3072, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 8))
+local fit, evaluate, o = fit, evaluate, {val = val, epochs = 6, batch = 4, quiet = true, best = true}
+function o.on_epoch() evaluate(m, val) end
+print "begins" io.flush()
+local r = fit(m, ds, o)
+print("ended " .. tostring(r.interrupted)) io.flush()
+m:save(arg[1])
+print "saved"
+"""
+
 
 class Signals(unittest.TestCase):
     def setUp(self):
@@ -69,6 +82,59 @@ class Signals(unittest.TestCase):
             out, err = p.communicate(timeout=SLOW)
             self.assertEqual((p.returncode, out), (128 + sig, "0 %s no epoch finished (interrupted)\n" % name), err)
             self.assertTrue(os.path.exists(os.path.join(self.home.path, "r.pth")))
+
+    def test_at_any_moment_from_the_start(self):
+        """Before fit a signal ends the script, in fit it returns and the rest runs; files are whole, nothing is lost."""
+        with open(os.path.join(self.home.path, "a.lua"), "w") as f:
+            f.write(ANY_TIME)
+        r, began = random.Random(2), time.time()
+        self.assertEqual(self.start("-q", "a.lua", self.path).communicate(timeout=SLOW)[0], "begins\nended nil\nsaved\n")
+        whole = time.time() - began
+        for i in range(COUNT):
+            sig = (signal.SIGINT, signal.SIGTERM)[i % 2]
+            if os.path.exists(self.path):
+                os.remove(self.path)
+            p = self.start("-q", "a.lua", self.path, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
+            time.sleep(r.uniform(0, whole))
+            sent = p.poll() is None
+            p.send_signal(sig)
+            out, err = p.communicate(timeout=SLOW)
+            said = out.split("\n")[:-1]
+            if sent and p.returncode != -sig:  # before main began nobody could hear it
+                self.assertEqual((p.returncode, err), (128 + sig, "interrupted\n"), (out, err))
+                self.assertIn(said, ([], ["begins"], ["begins", "ended nil"], ["begins", "ended nil", "saved"],
+                                     ["begins", "ended " + NAMES[sig], "saved"]))
+            if os.path.exists(self.path):
+                self.assertEqual(run(self.home, "-q", "-e", "print(#open('%s'))" % self.path)[:2], (0, "5\n"))
+
+    def test_what_fit_calls_may_compute(self):
+        code = """
+          local ds, m = data.shapes{n = 2}, nn.Sequential(nn.Flatten(), nn.Linear(3072, 8))
+          local r = fit(m, ds, {epochs = 1000, quiet = true, on_epoch = function()
+            io.write "go\\n" io.flush()
+            local x = randn(300, 300)
+            while true do x = x:matmul(x):clamp(-1, 1) x:sum():item() end
+          end})
+          print(r.interrupted, #r.history)
+        """
+        for sig, name in NAMES.items():
+            p = self.start("-q", "-e", code)
+            self.assertEqual(p.stdout.readline(), "go\n")
+            p.send_signal(sig)
+            self.assertEqual(p.communicate(timeout=SLOW), (name + "\t1\n", "interrupted\n"))
+            self.assertEqual(p.returncode, 128 + sig)
+
+    def test_the_library_catches_none(self):
+        """What it does without where it fails may be the user's code."""
+        spins = "io.write 'go\\n' io.flush() while true do end"
+        for body in ("data.dataset(setmetatable({}, {__index = function() %s end}))" % spins,
+                     "local C = nn.class 'C' function C:init() end function C:extra_repr() %s end tostring(C())" % spins):
+            for sig in NAMES:
+                p = self.start("-q", "-e", body + " print 'went on'")
+                self.assertEqual(p.stdout.readline(), "go\n")
+                p.send_signal(sig)
+                self.assertEqual(p.communicate(timeout=SLOW), ("", "interrupted\n"), body)
+                self.assertEqual(p.returncode, 128 + sig)
 
     def test_an_error_that_is_caught_was_the_answer(self):
         for body in ("while true do end", "local x = randn(300, 300) while true do x = x:matmul(x):clamp(-1, 1) x:sum():item() end",

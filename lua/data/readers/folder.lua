@@ -83,6 +83,12 @@ local function chosen(where, classes, folders)
   return {table.unpack(classes)}
 end
 
+-- Once, however often the folder is opened.
+local function say(...)
+  local words = (...):format(select(2, ...))
+  note.once(words, words)
+end
+
 local splits = {train = true, val = true, valid = true, validation = true, test = true}
 
 --- Photographs in folders, one folder for each class: `data.folder("flowers/train", {transform = m})`.
@@ -112,9 +118,11 @@ local function folder(path, opts)
   local paths, labels, all_splits, direct, over = {}, {}, true, 0, {}
   for k, class in ipairs(folders) do
     local before = #paths
-    local n = add_pictures(where, path .. "/" .. class, paths, over)
+    local unread = {}
+    local n = add_pictures(where, path .. "/" .. class, paths, unread)
+    for name, times in pairs(unread) do over[name] = (over[name] or 0) + times end
     if n == 0 and not given.allow_empty then
-      local had = counted(over)
+      local had = counted(unread)
       fault("%s: class folder '%s' has no PNG or JPEG files%s · allow_empty = true lets it be", where, class,
         had and (" (there are %s: convert them first)"):format(had) or "")
     end
@@ -131,8 +139,12 @@ local function folder(path, opts)
   if #paths == 0 then fault("%s: none of its class folders has a PNG or JPEG file", where) end
   local had, n = counted(over)
   if had then
-    note(("%s: %d picture%s passed over (%s): PNG and JPEG are read"):format(where, n, n == 1 and " is" or "s are",
-      had))
+    say("%s: %d picture%s passed over (%s): PNG and JPEG are read", where, n, n == 1 and " is" or "s are", had)
+  end
+  local loose = 0
+  for _, name in ipairs(files) do loose = loose + (is_picture(name) and 1 or 0) end
+  if loose > 0 then
+    say("%s: %d picture%s in no class folder: passed over", where, loose, loose == 1 and " lies" or "s lie")
   end
   local from = source.samples(image.files(paths, labels), "folder " .. image.full(path), false)
   from.opened = source.opened("folder", image.full(path), given)

@@ -65,7 +65,7 @@ ResidualBlock._container = true
 
 local make = ResidualBlock.init
 function ResidualBlock:init(body, ...)
-  if type(body) == "table" and getmetatable(body) == nil and Module.is_module(body[1]) then
+  if type(body) == "table" and not getmetatable(body) and Module.is_module(body[1]) then
     body = containers.Sequential(body)
   end
   make(self, body, ...)

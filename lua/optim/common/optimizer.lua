@@ -14,6 +14,7 @@
 --   fit       optional: the options that fit's optimizer = "name" has where they are not given
 --   about     formula and source, for help
 local absent = require "suture.base.absent"
+local counted = require "suture.base.counted"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
@@ -92,7 +93,7 @@ local function tensors(where, given)
   if Module.is_module(given) then fault("%s: expects the parameters of the model: m:parameters()", where) end
   if type(given) == "function" then fault("%s: expects parameters, got a function (m:parameters() with a colon and ())",
     where) end
-  if type(given) == "table" and (getmetatable(given) == nil or not getmetatable(given).__call) then
+  if type(given) == "table" and (not getmetatable(given) or not getmetatable(given).__call) then
     for i, p in ipairs(given) do list[i] = p end
   elseif type(given) == "table" then
     for p in given do list[#list + 1] = p end
@@ -149,8 +150,7 @@ function Optimizer:__newindex(name, value)
 end
 
 -- A list as Lua's are, from 1; who counts from 0 as PyTorch does means the first where there is only one.
-local Groups = {__name = "groups of parameters"}
-
+local Groups, no_group = {__name = "groups of parameters"}, counted.places("param_groups")
 function Groups.__index(groups, key)
   if key == 0 then
     if #groups == 1 then return groups[1] end
@@ -160,6 +160,7 @@ function Groups.__index(groups, key)
     fault("param_groups: a list of groups (there %s): opt.param_groups[1].%s",
       #groups == 1 and "is 1" or "are " .. #groups, key)
   end
+  return no_group(groups, key)
 end
 
 function Groups.__newindex(groups, key, value)
@@ -451,7 +452,7 @@ local function make(kind, params, opts)
   local self = setmetatable({kind = kind.name, closure = kind.closure ~= nil, defaults = merged(opts, {}),
     param_groups = setmetatable({}, Groups)}, Optimizer)
   kind_of[self] = kind
-  local listed = type(params) == "table" and getmetatable(params) == nil and type(params[1]) == "table" and
+  local listed = type(params) == "table" and not getmetatable(params) and type(params[1]) == "table" and
     params[1].params
   for _, given in ipairs(listed and params or {{params = params}}) do self:add_param_group(given) end
   return self

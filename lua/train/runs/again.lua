@@ -7,6 +7,7 @@ local measure = require "suture.train.evaluate"
 local Module = require "suture.nn.module"
 local optim = require "suture.optim"
 local options = require "suture.base.options"
+local pcall = require("suture.base.interrupt").pcall
 local reopen = require "suture.data.reopen"
 local Trainer = require "suture.train.trainer"
 local writer = require "suture.train.runs.writer"
@@ -23,7 +24,6 @@ local function opened(run, name)
   local ok, v = pcall(checkpoint.open, path)
   if ok then return v end
   local why = tostring(v):gsub("^suture:%S-:%d+: ", "")
-  if why:find("interrupted!", 1, true) then error(v, 0) end
   return nil, why
 end
 

@@ -11,6 +11,7 @@
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
+local Result = require "suture.train.result"
 local suggest = require "suture.base.suggest"
 local whole = require "suture.base.whole"
 local json, image = core.json, core.image
@@ -161,7 +162,7 @@ function folder.read(path)
   local state = status.state
   if state == "running" and folder.lives(status.process) == false then state = "killed" end
   return {path = path, name = path:match "[^/]*$", info = info, status = status, state = state,
-    history = folder.metrics(path)}
+    history = Result.rows(folder.metrics(path))}
 end
 
 --- The run that was asked for, a name, a path or what runs() gave, or an error.

@@ -10,6 +10,7 @@ local interrupt = require "suture.base.interrupt"
 local lines = require "suture.base.lines"
 local note = require "suture.base.note"
 local tables = require "suture.model.tables"
+local pcall = interrupt.pcall
 local writer = {}
 writer.__index = writer
 
@@ -47,7 +48,6 @@ end
 function writer:try(name, f)
   local ok, done, why = pcall(f)
   if not ok then
-    if interrupt.is(done) then error(done, 0) end
     done, why = nil, tostring(done):gsub("^%S-:%d+: ", "")
   end
   if done then

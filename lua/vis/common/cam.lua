@@ -8,6 +8,7 @@ local grid = require "suture.vis.common.grid"
 local looked = require "suture.vis.common.looked"
 local Module = require "suture.nn.module"
 local options = require "suture.base.options"
+local pcall = require("suture.base.interrupt").pcall
 local picture = require "suture.vis.common.picture"
 local raw = require("suture.core").tensor
 local suggest = require "suture.base.suggest"

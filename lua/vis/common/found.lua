@@ -4,6 +4,7 @@ local fault = require "suture.base.fault"
 local grid = require "suture.vis.common.grid"
 local Module = require "suture.nn.module"
 local options = require "suture.base.options"
+local pcall = require("suture.base.interrupt").pcall
 local suggest = require "suture.base.suggest"
 
 local found = {}

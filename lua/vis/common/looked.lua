@@ -17,7 +17,7 @@ local looked = {}
 -- m's preprocessing, or a tensor (C, H, W) or (N, C, H, W) as m takes it, or a list of these.
 function looked.input(what, m, x)
   if not Module.is_module(m) then fault("%s: expects a model first, got %s", what, options.show(m)) end
-  if type(x) == "table" and getmetatable(x) == nil and #x > 0 then
+  if type(x) == "table" and not getmetatable(x) and #x > 0 then
     local list = {}
     for i, one in ipairs(x) do list[i] = looked.input(what, m, one) end
     return tensor.cat(list, 0)

@@ -1,8 +1,8 @@
 --- A picture for the terminal, by the program chafa, which knows what the terminal can (kitty, iTerm2, sixel, else
 -- symbols in colour or without); its frame of text where there is no terminal or no chafa.
+local pcall = require("suture.base.interrupt").pcall
 local term = require "suture.base.term"
 local core = require "suture.core"
-local interrupt = require "suture.base.interrupt"
 local whole = require "suture.base.whole"
 local words = require "suture.base.text"
 
@@ -24,10 +24,7 @@ local function shown(make, columns, rows, fd, symbols)
   local path = os.tmpname()
   local done <close> = setmetatable({}, {__close = function() os.remove(path) end})
   local ok, bytes = pcall(function() return make():render "png" end)
-  if not ok then
-    if interrupt.is(bytes) then error(bytes, 0) end
-    return nil
-  end
+  if not ok then return nil end
   return whole(path, bytes) and by_chafa(path, columns, rows, fd, symbols) or nil
 end
 

@@ -3,6 +3,7 @@ local fault = require "suture.base.fault"
 local grid = require "suture.vis.common.grid"
 local looked = require "suture.vis.common.looked"
 local options = require "suture.base.options"
+local pcall = require("suture.base.interrupt").pcall
 local raw = require("suture.core").tensor
 local tensor = require "suture.tensor"
 local trace = require("suture.model.trace").trace
@@ -86,7 +87,7 @@ local function chosen(what, list, count, number)
 end
 
 local function direction_of(what, d, count)
-  if type(d) == "table" and getmetatable(d) == nil then d = tensor.tensor(d) end
+  if type(d) == "table" and not getmetatable(d) then d = tensor.tensor(d) end
   if not raw.is(d) or #d.shape ~= 1 or d.shape[1] ~= count then
     fault("%s: direction expects %d numbers, one for each unit, got %s", what, count,
       raw.is(d) and "shape " .. tostring(d.shape) or options.show(d))

@@ -1,9 +1,9 @@
 --- The samples that a model does worst on, with what it looked at: for report().
 local canvas = require "suture.base.canvas"
 local cam = require "suture.vis.gradcam"
-local interrupt = require "suture.base.interrupt"
 local looked = require "suture.vis.common.looked"
 local markup = require "suture.base.markup"
+local pcall = require("suture.base.interrupt").pcall
 local mistakes = {}
 
 local SIDE = 168 -- pixels of a picture's longer side
@@ -24,7 +24,6 @@ local function is_pictures(x) return #x.shape == 4 and (x.shape[2] == 3 or x.sha
 local function tried(f, ...)
   local ok, result = pcall(f, ...)
   if ok then return result end
-  if interrupt.is(result) then error(result, 0) end
   return nil, (tostring(result):gsub("^%S-:%d+: ", ""))
 end
 

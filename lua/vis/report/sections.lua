@@ -1,8 +1,8 @@
 --- The sections of a report: each a function of what was measured, which gives HTML, or nil where there is nothing to
 -- say.
 local chart = require "suture.vis.common.chart"
-local interrupt = require "suture.base.interrupt"
 local markup = require "suture.base.markup"
+local pcall = require("suture.base.interrupt").pcall
 local plot = require "suture.vis.plot"
 local term = require "suture.base.text"
 local escape = markup.escape
@@ -207,7 +207,6 @@ end
 function sections.graph(_, m, _, _, _, input)
   local ok, g = pcall(m.graph, m, {input = input})
   if not ok then
-    if interrupt.is(g) then error(g, 0) end
     return "<p>" .. escape((tostring(g):gsub("^%S-:%d+: ", ""))) .. "</p>"
   end
   return '<div class="scroll graph">' .. g:_svg() .. "</div>"
