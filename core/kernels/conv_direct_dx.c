@@ -3,9 +3,9 @@
  *
  *   p[o][t][u] = sum over k of dy[o][k] * w[k][t][u]      t < r rows of the kernel, u < s*c, one run of floats as channels-last has it
  *
- * is added to the runs of dx that the output saw, row(t)[o*step + u] (col2im, as Chellapilla et al. 2006 have it backwards). A piece of work
- * is a block of rows of dx: it takes of each row of dy the products with those rows of the kernel that fall into it, so nothing
- * is computed twice and all sums have one order. Rows are summed between margins for the padding. */
+ * is added to the runs of dx that the output saw, row(t)[o*step + u] (col2im). A piece of work is a block of rows of dx: it takes
+ * of each row of dy the products with those rows of the kernel that fall into it, so that nothing is computed twice and all sums
+ * have one order. Rows are summed between margins for the padding. */
 #include <omp.h>
 #include "conv_parts.h"
 
@@ -65,7 +65,8 @@ static void add_row(const Space *at, const float *from, const float *packed, con
   int64_t top = (int64_t)oh * s->stride_h - s->pad_h, dilation = s->dilation_h;
   int64_t t0 = top >= h0 ? 0 : ceil_div(h0 - top, dilation), t1 = top >= h1 ? 0 : min_of(s->r, ceil_div(h1 - top, dilation));
   if (t0 >= t1) return;
-  int64_t run = (int64_t)s->s * s->c, step = (int64_t)s->stride_w * s->c, n0 = t0 * run / NR * NR, n1 = min_of(filter_of(s), round_up(t1 * run, NR));
+  int64_t run = (int64_t)s->s * s->c, step = (int64_t)s->stride_w * s->c;
+  int64_t n0 = t0 * run / NR * NR, n1 = min_of(filter_of(s), round_up(t1 * run, NR)); /* columns, by whole panels */
   int64_t depth = depth_of(s), ld = row_of(s), bands = ceil_div(s->ow, MR);
   Lattice g = lattice_of_y(s, 1);
   g.src = from, g.h = g.gh = 1;
