@@ -15,7 +15,7 @@ static const struct {
   size_t (*scratch)(ConvPass pass, const ConvShape *s);
 } algorithm[] = {
   [GEMM] = ENTRY("implicit gemm", conv_gemm),
-  [DIRECT] = {"direct", K(conv_direct), K(conv_gemm_dx), K(conv_direct_dw), K(conv_direct_prepared), K(conv_direct_prepare), K(conv_direct_scratch)},
+  [DIRECT] = ENTRY("direct", conv_direct),
   [GROUPED] = ENTRY("grouped", conv_grouped),
   [WINOGRAD_4X4] = ENTRY("winograd 4x4", winograd_4x4),
   [WINOGRAD_2X2] = ENTRY("winograd 2x2", winograd_2x2),
@@ -29,7 +29,7 @@ static bool winograd_fits(const ConvShape *s) {
 static bool fits(Algorithm a, ConvPass pass, const ConvShape *s) {
   switch (a) {
     case GEMM: return true;
-    case DIRECT: return pass != CONV_DX && K(conv_direct_fits)(s);
+    case DIRECT: return pass == CONV_DX ? K(conv_direct_dx_fits)(s) : K(conv_direct_fits)(s);
     case GROUPED: return K(conv_grouped_fits)(s);
     default: return winograd_fits(s);
   }
@@ -44,7 +44,7 @@ static Algorithm rule(ConvPass pass, const ConvShape *s) {
   enum { FEW_TILES = 8 };
   if (fits(GROUPED, pass, s)) return GROUPED;
   bool overlap = s->stride_h < s->r || s->stride_w < s->s;
-  if (fits(DIRECT, pass, s) && s->k >= (int)VW && overlap) return DIRECT;
+  if (fits(DIRECT, pass, s) && (pass == CONV_DX || (s->k >= (int)VW && overlap))) return DIRECT;
   if (!winograd_fits(s) || (s->c < CHUNK && s->k < CHUNK)) return GEMM;
   int h = pass == CONV_DX ? s->h : s->oh, w = pass == CONV_DX ? s->w : s->ow;
   int64_t tiles_4x4 = ceil_div(h, 4) * ceil_div(w, 4), tiles_2x2 = ceil_div(h, 2) * ceil_div(w, 2);

@@ -70,11 +70,12 @@ INLINE void forward_tile(const int step, const int nv, float *tile, const float 
 }
 
 int64_t K(conv_direct_prepared)(ConvPass pass, const ConvShape *s) {
+  if (pass == CONV_DX) return K(conv_direct_dx_prepared)(s);
   return pass == CONV_FORWARD ? ceil_div(s->k, NR) * panel_floats(s) : 0;
 }
 void K(conv_direct_prepare)(float *prepared, const float *w, ConvPass pass, const ConvShape *s) {
-  (void)pass;
-  pack(prepared, w, s);
+  if (pass == CONV_DX) K(conv_direct_dx_prepare)(prepared, w, s);
+  else pack(prepared, w, s);
 }
 
 /* --- the gradient of the weights --- */
@@ -204,6 +205,7 @@ void K(conv_direct_dw)(float *dw, const float *dy, const float *x, const ConvSha
 }
 
 size_t K(conv_direct_scratch)(ConvPass pass, const ConvShape *s) {
+  if (pass == CONV_DX) return K(conv_direct_dx_scratch)(s);
   Scratch mem = {NULL, 0};
   int64_t packed = ceil_div(s->k, NR) * panel_floats(s);
   take(&mem, pass == CONV_DW ? min_of(PARTS, s->n * blocks_of(s)) * packed : packed);

@@ -1,6 +1,6 @@
 /* What the convolution files share: the choice of algorithm, the lattice of pixels a product reads, scratch.
  * Each algorithm is a set of functions with the kernels' own arguments, one file or two per algorithm:
- *   conv_direct.c                 few input channels (pictures), but for the gradient of x
+ *   conv_direct.c, …_dx.c         few input channels (pictures)
  *   conv_gemm.c, conv_gemm_dw.c   implicit GEMM: any stride, padding, dilation, groups; conv_gemm_large_dw.c: many weights
  *   conv_grouped.c, …_dw.c        narrow groups; conv_depthwise.c: one channel a group, for all passes
  *   conv_pair.c                   one tap, then narrow groups, in one pass
@@ -109,8 +109,12 @@ CONV_ALGORITHM(conv_gemm)
 CONV_ALGORITHM(conv_grouped)
 CONV_ALGORITHM(winograd_4x4)
 CONV_ALGORITHM(winograd_2x2)
-CONV_ALGORITHM(conv_direct) /* but for dx */
-bool K(conv_direct_fits)(const ConvShape *s);
+CONV_ALGORITHM(conv_direct)
+bool K(conv_direct_fits)(const ConvShape *s); /* but for dx */
+bool K(conv_direct_dx_fits)(const ConvShape *s);
+int64_t K(conv_direct_dx_prepared)(const ConvShape *s);
+void K(conv_direct_dx_prepare)(float *prepared, const float *w, const ConvShape *s);
+size_t K(conv_direct_dx_scratch)(const ConvShape *s);
 bool K(conv_grouped_fits)(const ConvShape *s);
 bool K(conv_pair_fits)(const ConvShape *first, const ConvShape *second);
 bool K(conv_gemm_at_once)(ConvPass pass, const ConvShape *s); /* whether every sum is one range, stored once */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "kernels.h"
+#include "simd.h"
 
 enum { LANES = 64, LINE = 1024, SMALL = 1 << 14 };
 
@@ -56,6 +57,21 @@ static void clear(float *dx, const PoolShape *s, int n, int chunk) {
     memset(dx + (n * pixels + i) * s->c + chunk * LANES, 0, (size_t)lanes(s, chunk) * sizeof *dx);
 }
 
+/* What window (row, col) with the gradient dy and the maximum y gives n channels of x: all to the first pixel that is the maximum. */
+INLINE void give(float *dx, const float *x, const float *dy, const float *y, const PoolWindow *row, const PoolWindow *col, const PoolShape *s,
+                 const int n) {
+  vf left = v_load_n(dy, n), top = v_load_n(y, n); /* left: the gradient until somebody has taken it */
+  const vi nan = top != top;
+  for (int h = row->begin; h < row->end; h += s->step_h)
+    for (int w = col->begin; w < col->end; w += s->step_w) {
+      const int64_t at = ((int64_t)h * s->w + w) * s->c;
+      const vf p = v_load_n(x + at, n), d = v_load_n(dx + at, n);
+      const vi hit = (p == top) | ((p != p) & nan);
+      v_store_n(dx + at, d + v_pick(hit, left, v_zero()), n);
+      left = v_pick(hit, v_zero(), left);
+    }
+}
+
 void K(max_pool_dx)(float *dx, const float *dy, const float *x, const float *y, const PoolWindow *rows,
                     const PoolWindow *cols, const PoolShape *s) {
 #pragma omp parallel for collapse(2) schedule(static) if (big(s))
@@ -66,20 +82,10 @@ void K(max_pool_dx)(float *dx, const float *dy, const float *x, const float *y, 
       for (int oh = 0; oh < s->oh; oh++)
         for (int ow = 0; ow < s->ow; ow++) {
           int64_t out = (((int64_t)n * s->oh + oh) * s->ow + ow) * s->c + chunk * LANES;
-          float left[LANES], top[LANES]; /* the gradient until somebody has taken it */
-          memcpy(left, dy + out, (size_t)count * sizeof *left);
-          memcpy(top, y + out, (size_t)count * sizeof *top);
-          for (int h = rows[oh].begin; h < rows[oh].end; h += s->step_h)
-            for (int w = cols[ow].begin; w < cols[ow].end; w += s->step_w) {
-              int64_t in = (((int64_t)n * s->h + h) * s->w + w) * s->c + chunk * LANES;
-              const float *p = x + in;
-              float *d = dx + in;
-              for (int j = 0; j < count; j++) {
-                int hit = (p[j] == top[j]) | ((p[j] != p[j]) & (top[j] != top[j]));
-                d[j] += hit ? left[j] : 0.0f;
-                left[j] = hit ? 0.0f : left[j];
-              }
-            }
+          int64_t in = (int64_t)n * s->h * s->w * s->c + chunk * LANES;
+          int j = 0;
+          for (; j + (int)VW <= count; j += VW) give(dx + in + j, x + in + j, dy + out + j, y + out + j, &rows[oh], &cols[ow], s, VW);
+          if (j < count) give(dx + in + j, x + in + j, dy + out + j, y + out + j, &rows[oh], &cols[ow], s, count - j);
         }
     }
 }

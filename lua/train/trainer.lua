@@ -360,7 +360,7 @@ function Trainer:train_epoch()
   local session <close> = self:_begin()
   local soft <close> = session and interrupt.soft()
   if session then self.interrupted = nil end
-  local o, optimizer, kept, train = self.options, self.optimizer, self._session.kept, self.data
+  local o, optimizer, kept = self.options, self.optimizer, self._session.kept
   local epoch = self.epoch + 1
   local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
   self:_interruptible(self._starts, self, epoch)

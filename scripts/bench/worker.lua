@@ -14,6 +14,9 @@ local function make(model, kind, batch)
     local picture = rand(3, size, size)
     return function() return vis.dream(net, picture, {octaves = 3, steps = 20, seed = 1, quiet = true}).value end
   end
+  if kind == "gradcam" then
+    return function() return vis.gradcam(net, x):tensor():sum():item() end
+  end
   net:train()
   local target = {}
   for i = 1, batch do target[i] = (i - 1) % 10 end

@@ -1,7 +1,8 @@
 """PyTorch's worker: worker.py THREADS MODE. Reads lines as worker.lua does, and "export MODEL BATCH PATH", which
 writes ONNX and answers the input's shape as worker.js wants it. To "make" of a model that torchvision has not: "unknown".
 
-MODE is eager, channels_last, frozen (a trace, frozen, channels_last) or optimized (a trace, optimize_for_inference).
+MODE is eager, channels_last, frozen (a trace, frozen, channels_last), optimized (a trace, optimize_for_inference) or, for gradcam,
+layer (eager, and backward only to the layer).
 """
 import os, sys, time, warnings
 import torch, torchvision
@@ -64,6 +65,38 @@ def dreamer(net, mode, layer, size=224, octaves=3, by=1.4, steps=20, rate=0.02):
     return run
 
 
+def seer(net, mode, x, layer="layer4"):
+    """What vis.gradcam does, as one writes it with PyTorch: hooks keep the layer's activations and gradient, backward goes
+    through the whole network; in mode layer no weight takes a gradient and backward ends where the layer gave its map."""
+    net.eval()
+    kept = {}
+    if mode == "layer":
+        net.requires_grad_(False)
+
+        def hook(module, inputs, output):
+            kept["a"] = output.requires_grad_()
+            return kept["a"]
+        getattr(net, layer).register_forward_hook(hook)
+    else:
+        getattr(net, layer).register_forward_hook(lambda module, inputs, output: kept.update(a=output))
+        getattr(net, layer).register_full_backward_hook(lambda module, into, outof: kept.update(g=outof[0]))
+
+    def run():
+        scores = net(x)
+        score = scores.gather(1, scores.argmax(1, keepdim=True)).sum()
+        if mode == "layer":
+            kept["g"], = torch.autograd.grad(score, kept["a"])
+        else:
+            net.zero_grad()
+            score.backward()
+        a, g = kept["a"].detach(), kept["g"]
+        cam = torch.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+        cam = torch.nn.functional.interpolate(cam, x.shape[2:], mode="bilinear", align_corners=False)
+        low, high = cam.amin((1, 2, 3), keepdim=True), cam.amax((1, 2, 3), keepdim=True)
+        return ((cam - low) / (high - low + 1e-12)).sum().item()
+    return run
+
+
 def make(mode, model, kind, batch):
     net, x = build(model, batch)
     if kind == "dream":
@@ -72,6 +105,8 @@ def make(mode, model, kind, batch):
         return dreamer(net, mode, LAYERS[model])
     if mode in ("channels_last", "frozen"):
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    if kind == "gradcam":
+        return seer(net, mode, x)
     if kind == "forward":
         net.eval()
         if mode in ("frozen", "optimized"):

@@ -278,6 +278,16 @@ static void sizes_of_real_networks(void **unused) {
   for (int i = 0; i < 4; i++) check_shape(SHAPE(1, 1, linear[i][0], linear[i][1], linear[i][2], 1, 1, 1, 0, 1, 1));
 }
 
+/* Gradients of pictures in several blocks of rows: strides that divide a block and that do not, rows that no output sees, patches. */
+static void pictures(void **unused) {
+  (void)unused;
+  check_shape(SHAPE(2, 41, 37, 3, 24, 7, 7, 2, 3, 1, 1));
+  check_shape(SHAPE(1, 40, 21, 4, 17, 5, 5, 3, 1, 1, 1));
+  check_shape(SHAPE(1, 35, 34, 3, 33, 16, 16, 16, 0, 1, 1));
+  check_shape((ConvShape){.n = 1, .h = 38, .w = 19, .c = 1, .k = 5, .r = 3, .s = 11, .stride_h = 1, .stride_w = 4, .pad_h = 5, .pad_w = 2,
+                          .dilation_h = 3, .dilation_w = 1, .groups = 1});
+}
+
 /* A dw of many tiles, bands of two heights and half a panel, from two stretches of pixels; one of few rows. */
 static void many_weights(void **unused) {
   (void)unused;
@@ -491,7 +501,7 @@ static void products(void **unused) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(channels_and_maps),      cmocka_unit_test(strides_and_dilation), cmocka_unit_test(grouped), cmocka_unit_test(over_the_residual),
-    cmocka_unit_test(one_filter_per_channel), cmocka_unit_test(sizes_of_real_networks), cmocka_unit_test(products),
+    cmocka_unit_test(one_filter_per_channel), cmocka_unit_test(pictures), cmocka_unit_test(sizes_of_real_networks), cmocka_unit_test(products),
     cmocka_unit_test(many_weights),           cmocka_unit_test(more_than_caches_hold),
     cmocka_unit_test(pairs),                  cmocka_unit_test(scaled),                 cmocka_unit_test(sums),
   };
