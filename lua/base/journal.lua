@@ -3,9 +3,10 @@
 --
 -- A thing is what can change: a module, a tensor's numbers, a tensor's marks. A kind says how its state is taken and
 -- put back: {take = f(thing) → state, put = f(thing, state), same = f(thing, state) → nothing has changed since,
--- bytes = f(state) → memory, tell = f(words, thing, state, weak) adds words for what is different, keeps = f(thing, state, f) calls f(t) for each tensor that only the state holds, born =
--- f(thing) → when its making ended (journal.now()), or nil: it is part of no
--- finished model, reshapes = f(thing, state) → the graph that runs may be another since}. journal.touch(kind, thing)
+-- bytes = f(state) → memory, keeps = f(thing, state, f) calls f(t) for each tensor that only the state holds, tell =
+-- f(words, thing, state, weak) adds words for what is different, born = f(thing) → when its making ended
+-- (journal.now()), or nil: it is part of no finished model, reshapes = f(thing, state) → the graph that runs may be
+-- another since}. journal.touch(kind, thing)
 -- is called before each change; the first one takes the state.
 --
 -- Changes nest. The outermost is a line of the prompt, or in scripts what lies between two labelled changes. A labelled

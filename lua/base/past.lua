@@ -4,8 +4,9 @@
 --
 -- A step: {label =, number = it counts those made, from 1, up = the step it was made after, ways = those made after it,
 -- in order, next = the one that redo() makes again, states = {thing → {{kind =, thing =, before =, after =, place =}
--- …}}, holds = {what it alone may keep alive → bytes}}. The root is no step: what lies before all. A record has `before`
--- where its step is done, `after` where it is undone. A thing that nobody else holds is let go, and its states.
+-- …}}, holds = {what it alone may keep alive → bytes}}. The root is no step: what lies before all. A record has
+-- `before` where its step is done, `after` where it is undone. A thing that nobody else holds is let go, and its
+-- states.
 local core = require "suture.core"
 local raw = core.tensor
 

@@ -343,7 +343,8 @@ function History.__tostring(h)
   if h.beginning ~= "" then rows[1] = {"  0  the beginning" .. h.beginning, 0} end
   for _, e in ipairs(h.steps) do
     local lane = ("│ "):rep(e.aside)
-    local row = ("%s%3d  %s%s%s"):format(lane, e.step, e.label, e.undone and e.aside == 0 and "  (undone)" or "", e.mark)
+    local undone = e.undone and e.aside == 0 and "  (undone)" or ""
+    local row = ("%s%3d  %s%s%s"):format(lane, e.step, e.label, undone, e.mark)
     rows[#rows + 1] = {row, e.bytes}
     if e.bytes > 0 then widest = math.max(widest, math.min(text.columns(row), 70)) end
   end

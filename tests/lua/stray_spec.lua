@@ -107,7 +107,7 @@ local groups = {
       fine_tune = "l, ds, {quiet = true, epochs = 1, head_epochs = 0, each = 0}",
       open = "!", plan = "l, ds", features = "l, ds", runs = "", resume = "!",
       sweep = "{model = l, train = ds, epochs = 1}, {lr = {0.1}}", predict = "l, x", trace = "l, x", nn = "-",
-      undo = "!", redo = "!",
+      undo = "!", redo = "!", back_to = "!",
     trainer = "l, ds, {quiet = true}", inspect = "- a width goes with it", threads = "",
     strict = "- what is read afterwards is asked for its name", save = "!", history = "", hist = "x", top_losses = "l, ds", plot = "{1, 2}", show = "rgb", report = "!",
   }},
