@@ -240,9 +240,50 @@ local function describe(v, name)
   return table.concat(out, "\n")
 end
 
+--- help.about(name, value) → the text of a public name, and what it says in one line.
+function help.about(name, value)
+  local doc
+  if type(value) == "function" then doc = function_doc(value) else doc = class_of(value) and class_doc(value) end
+  doc = doc and plain(doc) or ""
+  return doc, summary(doc, name:match "[%w_]+$" or name, math.huge)
+end
+
+-- The lines of a function's or a class's definition, with the comment above them → lines, where they are.
+local function definition(v)
+  local class = class_of(v)
+  local first, last, source = math.huge, 0, nil
+  local function take(f)
+    while type(f) == "function" and type(docs[f]) == "function" do f = docs[f] end -- what it stands for
+    local info = type(f) == "function" and debug.getinfo(f, "S")
+    if not info or info.what == "C" or source and info.source ~= source then return end
+    source = info.source
+    first, last = math.min(first, info.linedefined), math.max(last, info.lastlinedefined)
+  end
+  if type(v) == "function" then take(v)
+  elseif class then
+    take(rawget(class, "forward") or rawget(class, "init"))
+    for _, f in next, class do take(f) end
+  end
+  local text = source and source_text(source)
+  if not text then return nil end
+  local lines = split(text)
+  local name = class and class_name(class)
+  for i, line in ipairs(name and lines or {}) do -- where a class is declared
+    if i < first and line:find("[\"']" .. name .. "[\"']") then first = i break end
+  end
+  while first > 1 and lines[first - 1]:find "^%s*%-%-" do first = first - 1 end
+  if class and last < #lines and lines[last]:find "^%s" then -- the declaration goes on behind its last function
+    while last < #lines and not lines[last]:find "^[%]})]" and not lines[last + 1]:find "^%S" do last = last + 1 end
+    if lines[last + 1] and lines[last + 1]:find "^[})]" then last = last + 1 end
+  end
+  local where = embedded.path(source) or source:match "^@(.*)$" or "typed at the prompt"
+  return table.concat(lines, "\n", math.max(first, 1), math.min(last, #lines)), ("%s:%d"):format(where, first)
+end
+
 local overview = [[
 Suture is Lua 5.4 with networks in it. An expression shows its value; = in front too; ; at the end mutes.
-  ?name, help(x)      about a function, a class, a module: ?fit  ?nn.Conv2d  ?zoo  ?m:freeze
+  ?name, help(x)      about a function, a class, a module: ?fit  ?nn.Conv2d  ?zoo  ?m:freeze; ??fit shows its source
+  :apropos word       names whose help speaks of a word
   :help               the shell's own commands (:save :edit :time :history :undo :quit …)
   Tab                 completes names, methods, module paths inside strings, files
   Ctrl-C, Ctrl-D      stop what runs or clear the line; leave
@@ -301,12 +342,40 @@ function help.text(x)
   return describe(x)
 end
 
---- help(x): prints what x is and how to use it. x is a value or a name: help(fit), help "nn.Conv2d", help(m).
--- The text is the `---` comment above its definition; your own functions are read too.
-function help.help(x)
-  local shown = text.plain((help.text(x)))
+local function put(shown)
+  shown = text.plain(shown)
   if term.tty() then shown = text.wrap(shown, term.width()) end
   if not require "suture.shell.pager"(shown) then print(shown) end
 end
+
+-- The file of the family that a model of the zoo is of, and its name.
+local function family(model)
+  for _, path in ipairs(embedded.list()) do
+    local own = path:find "^lua/zoo/[%w_]+%.lua$" and not path:find "/init%.lua$" and embedded.source(path)
+    if own and own:find("%f[%w_]" .. model .. "%f[^%w_]") then return own, path end
+  end
+end
+
+--- help.source(name): prints how a function or a class is written, for ??name.
+function help.source(name)
+  local value = find(name)
+  if value == nil then
+    if name == "" then error("??NAME shows the source of a function or a class, as in  ??fit", 0) end
+    return put(term.safe(unknown(name)))
+  end
+  local lines, where
+  local model = name:match "^zoo%.([%w_]+)$"
+  if model and type(value) == "function" then lines, where = family(model) end
+  if not lines then lines, where = definition(value) end
+  if not lines then
+    return put(type(value) ~= "function" and not class_of(value) and ("%s is a %s, which has no source"):format(name,
+      type(value)) or ("%s is written in C: there is no Lua to show"):format(name))
+  end
+  put(term.paint("dim", where) .. "\n" .. term.safe(lines))
+end
+
+--- help(x): prints what x is and how to use it. x is a value or a name: help(fit), help "nn.Conv2d", help(m).
+-- The text is the `---` comment above its definition; your own functions are read too.
+function help.help(x) put((help.text(x))) end
 
 return require "suture.base.stray".guard(help)

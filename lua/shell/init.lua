@@ -319,6 +319,12 @@ end
 function shell.input(text)
   local name, sign, rest = text:match "^%s*:(%a+)(!?)%s*(.-)%s*$"
   if name and not text:find "^%s*::" then return shell.command(name, rest, sign == "!") end
+  local source = text:match "^%s*%?%?%s*(.-)%s*$"
+  if source then
+    run(require("suture.shell.help").source, source)
+    io.stdout:flush()
+    return
+  end
   local topic = text:match "^%s*%?%s*(.-)%s*$" or text:match "^%s*([%a_][%w_.:]*)%?%s*$"
   if topic then
     run(require("suture.shell.help").help, topic)
