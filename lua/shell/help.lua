@@ -190,7 +190,25 @@ local function standard_name(f)
   end
 end
 
+local kinds = {optimizer = "opt", scheduler = "schedule", ["suture.dataset"] = "ds", graph = "graph",
+  ["suture.tensor"] = "x"}
+
+-- The name that examples have for what a user calls `name`; nil where it is none of the library's.
+local function known_as(name, v)
+  local suture = require "suture"
+  if suture._names[name] then return suture[name] == v and name or nil end
+  local owner, last = name:match "^(.*)[.:]([%a_][%w_]*)$"
+  local of = owner and fields.resolve((owner:gsub(":", ".")), fields.global)
+  if of == nil then return nil end
+  if type(of) == "table" and rawget(of, "_children") then return "m:" .. last end
+  local mt = debug.getmetatable(of)
+  local kind = type(mt) == "table" and kinds[rawget(mt, "__name")]
+  if kind then return kind .. ":" .. last end
+  return (suture._names[name:match "^[%w_]+"] or name:find "^suture%.") and name or nil
+end
+
 local function describe(v, name)
+  local known = name and known_as(name, v)
   while type(v) == "function" and type(docs[v]) == "function" do v = docs[v] end -- what it stands for
   local out = {}
   local function say(words, style)
@@ -236,6 +254,9 @@ local function describe(v, name)
     elseif not doc then say("A " .. type(v) .. " without functions.") end
   else
     say(("%s%s: %s"):format(name and name .. " is a " or "A ", type(v), tostring(v)))
+  end
+  if known and (type(v) == "function" or class and not instance) then
+    say("example\n  " .. require("suture.shell.examples").of(known):gsub("\n", "\n  "), "dim")
   end
   return table.concat(out, "\n")
 end
@@ -348,11 +369,14 @@ local function put(shown)
   if not require "suture.shell.pager"(shown) then print(shown) end
 end
 
--- The file of the family that a model of the zoo is of, and its name.
-local function family(model)
+-- The file that declares a model of the zoo or an optimizer (name: "zoo.resnet18"), and where it is.
+local function declared(name)
+  local room, last = name:match "^(%a+)[%w_.]*%.([%w_]+)$"
+  if room ~= "zoo" and room ~= "optim" then return nil end
   for _, path in ipairs(embedded.list()) do
-    local own = path:find "^lua/zoo/[%w_]+%.lua$" and not path:find "/init%.lua$" and embedded.source(path)
-    if own and own:find("%f[%w_]" .. model .. "%f[^%w_]") then return own, path end
+    local own = path:find("^lua/" .. room .. "/") and not path:find "/init%.lua$" and not path:find "/common/"
+      and embedded.source(path)
+    if own and own:find("%f[%w_]" .. last .. "%f[^%w_]") then return own, path end
   end
 end
 
@@ -364,8 +388,7 @@ function help.source(name)
     return put(term.safe(unknown(name)))
   end
   local lines, where
-  local model = name:match "^zoo%.([%w_]+)$"
-  if model and type(value) == "function" then lines, where = family(model) end
+  if type(value) == "function" then lines, where = declared(name) end
   if not lines then lines, where = definition(value) end
   if not lines then
     return put(type(value) ~= "function" and not class_of(value) and ("%s is a %s, which has no source"):format(name,

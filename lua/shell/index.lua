@@ -24,7 +24,7 @@ local function objects()
   local nn, leaf = suture.nn, suture.zeros(1, {requires_grad = true})
   local opt = suture.optim.SGD({leaf}, {lr = 1})
   return {
-    {"m:", nn.Identity()}, {"sequential:", nn.Sequential()}, {"list:", nn.ModuleList {}},
+    {"m:", nn.MaxPool2d(2)}, {"sequential:", nn.Sequential()}, {"list:", nn.ModuleList {}},
     {"x:", leaf}, {"opt:", opt}, {"schedule:", suture.optim.lr_scheduler.StepLR(opt, 1)},
     {"ds:", suture.data.tensors(suture.zeros(2, 2), suture.tensor {0, 1})},
     {"graph:", nn.Identity():graph {input = {1, 2}}},
