@@ -99,6 +99,10 @@ parity-all: all  ## the same with every model of the zoo; takes an hour
 	@tests/parity/run --all
 asan:            ## the tests under AddressSanitizer (leaks too) and UBSan
 	@$(MAKE) --no-print-directory test SANITIZE=1 B=build/asan CFLAGS="-O1 -g"
+docs: all        ## the reference as one page with a search, man pages, and ---@meta files for the Lua language server
+	@mkdir -p $(B)/docs/man $(B)/docs/meta
+	./suture -q scripts/docs.lua $(B)/docs
+	@echo "$(B)/docs/reference.html  $(B)/docs/man  $(B)/docs/meta"
 keys: all        ## 10,000 random key sequences at the prompt (KEYS=n for n, SEED=n for others)
 	@KEYS=$(or $(KEYS),10000) SECONDS_EACH=86400 B=$(B) O=$(O) tests/run repl -m test_keys
 bench: all       ## ratios to PyTorch and ONNX Runtime; scripts/bench/run --help says more
@@ -116,6 +120,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps demo test ctests parity parity-all asan keys bench peers install clean help FORCE
+.PHONY: all deps demo test ctests parity parity-all asan docs keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

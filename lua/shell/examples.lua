@@ -168,7 +168,8 @@ local whole = {
   ["list:remove"] = "ml:remove(0)", ["schedule:load_state_dict"] = "schedule:load_state_dict(schedule:state_dict())",
   ["optim.lr_scheduler.ChainedScheduler"] = "optim.lr_scheduler.ChainedScheduler{schedule}",
   ["optim.lr_scheduler.SequentialLR"] = "optim.lr_scheduler.SequentialLR(opt, "
-    .. "{schedule, optim.lr_scheduler.ConstantLR(opt)}, {3})", ["m:profile"] = "l:profile()", ["m:save"] = 'l:save "l.safetensors"',
+    .. "{schedule, optim.lr_scheduler.ConstantLR(opt)}, {3})",
+  ["m:profile"] = "l:profile()", ["m:save"] = 'l:save "l.safetensors"',
   ["m:forward"] = "l:forward(x)", ["suture.inspect"] = "suture.inspect {1, 2}", ["suture.strict"] = "suture.strict()",
   ["suture.checkpoint"] = 'history(true)\nsuture.checkpoint "begin"', ["ds:with"] = "ds:with{batch = 2}",
   ["graph:save"] = 'g:save "graph.html"',

@@ -60,6 +60,27 @@ describe("help", function()
     kit.run("rm -rf " .. folder)
   end)
 
+  it("is the reference: a page, man pages, and what the language server reads", function()
+    local folder = kit.temp_folder()
+    kit.run(("mkdir %s/man %s/meta && ./suture -q scripts/docs.lua %s"):format(folder, folder, folder))
+    local function read(path)
+      local f <close> = assert(io.open(folder .. "/" .. path))
+      return f:read "a"
+    end
+    local page, meta, man = read "reference.html", read "meta/suture.lua", read "man/suture.3" .. read "man/suture-commands.3"
+    index(function(name) assert(page:find(("<h3>%s</h3>"):format(name), 1, true), name) end)
+    assert.is_truthy(page:find('type="search"', 1, true) and page:find("<h3>:apropos</h3>", 1, true))
+    assert.is_truthy(load(meta))
+    assert.matches("---undo([n]): takes back the last change", meta, 1, true)
+    assert.matches("function Module:freeze(", meta, 1, true)
+    assert.is_truthy(man:find("\n.SS fit\n", 1, true) and man:find("\n.SS :save\n", 1, true))
+    for line in man:gmatch "[^\n]+" do
+      local request = line:match "^[.'](%S*)"
+      assert(not request or ("TH SH SS nf fi PP RS RE"):find(request, 1, true), line)
+    end
+    kit.run("rm -rf " .. folder)
+  end)
+
   it("shows the example with what it speaks of", function()
     assert.matches("example\n  pic = randn(1, 2, 4, 4)\n  F.max_pool2d(pic, 2)", help.text "F.max_pool2d", 1, true)
     rawset(_G, "net_of_help", suture.nn.Identity())
