@@ -252,6 +252,9 @@ static int on_paste(int count, int key) {
   return 0;
 }
 
+static char *note; /* of the last completion: what a second Tab shows, owned; NULL: the candidates */
+static void show_note(void);
+
 /* Tab in the midst of text that a terminal without bracketed paste sends at once is text; Tab twice is not. */
 static int on_tab(int count, int key) {
   int waiting = 0;
@@ -263,6 +266,10 @@ static int on_tab(int count, int key) {
     text = next != '\t';
   }
   if (text) return rl_insert(count, ' ');
+  if (rl_last_func == on_tab && note) {
+    show_note();
+    return 0;
+  }
   if (rl_last_func == on_tab) rl_last_func = rl_complete; /* by which it knows that this is the second */
   return rl_complete(count, key);
 }
@@ -345,12 +352,21 @@ static void drop_candidates(void) {
   candidates = NULL;
 }
 
+/* The note, under the line, which is drawn anew beneath it. */
+static void show_note(void) {
+  rl_crlf();
+  fputs(note, rl_outstream);
+  rl_crlf();
+  rl_on_new_line();
+}
+
 /* Runs protected: calls the completer and copies its answer. Errors mean "nothing to offer". */
 static int ask(lua_State *L) {
   lua_settop(L, 0);
   lua_getfield(L, LUA_REGISTRYINDEX, "suture.completer");
   lua_pushlstring(L, rl_line_buffer, (size_t)rl_point);
-  lua_call(L, 1, 3); /* → from (1-based), {candidates}, suffix */
+  lua_call(L, 1, 4); /* → from (1-based), {candidates}, suffix, note */
+  if (lua_isstring(L, 4)) note = strdup(lua_tostring(L, 4));
   lua_Integer from = lua_tointeger(L, 1);
   if (from < 1 || from > rl_point + 1 || !lua_istable(L, 2)) return 0;
   size_t n = (size_t)lua_rawlen(L, 2), k = 0;
@@ -370,6 +386,8 @@ static int ask(lua_State *L) {
 /* Readline asks this before it looks for the start of the word. */
 static char *break_hook(void) {
   drop_candidates();
+  free(note);
+  note = NULL;
   word_break[0] = '\0';
   suffix = '\0';
   word_at = 0;
@@ -406,7 +424,7 @@ static char **attempt(const char *text, int start, int end) {
   return rl_completion_matches(text, next_candidate);
 }
 
-/* completer(f): f(text before the cursor) → from, candidates, suffix; see lua/shell/complete.lua */
+/* completer(f): f(text before the cursor) → from, candidates, suffix, note; see lua/shell/complete.lua */
 static int b_completer(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);

@@ -46,7 +46,7 @@ local page = {([[<!doctype html><html lang="en"><meta charset="utf-8"><title>Sut
 :root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:0;display:flex}
 nav{width:15rem;height:100vh;overflow:auto;position:sticky;top:0;padding:1rem;box-sizing:border-box;flex:none;
 border-right:1px solid #8886}nav a{display:block;color:inherit;text-decoration:none;padding:.1rem 0}nav a:hover{text-decoration:underline}
-main{padding:1rem 2rem;max-width:56rem;min-width:0}input{width:100%%;font:inherit;padding:.3rem;box-sizing:border-box}
+main{padding:1rem 2rem;max-width:66rem;min-width:0}input{width:100%%;font:inherit;padding:.3rem;box-sizing:border-box}
 h3{font:600 15px ui-monospace,monospace;margin:1.6rem 0 .3rem}pre{white-space:pre-wrap;font:13px/1.5 ui-monospace,monospace;margin:.3rem 0}
 pre.example{background:#8881;padding:.5rem .7rem;border-radius:4px}[hidden]{display:none!important}
 @media(max-width:45rem){body{display:block}nav{width:auto;height:auto;position:static}}

@@ -269,6 +269,21 @@ function help.about(name, value)
   return doc, summary(doc, name:match "[%w_]+$" or name, math.huge)
 end
 
+--- help.signature(name, value) → how a function or a class is called, in one line: the beginning of its text, or its
+-- parameters' names; nil for other values.
+function help.signature(name, value)
+  local class = class_of(value)
+  if type(value) ~= "function" and not class then return nil end
+  local doc = help.about(name, value):gsub("\n%s*", " ")
+  local last = name:match "[%w_]+$"
+  local head = doc:match("^[%w_.:]*%f[%w_]" .. last .. "%b()") or doc:match("^[%w_.:]*%f[%w_]" .. last .. "%b{}")
+  if head then return head end
+  while type(value) == "function" and type(docs[value]) == "function" do value = docs[value] end
+  if type(value) == "function" and debug.getinfo(value, "S").what ~= "C" then
+    return name .. parameters(value, name:find ":" and debug.getlocal(value, 1) == "self")
+  end
+end
+
 -- The lines of a function's or a class's definition, with the comment above them → lines, where they are.
 local function definition(v)
   local class = class_of(v)

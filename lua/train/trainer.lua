@@ -37,6 +37,10 @@ local known = [[val:any=nil epochs:any=10 batch:any=32 memory:any=nil optimizer:
   cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil on_step:fn=nil
   run:any=nil sampler:any=nil teacher:module=nil temperature:positive=4 teacher_weight:prob=0.9 ]] .. parts.signature()
 
+for _, name in ipairs {"fit", "trainer"} do
+  options.texts[name] = function() return known .. chosen.signature() end
+end
+
 --- trainer(m, train[, opts]): what fit does, to be driven by hand: t = trainer(m, train, {val = val}); t:run() is
 -- fit(m, train, {val = val}). opts: as for fit. Its state is in sight, and may be changed between steps:
 --   model, data, val      what is trained, on what, and what it is measured on
