@@ -47,8 +47,8 @@ function call.at(text)
       before_it = select(2, before:sub(at + 1):gsub("%b()", ""):gsub("%b{}", ""):gsub(",", ""))
     end
   elseif bracket ~= "(" then return nil end
-  local name = code:sub(1, at - 1):match "([%a_][%w_.:]*)%s*$"
-  if not name or name:find "[.:]$" then return nil end
+  local name = code:sub(1, at - 1):match "([%a_][%w_.:%[%]]*)%s*$"
+  if not name or name:find "[.:%[]$" then return nil end
   return name, given, before_it or 0
 end
 

@@ -277,7 +277,7 @@ class Shell(unittest.TestCase):
         shown = self.tab(t, "nn.Conv2d(3, 8, 3, {\t")
         self.assertIn("\nstride = 1, padding = 0, dilation = 1", shown)
         self.assertTrue(shown.endswith("> nn.Conv2d(3, 8, 3, {"), shown)
-        self.assertEqual(self.tab(t, "nn.Conv2d(3, 8, 3, {dil"), "nn.Conv2d(3, 8, 3, {dilation = ")
+        self.assertTrue(self.tab(t, "nn.Conv2d(3, 8, 3, {dil").endswith("> nn.Conv2d(3, 8, 3, {dilation = "))
 
     def test_tab_twice_lists_without_hidden_names(self):
         t = self.term()
