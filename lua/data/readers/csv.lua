@@ -134,7 +134,8 @@ local function pictures(where, rows, place, root)
 end
 
 local own = source.own("data.csv", {
-  target = true, kind = true, header = true, separator = true, classes = true, pictures = true, root = true, between = true})
+  target = true, kind = true, header = true, separator = true, classes = true, pictures = true, root = true,
+  between = true})
 
 -- The options, checked: separator, kind, and the view where there are pictures.
 local function settings(where, opts)
