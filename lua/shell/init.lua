@@ -123,7 +123,12 @@ shell.run_protected = run
 local function drawn(v)
   local mt = debug.getmetatable(v)
   local own = type(mt) == "table" and rawget(mt, "__prompt")
-  if own then io.stdout:write(own(v), "\n") end
+  if own then
+    if state.running then state.running.picture = v end
+    state.drawing = true
+    io.stdout:write(own(v), "\n")
+    state.drawing = false
+  end
   return own
 end
 
@@ -226,6 +231,7 @@ function shell.eval(text, muted)
   local f, kind, code, cut = chunk.compile(text, chunk_name(n))
   local input = {text = text, code = f and code or text, kind = f and kind, cut = cut,
     muted = muted or chunk.muted(text), ok = false, secret = state.secret}
+  state.drawing = false
   state.running = input -- what messages look its lines up in
   if not f then
     complain(without_position(syntax.explain(kind), text))
@@ -306,6 +312,7 @@ local function feed(text)
         why = ("%s\n  %s\nnothing of the %d lines was run"):format(why, line, select(2, text:gsub("\n", "")) + 1)
       end
     end
+    if shell.typed then shell.typed(text) end
     complain(("line %d: %s"):format(at, why))
     return nil
   end
@@ -317,6 +324,7 @@ end
 
 --- One input: a command (:word), a question (?name), or Lua.
 function shell.input(text)
+  if shell.typed then shell.typed(text) end
   local name, sign, rest = text:match "^%s*:(%a+)(!?)%s*(.-)%s*$"
   if name and not text:find "^%s*::" then return shell.command(name, rest, sign == "!") end
   local source = text:match "^%s*%?%?%s*(.-)%s*$"
@@ -466,6 +474,7 @@ function shell.start()
   face.interactive()
   local c = require("suture.core").term
   state.tty = c.isatty(0)
+  require("suture.shell.transcript").begin()
   if state.tty then
     local base = folder("XDG_STATE_HOME", "/.local/state")
     state.history = base and base .. "/suture/history"
