@@ -231,7 +231,7 @@ function shell.eval(text, muted)
   local f, kind, code, cut = chunk.compile(text, chunk_name(n))
   local input = {text = text, code = f and code or text, kind = f and kind, cut = cut,
     muted = muted or chunk.muted(text), ok = false, secret = state.secret}
-  state.drawing = false
+  state.drawing, lines.training = false, nil
   state.running = input -- what messages look its lines up in
   if not f then
     complain(without_position(syntax.explain(kind), text))
@@ -240,6 +240,7 @@ function shell.eval(text, muted)
   end
   guarded(run_input, input, f)
   shell.inputs[n] = input
+  if face.ending() and require "suture.shell.emergency".save() then return shell.quit() end
   face.clear() -- the Ctrl-C that stopped the line has done its work
   guarded(call_hooks, "_after_line", text, input.ok)
   input.changed = journal.line_changed()
@@ -481,6 +482,7 @@ function shell.start()
     if state.history then face.history_load(state.history) end
     face.completer(function(text) return require("suture.shell.complete").complete(text) end)
     if not face.quiet then banner() end
+    if base then require("suture.shell.emergency").begin(base .. "/suture/emergency", say) end
     run_rc()
   end
 end

@@ -8,6 +8,7 @@ local fault = require "suture.base.fault"
 local guard = require "suture.train.guard"
 local interrupt = require "suture.base.interrupt"
 local journal = require "suture.base.journal"
+local lines = require "suture.base.lines"
 local last_of = require "suture.train.last"
 local losses = require "suture.train.loss"
 local marks = require "suture.train.marks"
@@ -437,6 +438,7 @@ end
 function Trainer:run()
   local o, m = self.options, self.model
   local soft <close> = interrupt.soft()
+  lines.training = self.model
   local began = core.engine.clock()
   self.interrupted = nil
   local r = setmetatable({history = self.history, seconds = 0, seed = self.seed}, Result)

@@ -1,5 +1,5 @@
 """What a session leaves behind: :log, :notebook, what :save says; an emergency checkpoint of a model in training."""
-import os, signal, time, unittest
+import os, re, signal, unittest
 import tap
 from term import Home, Term, TOP, plain
 
@@ -68,6 +68,33 @@ class Transcript(unittest.TestCase):
         t.line("a = 1")
         self.assertIn("not checked: :save s.lua --check", t.line(":save s.lua"))
         self.assertIn("checked: run in a new process, it makes the same", t.line(":save s.lua --check"))
+
+    def test_a_model_in_training_is_saved_when_the_shell_is_ended(self):
+        for sig in (signal.SIGTERM, signal.SIGHUP):
+            t = self.term()
+            t.line('m = open "%s"; ds = data.shapes{n = 20, transform = m}' % NET)
+            t.send("fit(m, ds, {epochs = 100000, lr = 1e-4})\r")
+            t.expect("epoch 1 ")
+            os.kill(t.pid, sig)
+            self.assertEqual(t.close(), 128 + sig)
+            t = self.term()
+            shown = plain(t.out)
+            found = re.search(r'a model in training was saved when the shell was\s+ended:\s+m\s+=\s+open\s+"([^"]*)"', shown)
+            self.assertTrue(found, shown)
+            path = found[1]
+            self.assertTrue(path.endswith("-m.safetensors"), path)
+            self.assertIn("8", t.line('#open("%s").classes' % path))
+            self.assertEqual(t.leave(), 0)
+            t = self.term()  # told once
+            self.assertNotIn("a model in training", plain(t.out))
+            self.assertEqual(t.leave(), 0)
+
+    def test_an_idle_shell_is_ended_at_once(self):
+        for sig in (signal.SIGTERM, signal.SIGHUP):
+            t = self.term()
+            t.line("1")
+            os.kill(t.pid, sig)
+            self.assertEqual(t.close(), 128 + sig)
 
 
 if __name__ == "__main__":
