@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 #include <utf8proc.h>
 #include <wchar.h>
@@ -438,16 +440,50 @@ static int b_completer(lua_State *L) {
   rl_completion_word_break_hook = break_hook;
   rl_basic_quote_characters = "";
   rl_completer_quote_characters = NULL;
+  rl_variable_bind("blink-matching-paren", "on"); /* ~/.inputrc may say otherwise */
   rl_initialize();
   bind_keys();
   return 0;
 }
 
-/* ---- history: one entry a line, newlines inside an entry written as \001 ---- */
+/* ---- history: one entry a line, newlines inside an entry written as \001; behind it \002, when (seconds since 1970),
+ * \002 and the folder ---- */
 
 static void swap(char *s, char from, char to) {
   for (; *s; s++)
     if (*s == from) *s = to;
+}
+
+/* The file, open for appending and locked against other shells, which may put another in its place; -1: errno says why. */
+static int open_history(const char *path) {
+  for (;;) {
+    struct stat ours, theirs;
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return -1;
+    while (flock(fd, LOCK_EX) && errno == EINTR) {}
+    if (fstat(fd, &ours) || stat(path, &theirs) || ours.st_ino == theirs.st_ino) return fd;
+    close(fd);
+  }
+}
+
+/* Keeps the last lines of a file of `total` lines. Whoever kills this finds the old file or the new one. */
+static void cut_history(const char *path, long total) {
+  char *other = malloc(strlen(path) + 5), *line = NULL;
+  int fd = open_history(path);
+  FILE *from = fd >= 0 ? fdopen(fd, "r") : NULL, *to = NULL;
+  if (other) to = fopen(strcat(strcpy(other, path), ".new"), "w");
+  size_t size = 0;
+  bool ok = from && to && fchmod(fileno(to), 0600) == 0;
+  for (long n = 0; ok && getline(&line, &size, from) > 0; n++)
+    if (n >= total - HISTORY_KEPT) ok = fputs(line, to) >= 0;
+  if (to) ok = fflush(to) == 0 && fsync(fileno(to)) == 0 && ok;
+  if (to) ok = fclose(to) == 0 && ok;
+  if (ok) rename(other, path);
+  else if (to) remove(other);
+  if (from) fclose(from);
+  else if (fd >= 0) close(fd);
+  free(line);
+  free(other);
 }
 
 /* Makes the folders in front of the last '/' of path. */
@@ -472,22 +508,13 @@ static int b_history_load(lua_State *L) {
   size_t size = 0;
   long total = 0;
   for (ssize_t n; (n = getline(&line, &size, f)) > 0; total++) {
-    if (line[n - 1] == '\n') line[n - 1] = '\0';
+    line[strcspn(line, "\002\n")] = '\0';
     swap(line, '\001', '\n');
     if (*line) add_history(line);
   }
   free(line);
   fclose(f);
-  if (total > 2 * HISTORY_KEPT) {
-    HIST_ENTRY **list = history_list();
-    if (!(f = fopen(path, "w"))) return 0;
-    for (int i = 0; list && list[i]; i++) {
-      swap(list[i]->line, '\n', '\001');
-      fprintf(f, "%s\n", list[i]->line);
-      swap(list[i]->line, '\001', '\n');
-    }
-    fclose(f);
-  }
+  if (total > 2 * HISTORY_KEPT) cut_history(path, total);
   return 0;
 }
 
@@ -501,11 +528,13 @@ static int b_history_add(lua_State *L) {
   if (!path) return 0;
   make_folders(path);
   char *text = strdup(entry);
-  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  char folder[4096];
+  if (!getcwd(folder, sizeof folder) || strpbrk(folder, "\001\002\n")) folder[0] = '\0';
+  int fd = open_history(path);
   FILE *f = fd >= 0 ? fdopen(fd, "a") : NULL;
   if (f && text) {
     swap(text, '\n', '\001');
-    fprintf(f, "%s\n", text);
+    fprintf(f, "%s\002%lld\002%s\n", text, (long long)time(NULL), folder);
   }
   int why = f ? 0 : errno;
   if (f) why = fclose(f) == 0 ? 0 : errno;

@@ -354,6 +354,15 @@ function help.text(x)
   if type(x) == "string" then
     local name = x:match "^%s*(.-)%s*$"
     if name == "" then return overview end
+    local command = name:match "^:(%a+)$"
+    if command then
+      local c = require "suture.shell.commands".find(command)
+      if c then
+        local head = (":%s %s"):format(command, c.args):gsub("%s+$", "")
+        return head .. "\n  " .. c.text .. (c.more and "\n" .. c.more or "")
+      end
+      return ("no command :%s"):format(command) .. require "suture.shell.commands".meant(command)
+    end
     local value = find(name)
     if value ~= nil then return describe(value, name) end
     if name:find "^[%a_][%w_.:%[%]]*$" then return term.safe(unknown(name)), true end

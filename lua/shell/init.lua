@@ -364,15 +364,11 @@ function shell.command(name, rest, force)
   io.stdout:flush()
 end
 
--- What command.accepts says of the words behind a command: "nothing", "count" (a whole number above 0, or nothing);
--- nil: any words. → what its run gets
+-- What command.accepts says of the words behind a command: "nothing"; nil: any words. → what its run gets
 function shell.argument(name, command, rest)
   local accepts = command.accepts
   if accepts == "nothing" and rest ~= "" then shell.fail(":%s takes nothing behind it, got '%s'", name, rest) end
-  if accepts ~= "count" or rest == "" then return accepts ~= "count" and rest or nil end
-  local n = rest:find "^%d+$" and math.tointeger(tonumber(rest))
-  if not n or n < 1 then shell.fail(":%s takes a whole number above 0, not '%s'", name, rest) end
-  return n
+  return not accepts and rest or nil
 end
 
 --- Ends the shell after this line.
