@@ -1,6 +1,5 @@
 -- :history
 local shell = require "suture.shell"
-local term = require "suture.base.term"
 
 -- The lines that are kept of all sessions and shells, oldest first: {text, when, folder}.
 local function kept()
@@ -20,7 +19,7 @@ local function all(word)
   for _, e in ipairs(kept()) do
     if e.text:find(word, 1, true) then
       local folder = home and e.folder:sub(1, #home) == home and "~" .. e.folder:sub(#home + 1) or e.folder
-      if folder ~= "" and folder ~= before then lines[#lines + 1] = term.paint("dim", "-- in " .. folder) end
+      if folder ~= "" and folder ~= before then lines[#lines + 1] = "-- in " .. folder end
       before = folder ~= "" and folder or before
       lines[#lines + 1] = ("%-16s  %s"):format(e.when and os.date("%Y-%m-%d %H:%M", e.when) or "",
         (e.text:gsub("\n", "\n" .. (" "):rep(18))))
