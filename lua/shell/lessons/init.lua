@@ -12,8 +12,8 @@ local suture = require "suture"
 local tutor = {}
 
 -- The lesson that is on, or nil: {lesson =, key =, at = step, done = its check held and that was said, holds = it does,
--- held = it did when the step began, tries =, hinted =, typed = {of the step's own lines}, reached = steps whose lines this session has run, running =
--- lines of the tutor's run}
+-- held = it did when the step began, tries =, hinted =, typed = {of the step's own lines}, reached = steps whose lines
+-- this session has run, running = lines of the tutor's run}
 local course
 
 -- ---- checks ----
