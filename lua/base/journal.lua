@@ -17,7 +17,7 @@ local core = require "suture.core"
 local note = require "suture.base.note"
 local owners = require "suture.base.owners"
 local past = require "suture.base.past"
-local text = require "suture.base.text"
+local words = require "suture.base.text"
 local raw = core.tensor
 
 local journal = {}
@@ -127,7 +127,7 @@ local function push(label, changes)
       .. "(require('suture.base.past').most)"):format(past.most))
   elseif why then
     note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %s "
-      .. "(require('suture.base.past').limit, in bytes)"):format(text.bytes(past.limit)))
+      .. "(require('suture.base.past').limit, in bytes)"):format(words.bytes(past.limit)))
   end
 end
 

@@ -1,5 +1,5 @@
 --- What Tab offers. Looks only (raw access, lua/base/fields.lua): no code of the user's runs, and errors offer nothing.
-local call = require "suture.shell.call"
+local calling = require "suture.shell.call"
 local fields = require "suture.base.fields"
 local quoted = require("suture.base.text").quoted
 local term = require "suture.base.term"
@@ -257,7 +257,7 @@ end
 
 -- The options that may be named where the text ends, as "padding =", and a line that shows them with their defaults.
 local function option_names(name, given, n, word)
-  local known = call.options(name, n)
+  local known = calling.options(name, n)
   if not known then return nil end
   local list, shown = {}, {}
   for _, option in ipairs(known) do
@@ -285,12 +285,12 @@ local function offer(text)
   elseif sign and not body:find "[.:]$" then list, suffix = field_of(body, sign, word)
   elseif sign == ":" and body:find ":$" then list = {}
   else
-    local name, given, n = call.at(before)
+    local name, given, n = calling.at(before)
     local names, note
     if given then names, note = option_names(name, given, n, word) end
     if names then return #text - #word + 1, names, " ", note end
     if name and word == "" and before:find "[({,]%s*$" then -- nothing is begun: what is called says what it takes
-      note = require("suture.shell.help").signature(name, call.value(name))
+      note = require("suture.shell.help").signature(name, calling.value(name))
       if note then return #text + 1, {}, "", note end
     end
     list, suffix = global_names(before, word)
