@@ -115,6 +115,10 @@ asan:            ## the tests under AddressSanitizer (leaks too) and UBSan
 tsan:            ## the C tests, and training with four threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory -j$$(nproc) all ctests SANITIZE=thread B=build/tsan CFLAGS="-O1 -g"
 	@TSAN_OPTIONS=die_after_fork=0 B=build/tsan O=build/tsan/ tests/run c training
+docs: all        ## the reference as one page with a search, man pages, and ---@meta files for the Lua language server
+	@mkdir -p $(B)/docs/man $(B)/docs/meta
+	./suture -q scripts/docs.lua $(B)/docs
+	@echo "$(B)/docs/reference.html  $(B)/docs/man  $(B)/docs/meta"
 keys: all        ## 10,000 random key sequences at the prompt (KEYS=n for n, SEED=n for others)
 	@KEYS=$(or $(KEYS),10000) SECONDS_EACH=86400 B=$(B) O=$(O) tests/run repl -m test_keys
 bench: all       ## ratios to PyTorch and ONNX Runtime; scripts/bench/run --help says more
@@ -132,6 +136,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan keys bench peers install clean help FORCE
+.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan docs keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

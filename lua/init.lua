@@ -22,7 +22,8 @@ local home = {
   sweep = "suture.train:sweep", runs = "suture.train:runs", resume = "suture.train:resume",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",
-  undo = "suture.model:undo", redo = "suture.model:redo", history = "suture.model:history",
+  undo = "suture.model:undo", redo = "suture.model:redo", back_to = "suture.model:back_to",
+  history = "suture.model:history",
   -- looking
   vis = "suture.vis", show = "suture.vis:show", plot = "suture.vis:plot", hist = "suture.vis:hist",
   report = "suture.vis:report",

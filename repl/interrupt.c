@@ -1,10 +1,11 @@
-/* Ctrl-C, and SIGTERM in scripts. The handler sets a flag, which host.should_stop reports to the engine, and plants a
+/* Ctrl-C, SIGTERM, and at the prompt SIGHUP. The handler sets a flag, which host.should_stop reports to the engine, and plants a
  * hook that raises "interrupted!" in Lua code at the next instruction (as lua.c does). Library code that has something
  * to finish holds the hook off: see lua/base/interrupt.lua.
  *
  * At the prompt a Ctrl-C lasts until the line has ended. A script is asked: once somebody was told (by the error, or
  * because library code took it) everything works again, so that what is there can be saved; a second signal within a
- * second ends it at once.
+ * second ends it at once. SIGTERM and SIGHUP at the prompt stop the line as Ctrl-C does, and then end the shell, which
+ * asks `ending`; where no line runs, or at the second one, at once.
  *
  * Invariants: `running` is the Lua thread whose code runs now, or NULL outside interrupt_call. Only the thread that
  * called interrupt_init takes signals and touches it. A hook never outlives the interrupt_call it was planted in. */
@@ -25,6 +26,7 @@ static volatile sig_atomic_t last;     /* the signal that came last, 0: none */
 static volatile sig_atomic_t echoed;   /* the terminal shows a ^C in the middle of a line */
 static volatile sig_atomic_t deferred; /* > 0: neither engine nor Lua code is stopped */
 static volatile sig_atomic_t soft;     /* > 0: the engine is stopped; Lua code asks pending() (the second one stops it) */
+static volatile sig_atomic_t ending;   /* at the prompt: the signal that asked for the end */
 static volatile sig_atomic_t script;   /* no prompt to come back to */
 
 static const int every = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
@@ -60,6 +62,14 @@ static void on_signal(int sig, siginfo_t *from, void *context) {
     if (from->si_code != SI_KERNEL) children_signal(sig); /* what the terminal sends they have got */
     if (ms < AT_ONCE) _exit(128 + sig);
   }
+  if (!script && sig != SIGINT) {
+    if (!running || ending) {
+      signal(sig, SIG_DFL);
+      raise(sig); /* held up until this returns */
+      return;
+    }
+    ending = sig;
+  }
   last = sig;
   if (came < 100) came++;
   echoed = 1;
@@ -70,7 +80,7 @@ static bool should_stop(void) { return came && !deferred; }
 
 bool interrupt_pending(void) { return came > 0; }
 void interrupt_clear(void) { came = echoed = 0; }
-int interrupt_status(void) { return script && last ? 128 + last : 0; }
+int interrupt_status(void) { return ending ? 128 + ending : script && last ? 128 + last : 0; }
 bool interrupt_in_script(void) { return script; }
 void interrupt_end(void) { deferred++; }
 
@@ -120,6 +130,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)
   sigemptyset(&held);
   sigaddset(&held, SIGINT);
   sigaddset(&held, SIGTERM);
+  sigaddset(&held, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &held, &before);
   int status = create(thread, attr, start, arg);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -191,7 +202,7 @@ static int b_pending(lua_State *L) {
 /* last() → the name of the signal that came last, or nil */
 static int b_last(lua_State *L) {
   if (!last) return 0;
-  lua_pushstring(L, last == SIGTERM ? "SIGTERM" : "SIGINT");
+  lua_pushstring(L, last == SIGTERM ? "SIGTERM" : last == SIGHUP ? "SIGHUP" : "SIGINT");
   return 1;
 }
 
@@ -218,15 +229,28 @@ static int b_clear(lua_State *L) {
 
 static int b_interactive(lua_State *L) {
   (void)L;
-  signal(SIGTERM, SIG_DFL);
+  struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO}, before;
+  sigemptyset(&sa.sa_mask);
+  sigaddset(&sa.sa_mask, SIGINT);
+  sigaddset(&sa.sa_mask, SIGTERM);
+  sigaddset(&sa.sa_mask, SIGHUP);
+  sigaction(SIGTERM, &sa, NULL);
+  if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(SIGHUP, &sa, NULL); /* nohup(1) */
   script = last = 0;
   return 0;
+}
+
+/* ending() → the name of the signal that asks the shell to end, or nil */
+static int b_ending(lua_State *L) {
+  if (!ending) return 0;
+  lua_pushstring(L, ending == SIGTERM ? "SIGTERM" : "SIGHUP");
+  return 1;
 }
 
 void interrupt_bind(lua_State *L) {
   static const luaL_Reg fns[] = {
     {"call", b_call}, {"enter", b_enter}, {"leave", b_leave}, {"defer", b_defer}, {"soft", b_soft},
     {"pending", b_pending}, {"take", b_take}, {"last", b_last}, {"echoed", b_echoed}, {"clear", b_clear},
-    {"interactive", b_interactive}, {0, 0}};
+    {"interactive", b_interactive}, {"ending", b_ending}, {0, 0}};
   luaL_setfuncs(L, fns, 0);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -272,6 +273,9 @@ static int on_paste(int count, int key) {
   return 0;
 }
 
+static char *note; /* of the last completion: what a second Tab shows, owned; NULL: the candidates */
+static void show_note(void);
+
 /* Tab in the midst of text that a terminal without bracketed paste sends at once is text; Tab twice is not. */
 static int on_tab(int count, int key) {
   int waiting = 0;
@@ -283,6 +287,10 @@ static int on_tab(int count, int key) {
     text = next != '\t';
   }
   if (text) return rl_insert(count, ' ');
+  if (rl_last_func == on_tab && note) {
+    show_note();
+    return 0;
+  }
   if (rl_last_func == on_tab) rl_last_func = rl_complete; /* by which it knows that this is the second */
   return rl_complete(count, key);
 }
@@ -367,12 +375,21 @@ static void drop_candidates(void) {
   candidates = NULL;
 }
 
+/* The note, under the line, which is drawn anew beneath it. */
+static void show_note(void) {
+  rl_crlf();
+  fputs(note, rl_outstream);
+  rl_crlf();
+  rl_on_new_line();
+}
+
 /* Runs protected: calls the completer and copies its answer. Errors mean "nothing to offer". */
 static int ask(lua_State *L) {
   lua_settop(L, 0);
   lua_getfield(L, LUA_REGISTRYINDEX, "suture.completer");
   lua_pushlstring(L, rl_line_buffer, (size_t)rl_point);
-  lua_call(L, 1, 3); /* → from (1-based), {candidates}, suffix */
+  lua_call(L, 1, 4); /* → from (1-based), {candidates}, suffix, note */
+  if (lua_isstring(L, 4)) note = strdup(lua_tostring(L, 4));
   lua_Integer from = lua_tointeger(L, 1);
   if (from < 1 || from > rl_point + 1 || !lua_istable(L, 2)) return 0;
   size_t n = (size_t)lua_rawlen(L, 2), k = 0;
@@ -392,6 +409,8 @@ static int ask(lua_State *L) {
 /* Readline asks this before it looks for the start of the word. */
 static char *break_hook(void) {
   drop_candidates();
+  free(note);
+  note = NULL;
   word_break[0] = '\0';
   suffix = '\0';
   word_at = 0;
@@ -428,7 +447,7 @@ static char **attempt(const char *text, int start, int end) {
   return rl_completion_matches(text, next_candidate);
 }
 
-/* completer(f): f(text before the cursor) → from, candidates, suffix; see lua/shell/complete.lua */
+/* completer(f): f(text before the cursor) → from, candidates, suffix, note; see lua/shell/complete.lua */
 static int b_completer(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
@@ -442,16 +461,50 @@ static int b_completer(lua_State *L) {
   rl_completion_word_break_hook = break_hook;
   rl_basic_quote_characters = "";
   rl_completer_quote_characters = NULL;
+  rl_variable_bind("blink-matching-paren", "on"); /* ~/.inputrc may say otherwise */
   rl_initialize();
   bind_keys();
   return 0;
 }
 
-/* ---- history: one entry a line, newlines inside an entry written as \001 ---- */
+/* ---- history: one entry a line, newlines inside an entry written as \001; behind it \002, when (seconds since 1970),
+ * \002 and the folder ---- */
 
 static void swap(char *s, char from, char to) {
   for (; *s; s++)
     if (*s == from) *s = to;
+}
+
+/* The file, open for appending and locked against other shells, which may put another in its place; -1: errno says why. */
+static int open_history(const char *path) {
+  for (;;) {
+    struct stat ours, theirs;
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return -1;
+    while (flock(fd, LOCK_EX) && errno == EINTR) {}
+    if (fstat(fd, &ours) || stat(path, &theirs) || ours.st_ino == theirs.st_ino) return fd;
+    close(fd);
+  }
+}
+
+/* Keeps the last lines of a file of `total` lines. Whoever kills this finds the old file or the new one. */
+static void cut_history(const char *path, long total) {
+  char *other = malloc(strlen(path) + 5), *line = NULL;
+  int fd = open_history(path);
+  FILE *from = fd >= 0 ? fdopen(fd, "r") : NULL, *to = NULL;
+  if (other) to = fopen(strcat(strcpy(other, path), ".new"), "w");
+  size_t size = 0;
+  bool ok = from && to && fchmod(fileno(to), 0600) == 0;
+  for (long n = 0; ok && getline(&line, &size, from) > 0; n++)
+    if (n >= total - HISTORY_KEPT) ok = fputs(line, to) >= 0;
+  if (to) ok = fflush(to) == 0 && fsync(fileno(to)) == 0 && ok;
+  if (to) ok = fclose(to) == 0 && ok;
+  if (ok) rename(other, path);
+  else if (to) remove(other);
+  if (from) fclose(from);
+  else if (fd >= 0) close(fd);
+  free(line);
+  free(other);
 }
 
 /* Makes the folders in front of the last '/' of path. */
@@ -476,22 +529,13 @@ static int b_history_load(lua_State *L) {
   size_t size = 0;
   long total = 0;
   for (ssize_t n; (n = getline(&line, &size, f)) > 0; total++) {
-    if (line[n - 1] == '\n') line[n - 1] = '\0';
+    line[strcspn(line, "\002\n")] = '\0';
     swap(line, '\001', '\n');
     if (*line) add_history(line);
   }
   free(line);
   fclose(f);
-  if (total > 2 * HISTORY_KEPT) {
-    HIST_ENTRY **list = history_list();
-    if (!(f = fopen(path, "w"))) return 0;
-    for (int i = 0; list && list[i]; i++) {
-      swap(list[i]->line, '\n', '\001');
-      fprintf(f, "%s\n", list[i]->line);
-      swap(list[i]->line, '\001', '\n');
-    }
-    fclose(f);
-  }
+  if (total > 2 * HISTORY_KEPT) cut_history(path, total);
   return 0;
 }
 
@@ -505,11 +549,13 @@ static int b_history_add(lua_State *L) {
   if (!path) return 0;
   make_folders(path);
   char *text = strdup(entry);
-  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  char folder[4096];
+  if (!getcwd(folder, sizeof folder) || strpbrk(folder, "\001\002\n")) folder[0] = '\0';
+  int fd = open_history(path);
   FILE *f = fd >= 0 ? fdopen(fd, "a") : NULL;
   if (f && text) {
     swap(text, '\n', '\001');
-    fprintf(f, "%s\n", text);
+    fprintf(f, "%s\002%lld\002%s\n", text, (long long)time(NULL), folder);
   }
   int why = f ? 0 : errno;
   if (f) why = fclose(f) == 0 ? 0 : errno;

@@ -3,31 +3,25 @@
 --
 -- A thing is what can change: a module, a tensor's numbers, a tensor's marks. A kind says how its state is taken and
 -- put back: {take = f(thing) → state, put = f(thing, state), same = f(thing, state) → nothing has changed since,
--- bytes = f(state) → memory, keeps = f(thing, state, f) calls f(t) for each tensor that only the state holds, born =
--- f(thing) → when its making ended (journal.now()), or nil: it is part of no
--- finished model, reshapes = f(thing, state) → the graph that runs may be another since}. journal.touch(kind, thing)
+-- bytes = f(state) → memory, keeps = f(thing, state, f) calls f(t) for each tensor that only the state holds, tell =
+-- f(words, thing, state, weak) adds words for what is different, born = f(thing) → when its making ended
+-- (journal.now()), or nil: it is part of no finished model, reshapes = f(thing, state) → the graph that runs may be
+-- another since}. journal.touch(kind, thing)
 -- is called before each change; the first one takes the state.
 --
 -- Changes nest. The outermost is a line of the prompt, or in scripts what lies between two labelled changes. A labelled
 -- change inside a line is part of the line's entry, unless it stands apart (fit, loading); in scripts it is an entry.
--- What was made within a line is not recorded: without the line it would not be there.
+-- What was made within a line is not recorded: without the line it would not be there. A change that has ended is a
+-- step of the past (base/past.lua).
 local core = require "suture.core"
 local note = require "suture.base.note"
 local owners = require "suture.base.owners"
+local past = require "suture.base.past"
+local words = require "suture.base.text"
 local raw = core.tensor
 
 local journal = {}
 
---- How many bytes history may keep alive; beyond, the oldest entries are forgotten with a note. journal.most: entries.
-journal.limit = 1 << 30
-journal.most = 200
-
--- Entries in order: {label =, states = {thing → {{kind =, thing =, before =, after =, place =} …}}, holds = {what it
--- alone may keep alive → bytes}}; those above `at` are undone. A thing that nobody else holds is let go, and its
--- states.
-local entries, at = {}, 0
-local places = {} -- name → how many entries were made then
-local weak_keys = {__mode = "k"}
 
 local prompt = false -- lines of a prompt are told
 local asked          -- whether history is to be kept; nil: at the prompt, and by no script
@@ -124,77 +118,17 @@ local function swap(changes, from, to)
   end)
 end
 
--- The records of an entry whose things are still there, in order.
-local function changes_of(entry)
-  local list = {}
-  for _, records in next, entry.states do table.move(records, 1, #records, #list + 1, list) end
-  table.sort(list, function(a, b) return a.place < b.place end)
-  return list
-end
-
-local function weigh(entry)
-  local holds = setmetatable({}, weak_keys)
-  for _, r in ipairs(changes_of(entry)) do
-    local state = r.before or r.after
-    if r.kind.bytes then holds[state] = r.kind.bytes(state)
-    elseif r.kind.keeps then r.kind.keeps(r.thing, state, function(t) holds[t] = raw.numel(t) * 4 end) end
-  end
-  entry.holds = holds
-end
-
--- Entry i is gone: the places behind it move up; lost: those before it too, as nobody can go back there.
-local function moved_up(i, lost)
-  for name, place in next, places do
-    if place >= i then places[name] = place - 1 elseif lost then places[name] = nil end
-  end
-  if i <= at then at = at - 1 end
-end
-
--- What was changed and is gone is no change any more.
-local function prune()
-  for i = #entries, 1, -1 do
-    local states = entries[i].states
-    for thing in next, states do if raw.collected(thing) then states[thing] = nil end end
-    if next(states) == nil then
-      table.remove(entries, i)
-      moved_up(i)
-    end
-  end
-end
-
--- Bytes that the entries keep alive together.
-local function held()
-  local seen, n = {}, 0
-  for _, entry in ipairs(entries) do
-    for what, bytes in next, entry.holds do
-      if not seen[what] then seen[what], n = true, n + bytes end
-    end
-  end
-  return n
-end
+past.swap = swap
 
 local function push(label, changes)
-  for i = #entries, at + 1, -1 do entries[i] = nil end
-  for name, place in next, places do if place > at then places[name] = nil end end
-  prune()
-  local entry = {label = label, states = setmetatable({}, weak_keys)}
-  for place, r in ipairs(changes) do
-    r.place = place
-    local records = entry.states[r.thing] or {}
-    entry.states[r.thing], records[#records + 1] = records, r
+  local why = past.add(label, changes)
+  if why == "most" then
+    note.once("undo most", ("undo: the oldest changes are forgotten to keep no more than %d "
+      .. "(require('suture.base.past').most)"):format(past.most))
+  elseif why then
+    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %s "
+      .. "(require('suture.base.past').limit, in bytes)"):format(words.bytes(past.limit)))
   end
-  weigh(entry)
-  entries[#entries + 1] = entry
-  local forgot = false
-  while #entries > 1 and (#entries > journal.most or held() > journal.limit) do
-    forgot = next(table.remove(entries, 1).holds) ~= nil or forgot
-    moved_up(1, true)
-  end
-  if forgot then
-    note.once("undo", ("undo: the oldest changes are forgotten to hold no more than %d MB "
-      .. "(require('suture.base.journal').limit, in bytes)"):format(journal.limit // 1000000))
-  end
-  at = #entries
 end
 
 -- Makes an entry of a change that has ended. → what was put in, out or replaced; the things that changed
@@ -442,55 +376,17 @@ end
 
 -- ---- history ----
 
-local function settle()
+--- journal.settle(): what has changed so far is a step of the past.
+function journal.settle()
   close_abandoned()
   local line = current
   if line and line.up == nil then flush(line) end
-  prune()
-end
-
-local function take(entry, from, to)
-  swap(changes_of(entry), from, to)
-  weigh(entry)
-  return entry.label
-end
-
---- journal.undo(), journal.redo(): takes back the last entry, makes the next one again → its label, or nil when there
--- is none.
-function journal.undo()
-  settle()
-  local e = entries[at]
-  if not e then return nil end
-  at = at - 1
-  return take(e, "after", "before")
-end
-function journal.redo()
-  settle()
-  local e = entries[at + 1]
-  if not e then return nil end
-  at = at + 1
-  return take(e, "before", "after")
-end
-
---- journal.entries(): {{label =, undone =} …}, oldest first.
-function journal.entries()
-  settle()
-  local out = {}
-  for i, e in ipairs(entries) do out[i] = {label = e.label, undone = i > at} end
-  return out
-end
-
---- journal.places([name]): names the present place in history, if a name is given; → name → place, how many changes lie
--- before it, and the present one.
-function journal.places(name)
-  settle()
-  if name then places[name] = at end
-  return places, at
+  past.prune()
 end
 
 --- journal.clear(): forgets all changes.
 function journal.clear()
-  entries, at, places = {}, 0, {}
+  past.clear()
   local line = current
   if line and line.up == nil then for i, r in ipairs(line.order) do line[r.kind], line.order[i] = nil, nil end end
 end

@@ -276,9 +276,14 @@ local function reader(what, text, by_place)
   end
 end
 
+--- The signatures that were read, by the name in front of their errors, for completion: texts, or functions that give
+-- one.
+options.texts = {}
+
 --- A function that reads arguments by this signature and returns them as one table by name.
 -- what: the name put in front of errors.
 function options.signature(what, text)
+  options.texts[what] = options.texts[what] or text
   local read = reader(what, text, false)
   return function(...) return (read(...)) end
 end
@@ -301,6 +306,7 @@ end
 --- The same, and returns the values in the order of the signature. A few arguments by place, none of them a table, take
 -- a short way: nothing is made in memory.
 function options.arguments(what, text)
+  options.texts[what] = options.texts[what] or text
   local read, args, _, places = reader(what, text, true), parse(text)
   local function long(...) return spread(read(...)) end
   local n = #args

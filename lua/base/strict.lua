@@ -51,6 +51,9 @@ end
 
 local strict = {}
 
+--- strict.noticed(name, value, info): called where a function makes a global; the shell's. info: debug.getinfo's.
+strict.noticed = nil
+
 local on = false
 
 -- As suture.strict(). part: f(name) → what is there under a name before it is missing; for the program.
@@ -77,6 +80,10 @@ function strict.on(part)
     fault("no global '%s'%s", name, hint)
   end
   function mt.__newindex(globals, name, value)
+    if strict.noticed and not known[name] and type(name) == "string" then
+      local info = getinfo(2, "Sn")
+      if info and info.what == "Lua" then strict.noticed(name, value, info) end
+    end
     known[name] = true
     if type(after) == "function" then return after(globals, name, value) end
     rawset(after or globals, name, value)

@@ -7,6 +7,7 @@
 -- grey; parts, the data sets it joins; label_names, of labels that may come together; content(sample) → a text equal
 -- for equal contents (nil: nobody knows) and targets(index), the same of targets that are no classes; opened, how to
 -- read it again (data/reopen.lua). Remarks about what was odd in files are an array of {kind =, text =}, or nil.
+local base = require "suture.base.options"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local note = require "suture.base.note"
@@ -16,6 +17,19 @@ local tensor = require "suture.tensor"
 local digest, image = core.digest, core.image
 
 local source = {}
+
+--- source.own(where, names): a reader's options beside those of pictures, as a set; completion offers them.
+function source.own(where, names)
+  base.texts[where] = function()
+    local list = {}
+    for _, set in ipairs {options.picture, names} do
+      for name in next, set do list[#list + 1] = name .. ":any" end
+    end
+    table.sort(list)
+    return table.concat(list, " ")
+  end
+  return names
+end
 
 --- The options of a reader, checked: those of pictures and `more` (a set). Returns the view and the options as given.
 function source.read(where, opts, usual, more)

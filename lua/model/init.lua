@@ -7,6 +7,6 @@ require "suture.model.groups"
 
 return require "suture.base.stray".guard {
   open = checkpoint.open, save = require("suture.model.tables").save, diff = surgery.diff, trace = trace.trace,
-  undo = undo.undo, redo = undo.redo, history = undo.history,
+  undo = undo.undo, redo = undo.redo, back_to = undo.back_to, history = undo.history,
   checkpoint = undo.checkpoint,
 }

@@ -7,6 +7,7 @@ local journal = require "suture.base.journal"
 local Module = require "suture.nn.module"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
+local past = require "suture.base.past"
 local suggest = require "suture.base.suggest"
 local text = require "suture.base.text"
 local trace = require "suture.nn.trace"
@@ -219,7 +220,8 @@ function journal.describe(changes)
       end
     elseif r.kind == journal.marked then
       if not frozen[journal.owners(r.thing)[1] or false] then marks(counts, r, r.kind.take(r.thing)) end
-    elseif r.kind == journal.numbers and not r.weak then written[#written + 1] = r.thing end
+    elseif r.kind == journal.numbers and not r.weak then written[#written + 1] = r.thing
+    elseif r.kind.tell then r.kind.tell(told.quiet, r.thing, r.before, r.weak) end
   end
   table.sort(told)
   local structural = table.move(told, 1, #told, 1, {})
@@ -235,23 +237,29 @@ end
 
 -- ---- what users call ----
 
--- How many changes were made by the checkpoint of this name, and by now.
+-- The step after which the checkpoint of this name was made.
 local function place_of(what, name)
-  local places, at = journal.places()
-  if not places[name] then
-    local names = {}
-    for each in next, places do names[#names + 1] = each end
+  journal.settle()
+  local names = past.names()
+  if not names[name] then
+    local list = {}
+    for each in next, names do list[#list + 1] = each end
     fault("%s: no checkpoint '%s'%s · :checkpoint lists them, :checkpoint NAME makes one", what, name,
-      suggest.hint(name, names))
+      suggest.hint(name, list))
   end
-  return places[name], at
+  return names[name]
 end
 
 local function steps_of(what, n)
   if n == nil then return 1 end
   if type(n) == "string" then
-    local place, at = place_of(what, n)
-    local steps = what == "undo" and at - place or place - at
+    local place, at = place_of(what, n), past.at()
+    local behind, ahead = past.within(place, at), past.within(at, place)
+    if not behind and not ahead then
+      fault("%s: checkpoint %s lies on another way: back_to %q", what, n, n)
+    end
+    local steps = past.depth(at) - past.depth(place)
+    if what == "redo" then steps = -steps end
     if steps < 0 then
       local other = what == "undo" and "redo" or "undo"
       fault('%s: checkpoint %s lies the other way: %s "%s"', what, n, other, n)
@@ -263,72 +271,129 @@ local function steps_of(what, n)
   return k
 end
 
--- step() n times, at most; what it did in words.
-local function repeated(what, n, step, done, none)
+local function kept(what)
   if not journal.keeping() then
     fault("%s: no history is kept (scripts keep none unless they ask) · " ..
       "history(true) before the changes that are to be taken back", what)
   end
+end
+
+-- step() n times, at most; what it did in words.
+local function repeated(what, n, step, done, none)
+  kept(what)
+  journal.settle()
   local said, more = {}, 0
   for _ = 1, n do
-    local label = step()
-    if not label then break end
-    if #said < 20 then said[#said + 1] = done .. label else more = more + 1 end
+    local made = step()
+    if not made then break end
+    if #said < 20 then said[#said + 1] = done .. made.label else more = more + 1 end
   end
   if more > 0 then said[#said + 1] = ("%s%s %d more"):format(done, text.sign "dots", more) end
   return note.words(#said > 0 and table.concat(said, "\n") or none)
 end
 
 --- undo([n]): takes back the last change of a model (surgery, freezing, modes, fields, fit, loading), or the last n, or
--- all since a checkpoint: undo "name" (see suture.checkpoint). Numbers come back to the bit. Returns a line that says
--- what was taken back. See redo, history; m:before(n) gives m as it was, and leaves it as it is.
-function undo.undo(n) return repeated("undo", steps_of("undo", n), journal.undo, "undone: ", "nothing to undo") end
+-- all since a checkpoint: undo "name" (see suture.checkpoint). Numbers come back to the bit, and so do an optimizer's
+-- options and what it remembers. Returns a line that says what was taken back. See redo, back_to, history; m:before(n)
+-- gives m as it was, and leaves it as it is.
+function undo.undo(n) return repeated("undo", steps_of("undo", n), past.back, "undone: ", "nothing to undo") end
 
 --- redo([n]): makes again what undo() took back last, or the last n, or all up to a checkpoint: redo "name". Returns a
--- line that says what. A new change forgets what was undone.
-function undo.redo(n) return repeated("redo", steps_of("redo", n), journal.redo, "redone: ", "nothing to redo") end
+-- line that says what. After a new change there is nothing to redo: what was undone is another way, which history()
+-- shows and back_to goes to.
+function undo.redo(n) return repeated("redo", steps_of("redo", n), past.forth, "redone: ", "nothing to redo") end
+
+--- back_to(step): models are as they were after that step, on whatever way it lies: its number in history(), 0 for the
+-- beginning, or the name of a checkpoint. Nothing is lost: back_to goes from one way to the other and back again.
+-- Returns a line that says where models are now.
+function undo.back_to(step, ...)
+  if select("#", ...) > 0 then fault "back_to: expects one step, got more" end
+  kept "back_to"
+  local to
+  if type(step) == "string" then to = place_of("back_to", step)
+  else
+    local n = math.tointeger(step)
+    if not n or n < 0 then
+      fault("back_to: expects the number of a step or the name of a checkpoint, got %s", options.show(step))
+    end
+    journal.settle()
+    to = past.numbered(n)
+    if not to then fault("back_to: there is no step %d · history() lists them", n) end
+  end
+  local whole <close> = interrupt.defer() -- nothing stops half way
+  past.go(to)
+  return note.words(to.label and ("after step %d: %s"):format(to.number, to.label) or "at the beginning")
+end
 
 local History = {__name = "history"}
+
+-- "  [name, other]": the checkpoints at a step.
+local function marks_at(step)
+  local here = {}
+  for name, at in next, past.names() do if at == step then here[#here + 1] = name end end
+  table.sort(here)
+  return here[1] and ("  [%s]"):format(table.concat(here, ", ")) or ""
+end
+
 function History.__tostring(h)
-  if #h == 0 then
+  if #h.steps == 0 then
     return journal.keeping() and "nothing was changed yet" or "no history is kept (history(true) keeps it from here on)"
   end
-  local lines = {}
-  local names = {}
-  for name, place in next, (journal.places()) do
-    names[place] = names[place] or {}
-    table.insert(names[place], name)
+  local rows, widest = {}, 0
+  if h.beginning ~= "" then rows[1] = {"  0  the beginning" .. h.beginning, 0} end
+  for _, e in ipairs(h.steps) do
+    local lane = ("│ "):rep(e.aside)
+    local undone = e.undone and e.aside == 0 and "  (undone)" or ""
+    local row = ("%s%3d  %s%s%s"):format(lane, e.step, e.label, undone, e.mark)
+    rows[#rows + 1] = {row, e.bytes}
+    if e.bytes > 0 then widest = math.max(widest, math.min(text.columns(row), 70)) end
   end
-  for i = 0, #h do
-    local here = names[i] or {}
-    table.sort(here)
-    local mark = here[1] and ("  [%s]"):format(table.concat(here, ", ")) or ""
-    local e = h[i]
-    if e then lines[#lines + 1] = ("%3d  %s%s%s"):format(i, e.label, e.undone and "  (undone)" or "", mark)
-    elseif mark ~= "" then lines[1] = ("%3d  the beginning%s"):format(0, mark) end
+  local lines = {}
+  for i, row in ipairs(rows) do
+    local gap = (" "):rep(math.max(widest - text.columns(row[1]), 0))
+    lines[i] = row[2] > 0 and ("%s%s  %s"):format(row[1], gap, text.bytes(row[2])) or row[1]
+  end
+  if h.bytes > 0 then lines[#lines + 1] = ("to go back takes %s"):format(text.bytes(h.bytes)) end
+  local other = h.steps[1]
+  for _, e in ipairs(h.steps) do if e.aside > 0 then other = e end end
+  if other.aside > 0 then
+    lines[#lines + 1] = ("│ is another way that was taken: back_to(%d) goes there"):format(other.step)
   end
   return text.safe(table.concat(lines, "\n"))
 end
 
---- history([on]): the changes that undo() and redo() walk through, oldest first: a list of {label =, undone =}; prints
--- itself. history(true) keeps history from here on, history(false) keeps none and forgets what there is. At the prompt
--- it is kept; a script keeps none unless it asks. History holds what it takes to go back, 1 GB at most
--- (require("suture.base.journal").limit), but no model that nobody else holds.
+--- history([on]): the changes that undo() and redo() walk through, oldest first: a list of {label =, undone =, step =
+-- its number, bytes = what it takes in memory to go back}; prints itself, with the other ways that were taken and left
+-- (`.steps`: all, each with aside = 0 for this way). Memory that two steps share counts for the first. history(true)
+-- keeps history from here on, history(false) keeps none and forgets what there is. At the prompt it is kept; a script
+-- keeps none unless it asks. History holds what it takes to go back, 1 GB and 200 steps at most
+-- (require("suture.base.past").limit, .most), but no model that nobody else holds.
 function undo.history(on)
   if on ~= nil and type(on) ~= "boolean" then fault("history: expects true or false, got %s", options.show(on)) end
   if on ~= nil then journal.keep(on) end
-  return setmetatable(journal.entries(), History)
+  journal.settle()
+  local list, steps, bytes, total = {}, {}, past.bytes()
+  past.each(function(step, aside)
+    local e = {label = step.label, step = step.number, undone = not past.within(step, past.at()), bytes = bytes[step],
+      aside = aside, mark = marks_at(step)}
+    steps[#steps + 1] = e
+    if aside == 0 then list[#list + 1] = e end
+  end)
+  list.steps, list.bytes, list.beginning = steps, total, marks_at(past.numbered(0))
+  return setmetatable(list, History)
 end
 
 --- suture.checkpoint(name): names the present place in history: undo(name) goes back there, redo(name) forward,
--- m:before(name) gives m as it was there, and history() shows it. A name is moved when it is given again; it is gone
--- when what came before it is forgotten, or when it was undone and another change was made. Without a name: the
--- checkpoints, as a list of {name =, changes = how many were made before}. At the prompt: :checkpoint NAME.
+-- back_to(name) from another way too, m:before(name) gives m as it was there, and history() shows it. A name is moved
+-- when it is given again; it is gone when what came before it is forgotten. Without a name: the checkpoints, as a list
+-- of {name =, changes = how many were made before}. At the prompt: :checkpoint NAME.
 function undo.checkpoint(name, ...)
   if select("#", ...) > 0 then fault "checkpoint: expects one name, got more" end
+  journal.settle()
+  local names, at = past.names(), past.at()
   if name == nil then
     local list = {}
-    for each, place in next, (journal.places()) do list[#list + 1] = {name = each, changes = place} end
+    for each, step in next, names do list[#list + 1] = {name = each, changes = past.depth(step)} end
     table.sort(list, function(a, b) return a.changes < b.changes or a.changes == b.changes and a.name < b.name end)
     return list
   end
@@ -336,38 +401,29 @@ function undo.checkpoint(name, ...)
     fault("checkpoint: expects a name of letters, digits, - and _, got %s", options.show(name))
   end
   if not journal.keeping() then fault "checkpoint: no history is kept · history(true) before it" end
-  local before = journal.places()[name]
-  local _, at = journal.places(name)
-  return note.words(("checkpoint %s: after %s%s"):format(name, text.plural(at, "change"),
-    before and before ~= at and (" (it was after %d)"):format(before) or ""))
-end
-
--- f(…) with history taken back, or forward, to a place; it is where it was after that, whatever happens.
-local function visiting(place, f, ...)
-  local _, at = journal.places()
-  local whole <close> = interrupt.defer() -- nothing stops half way
-  local steps = at - place
-  for _ = 1, math.abs(steps) do if steps > 0 then journal.undo() else journal.redo() end end
-  local results = table.pack(pcall(f, ...))
-  for _ = 1, math.abs(steps) do if steps > 0 then journal.redo() else journal.undo() end end
-  if not results[1] then error(results[2], 0) end
-  return table.unpack(results, 2, results.n)
+  local before = names[name]
+  names[name] = at
+  return note.words(("checkpoint %s: after %s%s"):format(name, text.plural(past.depth(at), "change"),
+    before and before ~= at and (" (it was after %d)"):format(past.depth(before)) or ""))
 end
 
 --- m:before([n]): a copy of m as it was before the last change that undo() would take back, or the last n, or at a
--- checkpoint: m:before "name". m itself stays as it is. diff(m, m:before(3)) tells what three changes did, with the
--- norm of the change of each tensor.
+-- checkpoint, on whatever way: m:before "name". m itself stays as it is. diff(m, m:before(3)) tells what three changes
+-- did, with the norm of the change of each tensor.
 function Module.before(m, ...)
   local n = ...
   if select("#", ...) > 1 then fault "before: expects a number of changes or the name of a checkpoint, got more" end
   if not journal.keeping() then
     fault "before: no history is kept (scripts keep none unless they ask) · history(true) before the changes"
   end
-  local _, at = journal.places()
-  local place
-  if type(n) == "string" then place = place_of("before", n) else place = at - steps_of("before", n) end
-  if place < 0 then fault("before: there are only %s to go back · history() lists them", text.plural(at, "change")) end
-  return visiting(place, m.clone, m)
+  journal.settle()
+  local step
+  if type(n) == "string" then step = place_of("before", n) else step = past.above(past.at(), steps_of("before", n)) end
+  if not step then
+    fault("before: there are only %s to go back · history() lists them", text.plural(past.depth(past.at()), "change"))
+  end
+  local whole <close> = interrupt.defer() -- nothing stops half way
+  return past.visit(step, m.clone, m)
 end
 
 --- undo.clear(): forgets all changes.

@@ -1,6 +1,8 @@
 --- What Tab offers. Looks only (raw access, lua/base/fields.lua): no code of the user's runs, and errors offer nothing.
+local calling = require "suture.shell.call"
 local fields = require "suture.base.fields"
 local quoted = require("suture.base.text").quoted
+local term = require "suture.base.term"
 local complete = {}
 
 local keywords = {} -- each name → itself
@@ -66,6 +68,7 @@ local function is_path(expr)
   local rest = expr:match "^[%a_][%w_]*(.*)$"
   while rest and rest ~= "" do
     rest = rest:match "^%.[%a_][%w_]*(.*)$" or rest:match "^%[%-?%d+%](.*)$" or rest:match '^%["[^"%]]*"%](.*)$'
+      or rest:match "^%[[%a_][%w_]*%](.*)$"
       or rest:match "^%['[^'%]]*'%](.*)$"
   end
   return rest == ""
@@ -79,6 +82,26 @@ local function tail_expression(text)
       return not text:sub(at - 1, at - 1):find "[%.%]%):\"']" and expr or nil
     end
   end
+end
+
+-- The value of such an expression, nothing run: a name in [] stands for the number or string that it has; an element of
+-- a tensor is a tensor, whose methods are those of the whole.
+local function value_of(expr)
+  local known = true
+  expr = expr:gsub("%[([%a_][%w_]*)%]", function(name)
+    local v = rawget(_G, name)
+    if type(v) == "number" then return ("[%d]"):format(math.tointeger(v) or 0) end
+    if type(v) == "string" and not v:find "[\"'%]]" then return ('["%s"]'):format(v) end
+    known = false
+  end)
+  if not known then return nil end
+  local value = fields.resolve(expr, fields.global)
+  local whole = value == nil and expr:match "^(.-)%[%-?%d+%]$"
+  if whole then
+    whole = fields.resolve(whole, fields.global)
+    if require("suture.core").tensor.is(whole) then value = whole end
+  end
+  return value
 end
 
 -- Paths inside a module: the children of the part already written.
@@ -130,12 +153,29 @@ local function file_names(written, quote)
   return list, word
 end
 
+-- The names of an architecture's published sets of weights, for `zoo.NAME{pretrained = "` and `zoo.get("NAME", "`.
+local function weight_sets(before)
+  local model = before:match "%f[%w_]zoo%.([%w_]+)%s*%(?%s*{[^{}]*%f[%w_]pretrained%s*=%s*$"
+    or before:match "%f[%w_]zoo%.get%s*%(%s*[\"']([%w_]+)[\"']%s*,%s*$"
+  local zoo = model and fields.global "zoo"
+  if not zoo or not zoo.has(model) then return nil end
+  local list = {}
+  for _, set in ipairs(zoo.weights(model)) do list[#list + 1] = set.name end
+  return list
+end
+
 local function in_string(text, quote, start)
   local written, before = text:sub(start), text:sub(1, start - 2)
+  local sets = weight_sets(before)
+  if sets then
+    local list = {}
+    for _, name in ipairs(sets) do if starts(name, written) then list[#list + 1] = name end end
+    return start, list, quote
+  end
   local call = before:match "^(.-)%s*%(%s*$" or before:match "^(.-)%s*$"
   local owner_text = call:match "^(.*):%s*[%a_][%w_]*$"
   local owner = owner_text and tail_expression(owner_text)
-  owner = owner and fields.resolve(owner, fields.global)
+  owner = owner and value_of(owner)
   if is_module(owner) and not written:find "/" and not call:find "[:%.]save$" and not call:find "[:%.]load$" then
     local list, word, suffix = module_path(owner, written)
     return #text - #word + 1, list, suffix or quote
@@ -154,7 +194,7 @@ local function field_of(text, sign, word)
   local expr = tail_expression(text)
   local owner
   if sign == ":" and text:find "[\"']$" then owner = ""
-  elseif expr then owner = fields.resolve(expr, fields.global) end
+  elseif expr then owner = value_of(expr) end
   if owner == nil then return {} end
   local names = {}
   for k, v in next, fields.of(owner) do if not keywords[k] then names[k] = v end end -- u["end"] is no u.end
@@ -215,6 +255,21 @@ local function commands(text)
   return #text - #word + 1, list, suffix
 end
 
+-- The options that may be named where the text ends, as "padding =", and a line that shows them with their defaults.
+local function option_names(name, given, n, word)
+  local known = calling.options(name, n)
+  if not known then return nil end
+  local list, shown = {}, {}
+  for _, option in ipairs(known) do
+    if starts(option.name, word) and not given[option.name] then
+      list[#list + 1] = option.name .. " ="
+      shown[#shown + 1] = option.name .. (option.default and " = " .. option.default or "")
+    end
+  end
+  table.sort(list)
+  return list[1] and list, table.concat(shown, ", ")
+end
+
 local function offer(text)
   local at, list, suffix = commands(text)
   if at then return at, list, suffix end
@@ -229,17 +284,28 @@ local function offer(text)
   if sign and body:find "%f[%w_]%d[%w_]*$" then list = {} -- a number with a point in it
   elseif sign and not body:find "[.:]$" then list, suffix = field_of(body, sign, word)
   elseif sign == ":" and body:find ":$" then list = {}
-  else list, suffix = global_names(before, word) end
+  else
+    local name, given, n = calling.at(before)
+    local names, note
+    if given then names, note = option_names(name, given, n, word) end
+    if names then return #text - #word + 1, names, " ", note end
+    if name and word == "" and before:find "[({,]%s*$" then -- nothing is begun: what is called says what it takes
+      note = require("suture.shell.help").signature(name, calling.value(name))
+      if note then return #text + 1, {}, "", note end
+    end
+    list, suffix = global_names(before, word)
+  end
   return #text - #word + 1, list, suffix or ""
 end
 
 --- complete(text before the cursor) → position where the completed word begins (1-based), array of candidates for it,
--- and the character to add when there is one candidate ("(" after functions, "." after tables, the quote after a path).
+-- the character to add when there is one candidate ("(" after functions, "." after tables, the quote after a path), and
+-- what a second Tab shows instead of the candidates: the signature of what is called, or options with their defaults.
 function complete.complete(text)
-  local ok, at, list, suffix = pcall(offer, text)
+  local ok, at, list, suffix, note = pcall(offer, text)
   if not ok then return #text + 1, {}, "" end
   if suffix == "(" and asks_about(text) then suffix = "" end
-  return at, list, suffix
+  return at, list, suffix, note and term.safe(note, true)
 end
 
 return complete

@@ -1,5 +1,6 @@
 -- In the program `suture` every name of the library is a global, loaded when first used, and no other name is read
 -- unset.
+local note = require "suture.base.note"
 local suture = require "suture"
 
 local names = suture._names
@@ -34,6 +35,15 @@ after[#after + 1] = function()
   return table.concat(lines, "\n")
 end
 
+-- A function typed earlier that makes a global has as a rule forgotten a `local`: told, once a name. What the line
+-- itself does, in no_grad(function() y = m(x) end) too, is meant.
+require("suture.base.strict").noticed = function(name, value, info)
+  local shell, n = package.loaded["suture.shell"], tonumber(info.source:match "^=%[(%d+)%]$")
+  if not n or not shell or not shell.inputs[n] or type(value) == "function" or name == "_" then return end
+  note(("a function of input %d sets the global '%s', which was not there before: `local %s` keeps it in the function")
+    :format(n, name, name))
+end
+
 -- Ctrl-C stops code that runs in a coroutine too: the face is told which thread runs.
 local face = package.loaded["suture.face"]
 local create, resume, status, close = coroutine.create, coroutine.resume, coroutine.status, coroutine.close
@@ -58,4 +68,7 @@ function coroutine.wrap(f)
   local co = create(f)
   return function(...) return checked(co, coroutine.resume(co, ...)) end
 end
-return true
+return {
+  --- keep(name): what the shell itself has put there is Lua's own still.
+  keep = function(name) if own[name] ~= nil then own[name] = rawget(_G, name) end end,
+}

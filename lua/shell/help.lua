@@ -190,7 +190,25 @@ local function standard_name(f)
   end
 end
 
+local kinds = {optimizer = "opt", scheduler = "schedule", ["suture.dataset"] = "ds", graph = "graph",
+  ["suture.tensor"] = "x"}
+
+-- The name that examples have for what a user calls `name`; nil where it is none of the library's.
+local function known_as(name, v)
+  local suture = require "suture"
+  if suture._names[name] then return suture[name] == v and name or nil end
+  local owner, last = name:match "^(.*)[.:]([%a_][%w_]*)$"
+  local of = owner and fields.resolve((owner:gsub(":", ".")), fields.global)
+  if of == nil then return nil end
+  if type(of) == "table" and rawget(of, "_children") then return "m:" .. last end
+  local mt = debug.getmetatable(of)
+  local kind = type(mt) == "table" and kinds[rawget(mt, "__name")]
+  if kind then return kind .. ":" .. last end
+  return (suture._names[name:match "^[%w_]+"] or name:find "^suture%.") and name or nil
+end
+
 local function describe(v, name)
+  local known = name and known_as(name, v)
   while type(v) == "function" and type(docs[v]) == "function" do v = docs[v] end -- what it stands for
   local out = {}
   local function say(words, style)
@@ -237,12 +255,71 @@ local function describe(v, name)
   else
     say(("%s%s: %s"):format(name and name .. " is a " or "A ", type(v), tostring(v)))
   end
+  if known and (type(v) == "function" or class and not instance) then
+    say("example\n  " .. require("suture.shell.examples").of(known):gsub("\n", "\n  "), "dim")
+  end
   return table.concat(out, "\n")
+end
+
+--- help.about(name, value) → the text of a public name, and what it says in one line.
+function help.about(name, value)
+  local doc
+  if type(value) == "function" then doc = function_doc(value) else doc = class_of(value) and class_doc(value) end
+  doc = doc and plain(doc) or ""
+  return doc, summary(doc, name:match "[%w_]+$" or name, math.huge)
+end
+
+--- help.signature(name, value) → how a function or a class is called, in one line: the beginning of its text, or its
+-- parameters' names; nil for other values.
+function help.signature(name, value)
+  local class = class_of(value)
+  if type(value) ~= "function" and not class then return nil end
+  local doc = help.about(name, value):gsub("\n%s*", " ")
+  local last = name:match "[%w_]+$"
+  local head = doc:match("^[%w_.:]*%f[%w_]" .. last .. "%b()") or doc:match("^[%w_.:]*%f[%w_]" .. last .. "%b{}")
+  if head then return head end
+  while type(value) == "function" and type(docs[value]) == "function" do value = docs[value] end
+  if type(value) == "function" and debug.getinfo(value, "S").what ~= "C" then
+    return name .. parameters(value, name:find ":" and debug.getlocal(value, 1) == "self")
+  end
+end
+
+-- The lines of a function's or a class's definition, with the comment above them → lines, where they are.
+local function definition(v)
+  local class = class_of(v)
+  local first, last, source = math.huge, 0, nil
+  local function take(f)
+    while type(f) == "function" and type(docs[f]) == "function" do f = docs[f] end -- what it stands for
+    local info = type(f) == "function" and debug.getinfo(f, "S")
+    if not info or info.what == "C" or source and info.source ~= source then return end
+    source = info.source
+    first, last = math.min(first, info.linedefined), math.max(last, info.lastlinedefined)
+  end
+  if type(v) == "function" then take(v)
+  elseif class then
+    take(rawget(class, "forward") or rawget(class, "init"))
+    for _, f in next, class do take(f) end
+  end
+  local text = source and source_text(source)
+  if not text then return nil end
+  local lines = split(text)
+  local name = class and class_name(class)
+  for i, line in ipairs(name and lines or {}) do -- where a class is declared
+    if i < first and line:find("[\"']" .. name .. "[\"']") then first = i break end
+  end
+  while first > 1 and lines[first - 1]:find "^%s*%-%-" do first = first - 1 end
+  if class and last < #lines and lines[last]:find "^%s" then -- the declaration goes on behind its last function
+    while last < #lines and not lines[last]:find "^[%]})]" and not lines[last + 1]:find "^%S" do last = last + 1 end
+    if lines[last + 1] and lines[last + 1]:find "^[})]" then last = last + 1 end
+  end
+  local where = embedded.path(source) or source:match "^@(.*)$" or "typed at the prompt"
+  return table.concat(lines, "\n", math.max(first, 1), math.min(last, #lines)), ("%s:%d"):format(where, first)
 end
 
 local overview = [[
 Suture is Lua 5.4 with networks in it. An expression shows its value; = in front too; ; at the end mutes.
-  ?name, help(x)      about a function, a class, a module: ?fit  ?nn.Conv2d  ?zoo  ?m:freeze
+  ?name, help(x)      about a function, a class, a module: ?fit  ?nn.Conv2d  ?zoo  ?m:freeze; ??fit shows its source
+  :apropos word       names whose help speaks of a word
   :help               the shell's own commands (:save :edit :time :history :undo :quit …)
   Tab                 completes names, methods, module paths inside strings, files
   Ctrl-C, Ctrl-D      stop what runs or clear the line; leave
@@ -277,6 +354,15 @@ function help.text(x)
   if type(x) == "string" then
     local name = x:match "^%s*(.-)%s*$"
     if name == "" then return overview end
+    local command = name:match "^:(%a+)$"
+    if command then
+      local c = require "suture.shell.commands".find(command)
+      if c then
+        local head = (":%s %s"):format(command, c.args):gsub("%s+$", "")
+        return head .. "\n  " .. c.text .. (c.more and "\n" .. c.more or "")
+      end
+      return ("no command :%s"):format(command) .. require "suture.shell.commands".meant(command)
+    end
     local value = find(name)
     if value ~= nil then return describe(value, name) end
     if name:find "^[%a_][%w_.:%[%]]*$" then return term.safe(unknown(name)), true end
@@ -301,12 +387,42 @@ function help.text(x)
   return describe(x)
 end
 
---- help(x): prints what x is and how to use it. x is a value or a name: help(fit), help "nn.Conv2d", help(m).
--- The text is the `---` comment above its definition; your own functions are read too.
-function help.help(x)
-  local shown = text.plain((help.text(x)))
+local function put(shown)
+  shown = text.plain(shown)
   if term.tty() then shown = text.wrap(shown, term.width()) end
   if not require "suture.shell.pager"(shown) then print(shown) end
 end
+
+-- The file that declares a model of the zoo or an optimizer (name: "zoo.resnet18"), and where it is.
+local function declared(name)
+  local room, last = name:match "^(%a+)[%w_.]*%.([%w_]+)$"
+  if room ~= "zoo" and room ~= "optim" then return nil end
+  for _, path in ipairs(embedded.list()) do
+    local own = path:find("^lua/" .. room .. "/") and not path:find "/init%.lua$" and not path:find "/common/"
+      and embedded.source(path)
+    if own and own:find("%f[%w_]" .. last .. "%f[^%w_]") then return own, path end
+  end
+end
+
+--- help.source(name): prints how a function or a class is written, for ??name.
+function help.source(name)
+  local value = find(name)
+  if value == nil then
+    if name == "" then error("??NAME shows the source of a function or a class, as in  ??fit", 0) end
+    return put(term.safe(unknown(name)))
+  end
+  local lines, where
+  if type(value) == "function" then lines, where = declared(name) end
+  if not lines then lines, where = definition(value) end
+  if not lines then
+    return put(type(value) ~= "function" and not class_of(value) and ("%s is a %s, which has no source"):format(name,
+      type(value)) or ("%s is written in C: there is no Lua to show"):format(name))
+  end
+  put(term.paint("dim", where) .. "\n" .. term.safe(lines))
+end
+
+--- help(x): prints what x is and how to use it. x is a value or a name: help(fit), help "nn.Conv2d", help(m).
+-- The text is the `---` comment above its definition; your own functions are read too.
+function help.help(x) put((help.text(x))) end
 
 return require "suture.base.stray".guard(help)

@@ -123,7 +123,12 @@ shell.run_protected = run
 local function drawn(v)
   local mt = debug.getmetatable(v)
   local own = type(mt) == "table" and rawget(mt, "__prompt")
-  if own then io.stdout:write(own(v), "\n") end
+  if own then
+    if state.running then state.running.picture = v end
+    state.drawing = true
+    io.stdout:write(own(v), "\n")
+    state.drawing = false
+  end
   return own
 end
 
@@ -226,6 +231,7 @@ function shell.eval(text, muted)
   local f, kind, code, cut = chunk.compile(text, chunk_name(n))
   local input = {text = text, code = f and code or text, kind = f and kind, cut = cut,
     muted = muted or chunk.muted(text), ok = false, secret = state.secret}
+  state.drawing, lines.training = false, nil
   state.running = input -- what messages look its lines up in
   if not f then
     complain(without_position(syntax.explain(kind), text))
@@ -234,6 +240,7 @@ function shell.eval(text, muted)
   end
   guarded(run_input, input, f)
   shell.inputs[n] = input
+  if face.ending() and require "suture.shell.emergency".save() then return shell.quit() end
   face.clear() -- the Ctrl-C that stopped the line has done its work
   guarded(call_hooks, "_after_line", text, input.ok)
   input.changed = journal.line_changed()
@@ -306,6 +313,7 @@ local function feed(text)
         why = ("%s\n  %s\nnothing of the %d lines was run"):format(why, line, select(2, text:gsub("\n", "")) + 1)
       end
     end
+    if shell.typed then shell.typed(text) end
     complain(("line %d: %s"):format(at, why))
     return nil
   end
@@ -317,8 +325,15 @@ end
 
 --- One input: a command (:word), a question (?name), or Lua.
 function shell.input(text)
+  if shell.typed then shell.typed(text) end
   local name, sign, rest = text:match "^%s*:(%a+)(!?)%s*(.-)%s*$"
   if name and not text:find "^%s*::" then return shell.command(name, rest, sign == "!") end
+  local source = text:match "^%s*%?%?%s*(.-)%s*$"
+  if source then
+    run(require("suture.shell.help").source, source)
+    io.stdout:flush()
+    return
+  end
   local topic = text:match "^%s*%?%s*(.-)%s*$" or text:match "^%s*([%a_][%w_.:]*)%?%s*$"
   if topic then
     run(require("suture.shell.help").help, topic)
@@ -349,15 +364,11 @@ function shell.command(name, rest, force)
   io.stdout:flush()
 end
 
--- What command.accepts says of the words behind a command: "nothing", "count" (a whole number above 0, or nothing);
--- nil: any words. → what its run gets
+-- What command.accepts says of the words behind a command: "nothing"; nil: any words. → what its run gets
 function shell.argument(name, command, rest)
   local accepts = command.accepts
   if accepts == "nothing" and rest ~= "" then shell.fail(":%s takes nothing behind it, got '%s'", name, rest) end
-  if accepts ~= "count" or rest == "" then return accepts ~= "count" and rest or nil end
-  local n = rest:find "^%d+$" and math.tointeger(tonumber(rest))
-  if not n or n < 1 then shell.fail(":%s takes a whole number above 0, not '%s'", name, rest) end
-  return n
+  return not accepts and rest or nil
 end
 
 --- Ends the shell after this line.
@@ -460,12 +471,14 @@ function shell.start()
   face.interactive()
   local c = require("suture.core").term
   state.tty = c.isatty(0)
+  require("suture.shell.transcript").begin()
   if state.tty then
     local base = folder("XDG_STATE_HOME", "/.local/state")
     state.history = base and base .. "/suture/history"
     if state.history then face.history_load(state.history) end
     face.completer(function(text) return require("suture.shell.complete").complete(text) end)
     if not face.quiet then banner() end
+    if base then require("suture.shell.emergency").begin(base .. "/suture/emergency", say) end
     run_rc()
   end
   journal.enter_prompt()

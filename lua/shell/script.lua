@@ -85,7 +85,9 @@ function script.of(inputs, heading)
   for _, input in ipairs(inputs) do
     if counts(input) then
       uses_last = uses_last or mentions(input.code, "_")
-      for _, word in ipairs {"undo", "redo", "checkpoint"} do undoes = undoes or mentions(input.code, word) end
+      for _, word in ipairs {"undo", "redo", "back_to", "checkpoint"} do
+        undoes = undoes or mentions(input.code, word)
+      end
       undoes = undoes or bare(input.code):find ":%s*before%f[^%w_]" ~= nil
     elseif input.secret then count.secret = count.secret + 1 end
   end

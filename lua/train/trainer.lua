@@ -8,6 +8,7 @@ local fault = require "suture.base.fault"
 local guard = require "suture.train.guard"
 local interrupt = require "suture.base.interrupt"
 local journal = require "suture.base.journal"
+local lines = require "suture.base.lines"
 local last_of = require "suture.train.last"
 local losses = require "suture.train.loss"
 local marks = require "suture.train.marks"
@@ -33,6 +34,10 @@ local known = [[val:any=nil epochs:any=10 batch:any=32 memory:any=nil optimizer:
   patience:count=5 min_delta:rate=0 max_epochs:count=200 best:any=nil drop_last:bool=nil
   cache:any=true cache_mb:rate=2048 seed:int=nil threads:natural=nil quiet:bool=false on_epoch:fn=nil
   on_step:fn=nil ]] .. parts.signature()
+
+for _, name in ipairs {"fit", "trainer"} do
+  options.texts[name] = function() return known .. chosen.signature() end
+end
 
 --- trainer(m, train[, opts]): what fit does, to be driven by hand: t = trainer(m, train, {val = val}); t:run() is
 -- fit(m, train, {val = val}). opts: as for fit. Its state is in sight, and may be changed between steps:
@@ -448,6 +453,7 @@ end
 function Trainer:run()
   local o, m = self.options, self.model
   local soft <close> = interrupt.soft()
+  lines.training = self.model
   local began = core.engine.clock()
   self.interrupted = nil
   local r = setmetatable({history = self.history, seconds = 0, seed = self.seed}, Result)

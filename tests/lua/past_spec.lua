@@ -1,7 +1,7 @@
 -- Checkpoints, m:before(n) and what diff says of it.
 local kit = require "kit"
 local suture = require "suture"
-local nn, journal = suture.nn, require "suture.base.journal"
+local nn, past = suture.nn, require "suture.base.past"
 suture.history(true)
 
 local net
@@ -90,22 +90,27 @@ describe("a checkpoint", function()
     kit.fails("(undone)  [now]", error, shown, 0)
   end)
 
-  it("is gone with a way that was left", function()
+  it("stays on a way that was left, and is gone back to from another", function()
     suture.checkpoint "left"
     suture.undo(2)
     line "m:eval()"
-    kit.fails("undo: no checkpoint 'left'", suture.undo, "left")
+    kit.fails('undo: checkpoint left lies on another way: back_to "left"', suture.undo, "left")
+    assert.equal(5, net:before "left"[2].out_features)
+    assert.is_false(net.training)
+    suture.back_to "left"
+    assert.equal(5, net[2].out_features)
+    assert.is_true(net.training)
   end)
 
   it("stays where it is when the oldest changes are forgotten, and goes with them", function()
-    local most = journal.most
+    local most = past.most
     suture.checkpoint "four"
     suture.undo(4)
     suture.checkpoint "start"
     suture.redo(4)
-    journal.most = 3
+    past.most = 3
     line "m:eval()"
-    journal.most = most
+    past.most = most
     kit.fails("no checkpoint 'start'", suture.undo, "start")
     local want = net:before(1)
     suture.undo "four"

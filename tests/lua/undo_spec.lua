@@ -53,7 +53,7 @@ describe("undo in scripts", function()
     assert.equal("nothing to redo", suture.redo())
     suture.undo(5)
     assert.same(states[1][1], bits(m))
-    m:freeze() -- a new change forgets what was undone
+    m:freeze() -- a new change is another way: what was undone is none to redo
     assert.equal("nothing to redo", suture.redo())
   end)
 
@@ -102,31 +102,31 @@ describe("undo in scripts", function()
   end)
 
   it("holds no more than it may", function()
-    local journal, note = require "suture.base.journal", require "suture.base.note"
-    local limit, write = journal.limit, note.write
+    local past, note = require "suture.base.past", require "suture.base.note"
+    local limit, write = past.limit, note.write
     local notes = {}
     note.write = function(text) notes[#notes + 1] = text end
-    journal.limit = 2000
+    past.limit = 2000
     for _ = 1, 9 do
-      local change <close> = journal.begin {label = "fit", apart = true}
+      local change <close> = require("suture.base.journal").begin {label = "fit", apart = true}
       m[0].weight:add_(1)
       m[5].weight:add_(1)
     end
-    journal.limit, note.write = limit, write
+    past.limit, note.write = limit, write
     assert.is_true(#undo.history() < 9 and #undo.history() >= 1)
     assert.matches("oldest changes are forgotten", notes[1])
   end)
 
   it("counts what was taken out, and forgets models that nobody holds", function()
-    local journal, note = require "suture.base.journal", require "suture.base.note"
-    local limit, write = journal.limit, note.write
+    local past, note = require "suture.base.past", require "suture.base.note"
+    local limit, write = past.limit, note.write
     note.write = function() end
     m:replace("5", nn.Linear(4, 1000))
     m:replace("5", nn.Linear(4, 3)) -- the one of 5000 numbers is kept by history alone
     assert.equal(2, #undo.history())
-    journal.limit = 10000
+    past.limit = 10000
     m:freeze()
-    journal.limit, note.write = limit, write
+    past.limit, note.write = limit, write
     assert.equal(1, #undo.history())
     local function others()
       net():freeze()

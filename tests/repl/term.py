@@ -19,6 +19,8 @@ class Home:
 
     def __enter__(self):
         self.path = tempfile.mkdtemp(prefix="suture-home-")
+        with open(os.path.join(self.path, ".plain"), "w") as f:
+            f.write("set blink-matching-paren off\n")  # what is typed stands there as it is
         return self
 
     def __exit__(self, *_):
@@ -26,7 +28,7 @@ class Home:
 
     def env(self, **more):
         e = {k: v for k, v in os.environ.items() if not k.startswith("XDG_") and k not in ("NO_COLOR", "INPUTRC", "VISUAL", "EDITOR", "PAGER", "LESS", "COLUMNS", "LINES")}
-        e.update(HOME=self.path, TERM="xterm", INPUTRC="/dev/null", LC_ALL="C.UTF-8")
+        e.update(HOME=self.path, TERM="xterm", INPUTRC=os.path.join(self.path, ".plain"), LC_ALL="C.UTF-8")
         e.update(more)
         return {k: v for k, v in e.items() if v is not None}
 

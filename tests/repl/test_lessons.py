@@ -97,6 +97,9 @@ class Lessons(unittest.TestCase):
         self.assertIn("halve it", t.line("a"))
         self.assertIn("Two is.", t.line("b"))
         self.assertIn("A name", t.line(":back")) # tells the question's step before
+        self.assertNotIn("Now there is an a.", t.line("other = 1")) # another line has not done it
+        self.assertIn("Now there is an a.", t.line("a = 1"))
+        t.line(":again")
         self.assertIn("2 of 4", t.line(":next"))
         self.assertIn("2 of 4", t.line(":again"))
         self.assertIn("3 of 4", t.line(":next"))

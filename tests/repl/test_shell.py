@@ -295,6 +295,14 @@ class Shell(unittest.TestCase):
         self.assertEqual(self.tab(t, "m[0][0].wei"), "m[0][0].weight")
         self.assertEqual(self.tab(t, ":histo"), ":history ")
 
+    def test_tab_twice_tells_how_what_is_called_is_written(self):
+        t = self.term()
+        self.assertIn("\nnn.Conv2d(in_channels, out_channels, kernel_size", self.tab(t, "nn.Conv2d(\t"))
+        shown = self.tab(t, "nn.Conv2d(3, 8, 3, {\t")
+        self.assertIn("\nstride = 1, padding = 0, dilation = 1", shown)
+        self.assertTrue(shown.endswith("> nn.Conv2d(3, 8, 3, {"), shown)
+        self.assertTrue(self.tab(t, "nn.Conv2d(3, 8, 3, {dil").endswith("> nn.Conv2d(3, 8, 3, {dilation = "))
+
     def test_tab_twice_lists_without_hidden_names(self):
         t = self.term()
         t.line("box = {alpha = 1, beta = 2, _gamma = 3}")

@@ -3,6 +3,8 @@ local core = require "suture.core"
 local fault = require "suture.base.fault"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
+
+local own = source.own("data.cifar10", {split = true})
 local image = core.image
 
 local cifar_classes = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
@@ -15,7 +17,7 @@ local function cifar10(path, opts)
   path = source.path("data.cifar10", path)
   local where = "data.cifar10 " .. source.quoted(path)
   local usual = {flip = true, crop_pad = 4}
-  local view, given = source.read(where, opts, usual, {split = true})
+  local view, given = source.read(where, opts, usual, own)
   local split = source.train_or_test(where, given)
   if not source.exists(path .. "/test_batch.bin") and source.exists(path .. "/cifar-10-batches-bin/test_batch.bin") then
     path = path .. "/cifar-10-batches-bin"

@@ -133,8 +133,9 @@ local function pictures(where, rows, place, root)
   return paths
 end
 
-local own = {target = true, kind = true, header = true, separator = true, classes = true, pictures = true, root = true,
-  between = true}
+local own = source.own("data.csv", {
+  target = true, kind = true, header = true, separator = true, classes = true, pictures = true, root = true,
+  between = true})
 
 -- The options, checked: separator, kind, and the view where there are pictures.
 local function settings(where, opts)

@@ -5,8 +5,9 @@ local custom = require "suture.data.custom"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
 
-local fields = {n = true, get = true, target = true, labels = true, classes = true, name = true, key = true,
-  random = true, where = true}
+local fields = source.own("data.dataset", {
+  n = true, get = true, target = true, labels = true, classes = true, name = true, key = true, random = true,
+  where = true})
 
 --- A dataset of what a function gives: `data.dataset{n = 100, get = function(i) return x, y end}`, i from 0 to n - 1.
 -- Or of an object with methods, as PyTorch's Dataset: `data.dataset(object[, options])` calls object:len() (or

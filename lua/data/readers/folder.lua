@@ -5,6 +5,8 @@ local options = require "suture.data.options"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
 local note = require "suture.base.note"
+
+local own = source.own("data.folder", {classes = true, allow_empty = true})
 local image = core.image
 
 -- Names in a folder, sorted by bytes: folders, files. Hidden ones are passed over.
@@ -101,7 +103,7 @@ local function folder(path, opts)
   local trimmed = path:match "^(.-)/+$"
   if trimmed and trimmed ~= "" then path = trimmed end
   local where = "data.folder " .. source.quoted(path)
-  local view, given = source.read(where, opts, {flip = true}, {classes = true, allow_empty = true})
+  local view, given = source.read(where, opts, {flip = true}, own)
   if given.allow_empty ~= nil and type(given.allow_empty) ~= "boolean" then
     fault("%s: allow_empty is true or false, got %s", where, options.shown(given.allow_empty))
   end

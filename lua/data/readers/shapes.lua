@@ -4,6 +4,8 @@ local fault = require "suture.base.fault"
 local options = require "suture.data.options"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
+
+local own = source.own("data.shapes", {domain = true, n = true, size = true, seed = true, split = true})
 local image = core.image
 
 local shape_splits = {train = 0, val = 1, test = 2}
@@ -22,7 +24,7 @@ local function shapes(opts)
       if k ~= "size" then rest[k] = v end
     end
   else rest = given end
-  local view = source.read(where, rest, usual, {domain = true, n = true, size = true, seed = true, split = true})
+  local view = source.read(where, rest, usual, own)
   local domain = given.domain or "source"
   if type(domain) ~= "string" then fault("%s: domain is a name, got %s", where, options.shown(domain)) end
   local classes, domains = image.shape_classes(domain)

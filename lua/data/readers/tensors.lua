@@ -4,13 +4,15 @@ local options = require "suture.data.options"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
 
+local own = source.own("data.tensors", {classes = true})
+
 --- A dataset of tensors: x with one row for each sample, y with one class index, from 0 (or target), for each.
 -- Option `classes`: names; without, classes are "0", "1", … when y holds class indices. Where x holds pictures (N, 1 or
 -- 3, H, W) of values from 0 to 1, the options of `data` are taken too, augment among them; the pictures then go through
 -- 8 bits.
 local function tensors(x, y, opts)
   local where = "data.tensors"
-  local view, given = source.read(where, opts, {flip = true}, {classes = true})
+  local view, given = source.read(where, opts, {flip = true}, own)
   local function check(name, t)
     if type(t) ~= "userdata" then fault("%s expects tensors x and y, got %s for %s", where, options.shown(t), name) end
   end

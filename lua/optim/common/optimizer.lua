@@ -17,7 +17,7 @@ local absent = require "suture.base.absent"
 local counted = require "suture.base.counted"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
-local journal = require "suture.base.journal"
+local memory = require "suture.optim.common.memory"
 local method = require "suture.base.method"
 local Module = require "suture.nn.module"
 local options = require "suture.base.options"
@@ -66,7 +66,9 @@ function Group.__newindex(group, name, value)
     fault("%s: the parameters of a group stay · opt:add_param_group{params = …} adds others", g.kind.where)
   end
   if value == nil then fault("%s: %s cannot be nil", g.kind.where, tostring(name)) end
-  g.values[name] = g.kind.read(merged(g.values, {[name] = value}))[name]
+  local values = g.kind.read(merged(g.values, {[name] = value}))
+  if options.show(values[name]) ~= options.show(g.values[name]) then memory.changes(g.optimizer) end
+  g.values[name] = values[name]
 end
 
 function Group.__pairs(group)
@@ -198,6 +200,7 @@ function Optimizer:add_param_group(given)
   for i, p in ipairs(params) do
     if held[p] then fault("%s: a parameter is in two groups (parameter %d of the new one)", kind.where, i) end
   end
+  memory.changes(self)
   local group = setmetatable({}, Group)
   inside[group] = {optimizer = self, kind = kind, params = params, values = values, memory = raw.group(params)}
   self.param_groups[#self.param_groups + 1] = group
@@ -281,7 +284,7 @@ function Optimizer:step(closure)
   if kind.closure then
     local g = inner(self, 1)
     read(kind, g.values)
-    journal.steps(g.params)
+    memory.steps(self, g.params)
     g.remembers = g.remembers or {}
     return kind.closure(g.params, g.values, g.remembers, checked_closure(kind, closure))
   end
@@ -290,7 +293,7 @@ function Optimizer:step(closure)
   for i = 1, #self.param_groups do read(kind, inner(self, i).values) end
   for i = 1, #self.param_groups do
     local g = inner(self, i)
-    journal.steps(g.params)
+    memory.steps(self, g.params)
     if kind.step then computed_step(kind, g)
     else raw.step(g.memory, kind.name, numbers(kind, g.values), (used(kind, g.values))) end
   end
@@ -310,15 +313,6 @@ function Optimizer:zero_grad(...)
   end
 end
 
--- What an optimizer that asks for the loss remembers, as a copy: tensors, numbers and lists of them.
-local function copied(v)
-  if is(v) then return v:clone() end
-  if type(v) ~= "table" then return v end
-  local out = {}
-  for k, x in pairs(v) do out[k] = copied(x) end
-  return out
-end
-
 --- What the optimizer remembers, as copies, laid out as torch.optim's: {kind =, state = {[0] = {step =,
 -- momentum_buffer = …} …}, param_groups = {{lr =, …, params = {0, 1, …}} …}}: the parameters of all groups are counted
 -- from 0, and a parameter's tensors have PyTorch's names.
@@ -327,7 +321,7 @@ function Optimizer:state_dict()
   for i = 1, #self.param_groups do
     local g = inner(self, i)
     local group = merged(g.values, {params = {}})
-    if g.remembers and next(g.remembers) then out.state[0] = copied(g.remembers) end
+    if g.remembers and next(g.remembers) then out.state[0] = memory.copied(g.remembers) end
     for j = 1, #g.params do
       local s = {step = raw.steps(g.memory, j)}
       local moved = s.step > 0
@@ -419,7 +413,7 @@ end
 function Optimizer:load_state_dict(sd)
   local remembered
   if kind_of[self].closure and type(sd) == "table" and type(sd.state) == "table" then
-    remembered = copied(sd.state[0] or {})
+    remembered = memory.copied(sd.state[0] or {})
     sd = merged(sd, {state = {}})
   end
   local loaded = check_state(self, sd)
@@ -430,6 +424,7 @@ function Optimizer:load_state_dict(sd)
       raw.steps(to.memory, j, s.step)
     end
   end
+  memory.changes(self)
   for i, to in ipairs(loaded) do
     local g = inner(self, i)
     g.values, g.memory, g.remembers = to.values, to.memory, remembered
@@ -455,6 +450,7 @@ local function make(kind, params, opts)
   local listed = type(params) == "table" and not getmetatable(params) and type(params[1]) == "table" and
     params[1].params
   for _, given in ipairs(listed and params or {{params = params}}) do self:add_param_group(given) end
+  memory.made(self, inside)
   return self
 end
 

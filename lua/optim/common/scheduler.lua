@@ -12,6 +12,7 @@
 --   about     for help
 local docs = require "suture.base.docs"
 local fault = require "suture.base.fault"
+local journal = require "suture.base.journal"
 local method = require "suture.base.method"
 local options = require "suture.base.options"
 local is_optimizer = require("suture.optim.common.optimizer").is_optimizer
@@ -109,9 +110,41 @@ function scheduler.has_momentum(s)
   return false
 end
 
+local made = setmetatable({}, {__mode = "k"}) -- scheduler → when
+
+-- What the journal (base/journal.lua) keeps of one; the rates are the optimizer's.
+local position = {
+  born = function(s) return made[s] end,
+  take = function(s)
+    local out = {}
+    for k, v in next, s do
+      out[k] = type(v) == "table" and getmetatable(v) == nil and table.move(v, 1, #v, 1, {}) or v
+    end
+    return out
+  end,
+  same = function(s, was)
+    for k, v in next, s do
+      if type(v) ~= "table" and v ~= was[k] then return false end
+    end
+    return true
+  end,
+  put = function(s, was)
+    for k in next, s do if was[k] == nil then rawset(s, k, nil) end end
+    for k, v in next, was do
+      rawset(s, k, type(v) == "table" and getmetatable(v) == nil and table.move(v, 1, #v, 1, {}) or v)
+    end
+  end,
+  tell = function(told, s, was)
+    told[#told + 1] = ("%s at %s (was %s)"):format(s.kind, s.last_epoch, was.last_epoch)
+  end,
+}
+
+local function moves(s) if made[s] and journal.recording() then journal.touch(position, s) end end
+
 --- s:step([epoch]): the rates of the next epoch (or step), or of the one given. For ReduceLROnPlateau: s:step(metric).
 function Scheduler:step(epoch, ...)
   local kind = kind_of[self]
+  moves(self)
   if kind.step then return kind.step(self, epoch, ...) end
   if epoch == nil then
     self.last_epoch = self.last_epoch + 1
@@ -150,6 +183,7 @@ function Scheduler:load_state_dict(sd)
   if self.schedulers and #(sd.schedulers or {}) ~= #self.schedulers then
     fault("%s, load_state_dict: %d schedulers here, %d in the state", name, #self.schedulers, #(sd.schedulers or {}))
   end
+  moves(self)
   for i, s in ipairs(self.schedulers or {}) do s:load_state_dict(sd.schedulers[i]) end
   for k, v in pairs(sd) do if k ~= "schedulers" then rawset(self, k, v) end end
 end
@@ -179,6 +213,7 @@ local function make(kind, optimizer, ...)
   end
   if kind.start then kind.start(s) end
   if kind.step then s._last_lr = scheduler.rates(s) else scheduler.apply(s, kind.lr) end
+  made[s] = journal.now()
   return s
 end
 

@@ -14,12 +14,7 @@ return {
     local say = shell.say
     if rest ~= "" then
       local name = rest:match "^:?(%a+)$"
-      local c = name and command.find(name)
-      if c then
-        say((":%s %s"):format(name, c.args):gsub("%s+$", "") .. "\n  " .. c.text)
-        return c.more and say(c.more)
-      end
-      return require("suture.shell.help").help(rest)
+      return require("suture.shell.help").help(name and command.find(name) and ":" .. name or rest)
     end
     local names, width = command.names(), 0
     for _, name in ipairs(names) do width = math.max(width, #name + #command.find(name).args + 2) end

@@ -76,6 +76,7 @@ return {
     if count.secret > 0 then
       shell.say(("%s, begun with a space, left out"):format(words.plural(count.secret, "input")))
     end
-    if checks > 0 then check(path) end
+    if checks > 0 then check(path)
+    else shell.say(("not checked: :save %s --check runs it in a new process and compares"):format(rest)) end
   end,
 }

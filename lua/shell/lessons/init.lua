@@ -12,8 +12,8 @@ local suture = require "suture"
 local tutor = {}
 
 -- The lesson that is on, or nil: {lesson =, key =, at = step, done = its check held and that was said, holds = it does,
--- tries =, hinted =, typed = {of the step's own lines}, reached = steps whose lines this session has run, running =
--- lines of the tutor's run}
+-- held = it did when the step began, tries =, hinted =, typed = {of the step's own lines}, reached = steps whose lines
+-- this session has run, running = lines of the tutor's run}
 local course
 
 -- ---- checks ----
@@ -65,6 +65,7 @@ local function begin(at)
   local c = course
   c.at, c.done, c.holds, c.tries, c.hinted, c.typed = at, false, false, 0, 0, {}
   local step = step_of(c)
+  c.held = at <= c.reached and step.inputs and step.kind ~= "fails" and holds(step) -- it was done before
   progress.keep(c.key, step.title)
   page.step(c.lesson, at)
   if not step.inputs and not step.choices then -- there is only something to read
@@ -142,6 +143,8 @@ lines.after[#lines.after + 1] = function(text, ok)
   local on_the_way = own and ok and not all_typed(step, c.typed) -- the lines behind show what it has come to
   c.holds = good
   if on_the_way then return end
+  if c.held and good and not own then return end -- it held before the line, which has not done it
+  c.held = c.held and good
   if good then return passed() end
   c.tries = c.tries + 1
   page.not_yet(why, c.tries <= #step.hints and hint(c) or nil)

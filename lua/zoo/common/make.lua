@@ -125,6 +125,12 @@ function make.say_assumed(plan, assumed)
     table.concat(otherwise, ", ")))
 end
 
+--- make.options(name): the options of an architecture, as a signature.
+function make.options(name)
+  local family = catalogue.find(name)
+  return "pretrained:any=false weights:str=nil num_classes:count=nil in_chans:count=3 " .. (family.options or "")
+end
+
 --- make.build(plan): the network itself.
 function make.build(plan)
   raw.press()
