@@ -6,7 +6,7 @@ is handed over whole, in the order of the list. Time is the processor's: a loade
 import collections, glob, os, signal, subprocess, sys, tempfile, time
 
 JOBS = int(os.environ.get("JOBS") or min(4, len(os.sched_getaffinity(0))))
-ENDS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+ENDS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 
 # out, err: its texts; status: as a shell's, 128 + signal when killed by one, 124 after the time limit; cpu: seconds;
 # memory: MiB of the largest of its processes

@@ -10,7 +10,6 @@ describe("names in other files", function()
   -- m's numbers under the names that `spell` gives them, as a file; open and the constructor make the same model of it.
   -- put(theirs, new, t): what goes into the file for t, where that is not t.
   local function same_under(name, opts, spell, size, put)
-    collectgarbage() -- the models before: hundreds of megabytes each
     suture.seed(5)
     local m = zoo[name](opts):eval()
     for _, p in ipairs(m:parameters()) do
