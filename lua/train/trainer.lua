@@ -367,10 +367,9 @@ function Trainer:train_epoch()
   if session then self.interrupted = nil end
   local o, optimizer, kept = self.options, self.optimizer, self._session.kept
   local epoch = self.epoch + 1
-  local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
   self:_interruptible(self._starts, self, epoch)
+  local row = {epoch = epoch, steps = 0, lr = optimizer.param_groups[1].lr}
   if self.interrupted then return row end
-  row.lr = optimizer.param_groups[1].lr
   local pass = self:_pass(epoch)
   local view = kept:view(epoch)
   local from_cache = kept:full(view)
@@ -392,17 +391,13 @@ function Trainer:train_epoch()
     if from_cache then
       for _, places in ipairs(pass.batches) do
         local value, right, n = step(kept:stand_in(#places), kept:targets(view, places), places, true)
-        if not value then -- on_epoch froze or thawed something: that pass is forgotten, this epoch computes all again
-          from_cache = false
-          break
-        end
-        if after(value, right, n) then break end
+        from_cache = value ~= nil -- on_epoch froze or thawed something: that pass is forgotten, all is computed again
+        if not value or after(value, right, n) then break end
       end
     end
     if not from_cache then
-      for x, y, places in train:_go(pass) do
-        local value, right, n = step(x, y, places, false)
-        if after(value, right, n) then break end
+      for x, y, places in self.data:_go(pass) do
+        if after(step(x, y, places, false)) then break end
       end
     end
   end)

@@ -227,12 +227,14 @@ describe("the past", function()
     local function run(code) assert(select(2, kit.line(code, env))) end
     local states = {words(opt:state_dict())}
     for i, code in ipairs {"m(x):sum():backward() opt:step()", "opt.param_groups[1].lr = 0.25", "schedule:step()",
-      "opt:add_param_group{params = m[2]:parameters(), lr = 1}", "opt:load_state_dict(opt:state_dict())"} do
+      "opt:add_param_group{params = m[2]:parameters(), lr = 1}", "local s = opt:state_dict() s.param_groups[1].lr = 0.125 opt:load_state_dict(s)"} do
       run(code)
       states[i + 1] = words(opt:state_dict())
     end
+    run "opt:load_state_dict(opt:state_dict())" -- what it has already: no change
     local labels = {}
     for i, e in ipairs(suture.history()) do labels[i] = e.label end
+    assert.equal(5, #labels)
     assert.same({"2 tensors written", "Adam: lr = 0.25 (was 0.5)", "Adam: a group added"}, {labels[1], labels[2], labels[4]})
     assert.equal(1, schedule.last_epoch)
     for i = 5, 1, -1 do

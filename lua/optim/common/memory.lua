@@ -30,31 +30,55 @@ local function tensors_in(v, f)
   if type(v) == "table" then for _, x in next, v do tensors_in(x, f) end end
 end
 
+-- Whether two of what `take` makes are the same, to the bit.
+local function alike(a, b)
+  if is(a) and is(b) then return core.rows.digest(a) == core.rows.digest(b) end
+  if type(a) ~= "table" or type(b) ~= "table" or a == b then return a == b end
+  for k, v in next, a do if k ~= "group" and not alike(v, b[k]) then return false end end
+  for k in next, b do if a[k] == nil then return false end end
+  return true
+end
+
+-- The state of an optimizer, copied.
+local function state_of(opt)
+  local s, copies = {mark = mark[opt]}, {}
+  for i = 1, #opt.param_groups do
+    local group = opt.param_groups[i]
+    local g = inside[group]
+    local one = {group = group, values = copied(g.values), remembers = copied(g.remembers), steps = {}, states = {}}
+    for j = 1, #g.params do
+      one.steps[j], one.states[j] = raw.steps(g.memory, j), {}
+      for k = 1, #g.kind.states do
+        local t = raw.state(g.memory, j, k)
+        one.states[j][k] = t and t:clone()
+      end
+    end
+    s[i] = one
+    tensors_in({one.remembers, one.states}, function(t) copies[#copies + 1] = t end)
+  end
+  core.graph.eval(copies)
+  return s
+end
+
 local kind = {
   born = function(opt) return made[opt] end,
   take = function(opt)
     local had = last[opt]
-    if had and had.mark == mark[opt] then return had end
-    local s, copies = {mark = mark[opt]}, {}
-    for i = 1, #opt.param_groups do
-      local group = opt.param_groups[i]
-      local g = inside[group]
-      local one = {group = group, values = copied(g.values), remembers = copied(g.remembers), steps = {}, states = {}}
-      for j = 1, #g.params do
-        one.steps[j], one.states[j] = raw.steps(g.memory, j), {}
-        for k = 1, #g.kind.states do
-          local t = raw.state(g.memory, j, k)
-          one.states[j][k] = t and t:clone()
-        end
-      end
-      s[i] = one
-      tensors_in({one.remembers, one.states}, function(t) copies[#copies + 1] = t end)
+    if not had or had.mark ~= mark[opt] then
+      had = state_of(opt)
+      last[opt] = had
     end
-    core.graph.eval(copies)
-    last[opt] = s
-    return s
+    return had
   end,
-  same = function(opt, s) return mark[opt] == s.mark end,
+  same = function(opt, s)
+    if mark[opt] == s.mark then return true end
+    local now = state_of(opt) -- what was moved and moved back is no change
+    if #now ~= #s then return false end
+    for i, one in ipairs(now) do
+      if one.group ~= s[i].group or not alike(one, s[i]) then return false end
+    end
+    return true
+  end,
   put = function(opt, s)
     local groups = opt.param_groups
     for i = #groups, 1, -1 do groups[i] = nil end
