@@ -14,13 +14,13 @@ static int folder_of(const char *path) {
 }
 
 bool save_failed(const SaveFile *s, const char *doing, int error, Err *e) {
-  int folder = folder_of(s->path);
+  int folder = folder_of(s->name);
   if (error == ENOENT && folder)
-    return err_set(e, "%s: cannot %s: %s (there is no folder %.*s)", s->path, doing, strerror(error), folder > 1 ? folder - 1 : 1,
-                   s->path);
+    return err_set(e, "%s: cannot %s: %s (there is no folder %.*s)", s->name, doing, strerror(error), folder > 1 ? folder - 1 : 1,
+                   s->name);
   const char *hint = error == ENOSPC || error == EDQUOT ? " (free some space, or save elsewhere; nothing was changed)"
                      : error == EACCES || error == EROFS ? " (save to a folder you may write to)" : "";
-  return err_set(e, "%s: cannot %s: %s%s", s->path, doing, strerror(error), hint);
+  return err_set(e, "%s: cannot %s: %s%s", s->name, doing, strerror(error), hint);
 }
 
 static void forget(SaveFile *s) {
@@ -49,7 +49,7 @@ static int open_new(SaveFile *s) {
 }
 
 bool save_begin(SaveFile *s, const char *path, Err *e) {
-  *s = (SaveFile){0};
+  *s = (SaveFile){.name = path};
   /* a symbolic link stays one: what it points to is replaced */
   s->path = realpath(path, NULL);
   if (!s->path) s->path = strdup(path);
@@ -61,8 +61,8 @@ bool save_begin(SaveFile *s, const char *path, Err *e) {
   bool exists = !stat(s->path, &old);
   int fd = -1;
   if (!*path) err_set(e, "cannot save: the file name is empty");
-  else if (exists && S_ISDIR(old.st_mode)) err_set(e, "%s: cannot save: this is a folder", s->path);
-  else if (exists && !S_ISREG(old.st_mode)) err_set(e, "%s: cannot save: this is not a regular file", s->path);
+  else if (exists && S_ISDIR(old.st_mode)) err_set(e, "%s: cannot save: this is a folder", path);
+  else if (exists && !S_ISREG(old.st_mode)) err_set(e, "%s: cannot save: this is not a regular file", path);
   else if ((fd = open_new(s)) < 0) save_failed(s, "save", errno, e);
   if (fd < 0) {
     forget(s);

@@ -12,10 +12,11 @@
 #include "err.h"
 
 typedef struct SaveFile {
-  FILE *out;  /* open for reading too */
-  char *path; /* the final name, symbolic links followed */
-  char *temp; /* a name under which it can be opened until then */
-  bool named; /* which stands in a folder */
+  FILE *out;        /* open for reading too */
+  const char *name; /* as the caller has it, for messages */
+  char *path;       /* the same, symbolic links followed */
+  char *temp;       /* a name under which it can be opened until then */
+  bool named;       /* which stands in a folder */
 } SaveFile;
 
 /* On false nothing needs to be undone. */

@@ -50,9 +50,6 @@ void children_end(void);
 /* How many lines the prompt has asked for. */
 extern long lines_read;
 
-/* tap.c: adds tap, which hears what is written to the terminal, to the table on top of the stack. */
-void tap_bind(lua_State *L);
-
 /* readline.c: line editing. Adds readline, completer, history … to the table on top of the stack. */
 void readline_bind(lua_State *L);
 #endif

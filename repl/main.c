@@ -333,7 +333,6 @@ static void push_face(lua_State *L, const Options *o) {
   lua_newtable(L);
   interrupt_bind(L);
   readline_bind(L);
-  tap_bind(L);
   children_bind(L);
   pattern_bind(L);
   strings_bind(L);

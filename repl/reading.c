@@ -1,8 +1,10 @@
 /* Functions of io, and print, that Ctrl-C stops. Lua's own read as long as a file goes on (/dev/zero has no end), and write
- * a text as long as a terminal takes for it. They are the upvalues; tests/repl/standard.lua compares both. */
+ * a text as long as a terminal takes for it; a listener hears what the terminal is shown. They are the upvalues;
+ * tests/repl/standard.lua compares both. */
 #include "repl/face.h"
 #include <ctype.h>
 #include <errno.h>
+#include <string.h>
 
 enum { PIECE = 1 << 16 };
 
@@ -151,8 +153,30 @@ static int lines(lua_State *L) {
   return n;
 }
 
+static const char LISTENER[] = "suture.listener";
+static bool listening;
+
+/* Tells the listener what the terminal is shown. Its own errors are nobody's here. */
+static void tell(lua_State *L, const char *s, size_t n) {
+  lua_getfield(L, LUA_REGISTRYINDEX, LISTENER);
+  lua_pushlstring(L, s, n);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+  if (lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "interrupted!") == 0) lua_error(L);
+  lua_pop(L, 1);
+}
+
+/* tap(f): from now on f(text) hears what Lua writes to the terminal. */
+static int tap(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, LISTENER);
+  listening = true;
+  return 0;
+}
+
 /* Writes a text to a file in pieces: a terminal takes its time for each. → whether it was written */
 static bool write_text(lua_State *L, FILE *f, const char *s, size_t n) {
+  if (listening && n > 0 && (f == stdout || f == stderr)) tell(L, s, n);
   while (n > 0) {
     size_t size = n < PIECE ? n : PIECE;
     if (n > PIECE) interrupt_check(L);
@@ -172,11 +196,13 @@ static int write_to(lua_State *L, FILE *f, int first, int n) {
   bool good = true;
   for (int i = first; i < first + n; i++) {
     size_t size;
-    if (lua_type(L, i) != LUA_TNUMBER) {
-      const char *s = luaL_checklstring(L, i, &size);
-      good = good && write_text(L, f, s, size);
-    } else if (lua_isinteger(L, i)) good = fprintf(f, LUA_INTEGER_FMT, (LUAI_UACINT)lua_tointeger(L, i)) > 0 && good;
-    else good = fprintf(f, LUA_NUMBER_FMT, (LUAI_UACNUMBER)lua_tonumber(L, i)) > 0 && good;
+    char number[64];
+    const char *s = number;
+    if (lua_type(L, i) != LUA_TNUMBER) s = luaL_checklstring(L, i, &size);
+    else if (lua_isinteger(L, i))
+      size = (size_t)snprintf(number, sizeof number, LUA_INTEGER_FMT, (LUAI_UACINT)lua_tointeger(L, i));
+    else size = (size_t)snprintf(number, sizeof number, LUA_NUMBER_FMT, (LUAI_UACNUMBER)lua_tonumber(L, i));
+    good = good && write_text(L, f, s, size);
   }
   return good ? 1 : luaL_fileresult(L, 0, NULL);
 }
@@ -205,11 +231,11 @@ static int print(lua_State *L) {
   for (int i = 1; i <= n; i++) {
     size_t size;
     const char *s = luaL_tolstring(L, i, &size);
-    if (i > 1) fputc('\t', stdout);
+    if (i > 1) write_text(L, stdout, "\t", 1);
     write_text(L, stdout, s, size);
     lua_pop(L, 1);
   }
-  fputc('\n', stdout);
+  write_text(L, stdout, "\n", 1);
   fflush(stdout);
   return 0;
 }
@@ -229,4 +255,6 @@ void reading_bind(lua_State *L) {
   lua_pushglobaltable(L);
   interrupt_stand_for(L, globals);
   lua_pop(L, 4);
+  lua_pushcfunction(L, tap);
+  lua_setfield(L, -2, "tap");
 }

@@ -18,7 +18,7 @@ bool save_check(SaveFile *s, const SaveTensor *t, int count, Err *e) {
   if (!count) return true; /* a file of nothing is not opened */
   if (fflush(s->out)) return save_failed(s, "write", errno, e);
   if (!archive_open(s->temp, &a, &why)) {
-    if (why.kind == ERR_USER) return err_set(e, "%s: cannot save: what was written is not read back: %s", s->path, why.text);
+    if (why.kind == ERR_USER) return err_set(e, "%s: cannot save: what was written is not read back: %s", s->name, why.text);
     *e = why;
     return false;
   }
@@ -26,7 +26,7 @@ bool save_check(SaveFile *s, const SaveTensor *t, int count, Err *e) {
   for (int i = 0; t && i < count && same; i++)
     same = is_named(a, i, t[i].name) && a->entry[i].type == t[i].type && shape_equal(&a->entry[i].shape, &t[i].shape);
   archive_close(a);
-  return same || err_set(e, "%s: cannot save: what was written is not read back as it was", s->path);
+  return same || err_set(e, "%s: cannot save: what was written is not read back as it was", s->name);
 }
 
 uint64_t save_size(const SaveTensor *t) { return (uint64_t)shape_count(&t->shape) * numtype_size(t->type); }

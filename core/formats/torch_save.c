@@ -225,14 +225,14 @@ static bool write_zip(SaveFile *s, Member *members, int count, const Buffer *pic
   if (!w.z) {
     zip_source_free(source);
     if (zip_error_code_zip(&why) == ZIP_ER_MEMORY) return err_memory(e, 0, "saving");
-    return err_set(e, "%s: cannot save: libzip error %d", s->path, zip_error_code_zip(&why));
+    return err_set(e, "%s: cannot save: libzip error %d", s->name, zip_error_code_zip(&why));
   }
   zip_register_cancel_callback_with_state(w.z, cancelled, NULL, &stop);
   if (add_all(&w, members, count, pickle) && !zip_close(w.z)) return true;
   int system = zip_error_code_system(zip_get_error(w.z));
   if (stop) err_stop(e);
   else if (system) save_failed(s, "write", system, e);
-  else err_set(e, "%s: cannot write: %s", s->path, zip_strerror(w.z));
+  else err_set(e, "%s: cannot write: %s", s->name, zip_strerror(w.z));
   zip_discard(w.z);
   return false;
 }

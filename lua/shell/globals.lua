@@ -68,7 +68,3 @@ function coroutine.wrap(f)
   local co = create(f)
   return function(...) return checked(co, coroutine.resume(co, ...)) end
 end
-return {
-  --- keep(name): what the shell itself has put there is Lua's own still.
-  keep = function(name) if own[name] ~= nil then own[name] = rawget(_G, name) end end,
-}

@@ -51,7 +51,6 @@ local function typed(text) if log then down("> " .. text:gsub("\n", "\n>> ") .. 
 --- transcript.begin(): from now on what is shown is kept.
 function transcript.begin()
   face.tap(heard)
-  require("suture.shell.globals").keep "print" -- it is another now, and still Lua's
   shell.typed = typed
 end
 

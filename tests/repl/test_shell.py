@@ -434,7 +434,7 @@ class Shell(unittest.TestCase):
         self.assertIn("saved", t.line(":save! mine.lua"))
         self.assertEqual(t.line(":save missing/folder.lua"), "missing/folder.lua: cannot save: No such file or directory (there is no folder missing)")
         os.mkdir(os.path.join(self.home.path, "folder"))
-        self.assertEqual(t.line(":save folder"), "folder: cannot save: Is a directory")
+        self.assertEqual(t.line(":save folder"), "folder: cannot save: this is a folder")
         self.assertEqual(t.line("m = nn.ReLU(); m:graph{input = {1, 2}}:save 'missing/a.svg'"),
                          "graph: save: missing/a.svg: cannot save: No such file or directory (there is no folder missing)")
         self.assertEqual(t.line(":edit missing/a.lua"), "missing/a.lua: there is no folder missing")

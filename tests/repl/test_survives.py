@@ -63,7 +63,7 @@ class Survives(unittest.TestCase):
             p.stdout.close()
             self.assertLessEqual(set(os.listdir(folder)), {"a.pth", "a.safetensors", "a.npy", "a.png", "a.svg"})
         check = "for name in io.popen('ls ' .. arg[1]):lines() do local path, kind = arg[1] .. '/' .. name, name:match '%w+$' " \
-                "if kind == 'png' then image(path) elseif kind == 'npy' then load_tensor(path) " \
+                "if kind == 'png' then image.load(path) elseif kind == 'npy' then load_tensor(path) " \
                 "elseif kind ~= 'svg' then open(path) end end print 'whole'"
         with open(script, "w") as f:
             f.write(check)
