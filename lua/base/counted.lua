@@ -52,6 +52,16 @@ function counted.want_names(v)
   end
 end
 
+--- counted.want_sizes(v): an error where v is no list of sizes; nil is one.
+function counted.want_sizes(v)
+  if v == nil then return end
+  local fine = type(v) == "table" and #v > 0
+  for i = 1, fine and #v or 0 do fine = fine and math.type(v[i]) == "integer" and v[i] > 0 end
+  if not fine then
+    fault("input_shape: expects sizes, as {1, 3, 224, 224}, got %s", require("suture.base.options").show(v))
+  end
+end
+
 --- counted.names(list, instead): a list of class names, copied unless it is one already.
 function counted.names(list, instead)
   if counted.is(list) then return list end

@@ -94,6 +94,7 @@ local meant = {
   {"^%s*del%s+([%w_.]+)", function(name) return name .. " = nil" end},
   {"^%s*global%s", "names are global unless they are local: nothing to say"},
   {"^%s*print%s+[^(%s\"'{%[]", "print(…)"},
+  {"[%w_)%]][.:]repeat%s*%(", "repeat is a word of Lua's, and no method's name: tensor.cat({x, x}, dim), x:expand(…)"},
   {"^%s*pass%s*$", "an empty block says nothing: leave it out"},
   {"^%s*continue%s*;?%s*$", "goto continue, and ::continue:: at the loop's end"},
   {"^%s*let%s+([%a_][%w_]*)", function(name) return ("local %s = …"):format(name) end},

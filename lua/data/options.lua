@@ -66,10 +66,13 @@ local function belonging(where, m)
   end
   local ok, p = pcall(function() return m.preprocess end)
   if ok and type(p) == "function" then p = p(m) end
-  if ok and type(p) == "table" then return p end
+  local names = {}
+  for _, name in ipairs(preprocessing) do names[name] = true end
+  if ok and type(p) == "table" then
+    options.check(where .. ", m.preprocess", p, names)
+    return p
+  end
   if kind == "table" and not getmetatable(m) then
-    local names = {}
-    for _, name in ipairs(preprocessing) do names[name] = true end
     options.check(where .. ", transform", m, names)
     return m
   end

@@ -157,10 +157,10 @@ function F.elu(x, ...) return op "elu"(given("elu", "x", x), {alpha = elu_args(.
 --- F.softplus(x[, beta (1), threshold (20)]): ln(1 + e^βx) / β; x itself where βx is above the threshold.
 function F.softplus(x, ...) return given("softplus", "x", x):softplus(...) end
 
---- F.softmax(x[, dim (-1)]): eˣ / Σ eˣ over one dimension.
+--- F.softmax(x[, dim]): eˣ / Σ eˣ over one dimension; of a vector or a matrix the last, where none is said.
 function F.softmax(x, ...) return given("softmax", "x", x):softmax(...) end
 
---- F.log_softmax(x[, dim (-1)]): the logarithm of softmax.
+--- F.log_softmax(x[, dim]): the logarithm of softmax.
 function F.log_softmax(x, ...) return given("log_softmax", "x", x):log_softmax(...) end
 
 local training = " training:bool=true"

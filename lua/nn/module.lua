@@ -372,6 +372,7 @@ local function assign(m, key, v)
   if elsewhere[key] then fault(elsewhere[key], tostring(v)) end
   if refuses(cls, m, key) then fault("%s has no field '%s': %s", cls.__name, key, by_others[key]) end
   if key == "classes" and rawget(m, "_born") then counted.want_names(v) end
+  if key == "input_shape" then counted.want_sizes(v) end
   if key == "classes" and type(v) == "table" and not getmetatable(v) then
     v = counted.names(v, "class y, which counts from 0, is m.classes[y + 1]")
   end

@@ -10,13 +10,24 @@ local docs, ops = require "suture.base.docs", base.graph.ops()
 
 local function is_operand(v) return is(v) or type(v) == "number" end
 
+local function is_bool(v) return is(v) and raw.dtype(v) == "bool" end
+
+-- What an operation makes of bools, as in PyTorch: of two another bool, by this operation; or a word on what to write.
+local of_bools = {add = "maximum", mul = "minimum", maximum = "maximum", minimum = "minimum"}
+local refused = {sub = "a mask is inverted by x:eq(0), a:ne(b) tells where two differ, x:float() - y takes off numbers"}
+
 -- A core operation of two tensors or numbers, as the operators call it.
 local function binary(name)
+  local same, why = of_bools[name], refused[name]
   return function(a, b)
     if not (is_operand(a) and is_operand(b)) then
       local other = a
       if is_operand(a) then other = b end
       fault("%s: expects tensors or numbers, got %s", name, class_of(other))
+    end
+    if (same or why) and (is_bool(a) or is_bool(b)) then
+      if why then fault("%s: is not of bool tensors · %s", name, why) end
+      if is_bool(a) and is_bool(b) then return op(same)(a, b):bool() end
     end
     return op(name)(a, b)
   end
@@ -90,7 +101,10 @@ function T.__mod(a, b)
   return T.__sub(a, T.__idiv(a, b) * b)
 end
 
-function T.__unm(x) return op "neg"(x) end
+function T.__unm(x)
+  if is_bool(x) then fault "neg: is not of bool tensors · a mask is inverted by x:eq(0)" end
+  return op "neg"(x)
+end
 
 -- ---- comparisons ----
 
@@ -202,14 +216,22 @@ function T.clamp(x, ...)
 end
 tensor.clamp = T.clamp
 
-local softmax_args, log_softmax_args = arguments("softmax", "dim:dim=-1"), arguments("log_softmax", "dim:dim=-1")
+local softmax_args, log_softmax_args = arguments("softmax", "dim:dim=nil"), arguments("log_softmax", "dim:dim=nil")
 
---- x:softmax([dim (-1)]): eˣ / Σ eˣ over one dimension.
-function T.softmax(x, ...) return op "softmax"(x, {dim = base.axis("softmax", x, (softmax_args(...)))}) end
+-- Of a batch of rows it is clear which dimension is meant; of more PyTorch itself takes another than people expect.
+local function classes_of(what, x, dim)
+  if dim == nil and #raw.shape(want(what, x)) > 2 then
+    fault("%s: over which dimension of %s? x:%s(-1) is over the last, x:%s(1) over channels", what, raw.shape(x), what, what)
+  end
+  return base.axis(what, x, dim or -1)
+end
 
---- x:log_softmax([dim (-1)]): the logarithm of softmax.
+--- x:softmax([dim]): eˣ / Σ eˣ over one dimension; of a vector or a matrix the last, where none is said.
+function T.softmax(x, ...) return op "softmax"(x, {dim = classes_of("softmax", x, (softmax_args(...)))}) end
+
+--- x:log_softmax([dim]): the logarithm of softmax.
 function T.log_softmax(x, ...)
-  return op "log_softmax"(x, {dim = base.axis("log_softmax", x, (log_softmax_args(...)))})
+  return op "log_softmax"(x, {dim = classes_of("log_softmax", x, (log_softmax_args(...)))})
 end
 
 -- ---- matrix products ----

@@ -90,8 +90,9 @@ local function in_place(name)
     if raw.shape(y) ~= raw.shape(x) then
       fault("%s: the result has shape %s and does not fit into %s", what, raw.shape(y), raw.shape(x))
     end
-    if raw.dtype(y) == "float32" and raw.dtype(x) ~= "float32" then
-      fault("%s: the result is float32 and does not fit into %s (x:float())", what, raw.dtype(x))
+    local got, own = raw.dtype(y), raw.dtype(x)
+    if got ~= own and (got == "float32" or own == "bool") then
+      fault("%s: the result is %s and does not fit into %s (x:%s())", what, got, own, got == "int64" and "long" or "float")
     end
     return views.write(what, x, y:to(raw.dtype(x)))
   end

@@ -312,9 +312,13 @@ local load_args, save_args = arguments("load_tensor", "path:str"), arguments("sa
 --- load_tensor("x.npy"): reads a NumPy file.
 function tensor.load_tensor(...) return core.file.load_npy((load_args(...))) end
 
---- save_tensor(x, "x.npy"): writes a NumPy file that numpy.load reads.
+--- save_tensor(x, "x.npy"): writes a NumPy file that numpy.load reads. save({x = x}, "x.safetensors") writes others.
 function tensor.save_tensor(...)
   local x, path = save_args(...)
+  if not path:lower():find "%.npy$" then
+    fault("save_tensor: %s: writes NumPy's files, whose names end in .npy · save({x = x}, \"x.pth\") and .safetensors "
+      .. "write PyTorch's", path)
+  end
   core.file.save_npy(path, x)
 end
 

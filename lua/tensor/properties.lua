@@ -6,7 +6,7 @@ local journal = require "suture.base.journal"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
 local views = require "suture.tensor.views"
-local tensor, T, raw, graph, want = base.tensor, base.T, base.raw, base.graph, base.want
+local tensor, T, raw, graph, want, op = base.tensor, base.T, base.raw, base.graph, base.want, base.op
 local arguments, alone = options.arguments, base.alone
 
 -- ---- looking ----
@@ -110,10 +110,11 @@ docs[T.bool] = "x:bool(): true where x is not 0. No gradient flows through it."
 
 local contiguous_alone, cpu_alone = alone "contiguous", alone "cpu"
 
---- x:contiguous(): x: how numbers lie in memory is the planner's business.
+--- x:contiguous(): x where its numbers are all of a tensor, or a part, one after another; else a copy that is no view.
 function T.contiguous(x, ...)
   contiguous_alone(...)
-  return x
+  if views.in_order(x) then return x end
+  return op "reshape"(x, {shape = {table.unpack(raw.shape(x))}})
 end
 
 --- x:cpu(): x: this engine computes on the CPU.

@@ -3,7 +3,8 @@ local counted = require "suture.base.counted"
 local fault = require "suture.base.fault"
 local options = require "suture.base.options"
 local base = require "suture.tensor.base"
-local view = require("suture.tensor.views").of
+local views = require "suture.tensor.views"
+local view = views.of
 local tensor, T, raw, op, axis, shape_of = base.tensor, base.T, base.raw, base.op, base.axis, base.shape
 local arguments, listed = options.arguments, options.listed
 local unpack, select, math_type = table.unpack, select, math.type
@@ -41,19 +42,34 @@ local function plain(...)
   return list
 end
 
---- x:reshape(2, -1): the same numbers, in the order of the shape, under another shape; one -1 is worked out. x:view is
--- the same.
+-- y, x under another shape, where that is a view of x and no copy.
+local function viewed(what, x, y)
+  if raw.part_of(x) then
+    views.box(y)
+    if not raw.part_of(y) then
+      fault("%s: the numbers of x do not lie in this order (after permute, t, expand …): x:reshape(…) copies them", what)
+    end
+  end
+  return y
+end
+
+--- x:reshape(2, -1): the same numbers, in the order of the shape, under another shape; one -1 is worked out. A view
+-- where the numbers lie in that order, else a copy.
 function T.reshape(x, ...) return raw.reshaped(x, ...) or fitted("reshape", x, plain(...) or reshape_args(...)) end
 
---- x:view(2, -1): as reshape.
-function T.view(x, ...) return raw.reshaped(x, ...) or fitted("view", x, plain(...) or view_args(...)) end
+--- x:view(2, -1): as reshape, and always a view: an error where reshape would copy.
+function T.view(x, ...)
+  return viewed("view", x, raw.reshaped(x, ...) or fitted("view", x, plain(...) or view_args(...)))
+end
 
 local view_as_args, reshape_as_args = arguments("view_as", "other:tensor"), arguments("reshape_as", "other:tensor")
 
---- x:view_as(y): x under y's shape. x:reshape_as(y) is the same.
-function T.view_as(x, ...) return fitted("view_as", x, {unpack(raw.shape(view_as_args(...)))}) end
+--- x:view_as(y): x:view(y.shape).
+function T.view_as(x, ...)
+  return viewed("view_as", x, fitted("view_as", x, {unpack(raw.shape(view_as_args(...)))}))
+end
 
---- x:reshape_as(y): x under y's shape.
+--- x:reshape_as(y): x:reshape(y.shape).
 function T.reshape_as(x, ...) return fitted("reshape_as", x, {unpack(raw.shape(reshape_as_args(...)))}) end
 
 local flatten_args = arguments("flatten", "start_dim:dim=0 end_dim:dim=-1")

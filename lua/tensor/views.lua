@@ -128,6 +128,19 @@ function views.box(x)
   return whole(x)
 end
 
+--- Whether x's numbers lie one after another, in the order of its shape.
+function views.in_order(x)
+  if not raw.part_of(x) then return true end
+  local _, box = views.box(x)
+  local step = 1
+  for d = #box.size, 1, -1 do
+    if box.size[d] == 0 then return true end
+    if box.size[d] > 1 and box.step[d] ~= step then return false end
+    step = step * box.size[d]
+  end
+  return true
+end
+
 -- ---- changes in place ----
 
 --- Refuses a write into a box where one number is several elements.

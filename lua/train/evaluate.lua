@@ -10,6 +10,7 @@ local beforehand = require "suture.train.beforehand"
 local losses = require "suture.train.loss"
 local metrics = require "suture.train.metrics"
 local mode = require "suture.train.mode"
+local note = require "suture.base.note"
 local Dataset = require "suture.data.dataset"
 local custom = require "suture.data.custom"
 local dataset = require "suture.data.readers.dataset"
@@ -169,8 +170,14 @@ function evaluate.predict(m, x, k)
       local logits = m(x)
       if #logits.shape ~= 2 then fault("predict: the model's output has shape %s; (N, classes) is expected",
         tostring(logits.shape)) end
-      local names = m.classes and #m.classes == logits.shape[2] and m.classes or
-        {} -- those of an older head name nothing
+      local n, names = logits.shape[2], m.classes or {}
+      if #names ~= n then -- those of an older head name nothing
+        if #names > 0 then
+          note.once("predict classes", ("predict: the model gives %d classes and m.classes names %d: they are told by "
+            .. "number · m.classes = {…} names them"):format(n, #names))
+        end
+        names = {}
+      end
       for i, row in ipairs(F.softmax(logits, 1):tolist()) do
         local order = {}
         for c = 1, #row do order[c] = c end
@@ -178,7 +185,7 @@ function evaluate.predict(m, x, k)
         out[i] = {}
         for j = 1, math.min(k, #order) do
           local c = order[j]
-          out[i][j] = {class = names[c] or ("class %d"):format(c - 1), index = c - 1, p = row[c]}
+          out[i][j] = {class = rawget(names, c) or ("class %d"):format(c - 1), index = c - 1, p = row[c]}
         end
       end
     end)
