@@ -221,7 +221,8 @@ local softmax_args, log_softmax_args = arguments("softmax", "dim:dim=nil"), argu
 -- Of a batch of rows it is clear which dimension is meant; of more PyTorch itself takes another than people expect.
 local function classes_of(what, x, dim)
   if dim == nil and #raw.shape(want(what, x)) > 2 then
-    fault("%s: over which dimension of %s? x:%s(-1) is over the last, x:%s(1) over channels", what, raw.shape(x), what, what)
+    fault("%s: over which dimension of %s? x:%s(-1) is over the last, x:%s(1) over channels", what, raw.shape(x), what,
+      what)
   end
   return base.axis(what, x, dim or -1)
 end

@@ -92,7 +92,8 @@ local function in_place(name)
     end
     local got, own = raw.dtype(y), raw.dtype(x)
     if got ~= own and (got == "float32" or own == "bool") then
-      fault("%s: the result is %s and does not fit into %s (x:%s())", what, got, own, got == "int64" and "long" or "float")
+      fault("%s: the result is %s and does not fit into %s (x:%s())", what, got, own,
+        got == "int64" and "long" or "float")
     end
     return views.write(what, x, y:to(raw.dtype(x)))
   end

@@ -47,7 +47,8 @@ local function viewed(what, x, y)
   if raw.part_of(x) then
     views.box(y)
     if not raw.part_of(y) then
-      fault("%s: the numbers of x do not lie in this order (after permute, t, expand …): x:reshape(…) copies them", what)
+      fault("%s: the numbers of x do not lie in this order (after permute, t, expand …): x:reshape(…) copies them",
+        what)
     end
   end
   return y
