@@ -5,6 +5,7 @@ local kit = require "kit"
 local examples = require "suture.shell.examples"
 local help = require "suture.shell.help"
 local index = require "suture.shell.index"
+local program = (os.getenv "O" or "") .. "suture"
 
 describe("help", function()
   it("has a text for every public name", function()
@@ -48,7 +49,7 @@ describe("help", function()
         if not ok then out:write(one[1], "\t", tostring(why):gsub("%c", " "), "\n") end
       end
       out:write("done\n")]])
-    kit.run(("cd '%s' && '%s/suture' -q run.lua >/dev/null 2>&1 </dev/null || true"):format(folder, here))
+    kit.run(("cd '%s' && '%s/%s' -q run.lua >/dev/null 2>&1 </dev/null || true"):format(folder, here, program))
     local failed = {}
     for line in io.lines(folder .. "/failed.txt") do
       local name, why = line:match "^(%S+)\t(.*)$"
@@ -62,7 +63,7 @@ describe("help", function()
 
   it("is the reference: a page, man pages, and what the language server reads", function()
     local folder = kit.temp_folder()
-    kit.run(("mkdir %s/man %s/meta && ./suture -q scripts/docs.lua %s"):format(folder, folder, folder))
+    kit.run(("mkdir %s/man %s/meta && ./%s -q scripts/docs.lua %s"):format(folder, folder, program, folder))
     local function read(path)
       local f <close> = assert(io.open(folder .. "/" .. path))
       return f:read "a"
