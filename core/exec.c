@@ -140,12 +140,14 @@ bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
   for (int i = 0; i < n_out && ok; i++) ok = (made[i] = tensor_new(&out[i]->shape, e)) || err_of_largest(&out[i], 1, e);
   Run r = {p, node, made};
   if (run_record) record_memory(run_record, p);
+  host.computing = true;
   for (int t = 0; t < p->n_steps && ok; t++) {
     if (host_should_stop()) ok = err_stop(e);
     else if (run_record) ok = run_recorded(&r, t, e);
     else run_step(&r, &p->step[t]);
   }
-  if (ok && host_should_stop()) ok = err_stop(e); /* long copies and fills end early where the host asks to stop */
+  host.computing = false;
+  if (ok && host_should_stop()) ok = err_stop(e); /* loops, long copies and fills end early where the host asks to stop */
   for (int i = 0; i < n_out; i++) {
     if (ok) node_set_value(out[i], made[i]);
     tensor_unref(made[i]);

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "host.h"
 
 #define HIDDEN __attribute__((visibility("hidden")))
 #define OWN static _Thread_local __attribute__((tls_model("initial-exec"))) /* no call to find it, in suture.so either */
@@ -189,8 +190,10 @@ HIDDEN void GOMP_parallel_loop_nonmonotonic_dynamic(void (*work)(void *), void *
   run(work, data, threads, make_loop(start, end, step, chunk));
 }
 
-/* The next chunk of the region's dynamic loop: [*from, *to). */
+/* The next chunk of the region's dynamic loop: [*from, *to). None where the host asks to stop and nobody will look at what the
+ * loop makes. */
 HIDDEN bool GOMP_loop_nonmonotonic_dynamic_next(long *from, long *to) {
+  if (host.computing && host_should_stop()) return false;
   long at = atomic_fetch_add(&mine->next, loop.chunk);
   if (at >= loop.count) return false;
   long end = at + loop.chunk < loop.count ? at + loop.chunk : loop.count;

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "host.h"
 
 enum { MOST = 1000 };
 
@@ -98,10 +99,36 @@ static void test_child_of_a_fork(void **state) {
   assert_int_equal(status, 0);
 }
 
+static _Atomic int asked;
+static bool stop_soon(void) { return ++asked > 20; }
+
+static int loop_of_a_thousand(void) {
+  static _Atomic int done;
+  done = 0;
+  asked = 0;
+#pragma omp parallel for schedule(dynamic)
+  for (int i = 0; i < MOST; i++) done++;
+  return done;
+}
+
+/* What is computed for nobody any more is left out; other loops are whole whatever the host asks. */
+static void test_stopped_loops(void **state) {
+  (void)state;
+  omp_set_num_threads(3);
+  host.should_stop = stop_soon;
+  assert_int_equal(loop_of_a_thousand(), MOST);
+  host.computing = true;
+  assert_in_range(loop_of_a_thousand(), 1, 25);
+  host.computing = false;
+  host.should_stop = NULL;
+  assert_int_equal(loop_of_a_thousand(), MOST);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_iteration_once), cmocka_unit_test(test_nested_loops_run_alone),
       cmocka_unit_test(test_hosts_threads_do_not_meet), cmocka_unit_test(test_numbers), cmocka_unit_test(test_child_of_a_fork),
+      cmocka_unit_test(test_stopped_loops),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
