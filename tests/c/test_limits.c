@@ -19,7 +19,7 @@ static Err err;
 
 static long budget = LONG_MAX;
 
-#ifndef __SANITIZE_ADDRESS__ /* it has an allocator of its own */
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* it has an allocator of its own */
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
