@@ -66,7 +66,7 @@ local function belonging(where, m)
   end
   local ok, p = pcall(function() return m.preprocess end)
   if ok and type(p) == "function" then p = p(m) end
-  local names = {}
+  local names = {size = true}
   for _, name in ipairs(preprocessing) do names[name] = true end
   if ok and type(p) == "table" then
     options.check(where .. ", m.preprocess", p, names)
@@ -80,6 +80,17 @@ local function belonging(where, m)
     where)
 end
 
+-- size = n, which is short for two others, in `given`: into `say`.
+local function sized(where, say, given)
+  local size = given.size
+  if size == nil then return end
+  if given.resize ~= nil or given.crop ~= nil then
+    fault(where .. ": size = n is short for resize = n with crop = n; give one or the other")
+  end
+  size_of(where, "size", size)
+  say.resize, say.crop = size, type(size) == "number" and size or nil
+end
+
 --- Options as a user writes them → {say = the options with all of the model's filled in, core = the core's transform}.
 -- `usual` is what augment = true means for this dataset.
 function options.read(where, given, usual)
@@ -87,18 +98,12 @@ function options.read(where, given, usual)
   if given.transform ~= nil then
     local p = belonging(where, given.transform)
     for _, name in ipairs(preprocessing) do say[name] = p[name] end
+    sized(where, say, p)
   end
   for name in pairs(options.picture) do
-    if name ~= "transform" and given[name] ~= nil then say[name] = given[name] end
+    if name ~= "transform" and name ~= "size" and given[name] ~= nil then say[name] = given[name] end
   end
-  if given.size ~= nil then
-    if given.resize ~= nil or given.crop ~= nil then
-      fault(where .. ": size = n is short for resize = n with crop = n; give one or the other")
-    end
-    size_of(where, "size", given.size)
-    say.resize, say.size = given.size, nil
-    say.crop = type(given.size) == "number" and given.size or nil
-  end
+  sized(where, say, given)
 
   local t = {}
   if say.resize then

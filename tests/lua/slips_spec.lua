@@ -82,6 +82,8 @@ describe("a slip", function()
     m.input_shape = {1, 3, 8, 8}
     m.preprocess = {rezise = 8}
     fails("m.preprocess: no option 'rezise'", suture.image.preprocess, suture.rand(3, 9, 9), m)
+    m.preprocess = {size = 4}
+    assert.same({1, 3, 4, 4}, {table.unpack(suture.image.preprocess(suture.rand(3, 9, 12), m).shape)})
   end)
 
   it("in the names of classes is refused; a class of one's own may call something else so in its init", function()
