@@ -50,7 +50,13 @@ function emergency.save()
     for _, root in ipairs(require("suture.model.undo").roots()) do
       if root.module == m then name = root.name:gsub("[^%w_]", "_") end
     end
-    local path = ("%s/%s-%s.safetensors"):format(folder, os.date "%Y%m%d-%H%M%S", name)
+    local stem, there, n = ("%s/%s-%s"):format(folder, os.date "%Y%m%d-%H%M%S", name), {}, 1
+    for _, file in ipairs(files()) do there[folder .. "/" .. file] = true end
+    local path = stem .. ".safetensors"
+    while there[path] do -- of the same second
+      n = n + 1
+      path = ("%s-%d.safetensors"):format(stem, n)
+    end
     face.make_folders(path)
     local ok, why = pcall(m.save, m, path)
     io.stderr:write(ok and ("%s: %s is saved as %s\n"):format(signal, name, text.plain(path))
