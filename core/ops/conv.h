@@ -2,6 +2,7 @@
 #ifndef OPS_CONV_H
 #define OPS_CONV_H
 #include "common.h"
+#include "host.h"
 
 enum { STRIDE = 0, PADDING = 2, DILATION = 4, GROUPS = 6, CONV_ATTRS = 7 };
 
@@ -26,7 +27,12 @@ static inline const float *conv_prepared(const View *w, ConvPass pass, const Con
   key.kernels = kern, key.algorithm = kern->conv2d_algorithm(pass, s), key.shape = *s, key.pass = pass, key.shift = w->shift;
   bool fresh;
   float *form = tensor_form(w->tensor, &key, sizeof key, bytes, &fresh);
-  if (fresh) kern->conv2d_prepare(form, w->data, pass, s);
+  if (fresh) {
+    bool computing = host.computing;
+    host.computing = false; /* what is kept is made whole, whoever asks to stop */
+    kern->conv2d_prepare(form, w->data, pass, s);
+    host.computing = computing;
+  }
   return form;
 }
 

@@ -154,6 +154,38 @@ static void test_stop_changes_nothing(void **state) {
   node_unref(y), node_unref(x);
 }
 
+static int asked, stop_after;
+static bool stop_later(void) { return asked++ >= stop_after; }
+
+/* Wherever a convolution was stopped, its weights are prepared right for the next one. */
+static void test_stop_keeps_no_half_prepared_weights(void **state) {
+  (void)state;
+  Node *x = LEAF(-1, 1e-4f, 1, 32, 24, 24), *w = LEAF(-.5f, 1e-5f, 96, 32, 3, 3);
+  bool whole = false;
+  for (stop_after = 0; !whole; stop_after++) {
+    Tensor *right = NULL;
+    asked = 0;
+    tensor_touch(w->value);
+    for (int64_t i = 0; i < w->value->count; i++) w->value->data[i] *= -1.01f; /* memory is used again, and has the last ones */
+    for (int round = 0; round < 3; round++) { /* seen first, prepared and stopped, used */
+      Builder b;
+      builder_begin(&b, &err);
+      Node *y = node_ref(build_a(&b, &op_conv2d, 2, (Node *[]){x, w}, 7, (double[]){1, 1, 1, 1, 1, 1, 1}));
+      builder_end(&b);
+      host.should_stop = round == 1 ? stop_later : NULL;
+      bool done = graph_eval(&y, 1, &err);
+      host.should_stop = NULL;
+      if (!right) right = tensor_ref(y->value);
+      if (round == 1) whole = done;
+      if (done) assert_memory_equal(y->value->data, right->data, (size_t)right->count * sizeof(float));
+      node_unref(y);
+    }
+    tensor_unref(right);
+  }
+  assert_true(stop_after > 3);
+  node_unref(x), node_unref(w);
+}
+
 static void test_frozen_prefix_disappears(void **state) {
   (void)state;
   Node *x = LEAF(.1f, .1f, 4, 4), *frozen = LEAF(.2f, .1f, 4, 4), *head = LEAF(.3f, .1f, 4, 2);
@@ -804,7 +836,7 @@ int main(void) {
     cmocka_unit_test(test_gradient_accumulates),
     cmocka_unit_test(test_write_computes_what_waits), cmocka_unit_test(test_write_keeps_what_was_recorded),
     cmocka_unit_test(test_no_grad_is_kept), cmocka_unit_test(test_straight_through),
-    cmocka_unit_test(test_stop_changes_nothing),
+    cmocka_unit_test(test_stop_changes_nothing), cmocka_unit_test(test_stop_keeps_no_half_prepared_weights),
     cmocka_unit_test(test_frozen_prefix_disappears),
     cmocka_unit_test(test_frontier),
     cmocka_unit_test(test_fusion),
