@@ -32,11 +32,16 @@ static void forget(SaveFile *s) {
 /* Writes a name that nothing has, beside the file, to s->temp. */
 static void name_beside(SaveFile *s) { sprintf(s->temp, "%.*s.suture-XXXXXX", folder_of(s->path), s->path); }
 
-/* The new file's descriptor, or -1. */
-static int open_new(SaveFile *s) {
+/* Opens the folder that the file is in. */
+static int open_folder(SaveFile *s, int flags) {
   int folder = folder_of(s->path);
   sprintf(s->temp, "%.*s", folder ? folder : 1, folder ? s->path : ".");
-  int fd = open(s->temp, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  return open(s->temp, flags | O_CLOEXEC, 0600);
+}
+
+/* The new file's descriptor, or -1. */
+static int open_new(SaveFile *s) {
+  int fd = open_folder(s, O_TMPFILE | O_RDWR);
   if (fd >= 0) {
     sprintf(s->temp, "/proc/self/fd/%d", fd);
     if (!access(s->temp, F_OK)) return fd;
@@ -112,9 +117,7 @@ bool save_end(SaveFile *s, bool ok, Err *e) {
   if (!ok && s->named) unlink(s->temp);
   if (s->out) fclose(s->out); /* all of it is on the disk */
   if (ok) { /* the name must reach the disk too; where a folder cannot be synced the file is in place all the same */
-    int folder = folder_of(s->path);
-    sprintf(s->temp, "%.*s", folder ? folder : 1, folder ? s->path : ".");
-    int fd = open(s->temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open_folder(s, O_RDONLY | O_DIRECTORY);
     if (fd >= 0) {
       (void)!fsync(fd);
       close(fd);
