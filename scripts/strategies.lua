@@ -35,7 +35,7 @@ if o.data then
     return data.folder(o.data .. "/hymenoptera/train", {resize = 72, crop = 64, mean = norm.mean, std = norm.std,
       augment = {flip = true}})
   end, function() return data.folder(o.data .. "/hymenoptera/val", view) end}
-  for _, n in ipairs {20, 60} do
+  for _, n in ipairs {20, 100, 400} do
     local function part(s)
       local all = data.folder(o.data .. "/cifar10", norm)
       local train, val = all:split(0.8, {seed = 7})
