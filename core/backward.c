@@ -2,7 +2,10 @@
 #include <stdlib.h>
 #include "effect.h"
 #include "eval.h"
+#include "ranks.h"
 #include "run.h"
+
+void (*ranks_begin)(Node *const *leaf, Node *const *grad, int n);
 
 /* Makes the gradient nodes of want[0] for all leaves that require one and all nodes that retain theirs: leaf[i] and its new total gradient grad[i], NULL where there is no path.
  * What of `want` only is read in part is narrowed first: see parts_read. */
@@ -105,6 +108,7 @@ bool graph_backward_with(Node *loss, Node *dy, bool retain, Node *const *also, i
       for (int i = 0; i < n_due; i++) want[m++] = due[i];
       for (int i = 0; i < n_also; i++) want[m++] = also[i];
       for (int i = 0; i < n_hang; i++) want[m++] = hang[i];
+      if (ranks_begin) ranks_begin(leaf, grad, n);
       ok = graph_eval(want, m, e);
     }
     free(want);

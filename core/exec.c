@@ -6,6 +6,7 @@
 #include "kernels/kernels.h"
 #include "node.h"
 #include "plan.h"
+#include "ranks.h"
 
 /* One arena serves all plans (they never run at the same time); it grows to the largest. One that is more than twice
  * what the last runs took, RUNS of them or more, shrinks to that. */
@@ -130,6 +131,25 @@ static bool err_of_largest(Node *const *node, int count, Err *e) {
   return err_within(e, "%s%s%s %s", path, *path ? ": " : "", largest->op->name, SHAPE_STR(&largest->shape));
 }
 
+void (*ranks_whole)(const Node *of, const Tensor *value);
+
+/* Says that step t was the last of those that write to value v, where v is an output. */
+static void wrote(const Plan *p, int v, int t, int *last) {
+  while (v >= 0 && p->value[v].alias >= 0) v = p->value[v].alias;
+  if (v >= 0 && p->value[v].place == AT_OUTPUT) last[p->value[v].slot] = t;
+}
+
+/* Of each output the step behind which it is whole, -1: none is; a list the caller frees, NULL where there is no memory for it. */
+static int *whole_behind(const Plan *p, int n_out) {
+  int *last = malloc(((size_t)n_out + 1) * sizeof *last);
+  for (int i = 0; last && i < n_out; i++) last[i] = -1;
+  for (int t = 0; last && t < p->n_steps; t++) {
+    wrote(p, p->step[t].out, t, last);
+    wrote(p, p->step[t].beside, t, last);
+  }
+  return last;
+}
+
 bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
   Plan *p = plan_get(node, count, out, n_out, UINT64_MAX, e);
   if (!p) return false;
@@ -139,13 +159,17 @@ bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
   bool ok = true;
   for (int i = 0; i < n_out && ok; i++) ok = (made[i] = tensor_new(&out[i]->shape, e)) || err_of_largest(&out[i], 1, e);
   Run r = {p, node, made};
+  int *whole = ok && ranks_whole ? whole_behind(p, n_out) : NULL;
   if (run_record) record_memory(run_record, p);
   host.computing = true;
   for (int t = 0; t < p->n_steps && ok; t++) {
     if (host_should_stop()) ok = err_stop(e);
     else if (run_record) ok = run_recorded(&r, t, e);
     else run_step(&r, &p->step[t]);
+    for (int i = 0; whole && ok && i < n_out; i++)
+      if (whole[i] == t) ranks_whole(out[i], made[i]);
   }
+  free(whole);
   host.computing = false;
   if (ok && host_should_stop()) ok = err_stop(e); /* loops, long copies and fills end early where the host asks to stop */
   for (int i = 0; i < n_out; i++) {

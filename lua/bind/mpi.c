@@ -8,6 +8,7 @@
 #include <string.h>
 #include "lua/bind/tensor.h"
 #include "kernels/kernels.h"
+#include "node.h"
 #include "ranks.h"
 
 static int number_of(const char *name) {
@@ -71,14 +72,95 @@ static int has_left(lua_State *L, int rank) {
   return bind_fail(L, "rank %d of %d has ended, and the others wait for it: all ranks must train the same for as many steps", rank, world_size);
 }
 
-/* ranks_sum of the engine. */
-static double engine_sum(double *v, int n) {
-  if (lost >= 0) return share;
-  for (int i = 0; i < n; i++) v[i] *= share;
+/* Sums for the engine, which cannot fail. */
+static void engine_counted(double *v, int n) {
   MPI_Request r;
+  if (lost >= 0) return;
   MPI_Iallreduce(MPI_IN_PLACE, v, n, MPI_DOUBLE, MPI_SUM, work, &r);
   lost = wait_for(&r, ++begun);
+}
+
+/* ranks_sum of the engine. */
+static double engine_sum(double *v, int n) {
+  for (int i = 0; i < n && lost < 0; i++) v[i] *= share;
+  engine_counted(v, n);
   return share;
+}
+
+/* ---- gradients that are summed while backward runs ----
+ * All gradients of a model lie one behind the other in the order in which backward finds them, about: the last parameter first.
+ * Buckets are cut from that row, and begun in its order as soon as all of a bucket is whole, so that every rank begins the same. */
+
+static MPI_Comm apart; /* of these buckets alone: when one is begun is no matter of the other operations' order */
+
+static struct {
+  int n, cap, next;        /* tensors; those before `next` are in the row */
+  Node **leaf;             /* whose gradients they are; not held: the model's, during a pass */
+  const Node **grad;
+  const Tensor **value;    /* that are whole */
+  int64_t filled, total;   /* numbers in the row */
+  float *row;
+  int64_t room;
+  MPI_Request *on_way;
+  int started, buckets, room_for;
+  bool armed, agreed;      /* for the next pass; all ranks have as many numbers */
+} early;
+
+/* Begins all buckets that are full. */
+static void begin_full(void) {
+  while (early.started < early.buckets) {
+    int64_t from = (int64_t)early.started * BUCKET, to = from + BUCKET < early.total ? from + BUCKET : early.total;
+    if (early.filled < to) return;
+    MPI_Iallreduce(MPI_IN_PLACE, early.row + from, (int)(to - from), MPI_FLOAT, MPI_SUM, apart, &early.on_way[early.started++]);
+  }
+}
+
+/* Adds what is whole to the row, in its order. */
+static void advance(void) {
+  while (early.next < early.n && early.value[early.next]) {
+    const Tensor *t = early.value[early.next++];
+    memcpy(early.row + early.filled, t->data, (size_t)t->count * sizeof(float));
+    early.filled += t->count;
+  }
+  begin_full();
+}
+
+/* ranks_begin of the engine: which gradients will come, if all ranks expect as many. */
+static void engine_begin(Node *const *leaf, Node *const *grad, int n) {
+  if (!early.armed) return;
+  early.armed = false;
+  early.total = 0;
+  int found = 0;
+  for (int k = 0; k < early.n; k++)
+    for (int i = 0; i < n; i++)
+      if (leaf[i] == early.leaf[k] && grad[i]) {
+        early.leaf[found] = leaf[i], early.grad[found] = grad[i], early.value[found++] = NULL;
+        early.total += shape_count(&grad[i]->shape);
+        break;
+      }
+  early.n = found;
+  early.buckets = (int)((early.total + BUCKET - 1) / BUCKET);
+  bool room = early.total <= early.room && early.buckets <= early.room_for;
+  if (!room) {
+    float *row = realloc(early.row, (size_t)(early.total + 1) * sizeof *row);
+    if (row) early.row = row, early.room = early.total;
+    MPI_Request *on_way = realloc(early.on_way, ((size_t)early.buckets + 1) * sizeof *on_way);
+    if (on_way) early.on_way = on_way, early.room_for = early.buckets;
+    room = row && on_way;
+  }
+  double v[2] = {(double)early.total, room};
+  engine_counted(v, 2);
+  early.agreed = lost < 0 && v[0] == (double)early.total * world_size && v[1] == world_size;
+}
+
+/* ranks_whole of the engine. */
+static void engine_whole(const Node *of, const Tensor *value) {
+  if (!early.agreed || early.next == early.n) return;
+  for (int k = early.next; k < early.n; k++)
+    if (early.grad[k] == of) early.value[k] = value;
+  advance();
+  int done;
+  if (early.started) MPI_Test(&early.on_way[early.started - 1], &done, MPI_STATUS_IGNORE); /* MPI's own work gets on */
 }
 
 /* The end of the process. Those that end well wait for each other; an error of one ends all. */
@@ -118,6 +200,7 @@ static void join(void) {
   MPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
   MPI_Comm_size(MPI_COMM_WORLD, &world_size);
   MPI_Comm_dup(MPI_COMM_WORLD, &work);
+  MPI_Comm_dup(MPI_COMM_WORLD, &apart);
   over = malloc((size_t)world_size * sizeof *over);
   if (!over) MPI_Abort(MPI_COMM_WORLD, 1);
   for (int i = 0; i < world_size; i++) over[i] = -1;
@@ -129,6 +212,8 @@ static void join(void) {
   kernels_threads(threads > 0 ? threads : 1);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) unsetenv(names[i]);
   ranks_sum = engine_sum;
+  ranks_begin = engine_begin;
+  ranks_whole = engine_whole;
   on_exit(leave, NULL);
   if (world_rank > 0 && !freopen("/dev/null", "w", stdout)) fclose(stdout); /* what is printed, rank 0 prints */
 }
@@ -200,8 +285,68 @@ static int through(lua_State *L, int sum) {
   return 0;
 }
 
-/* sum({t …}): each tensor becomes the sum of it over all ranks; the same bits on all. */
-static int mpi_sum(lua_State *L) { return through(L, 1); }
+/* Begins the buckets that backward has not, of these gradients (the row's last first) or NULL, which comes to nothing, and waits
+ * for all. → -1, or a rank that has left. */
+static int wait_early(Tensor *const *list) {
+  int gone = -1;
+  for (int k = early.next; list && k < early.n; k++) early.value[k] = list[early.n - 1 - k];
+  if (list) advance();
+  early.filled = early.total;
+  begin_full();
+  long long number = ++begun; /* a rank that left within the pass has not begun this */
+  for (int b = 0; b < early.started && gone < 0; b++) gone = wait_for(&early.on_way[b], number);
+  return gone;
+}
+
+/* early({parameter …}): the gradients that the next backward pass gives these are summed while it runs; sum then waits for them. */
+static int mpi_early(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  int n = (int)lua_rawlen(L, 1);
+  if (lost >= 0) return has_left(L, lost);
+  if (early.agreed) { /* of a step that came to nothing on all ranks */
+    early.agreed = false;
+    int gone = wait_early(NULL);
+    if (gone >= 0) return has_left(L, gone);
+  }
+  if (n > early.cap) {
+    Node **leaf = realloc(early.leaf, (size_t)n * sizeof *leaf);
+    if (leaf) early.leaf = leaf;
+    const Node **grad = realloc(early.grad, (size_t)n * sizeof *grad);
+    if (grad) early.grad = grad;
+    const Tensor **value = realloc(early.value, (size_t)n * sizeof *value);
+    if (value) early.value = value;
+    if (!leaf || !grad || !value) return bind_fail(L, "out of memory for the gradients of all ranks");
+    early.cap = n;
+  }
+  for (int k = 0; k < n; k++) {
+    lua_geti(L, 1, n - k);
+    early.leaf[k] = node_origin(bind_check_tensor(L, -1));
+    lua_pop(L, 1);
+  }
+  early.n = n, early.next = 0, early.filled = 0, early.started = 0, early.armed = true;
+  return 0;
+}
+
+/* sum({t …}): each tensor becomes the sum of it over all ranks; the same bits on all. → how many buckets backward had begun; nil
+ * where it was not asked to, or is not of these. */
+static int mpi_sum(lua_State *L) {
+  early.armed = false;
+  if (!early.agreed) return through(L, 1);
+  early.agreed = false;
+  int n, begun_there = early.started;
+  int64_t total, at = 0;
+  Tensor **list = values_of(L, &n, &total);
+  bool same = total == early.total && n == early.n;
+  int gone = wait_early(same ? list : NULL);
+  if (gone >= 0) return has_left(L, gone);
+  if (!same) return through(L, 1);
+  for (int k = n - 1; k >= 0; at += list[k--]->count) {
+    memcpy(list[k]->data, early.row + at, (size_t)list[k]->count * sizeof(float));
+    tensor_touch(list[k]);
+  }
+  lua_pushinteger(L, begun_there);
+  return 1;
+}
 
 /* spread({t …}): each tensor has the numbers of rank 0. */
 static int mpi_spread(lua_State *L) { return through(L, 0); }
@@ -239,7 +384,7 @@ static int mpi_word(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"sum", mpi_sum}, {"spread", mpi_spread}, {"sums", mpi_sums}, {"word", mpi_word}, {"counts", mpi_counts}, {0, 0}};
+static const luaL_Reg functions[] = {{"sum", mpi_sum}, {"early", mpi_early}, {"spread", mpi_spread}, {"sums", mpi_sums}, {"word", mpi_word}, {"counts", mpi_counts}, {0, 0}};
 #else
 static const luaL_Reg functions[] = {{0, 0}};
 #endif

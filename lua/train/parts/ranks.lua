@@ -52,9 +52,15 @@ function Ranks:measured(t, ds)
   end)
 end
 
-function Ranks:share(_, at)
+-- The pass that comes now: whether it counts; the last of a step sums its gradients while it runs.
+function Ranks:share(t, at)
   local share = at and self.idle and self.idle[at.k] and 0 or 1
   mpi.counts(share)
+  if at and at.last or (t._part and t._part.batches or 0) + 1 >= t.options.accumulate then
+    local list = {}
+    for p in t.model:parameters() do if p.requires_grad then list[#list + 1] = p end end
+    mpi.early(list)
+  end
   return share
 end
 function Ranks:sums(_, list) return {mpi.sums(table.unpack(list))} end
@@ -69,7 +75,7 @@ local function agreed(t, list)
   end
 end
 
--- Behind backward: gradients are summed in buckets of 4 MB, several of which are on their way at once.
+-- Behind backward: gradients are summed in buckets of 4 MB, which backward has begun as they were whole (bind/mpi.c).
 function Ranks:reduce(t)
   local list, stats = {}, {}
   for p in t.model:parameters() do list[#list + 1] = p.grad end
