@@ -1,4 +1,4 @@
---- plan: what training would take, before it is spent: two steps of it are taken on a copy of the model.
+--- plan: what training would take, before it is spent: some steps of it are taken on a copy of the model.
 local core = require "suture.core"
 local beforehand = require "suture.train.beforehand"
 local fault = require "suture.base.fault"
@@ -75,19 +75,23 @@ local function planned(m, ds, given)
   end
   t = nil
   graph.drop_effects()
-  local took = rehearsal.measured(m, ds, given, batch)
-  r.cache, r.peak, r.loading = took.text, took.peak, took.loading * r.steps
+  local rest = not drop and #ds > batch and #ds % batch > 0 and #ds % batch or nil
+  local took = rehearsal.measured(m, ds, given, batch, rest)
+  r.cache, r.peak, r.loading = took.text, took.peak, took.loading * (drop and r.steps or #ds / batch)
   r.keepable = ds.view ~= nil and ds.preprocess ~= nil and not ds.view.core.keep and not ds.source.pictures and
     not ds.source.in_memory
-  r.seconds = (took.seconds + took.loading) * r.steps + (took.val or 0) -- what loads has no cores of its own
-  if took.cached then
-    r.cached_seconds = took.cached * r.steps + (took.cached_val or 0)
+  local whole = rest and r.steps - 1 or r.steps
+  r.seconds = took.seconds * whole + (took.rest_seconds or 0) + r.loading -- what loads has no cores of its own
+    + (took.val or 0)
+  if took.cached then -- the first epoch is the one that begins, the others are short
+    r.seconds = r.seconds + took.more + (took.rest_more or 0)
+    r.cached_seconds = took.cached * whole + (took.rest_cached or 0) + (took.cached_val or 0)
     r.cached_from = took.views + 1
   end
   return r
 end
 
---- plan(m, ds[, options]): what fit(m, ds, options) would take, found out by two steps of it on a copy of m, which
+--- plan(m, ds[, options]): what fit(m, ds, options) would take, found out by some steps of it on a copy of m, which
 -- stays as it is: where backward stops, what is kept between epochs, the most memory, seconds per epoch. Options: those
 -- of fit, and batch = "auto": the largest batch that takes no more than memory = MB (default: four fifths of what is
 -- free; fit has it too). Returns a table that prints itself: `first`, `cache`, `batch`, `steps`, `seconds` (an epoch,

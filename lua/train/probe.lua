@@ -193,8 +193,8 @@ local function regress(x, y, z, classes, decay)
   return tensor.no_grad(function() return (c:matmul(w) + b):argmax(1) end):tolist()
 end
 
--- Numbers of folds for places, each class spread evenly.
-local function folds_of(labels, k, seed)
+--- probe.folds(labels, k, seed): the numbers of k folds, for each place one, each class spread evenly.
+function probe.folds(labels, k, seed)
   local by, fold = {}, {}
   for i, y in ipairs(labels) do
     by[y] = by[y] or {}
@@ -215,7 +215,7 @@ end
 --- probe.validated(x, labels, classes, o): whether each sample is classified rightly by those that have not seen it, a
 -- list of 1 and 0. o: folds, seed, decay.
 function probe.validated(x, labels, classes, o)
-  local fold, right = folds_of(labels, o.folds, o.seed), {}
+  local fold, right = probe.folds(labels, o.folds, o.seed), {}
   for k = 1, o.folds do
     local seen, other, ys = {}, {}, {}
     for i, y in ipairs(labels) do

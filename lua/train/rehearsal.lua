@@ -1,4 +1,4 @@
---- What training takes, found out by taking two steps of it on a copy of the model.
+--- What training takes, found out by taking some steps of it on a copy of the model.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local journal = require "suture.base.journal"
@@ -28,11 +28,24 @@ local function copied(optimizer, m, copy)
   return kind.make(groups)
 end
 
--- Seconds that f() takes.
-local function timed(f)
+-- Seconds that f(…) takes.
+local function timed(f, ...)
   local began = core.engine.clock()
-  f()
+  f(...)
   return core.engine.clock() - began
+end
+
+local AGAIN, ENOUGH = 5, 0.3 -- what is repeated is so at most so often, until so many seconds are measured
+
+-- Seconds that f(…) takes where it has been before: the median of some.
+local function usual(f, ...)
+  local list, sum = {}, 0
+  while #list == 0 or #list < AGAIN and sum < ENOUGH do
+    list[#list + 1] = timed(f, ...)
+    sum = sum + list[#list]
+  end
+  table.sort(list)
+  return list[(#list + 1) // 2]
 end
 
 --- A trainer over a copy of m, with the options of fit but for what is told or written.
@@ -49,9 +62,11 @@ function rehearsal.trainer(m, ds, given, batch, val)
   return t
 end
 
--- Two steps of training in batches of n, and what they took: {seconds (of a step), loading (of its data), cached (a
--- step from the kept trunk, or nil), val, cached_val (seconds of a validation), peak (bytes), why, text, views}.
-local function measured(m, ds, given, n)
+-- Steps of training in batches of n, and what they took: {seconds (of a step), more (what the first two of all take
+-- more: plans are made, frozen weights packed), loading (of a step's data), cached (a step from the kept trunk or nil),
+-- val, cached_val (seconds of a validation), peak (bytes), why, text, views}. rest: samples in an epoch's last batch,
+-- where it is smaller: then also rest_seconds, rest_more, rest_cached, of a step of those.
+local function measured(m, ds, given, n, rest)
   collectgarbage()
   collectgarbage()
   core.engine.trim() -- what a run before has left counts for nothing
@@ -78,19 +93,31 @@ local function measured(m, ds, given, n)
   kept:view(1)
   local places = {}
   for i = 1, n do places[i] = i - 1 end
-  local function step(x, y, cached, last)
+  local function step(x, y, cached)
     t:_step(x, y, {epoch = 1, k = 1, view = 0, places = table.move(places, 1, x.shape[1], 1, {}), from_cache = cached,
-      last = last or t.options.accumulate == 1})
+      last = t.options.accumulate == 1})
   end
-  local one, two_of = batches[1], batches[2] or batches[1]
-  step(one[1], one[2])
-  out.seconds = timed(function() step(two_of[1], two_of[2]) end)
-  out.seconds = math.min(out.seconds, timed(function() step(one[1], one[2]) end)) -- frozen weights are packed once
-  if two_of[1].shape[1] < n then out.seconds = timed(function() step(one[1], one[2]) end) end
+  local one, other = batches[1], batches[2] or batches[1]
+  if other[1].shape[1] < n then other = one end
+  local firsts = timed(step, one[1], one[2]) + timed(step, other[1], other[2])
+  out.seconds = usual(step, one[1], one[2])
+  out.more = math.max(0, firsts - 2 * out.seconds)
+  local few_x, few_y
+  if rest then
+    local some = table.move(places, 1, rest, 1, {})
+    few_x, few_y = core.rows.take(one[1], some), core.rows.take(one[2], some)
+    local first = timed(step, few_x, few_y)
+    out.rest_seconds = usual(step, few_x, few_y)
+    out.rest_more = math.max(0, first - out.rest_seconds)
+  end
   if not kept.why then
-    local x = kept:stand_in(n)
-    step(x, one[2], true)
-    out.cached = timed(function() step(x, one[2], true) end)
+    local function cached(y) step(kept:stand_in(y.shape[1]), y, true) end
+    cached(one[2])
+    out.cached = usual(cached, one[2])
+    if rest then
+      cached(few_y)
+      out.rest_cached = usual(cached, few_y)
+    end
   end
   if few then
     local share = #val / #few
@@ -107,7 +134,7 @@ local function measured(m, ds, given, n)
   return out
 end
 
---- rehearsal.measured(m, ds, given, n): two steps in batches of n, and what they took, see above. Nothing of it is
+--- rehearsal.measured(m, ds, given, n[, rest]): steps in batches of n, and what they took, see above. Nothing of it is
 -- anybody's change.
 function rehearsal.measured(...) return journal.aside(measured, ...) end
 

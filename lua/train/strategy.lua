@@ -218,12 +218,12 @@ end
 
 -- ---- trying ----
 
-local SURE = 0.95 -- how sure it has to be that something is better than the usual
 local WHOLE = {["much similar"] = true, ["much different"] = true}
 local CASES = {"little similar", "little different", "much similar", "much different"}
 
--- All that can be done, tried on pictures held out: s.tries, and the case that is best. What fine-tunes gently, or the
--- head alone where it knows these classes already, is left only for what is better beyond doubt.
+-- All that can be done, tried on pictures held out: s.tries, and the case that is chosen: of those that are behind the
+-- best by no more than the standard error the one that fine-tunes gently, or the head alone where it knows the classes
+-- already; else the cheapest (the one-standard-error rule: Breiman et al. 1984).
 local function tried(s, m, ds, x, o)
   local few = sampled(ds, o.samples, o.seed)
   local ways, names = {}, {}
@@ -238,25 +238,20 @@ local function tried(s, m, ds, x, o)
     end
   end
   local right = contest.run(m, few, ways, o)
-  local usual = s.new_head and "much similar" or "little similar"
-  local of, chosen, most = {}, nil, 0
-  for i, case in ipairs(names) do of[case] = right[i] end
+  local usual, best, chosen = s.new_head and "much similar" or "little similar", 1, nil
+  for i in ipairs(names) do if contest.acc(right[i]) > contest.acc(right[best]) then best = i end end
   s.tries = {}
   for i, case in ipairs(names) do
-    local acc = probe.mean(right[i])
-    local gain, error = probe.gain(right[i], of[usual])
-    s.tries[i] = {case = case, acc = acc, gain = gain, error = error}
-    if case ~= usual and gain > most and probe.sure(gain, error) >= SURE then chosen, most = i, gain end
+    local behind, error = contest.gain(right[best], right[i])
+    s.tries[i] = {case = case, acc = contest.acc(right[i]), gain = -behind, error = error, rounds = #right[i]}
+    if behind <= error and (not chosen or case == usual) then chosen = i end
   end
-  s.case = chosen and names[chosen] or usual
-  local began, judged = "tried for a while on two thirds of them: ", #right[1]
-  if chosen then
-    s.why[#s.why + 1] = (began .. "%s is right in %.1f %% of %d others, %.1f ± %.1f points more than %s"):format(s.case,
-      100 * s.tries[chosen].acc, judged, 100 * most, 100 * s.tries[chosen].error, usual)
-  else
-    s.why[#s.why + 1] = (began .. "of %d others nothing is right more often than %s (%.1f %%) so that one could be " ..
-      "sure of it"):format(judged, usual, 100 * probe.mean(of[usual]))
-  end
+  local found = s.tries[chosen]
+  s.case = found.case
+  s.why[#s.why + 1] = ("tried on two thirds of them and judged on the others%s: %s is right in %.1f %%%s"):format(
+    #right[best] > 1 and (", %d times"):format(#right[best]) or "", s.case, 100 * found.acc, chosen == best and
+    ", the most of all" or (", no less than %s's %.1f %%, but for chance (± %.1f points)"):format(names[best],
+    100 * s.tries[best].acc, 100 * found.error))
 end
 
 -- Whether they are to be tried: where it was asked for, or takes not long.
@@ -298,7 +293,7 @@ function Strategy.__tostring(s)
         t.error == 0 and "" or ("± %.3f"):format(t.error), t.case == s.case and "chosen" or ""}
     end
     local shown = text.table(rows, {{title = "tried", max = 40}, {title = "acc", align = "right"},
-      {title = "more", align = "right"}, {}, {}})
+      {title = "to the best", align = "right"}, {}, {}})
     table.move(shown, 1, #shown, #lines + 1, lines)
   end
   lines[#lines + 1] = ""
@@ -362,16 +357,17 @@ local read = options.named("strategy", [[similar:bool=nil much:count=nil trial:b
 -- frozen features at several depths, in one pass, cross-validated (folds = 5, on at most samples = 1000 pictures):
 -- where the last features are worse than earlier ones by more than the error, the pictures are different. Where that
 -- takes not too long (trial = nil; true: in any case; false: never) the cases are then tried: each trains for a while
--- on two thirds of the pictures and is judged on the others, and what is right more often than much and similar (where
--- the head is for these classes already: than little and similar), to 95 % sure, is chosen. Not with similar or much,
--- which say the case.
+-- on two thirds of the pictures and is judged on the others, in turn, again and again where it is not clear which is
+-- best; of those behind the best by no more than the standard error much and similar is chosen (where the head is for
+-- these classes already little and similar), else the cheapest. Not with similar or much, which say the case.
 -- Otherwise data are much from 200 pictures per class on, or where the model has at most 4000 parameters for each
 -- picture; much = n: from n pictures per class on. Options: similar, much, trial, folds, samples, batch (64), decay
 -- (10: of the probes' weights), seed (0), threads.
 -- Returns {case = "little similar", "little different", "much similar" or "much different", options = a recipe for fit,
 -- why = {lines}, groups =, fate = {what becomes of each}, probes = {{path =, acc =, error =, features =} …}, best, stop
 -- (places in probes), similar, sure (of what the probes say, 0 to 1), shift (how far BatchNorm's statistics are off:
--- the mean divergence in nats), tries = {{case =, acc =, gain =, error =} …}, cut}; plot(s) draws the probes. After
+-- the mean divergence in nats), tries = {{case =, acc =, gain = (to the best, 0 or less), error =,
+-- rounds =} …}, cut}; plot(s) draws the probes. After
 -- CS231n's four cases, and Yosinski et al. 2014, arXiv:1411.1792.
 local function strategy(m, train, opts)
   measure.check_model("strategy", m)

@@ -200,7 +200,11 @@ describe("strategy", function()
       assert.is_true(t.acc >= 0 and t.acc <= 1)
       if t.case == s.case then chosen = t end
     end
-    assert.is_true(s.case == "little similar" or chosen.gain > 1.6 * chosen.error) -- its head is for as many classes
+    assert.is_true(-chosen.gain <= chosen.error) -- none is better than that beyond the error
+    for _, t in ipairs(s.tries) do
+      assert.is_true(t.rounds >= 1 and t.gain <= 0)
+      if t.case == "little similar" and -t.gain <= t.error then assert.equal("little similar", s.case) end
+    end
     assert.matches("tried ", tostring(s))
     assert.equal(s.case, (s.much and "much " or "little ") .. (s.similar and "similar" or "different"))
     assert.equal(0, select(2, tostring(suture.strategy(m, ds, {folds = 2, trial = false})):gsub("tried ", "")))

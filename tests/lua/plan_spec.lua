@@ -89,6 +89,25 @@ describe("plan", function()
     fails('"auto", got "most"', suture.fit, m, ds, {batch = "most"})
   end)
 
+  it("counts the samples of an epoch, its smaller last batch too", function()
+    local now, real = 0, engine.clock
+    local Slow = nn.class "SlowNet"
+    function Slow:init() self.linear = nn.Linear(3, 2) end
+    function Slow:forward(x)
+      now = now + x.shape[1] -- a second a sample
+      return self.linear(x)
+    end
+    local some = data.tensors(suture.randn(27, 3), suture.zeros(27):long())
+    engine.clock = function() return now end
+    local ok, why = pcall(function()
+      for _, o in ipairs {{8, 27}, {27, 27}, {64, 27}, {13, 27}, {8, 24, true}} do
+        kit.near(o[2], suture.plan(Slow(), some, {batch = o[1], drop_last = o[3]}).seconds)
+      end
+    end)
+    engine.clock = real
+    assert(ok, why)
+  end)
+
   it("tells of pictures that are read again and again", function()
     local folder = kit.temp_folder()
     kit.run("mkdir -p " .. folder .. "/a")
