@@ -219,6 +219,24 @@ describe("strategy", function()
     fails("too few", suture.strategy, m, ds:take(5), {trial = true})
   end)
 
+  it("tries again what is close, and leaves out what is far behind", function()
+    local contest = require "suture.train.contest"
+    suture.seed(1)
+    local x = suture.randn(90, 4)
+    local y = x:narrow(1, 0, 1):reshape(-1):gt(0):long()
+    local ds = data.tensors(x, y, {classes = {"a", "b"}})
+    local function way(lr) return {whole = true, make = function() end, options = {epochs = 8, batch = 15, lr = lr}} end
+    local right = contest.run(nn.Linear(4, 2), ds, {way(0.5), way(1e-9), way(0.02), way(0.5)}, {seed = 0, batch = 64})
+    assert.equal(1, #right[2])
+    assert.is_true(#right[1] == #right[4] and #right[1] > 1 and #right[3] <= #right[1])
+    assert.same(right[1], right[4])
+    for _, one in ipairs(right) do for _, round in ipairs(one) do assert.equal(90, #round) end end
+    local gain, error = contest.gain(right[1], right[2])
+    assert.is_true(gain > 2 * error and contest.acc(right[1]) > contest.acc(right[2]))
+    -- What differs by nothing is not tried again.
+    assert.equal(1, #contest.run(nn.Linear(4, 2), ds, {way(0.5), way(0.5)}, {seed = 0, batch = 64})[1])
+  end)
+
   it("lets BatchNorm learn where its statistics do not fit", function()
     local probe = require "suture.train.probe"
     local m, ds = small(), shapes("source", 3)
