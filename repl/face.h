@@ -26,6 +26,13 @@ void interrupt_bind(lua_State *L);
 /* Raises "interrupted!" where the engine would be stopped. For long loops of C functions that hold nothing. */
 void interrupt_check(lua_State *L);
 
+/* True when Ctrl-C stops Lua code here. For the allocator, which then says that there is no memory: interrupt_call makes
+ * "interrupted!" of that. */
+bool interrupt_refuses(void);
+
+/* blocks.c: the memory of a new state, of which Ctrl-C stops the large blocks. */
+void blocks_take_over(lua_State *L);
+
 /* The function that the running one stands for (interrupt_stand_for), called in its frame: errors name the latter. */
 int interrupt_own(lua_State *L);
 /* Puts these in place of what the table on top has under their names. */

@@ -28,6 +28,7 @@ static volatile sig_atomic_t deferred; /* > 0: neither engine nor Lua code is st
 static volatile sig_atomic_t soft;     /* > 0: the engine is stopped; Lua code asks pending() (the second one stops it) */
 static volatile sig_atomic_t ending;   /* at the prompt: the signal that asked for the end */
 static volatile sig_atomic_t script;   /* no prompt to come back to */
+static bool refused;                   /* memory, because a signal came: since interrupt_call */
 
 static const int every = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
 
@@ -42,6 +43,9 @@ static void stop(lua_State *L, lua_Debug *ar) {
   lua_pushliteral(L, "interrupted!");
   lua_error(L);
 }
+
+/* Does what came stop Lua code now? */
+static bool stops(void) { return running && came && !deferred && (!soft || came > 1); }
 
 /* Milliseconds since this was called last; many at first. */
 static long since_last(void) {
@@ -73,7 +77,7 @@ static void on_signal(int sig, siginfo_t *from, void *context) {
   last = sig;
   if (came < 100) came++;
   echoed = 1;
-  if (running && !deferred && (!soft || came > 1)) lua_sethook(running, stop, every, 1);
+  if (stops()) lua_sethook(running, stop, every, 1);
 }
 
 static bool should_stop(void) { return came && !deferred; }
@@ -97,6 +101,11 @@ void interrupt_check(lua_State *L) {
   told(L);
   lua_pushliteral(L, "interrupted!");
   lua_error(L);
+}
+
+bool interrupt_refuses(void) {
+  if (!stops()) return false;
+  return refused = true;
 }
 
 int interrupt_own(lua_State *L) { return lua_tocfunction(L, lua_upvalueindex(1))(L); }
@@ -144,9 +153,18 @@ static void unplant(lua_State *L) {
 int interrupt_call(lua_State *L, int nargs, int nresults, int handler) {
   lua_State *outer = running;
   deferred = soft = 0;
+  refused = false;
   running = L;
   if (came && !outer) lua_sethook(L, stop, every, 1); /* it came between the line's end and here */
   int status = lua_pcall(L, nargs, nresults, handler);
+  if (status == LUA_ERRMEM && refused) { /* Lua asks no handler about memory */
+    told(L);
+    lua_pop(L, 1);
+    if (handler) lua_pushvalue(L, handler);
+    lua_pushliteral(L, "interrupted!");
+    status = handler ? lua_pcall(L, 1, 1, 0) : LUA_ERRRUN;
+    if (status == LUA_OK) status = LUA_ERRRUN;
+  }
   running = outer;
   if (!outer) unplant(L);
   return status;
@@ -174,7 +192,7 @@ static int b_leave(lua_State *L) {
   bool waits = co && lua_gethook(co) == stop; /* one came behind its last instruction */
   if (running) running = before;
   if (co) unplant(co);
-  if (running && (waits || came > 1) && !deferred && (!soft || came > 1)) lua_sethook(running, stop, every, 1);
+  if ((waits || came > 1) && stops()) lua_sethook(running, stop, every, 1);
   return 0;
 }
 
