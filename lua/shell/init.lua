@@ -7,6 +7,7 @@ local chunk = require "suture.shell.chunk"
 local lines = require "suture.base.lines"
 local note = require "suture.base.note"
 local term = require "suture.base.term"
+local traceback = require "suture.shell.traceback"
 local words = require "suture.base.text"
 
 local shell = {
@@ -75,11 +76,6 @@ local function without_position(text, code)
   return (text:gsub("^suture:lua/[%w_/]+%.lua:%d+: ", ""))
 end
 
--- A traceback with the places in inputs as words.
-local function readable(trace)
-  return ("\n" .. trace):gsub("%f[%S]%[(%d+)%]:(%d+):", "input %1, line %2:"):sub(2)
-end
-
 -- Message handler: keeps the traceback, down to the prompt.
 local function on_error(err)
   local text = err
@@ -88,12 +84,10 @@ local function on_error(err)
     text = type(mt) == "table" and mt.__tostring and tostring(err)
       or ("(error object is a %s value) %s"):format(type(err), require "suture.shell.inspect"(err))
   end
-  if text:find("interrupted!", 1, true) then return {text = "interrupted", traceback = debug.traceback(text, 2)} end
+  if text:find("interrupted!", 1, true) then return {text = "interrupted", traceback = traceback(text, 2)} end
   local ok, better = pcall(require("suture.base.suggest").explain, text, 4)
   text = ok and better or text
-  local trace = debug.traceback("", 2):gsub("\n%s*%[C%]: in function 'suture%.face%.call'.*$", "")
-    :gsub("\n%s*%[C%]: in field 'call'.*$", ""):gsub("\n%s*%[C%]: in function <.-$", "%0")
-  return {text = text, traceback = readable(text .. "\n" .. trace:gsub("^\n", ""))}
+  return {text = text, traceback = traceback(text, 2)}
 end
 
 local function show_error(err)
