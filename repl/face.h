@@ -53,6 +53,11 @@ void tables_bind(lua_State *L);
 void reading_bind(lua_State *L);
 void chunks_bind(lua_State *L);
 
+/* What standard input says instead of giving something, NULL: it gives. Called, where it is not NULL, before Lua writes to the other
+ * of standard output and errors than last. */
+extern const char *input_refused;
+extern void (*stream_changes)(void);
+
 /* pattern.c: string.find, match, gmatch and gsub that a signal stops. */
 void pattern_bind(lua_State *L);
 
@@ -68,4 +73,7 @@ extern long lines_read;
 
 /* readline.c: line editing. Adds readline, completer, history … to the table on top of the stack. */
 void readline_bind(lua_State *L);
+
+/* wire.c: Jupyter's front ends. Adds the table wire to the table on top of the stack. */
+void wire_bind(lua_State *L);
 #endif

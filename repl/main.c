@@ -14,13 +14,14 @@ typedef struct Options {
   bool interactive, quiet, verbose, chunks; /* chunks: a -e was given */
   long threads;                             /* 0: as the engine finds best */
   int script;                               /* index of the script in argv, argc if none */
-  const char *word;                         /* the word there is no script, but a command: "get", "lesson"; NULL: it is */
+  const char *word;                         /* the word there is no script, but a command: "get", "lesson", "jupyter"; NULL: it is */
 } Options;
 
 static const char help_text[] =
   "usage: suture [options] [SCRIPT [ARGS] | -]\n"
   "       suture [options] get NAME [SET]\n"
   "       suture [options] lesson [check [NAME | FILE] | run NAME]\n"
+  "       suture [options] jupyter install [--user | --prefix DIR] [--name NAME] | lesson NAME | kernel FILE\n"
   "  -e CHUNK       run the Lua code CHUNK\n"
   "  -l MOD         require MOD into the global MOD (-l NAME=MOD: into NAME)\n"
   "  -i             give a prompt after the script\n"
@@ -32,6 +33,7 @@ static const char help_text[] =
   "  -              run standard input as a script\n"
   "  get NAME [SET] fetch the published weights of an architecture, and print the path of the file (./get: a script)\n"
   "  lesson         list the lessons (:lesson NAME at the prompt takes one); check: run all of them, or one, unattended\n"
+  "  jupyter        install: tell Jupyter of Suture, for notebooks; lesson: print a lesson as a notebook\n"
   "Without SCRIPT or -e, suture gives a prompt, or runs standard input when that is no terminal.\n";
 
 /* what: a word of the command line, which may be the name of any file. */
@@ -88,7 +90,7 @@ static bool parse(char **argv, Options *o, int *status) {
     }
   }
   o->script = i;
-  static const char *const words[] = {"get", "lesson"};
+  static const char *const words[] = {"get", "lesson", "jupyter"};
   for (size_t w = 0; w < sizeof words / sizeof *words; w++)
     if (argv[i] && strcmp(argv[i], words[w]) == 0 && strcmp(argv[i - 1], "--") != 0) o->word = words[w];
   if (!o->word) return true;
@@ -264,10 +266,10 @@ static int get(lua_State *L) {
   return 0;
 }
 
-/* require("suture.shell.lessons.check").main(...) → the exit status */
-static int lesson(lua_State *L) {
+/* require(upvalue).main(...) → the exit status */
+static int main_of(lua_State *L) {
   lua_getglobal(L, "require");
-  lua_pushliteral(L, "suture.shell.lessons.check");
+  lua_pushvalue(L, lua_upvalueindex(1));
   lua_call(L, 1, 1);
   lua_getfield(L, -1, "main");
   lua_replace(L, -2);
@@ -276,13 +278,58 @@ static int lesson(lua_State *L) {
   return 1;
 }
 
-/* get and lesson: what is wrong is the user's or the network's, so there is no traceback. */
+/* Calls a function of the shell's; memory may fail where no Lua code can catch it, and the session is to live on. */
+static bool call_shell(lua_State *L, int function, int handler) {
+  lua_pushvalue(L, function);
+  if (lua_pcall(L, 0, 0, handler) == LUA_OK) return true;
+  const char *text = lua_tostring(L, -1);
+  fflush(stdout);
+  fprintf(stderr, "suture: %s\n", text ? text : "not enough memory");
+  lua_pop(L, 1);
+  return false;
+}
+
+/* The prompt (lua/shell/init.lua), until Ctrl-D or :quit, or the kernel of a notebook, until that is closed. What is called again
+ * is on the stack by then: it takes no memory. */
+static int prompt(lua_State *L, const char *module) {
+  enum { HANDLER = 1, START, LOOP, TRIES = 20 };
+  interrupt_clear();
+  lua_settop(L, 0);
+  lua_pushcfunction(L, traceback);
+  lua_getglobal(L, "require");
+  lua_pushstring(L, module);
+  if (lua_pcall(L, 1, 1, HANDLER) != LUA_OK) return fail(L);
+  lua_getfield(L, START, "loop");
+  lua_getfield(L, START, "start");
+  lua_replace(L, START);
+  call_shell(L, START, HANDLER);
+  for (long tries = 0, read = lines_read; !call_shell(L, LOOP, HANDLER); tries++) {
+    if (read != lines_read) tries = 0, read = lines_read;
+    if (tries == TRIES) return FAILED; /* there is not even enough to read a line */
+  }
+  return OK;
+}
+
+static const char terminal[] = "suture.shell", kernel[] = "suture.shell.jupyter.kernel";
+
+/* What is wrong is the user's or the network's, so there is no traceback. */
 static int run_word(lua_State *L, const char *word, char **args) {
   int n = 0;
   lua_settop(L, 0);
-  lua_pushcfunction(L, strcmp(word, "get") == 0 ? get : lesson);
+  if (strcmp(word, "jupyter") == 0) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, "suture.face");
+    wire_bind(L);
+    lua_settop(L, 0);
+  }
+  if (strcmp(word, "get") == 0) lua_pushcfunction(L, get);
+  else {
+    lua_pushstring(L, strcmp(word, "lesson") == 0 ? "suture.shell.lessons.check" : "suture.shell.jupyter");
+    lua_pushcclosure(L, main_of, 1);
+  }
   for (; args[n]; n++) lua_pushstring(L, args[n]);
   if (interrupt_call(L, n, 1, 0) != LUA_OK) return fail(L);
+  if (lua_isboolean(L, -1)) return prompt(L, kernel); /* it waits for what a front end sends */
   return lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : OK;
 }
 
@@ -360,37 +407,6 @@ static int set_threads(lua_State *L) {
   return 0;
 }
 
-/* Calls a function of the shell's; memory may fail where no Lua code can catch it, and the session is to live on. */
-static bool call_shell(lua_State *L, int function, int handler) {
-  lua_pushvalue(L, function);
-  if (lua_pcall(L, 0, 0, handler) == LUA_OK) return true;
-  const char *text = lua_tostring(L, -1);
-  fflush(stdout);
-  fprintf(stderr, "suture: %s\n", text ? text : "not enough memory");
-  lua_pop(L, 1);
-  return false;
-}
-
-/* The prompt, until Ctrl-D or :quit (lua/shell/init.lua). What is called again is on the stack by then: it takes no memory. */
-static int shell(lua_State *L) {
-  enum { HANDLER = 1, START, LOOP, TRIES = 20 };
-  interrupt_clear();
-  lua_settop(L, 0);
-  lua_pushcfunction(L, traceback);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "suture.shell");
-  if (lua_pcall(L, 1, 1, HANDLER) != LUA_OK) return fail(L);
-  lua_getfield(L, START, "loop");
-  lua_getfield(L, START, "start");
-  lua_replace(L, START);
-  call_shell(L, START, HANDLER);
-  for (long tries = 0, read = lines_read; !call_shell(L, LOOP, HANDLER); tries++) {
-    if (read != lines_read) tries = 0, read = lines_read;
-    if (tries == TRIES) return FAILED; /* there is not even enough to read a line */
-  }
-  return OK;
-}
-
 static int run_all(lua_State *L, int argc, char **argv, const Options *o) {
   luaL_openlibs(L);
   push_face(L, o);
@@ -411,18 +427,18 @@ static int run_all(lua_State *L, int argc, char **argv, const Options *o) {
   lua_settop(L, 0);
   if (o->word) {
     status = run_word(L, o->word, argv + o->script + 1);
-    return o->interactive ? shell(L) : status;
+    return o->interactive ? prompt(L, terminal) : status;
   }
   if (o->script < argc) {
     const char *path = argv[o->script];
     status = run_script(L, strcmp(path, "-") == 0 && strcmp(argv[o->script - 1], "--") != 0 ? NULL : path,
                         argv + o->script + 1);
     if (!o->interactive) return status;
-    return shell(L);
+    return prompt(L, terminal);
   }
-  if (o->interactive) return shell(L);
+  if (o->interactive) return prompt(L, terminal);
   if (o->chunks) return status;
-  return isatty(STDIN_FILENO) ? shell(L) : run_script(L, NULL, NULL);
+  return isatty(STDIN_FILENO) ? prompt(L, terminal) : run_script(L, NULL, NULL);
 }
 
 typedef struct Start {

@@ -8,6 +8,9 @@
 
 enum { PIECE = 1 << 16 };
 
+const char *input_refused;
+void (*stream_changes)(void);
+
 /* ---- files ---- */
 
 /* A line, with its end where that is wanted. → whether there was any */
@@ -91,6 +94,7 @@ static int read_as(lua_State *L, int file, int first, int formats) {
     default: return luaL_argerror(L, i, "invalid format");
     }
   }
+  if (ferror(f) && f == stdin && input_refused) return luaL_error(L, "%s", input_refused);
   if (ferror(f)) return luaL_fileresult(L, 0, NULL);
   if (!good) {
     lua_pop(L, 1);
@@ -176,6 +180,11 @@ static int tap(lua_State *L) {
 
 /* Writes a text to a file in pieces: a terminal takes its time for each. → whether it was written */
 static bool write_text(lua_State *L, FILE *f, const char *s, size_t n) {
+  static FILE *last;
+  if (stream_changes && f != last && (f == stdout || f == stderr)) {
+    last = f;
+    stream_changes();
+  }
   if (listening && n > 0 && (f == stdout || f == stderr)) tell(L, s, n);
   while (n > 0) {
     size_t size = n < PIECE ? n : PIECE;

@@ -508,11 +508,11 @@ static void cut_history(const char *path, long total) {
 }
 
 /* Makes the folders in front of the last '/' of path. */
-static void make_folders(const char *path) {
+static void make_folders(const char *path, mode_t mode) {
   char *p = strdup(path);
   for (char *s = p ? strchr(p + 1, '/') : NULL; s; s = strchr(s + 1, '/')) {
     *s = '\0';
-    mkdir(p, 0700);
+    mkdir(p, mode);
     *s = '/';
   }
   free(p);
@@ -547,7 +547,7 @@ static int b_history_add(lua_State *L) {
   if (last && strcmp(last->line, entry) == 0) return 0;
   add_history(entry);
   if (!path) return 0;
-  make_folders(path);
+  make_folders(path, 0700);
   char *text = strdup(entry);
   char folder[4096];
   if (!getcwd(folder, sizeof folder) || strpbrk(folder, "\001\002\n")) folder[0] = '\0';
@@ -566,9 +566,9 @@ static int b_history_add(lua_State *L) {
   return 1;
 }
 
-/* make_folders(path): those in front of its last '/' */
+/* make_folders(path[, public]): those in front of its last '/', for this user alone, or for all */
 static int b_make_folders(lua_State *L) {
-  make_folders(luaL_checkstring(L, 1));
+  make_folders(luaL_checkstring(L, 1), lua_toboolean(L, 2) ? 0777 : 0700);
   return 0;
 }
 

@@ -3,12 +3,18 @@ local core = require "suture.core"
 local c, cells = core.term, core.cells
 local term = {}
 
+local drawing = {} -- fd → columns: what draws there as a terminal does, and is none
+
+--- What is written to `fd` is shown by something that draws lines over and colours them, so many columns wide: a
+-- notebook. nil: it is not.
+function term.stand_in(fd, columns) drawing[fd] = columns end
+
 --- Is the stream a terminal? `fd` is 1 for output (default), 2 for errors, 0 for input.
-function term.tty(fd) return c.isatty(fd or 1) end
+function term.tty(fd) return drawing[fd or 1] ~= nil or c.isatty(fd or 1) end
 
 --- Columns of the terminal behind `fd` (default 1); $COLUMNS, else 80, when it is none.
 function term.width(fd)
-  return c.size(fd or 1) or math.tointeger(tonumber(os.getenv "COLUMNS" or "")) or 80
+  return drawing[fd or 1] or c.size(fd or 1) or math.tointeger(tonumber(os.getenv "COLUMNS" or "")) or 80
 end
 
 local colours -- of the terminal that TERM names: nil before it is asked for, false where it is dumb or unknown
@@ -22,13 +28,15 @@ local function colours_of_term()
 end
 
 --- May a line on `fd` (default 1) be drawn over? Not when it is no terminal, or TERM is dumb, unset or unknown.
-function term.draws(fd) return term.tty(fd) and colours_of_term() ~= false end
+function term.draws(fd)
+  return drawing[fd or 1] ~= nil or c.isatty(fd or 1) and colours_of_term() ~= false
+end
 
 --- May colour be written to `fd` (default 1)? Not when it cannot be drawn on, terminfo says that it has no colours, or
 -- NO_COLOR is set (no-color.org).
 function term.colour(fd)
   local no = os.getenv "NO_COLOR"
-  return (no == nil or no == "") and term.draws(fd) and colours_of_term() >= 8
+  return (no == nil or no == "") and (drawing[fd or 1] ~= nil or term.draws(fd) and colours_of_term() >= 8)
 end
 
 local sgr = {bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", magenta = "35", cyan = "36"}

@@ -1,11 +1,11 @@
 /* suture.core.json: Lua values as JSON text and back (RFC 8259), by jansson. Arrays are tables with a length; objects have
- * string keys, written in sorted order so that equal values give equal bytes; null is json.null. */
+ * string keys, written in sorted order so that equal values give equal bytes; null is json.null, an array without elements json.none. */
 #include <jansson.h>
 #include <string.h>
 #include "lua/bind/bind.h"
 
 enum { DEPTH = 256 };
-static char null_key;
+static char null_key, none_key;
 
 static int to_json(lua_State *L, int i, int depth, json_t **out, const char **why);
 
@@ -63,6 +63,10 @@ static int to_json(lua_State *L, int i, int depth, json_t **out, const char **wh
   case LUA_TLIGHTUSERDATA:
     if (lua_touserdata(L, i) == &null_key) {
       *out = json_null();
+      break;
+    }
+    if (lua_touserdata(L, i) == &none_key) {
+      *out = json_array();
       break;
     } /* fall through */
   default: *why = luaL_typename(L, i);
@@ -148,5 +152,7 @@ int bind_json(lua_State *L) {
   luaL_newlib(L, fn);
   lua_pushlightuserdata(L, &null_key);
   lua_setfield(L, -2, "null");
+  lua_pushlightuserdata(L, &none_key);
+  lua_setfield(L, -2, "none");
   return 1;
 }

@@ -404,22 +404,25 @@ local function declared(name)
   end
 end
 
---- help.source(name): prints how a function or a class is written, for ??name.
-function help.source(name)
+--- help.source_text(name) → how a function or a class is written, or in words why there is nothing; whether it is that.
+function help.source_text(name)
   local value = find(name)
   if value == nil then
     if name == "" then error("??NAME shows the source of a function or a class, as in  ??fit", 0) end
-    return put(term.safe(unknown(name)))
+    return term.safe(unknown(name)), true
   end
   local lines, where
   if type(value) == "function" then lines, where = declared(name) end
   if not lines then lines, where = definition(value) end
   if not lines then
-    return put(type(value) ~= "function" and not class_of(value) and ("%s is a %s, which has no source"):format(name,
-      type(value)) or ("%s is written in C: there is no Lua to show"):format(name))
+    return type(value) ~= "function" and not class_of(value) and ("%s is a %s, which has no source"):format(name,
+      type(value)) or ("%s is written in C: there is no Lua to show"):format(name), true
   end
-  put(term.paint("dim", where) .. "\n" .. term.safe(lines))
+  return term.paint("dim", where) .. "\n" .. term.safe(lines)
 end
+
+--- help.source(name): prints how a function or a class is written, for ??name.
+function help.source(name) put((help.source_text(name))) end
 
 --- help(x): prints what x is and how to use it. x is a value or a name: help(fit), help "nn.Conv2d", help(m).
 -- The text is the `---` comment above its definition; your own functions are read too.

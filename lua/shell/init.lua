@@ -15,6 +15,9 @@ local shell = {
   -- Every input: {text =, code =, kind = "expression" | "block" | "statement" | "comment", cut = where a block's last
   -- expression begins, muted =, ok = it ran, gave = it had values}
   inputs = {},
+  -- Who shows what comes of an input in place of the terminal (jupyter/kernel.lua): {show(results, text),
+  -- complain(text), cell = the number that its users know the input by}
+  front = nil,
 }
 
 local state = {quit = false, traceback = nil, said_local = false, tty = false, history = nil}
@@ -55,6 +58,7 @@ end
 shell.say = say
 
 local function complain(text)
+  if shell.front then return shell.front.complain(text) end
   io.stdout:flush()
   io.stderr:write(term.fresh(true), term.paint("red", words.screen(text, 2), 2), "\n")
 end
@@ -66,7 +70,8 @@ local function place(n, line, code)
   local input = n <= #shell.inputs and shell.inputs[n]
   local several = (input and input.code or code or ""):find "\n"
   if not input then return several and ("line %s: "):format(line) or "" end
-  return ("input %d%s: "):format(n, several and (", line %s"):format(line) or "")
+  return ("%s %d%s: "):format(input.cell and "cell" or "input", input.cell or n,
+    several and (", line %s"):format(line) or "")
 end
 
 -- Positions inside the library, and of one-line inputs, tell a user at the prompt nothing. code: of what is being run.
@@ -119,6 +124,7 @@ local function drawn(v)
   local own = type(mt) == "table" and rawget(mt, "__prompt")
   if own then
     if state.running then state.running.picture = v end
+    if shell.front then return false end
     state.drawing = true
     io.stdout:write(own(v), "\n")
     state.drawing = false
@@ -137,11 +143,12 @@ local function show_values(results, code)
   end
   if results.n == 2 then
     texts[1] = require "suture.shell.chain"(code, results[2], texts[1]) or texts[1]
-    if type(results[2]) == "string" and results[2] ~= note.last then -- its spaces are its own
+    if type(results[2]) == "string" and results[2] ~= note.last and not shell.front then -- its spaces are its own
       return io.stdout:write(words.plain(texts[1]), "\n")
     end
   end
   local shown = words.screen(table.concat(texts, tall and "\n" or "\t"), 1)
+  if shell.front then return shell.front.show(results, shown) end
   if not require "suture.shell.pager"(shown) then io.stdout:write(shown, "\n") end
 end
 
@@ -224,7 +231,7 @@ function shell.eval(text, muted)
   local n = #shell.inputs + 1
   local f, kind, code, cut = chunk.compile(text, chunk_name(n))
   local input = {text = text, code = f and code or text, kind = f and kind, cut = cut,
-    muted = muted or chunk.muted(text), ok = false, secret = state.secret}
+    muted = muted or chunk.muted(text), ok = false, secret = state.secret, cell = shell.front and shell.front.cell}
   state.drawing, lines.training = false, nil
   state.running = input -- what messages look its lines up in
   if not f then
@@ -271,8 +278,9 @@ local function remember(text, pasted)
 end
 shell.remember = remember
 
--- Prompts copied along from a transcript.
-local function without_prompts(text)
+--- The text without what is copied along: prompts from a transcript, the line that names a script's program.
+function shell.without_prompts(text)
+  text = text:gsub("^#![^\n]*\n?", "")
   if not text:find "^%s*>+ " then return text end
   return (("\n" .. text):gsub("\n%s*>+ ", "\n"):sub(2))
 end
@@ -283,14 +291,11 @@ function shell.needs_more(text)
   return not f and more and not syntax.foreign(text)
 end
 
--- Lines that make no sense as one chunk are run one after the other, as if typed, when each of them is one. Else
--- nothing is run. → the text, when more lines must come first
-local function feed(text)
+--- Lines that make no sense as one chunk are run one after the other, as if typed, when each of them is one. Else
+-- nothing is run. careful: the first that fails is the last. → the text, when more lines must come first; nil, ok
+function shell.feed(text, careful)
   local f = not text:find "\n" or chunk.compile(text, chunk_name(#shell.inputs + 1))
-  if f then
-    shell.input(text)
-    return nil
-  end
+  if f then return nil, shell.input(text) end
   local list, at, why = chunk.pieces(text)
   if list and at then return text end
   local name, made, used
@@ -309,32 +314,34 @@ local function feed(text)
     end
     if shell.typed then shell.typed(text) end
     complain(("line %d: %s"):format(at, why))
-    return nil
+    return nil, false
   end
+  local ok = true
   for _, piece in ipairs(list) do
-    if state.quit then break end
-    shell.input(piece.text)
+    if state.quit or careful and not ok then break end
+    ok = shell.input(piece.text)
   end
+  return nil, ok
 end
 
---- One input: a command (:word), a question (?name), or Lua.
+--- One input: a command (:word), a question (?name), or Lua. → ok
 function shell.input(text)
   if shell.typed then shell.typed(text) end
   local name, sign, rest = text:match "^%s*:(%a+)(!?)%s*(.-)%s*$"
   if name and not text:find "^%s*::" then return shell.command(name, rest, sign == "!") end
   local source = text:match "^%s*%?%?%s*(.-)%s*$"
   if source then
-    run(require("suture.shell.help").source, source)
+    local ok = run(require("suture.shell.help").source, source)[1]
     io.stdout:flush()
-    return
+    return ok
   end
   local topic = text:match "^%s*%?%s*(.-)%s*$" or text:match "^%s*([%a_][%w_.:]*)%?%s*$"
   if topic then
-    run(require("suture.shell.help").help, topic)
+    local ok = run(require("suture.shell.help").help, topic)[1]
     io.stdout:flush()
-    return
+    return ok
   end
-  if text:find "^%s*$" then return end
+  if text:find "^%s*$" then return true end
   local word = text:match "^%s*(%a+)%s*[();%s]*$"
   if (word == "exit" or word == "quit") and rawget(_G, word) == nil then return shell.quit() end
   return shell.eval(text)
@@ -352,10 +359,14 @@ function shell.command(name, rest, force)
   local command = commands.find(name)
   if not command then
     complain(("no command :%s"):format(name) .. commands.meant(name) .. " (:help lists them)")
-    return
+    return false
   end
-  run(function() command.run(shell.argument(name, command, rest), force) end)
+  local ok = run(function()
+    if shell.front and command.instead then shell.fail(":%s is for a terminal: %s", name, command.instead) end
+    command.run(shell.argument(name, command, rest), force)
+  end)[1]
   io.stdout:flush()
+  return ok
 end
 
 -- What command.accepts says of the words behind a command: "nothing"; nil: any words. → what its run gets
@@ -386,7 +397,7 @@ local function take(line, pending, pasted)
   if pending then
     if #pending > LARGE and state.open and not may_end(line, state.open) then return pending .. "\n" .. line end
   else
-    line = without_prompts(line:gsub("^#![^\n]*\n?", ""))
+    line = shell.without_prompts(line)
     local asked = shell.reader and run(shell.reader, line)
     if asked and asked[1] and asked[2] then return nil end
     if line:find "^%s*$" then return nil end
@@ -402,7 +413,7 @@ local function take(line, pending, pasted)
   state.open = message
   if not f and more and not syntax.foreign(text) then return text end
   remember(text, state.pasted)
-  return feed(text)
+  return (shell.feed(text))
 end
 
 --- Reads and runs inputs until Ctrl-D or :quit. Whatever an input does to the shell, the next prompt comes; where
@@ -435,20 +446,6 @@ local function folder(variable, default)
 end
 shell.folder = folder
 
-local function banner()
-  local parts = {}
-  local ok, threads = pcall(function() return suture.threads() end)
-  if ok and threads then parts[#parts + 1] = ("%d thread%s"):format(threads, threads == 1 and "" or "s") end
-  local isa = suture.isa
-  if type(isa) == "function" then
-    local _, name = pcall(isa)
-    isa = name
-  end
-  if type(isa) == "string" then parts[#parts + 1] = isa end
-  local engine = #parts > 0 and table.concat(parts, ", ") .. " · " or ""
-  say(("Suture %s · %s? for help, :lesson for a tour"):format(suture.version, engine))
-end
-
 local function run_rc()
   local base = folder("XDG_CONFIG_HOME", "/.config")
   local path = base and base .. "/suture/rc.lua"
@@ -471,7 +468,7 @@ function shell.start()
     state.history = base and base .. "/suture/history"
     if state.history then face.history_load(state.history) end
     face.completer(function(text) return require("suture.shell.complete").complete(text) end)
-    if not face.quiet then banner() end
+    if not face.quiet then say(require "suture.shell.banner"()) end
     if base then require("suture.shell.emergency").begin(base .. "/suture/emergency", say) end
     run_rc()
   end

@@ -45,6 +45,9 @@ local function heard(text)
   end
 end
 
+--- transcript.heard(text): what was shown otherwise than by writing it.
+transcript.heard = heard
+
 -- What was typed, as it stands behind the prompt.
 local function typed(text) if log then down("> " .. text:gsub("\n", "\n>> ") .. "\n") end end
 

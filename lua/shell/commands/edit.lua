@@ -51,6 +51,7 @@ end
 
 return {
   args = "[FILE | N]", text = "open $EDITOR with the last input (or input N, or a file), then run it", takes = "files",
+  instead = "the cell is edited where it stands",
   run = function(rest)
     local n = rest == "" and #shell.inputs or tonumber(rest)
     if rest ~= "" and n and not shell.inputs[n] then shell.fail("no input %s; :history lists them", rest) end

@@ -5,6 +5,7 @@
 --   run    run(rest, force): rest is what stands behind the name, force whether a ! did (`:save! x.lua`)
 --   takes  what Tab offers for its arguments: "files", "lua", or a function of the text so far that returns a list of
 --          words (nil: Lua); default nothing
+--   instead  of the shell's own: it needs a terminal; what a notebook has instead
 --   accepts  of the shell's own: "nothing": words behind it are an error
 --   more     of the shell's own: what :help NAME says behind `text`
 local embedded = require "suture.embedded"

@@ -28,6 +28,7 @@ return {
   args = "[NAME | FILE] [STEP]",
   text = "list the lessons, or take one at this prompt; :lesson stop leaves it, :lesson check [NAME] tests them",
   takes = takes,
+  instead = "suture jupyter lesson NAME prints a lesson as a notebook",
   more = [[
   :lesson            lists them, with how far you are
   :lesson skip       takes one, or goes on where you left it (which is kept between starts)

@@ -150,6 +150,13 @@ function Picture.__prompt(p)
   return require "suture.vis.common.terminal"(p)
 end
 
+--- What a notebook shows: the drawing, as the bytes of a PNG; and how large, in points.
+function Picture.__rich(p)
+  local page = p:_page()
+  local scale = page.width > 1000 and 1 or 2
+  return {["image/png"] = page:render("png", scale)}, {["image/png"] = {width = page.width // 1, height = page.height // 1}}
+end
+
 require "suture.base.method"(Picture, {
   is = function(p) return getmetatable(p) == Picture end, what = "a picture", name = "picture",
 })
