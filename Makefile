@@ -7,7 +7,7 @@ HOSTCC  ?= $(CC)
 MPICC   ?= mpicc
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Werror
 CFLAGS  ?= -O2 -g
-STD      = -std=c11 -D_GNU_SOURCE -fPIC -fopenmp -fno-math-errno -fno-trapping-math
+STD      = -std=c11 -D_GNU_SOURCE -fPIC -fopenmp -fno-math-errno -fno-trapping-math -ffp-contract=off
 PKGS     = lua5.4 openblas zlib libpng libjpeg libzip libdeflate jansson libcrypto libutf8proc
 # libcurl and Cairo are loaded when they are needed: their headers are enough (core/fetch.h, core/draw.h)
 DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcairo2-dev libutf8proc-dev libncurses-dev chafa
@@ -17,17 +17,23 @@ TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 # ---- nothing to change below ----
 ,       := ,
 O       := $(if $(SANITIZE),$(B)/)
+# clang's OpenMP calls another library than gcc's, whose place core/threads.c takes; what it says of loops that stay scalar is no fault.
+CLANG   := $(if $(findstring clang,$(shell $(CC) --version)),core/threads.c)
 LINK     = $(if $(MPI),$(MPICC),$(CC))
 MPIOBJ   = $(B)/lua/bind/mpi.$(notdir $(MPICC)).o
 LINKER   = link$(subst /,-,$(O))
 LINKED   = $(B)/$(LINKER).list
 SAN     := $(if $(SANITIZE),-fsanitize=$(if $(filter thread,$(SANITIZE)),thread,address$(,)undefined) -fno-omit-frame-pointer)
 INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ltinfo -lm -lpthread
-COMPILE  = $(CC) $(STD) $(WARN) $(INC) $(CFLAGS) $(SAN) -MMD -MP
+LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ltinfo -lm -lpthread $(if $(CLANG),-fopenmp)
+COMPILE  = $(CC) $(STD) $(WARN) $(if $(CLANG),-Wno-pass-failed) $(INC) $(CFLAGS) $(SAN) -MMD -MP
 
-ISAS     = sse2 avx2 avx512
+# The instruction sets follow the compiler's target, see core/dispatch.c.
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ISAS     = $(if $(filter x86_64,$(MACHINE)),sse2 avx2 avx512,$(if $(filter aarch64 arm64,$(MACHINE)),neon,generic))
 KOPT     = $(if $(SANITIZE),-O1,-O3)
+ISA_generic = $(KOPT)
+ISA_neon   = $(KOPT)
 ISA_sse2   = $(KOPT)
 ISA_avx2   = $(KOPT) -mavx2 -mfma
 ISA_avx512 = $(KOPT) -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
@@ -36,7 +42,7 @@ OPS      = $(sort $(basename $(notdir $(wildcard core/ops/*.c))))
 BINDS    = $(sort $(basename $(notdir $(wildcard lua/bind/*.c))))
 LUALIB   = $(sort $(shell find lua -name '*.lua' -o -name '*.html' -o -name '*.css' -o -name '*.js') $(wildcard examples/lessons/*.md))
 KSRC     = $(wildcard core/kernels/*.c)
-CORE     = $(wildcard core/*.c core/passes/*.c core/ops/*.c core/formats/*.c core/image/*.c)
+CORE     = $(filter-out $(CLANG),$(wildcard core/*.c core/passes/*.c core/ops/*.c core/formats/*.c core/image/*.c))
 KOBJ     = $(foreach i,$(ISAS),$(KSRC:%.c=$(B)/%.$(i).o))
 COREOBJ  = $(CORE:%.c=$(B)/%.o) $(KOBJ) $(B)/ops.gen.o
 BINDOBJ  = $(patsubst %.c,$(B)/%.o,$(wildcard lua/*.c lua/bind/*.c))
@@ -119,6 +125,8 @@ docs: all        ## the reference as one page with a search, man pages, and ---@
 	@mkdir -p $(B)/docs/man $(B)/docs/meta
 	./suture -q scripts/docs.lua $(B)/docs
 	@echo "$(B)/docs/reference.html  $(B)/docs/man  $(B)/docs/meta"
+isas:            ## the instruction sets that the kernels are built for
+	@echo $(ISAS)
 keys: all        ## 10,000 random key sequences at the prompt (KEYS=n for n, SEED=n for others)
 	@KEYS=$(or $(KEYS),10000) SECONDS_EACH=86400 B=$(B) O=$(O) tests/run repl -m test_keys
 bench: all       ## ratios to PyTorch and ONNX Runtime; scripts/bench/run --help says more
@@ -136,6 +144,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan docs keys bench peers install clean help FORCE
+.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan docs isas keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
