@@ -60,6 +60,8 @@ static void wake_all(atomic_uint *word) { syscall(SYS_futex, word, FUTEX_WAKE_PR
 static void pause_a_little(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
 #endif
 }
 

@@ -119,7 +119,7 @@ static bool random_step(Image *im, const Step *s, Random *r, Err *e) {
     args[i] = s->lo[i] == s->hi[i] ? s->lo[i] : random_between(r, s->lo[i], s->hi[i]);
   if (s->adjust->apply == adjust_gaussian_blur) args[3] = args[2];
   if (s->adjust->apply == adjust_affine) args[1] = nearbyint(args[1] * im->w), args[2] = nearbyint(args[2] * im->h);
-  return s->adjust->apply(im, args, e) || err_within(e, s->adjust->name);
+  return s->adjust->apply(im, args, e) || err_within(e, "%s", s->adjust->name);
 }
 
 /* torchvision's RandomErasing.get_params: ten tries; where none fits nothing is erased. */

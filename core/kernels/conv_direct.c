@@ -103,7 +103,7 @@ INLINE void dw_tile(const int step, const int count, const int nv, float *sums, 
 
 /* How many of the `left` weights of a run are summed at once: what divides the run, as far as registers go. */
 static int dw_count(int run, int left) {
-  int count = VW < 16 ? 6 : run % 9 == 0 ? 9 : run % 7 == 0 ? 7 : 6;
+  int count = REGISTERS < 32 ? 6 : run % 9 == 0 ? 9 : run % 7 == 0 ? 7 : 6;
   return left >= count ? count : left >= 3 ? 3 : 1;
 }
 

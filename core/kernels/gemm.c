@@ -121,7 +121,7 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
   TILE_LOOP(i, v) v_store(c + i * ldc + v * VW, acc[i][v]);
 }
 
-#if defined(ISA_avx512)
+#if defined(ISA_avx512) || defined(ISA_neon)
 #define ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #elif defined(ISA_avx2)
 #define ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6)

@@ -1,7 +1,7 @@
-/* The kernels: plain pointers and loops over float32. Each file here is compiled once per instruction set with ISA set
- * to sse2, avx2 or avx512; K(name) gives a function its per-set name, and a table per set is filled from the lists
+/* The kernels: plain pointers and loops over float32. Each file here is compiled once per instruction set, with ISA set
+ * to its name (see the Makefile); K(name) gives a function its per-set name, and a table per set is filled from the lists
  * below. `kern` points to the table chosen at start (kernels_init): the best the CPU has, or what the environment
- * variable SUTURE_ISA (sse2, avx2, avx512) asks for. They are the only callers of cblas and OpenMP.
+ * variable SUTURE_ISA asks for by name. They are the only callers of cblas and OpenMP.
  *
  * Same seed, same bits, whatever the thread count: work is cut in pieces that do not depend on the number of threads, and
  * partial sums are added in a fixed order.
@@ -42,6 +42,7 @@ extern const Kernels *kern;
  * environment variable SUTURE_CONV holds, for tests and measurements. NULL: the rule's. */
 extern const char *kernels_conv_wanted;
 void kernels_init(void); /* chooses; called once by engine_init, again by tests after setting SUTURE_ISA or SUTURE_CONV */
+const char *kernels_isa(int i); /* the name of the i-th set that was built, the best last; NULL beyond */
 int kernels_threads(int n); /* n > 0 sets the number of threads; returns the number in force */
 
 #ifdef ISA

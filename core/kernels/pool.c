@@ -23,7 +23,7 @@ void K(max_pool)(float *y, const float *x, const PoolWindow *rows, const PoolWin
           for (int h = rows[oh].begin; h < rows[oh].end; h += s->step_h)
             for (int w = cols[ow].begin; w < cols[ow].end; w += s->step_w) {
               const float *p = x + (((int64_t)n * s->h + h) * s->w + w) * s->c + chunk * LANES;
-              for (int j = 0; j < count; j++) best[j] = (p[j] > best[j]) | (p[j] != p[j]) ? p[j] : best[j];
+              for (int j = 0; j < count; j++) best[j] = ((p[j] > best[j]) | (p[j] != p[j])) ? p[j] : best[j];
             }
           memcpy(y + (((int64_t)n * s->oh + oh) * s->ow + ow) * s->c + chunk * LANES, best, (size_t)count * sizeof *y);
         }

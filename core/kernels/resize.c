@@ -24,21 +24,22 @@ INLINE void weigh(uint8_t *out, const uint8_t *in, size_t n, size_t stride, cons
   }
 }
 
+#define DEAL_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define DEAL_HIGH(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 /* A square of bytes on its side: four times, the first half's rows and the second half's are dealt out in turn. */
 INLINE void turn(vb *r) {
-  const vb lo = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}, hi = lo + 8;
   vb t[SIDE];
 #pragma GCC unroll 2
   for (int pass = 0; pass < 2; pass++) {
 #pragma GCC unroll 8
     for (int i = 0; i < SIDE / 2; i++) {
-      t[2 * i] = __builtin_shuffle(r[i], r[i + SIDE / 2], lo);
-      t[2 * i + 1] = __builtin_shuffle(r[i], r[i + SIDE / 2], hi);
+      t[2 * i] = DEAL_LOW(r[i], r[i + SIDE / 2]);
+      t[2 * i + 1] = DEAL_HIGH(r[i], r[i + SIDE / 2]);
     }
 #pragma GCC unroll 8
     for (int i = 0; i < SIDE / 2; i++) {
-      r[2 * i] = __builtin_shuffle(t[i], t[i + SIDE / 2], lo);
-      r[2 * i + 1] = __builtin_shuffle(t[i], t[i + SIDE / 2], hi);
+      r[2 * i] = DEAL_LOW(t[i], t[i + SIDE / 2]);
+      r[2 * i + 1] = DEAL_HIGH(t[i], t[i + SIDE / 2]);
     }
   }
 }

@@ -1,4 +1,4 @@
-/* Vectors of the width this file is compiled for: `vf` holds VW floats (16 on AVX-512, 8 on AVX2, 4 elsewhere).
+/* Vectors of the width this file is compiled for: `vf` holds VW floats (16 on AVX-512, 8 on AVX2, 4 elsewhere), REGISTERS of them.
  * `vi` as many 32-bit whole numbers. + - * / work on both as on numbers; a bare number needs v_set. Loads and stores need no alignment. The _n forms touch
  * only the first n floats of memory (0 <= n <= VW) and read zeros beyond. v_fma(a, b, c) is a * b + c, rounded once where
  * the instruction set can. */
@@ -13,7 +13,7 @@
 #include <immintrin.h>
 typedef __m512 vf;
 typedef int32_t vi __attribute__((vector_size(64)));
-enum { VW = 16 };
+enum { VW = 16, REGISTERS = 32 };
 INLINE vf v_load(const float *p) { return _mm512_loadu_ps(p); }
 INLINE void v_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
 INLINE void v_stream(float *p, vf v) { _mm512_stream_ps(p, v); } /* around the caches; p is a multiple of the vector */
@@ -29,7 +29,7 @@ INLINE vf v_first(vf v, vf rest, int n) { return _mm512_mask_mov_ps(rest, (__mma
 #include <immintrin.h>
 typedef __m256 vf;
 typedef int32_t vi __attribute__((vector_size(32)));
-enum { VW = 8 };
+enum { VW = 8, REGISTERS = 16 };
 INLINE vf v_load(const float *p) { return _mm256_loadu_ps(p); }
 INLINE void v_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
 INLINE void v_stream(float *p, vf v) { _mm256_stream_ps(p, v); }
@@ -44,19 +44,39 @@ INLINE __m256i v_mask(int n) {
 INLINE vf v_load_part(const float *p, int n) { return _mm256_maskload_ps(p, v_mask(n)); }
 INLINE void v_store_part(float *p, vf v, int n) { _mm256_maskstore_ps(p, v_mask(n), v); }
 INLINE vf v_first(vf v, vf rest, int n) { return _mm256_blendv_ps(rest, v, _mm256_castsi256_ps(v_mask(n))); }
-#else /* 16-byte vectors in GCC's own notation: SSE2 on x86-64, and what other machines have */
+#else /* 16-byte vectors in GCC's own notation: SSE2 on x86-64, NEON on ARM, and what other machines have */
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
-enum { VW = 4 };
 INLINE vf v_load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
 INLINE void v_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
 INLINE void v_stream(float *p, vf v) { v_store(p, v); }
 INLINE vf v_set(float x) { return (vf){x, x, x, x}; }
-INLINE vf v_fma(vf a, vf b, vf c) { return a * b + c; }
-INLINE vf v_fnma(vf a, vf b, vf c) { return c - a * b; }
 INLINE vf v_pick(vi mask, vf a, vf b);
 INLINE vf v_max(vf a, vf b) { return v_pick(a > b, a, b); } /* as maxps: b when either is NaN */
 INLINE vf v_min(vf a, vf b) { return v_pick(a < b, a, b); }
+#if defined(ISA_neon)
+#include <arm_neon.h>
+enum { VW = 4, REGISTERS = 32 };
+INLINE vf v_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+INLINE vf v_fnma(vf a, vf b, vf c) { return vfmsq_f32(c, a, b); }
+INLINE vf v_load_part(const float *p, int n) {
+  vf v = v_set(0);
+  if (n > 0) v[0] = p[0];
+  if (n > 1) v[1] = p[1];
+  if (n > 2) v[2] = p[2];
+  if (n > 3) v[3] = p[3];
+  return v;
+}
+INLINE void v_store_part(float *p, vf v, int n) {
+  if (n > 0) p[0] = v[0];
+  if (n > 1) p[1] = v[1];
+  if (n > 2) p[2] = v[2];
+  if (n > 3) p[3] = v[3];
+}
+#else
+enum { VW = 4, REGISTERS = 16 };
+INLINE vf v_fma(vf a, vf b, vf c) { return a * b + c; }
+INLINE vf v_fnma(vf a, vf b, vf c) { return c - a * b; }
 INLINE vf v_load_part(const float *p, int n) {
   vf v = {0, 0, 0, 0};
   for (int i = 0; i < n; i++) v[i] = p[i];
@@ -65,6 +85,7 @@ INLINE vf v_load_part(const float *p, int n) {
 INLINE void v_store_part(float *p, vf v, int n) {
   for (int i = 0; i < n; i++) p[i] = v[i];
 }
+#endif
 INLINE vf v_first(vf v, vf rest, int n) { return v_pick(n > (vi){0, 1, 2, 3}, v, rest); }
 #endif
 
@@ -73,7 +94,7 @@ INLINE void v_add_product(vf *sum, vf a, vf b) {
 #if defined(ISA_avx512) || defined(ISA_avx2)
   __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
 #else
-  *sum = *sum + a * b;
+  *sum = v_fma(a, b, *sum);
 #endif
 }
 
@@ -93,9 +114,18 @@ INLINE vf v_permute(vf v, vidx index) { return _mm512_permutexvar_ps(index, v); 
 #elif defined(ISA_avx2)
 typedef __m256i vidx;
 INLINE vf v_permute(vf v, vidx index) { return _mm256_permutevar8x32_ps(v, index); }
+#elif defined(ISA_neon)
+typedef uint8x16_t vidx; /* of bytes */
+INLINE vf v_permute(vf v, vidx index) { return (vf)vqtbl1q_u8((uint8x16_t)v, index); }
 #else
 typedef vi vidx;
-INLINE vf v_permute(vf v, vidx index) { return __builtin_shuffle(v, index); }
+INLINE vf v_permute(vf v, vidx index) {
+#if defined(__clang__)
+  return (vf){v[index[0]], v[index[1]], v[index[2]], v[index[3]]};
+#else
+  return __builtin_shuffle(v, index);
+#endif
+}
 #endif
 INLINE vidx v_index(int n, int j) {
 #if defined(ISA_avx512)
@@ -105,7 +135,11 @@ INLINE vidx v_index(int n, int j) {
 #else
   const vi iota = {0, 1, 2, 3};
 #endif
+#if defined(ISA_neon)
+  return (vidx)(((iota & -n) + j) * 0x04040404 + 0x03020100);
+#else
   return (vidx)((iota & -n) + j);
+#endif
 }
 
 /* Whole numbers, VW of them, 32 bits each: v_bytes widens as many bytes; v_put_bytes stores each as one, clipped to 0 … 255,
@@ -128,12 +162,20 @@ INLINE vi v_bytes(const uint8_t *p) {
   typedef uint16_t halves __attribute__((vector_size(16)));
   int32_t four;
   memcpy(&four, p, 4);
-  halves h = (halves)__builtin_shuffle((bytes)(vi){four}, (bytes){0}, (bytes){0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
-  return (vi)__builtin_shuffle(h, (halves){0}, (halves){0, 8, 1, 9, 2, 10, 3, 11});
+  halves h = (halves)__builtin_shufflevector((bytes)(vi){four}, (bytes){0}, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  return (vi)__builtin_shufflevector(h, (halves){0}, 0, 8, 1, 9, 2, 10, 3, 11);
 }
+#if defined(ISA_neon)
+INLINE void v_put_bytes(uint8_t *p, vi v) {
+  uint16x4_t h = vqmovun_s32(v);
+  uint8x8_t four = vqmovn_u16(vcombine_u16(h, h));
+  memcpy(p, &four, 4);
+}
+#else
 INLINE void v_put_bytes(uint8_t *p, vi v) {
   for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v[i] < 0 ? 0 : v[i] > 255 ? 255 : v[i]);
 }
+#endif
 #endif
 
 /* Asks for a line of memory into the second cache: far more of these may be on their way than of those into the first, where what is
@@ -252,12 +294,12 @@ INLINE void v_transpose(vf *r) {
 }
 #else
 INLINE void v_transpose(vf *r) {
-  vf a = __builtin_shuffle(r[0], r[1], (vi){0, 4, 1, 5}), b = __builtin_shuffle(r[0], r[1], (vi){2, 6, 3, 7});
-  vf c = __builtin_shuffle(r[2], r[3], (vi){0, 4, 1, 5}), d = __builtin_shuffle(r[2], r[3], (vi){2, 6, 3, 7});
-  r[0] = __builtin_shuffle(a, c, (vi){0, 1, 4, 5});
-  r[1] = __builtin_shuffle(a, c, (vi){2, 3, 6, 7});
-  r[2] = __builtin_shuffle(b, d, (vi){0, 1, 4, 5});
-  r[3] = __builtin_shuffle(b, d, (vi){2, 3, 6, 7});
+  vf a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+  vf c = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+  r[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+  r[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+  r[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  r[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 #endif
 #endif

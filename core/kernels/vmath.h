@@ -17,7 +17,7 @@ static inline float v_float(uint32_t u) {
   return x;
 }
 static inline float v_mad(float a, float b, float c) { /* a * b + c */
-#ifdef __FMA__
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   return __builtin_fmaf(a, b, c);
 #else
   return a * b + c;
