@@ -10,7 +10,7 @@ CFLAGS  ?= -O2 -g
 STD      = -std=c11 -D_GNU_SOURCE -fPIC -fopenmp -fno-math-errno -fno-trapping-math
 PKGS     = lua5.4 openblas zlib libpng libjpeg libzip libdeflate jansson libcrypto libutf8proc
 # libcurl and Cairo are loaded when they are needed: their headers are enough (core/fetch.h, core/draw.h)
-DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcairo2-dev libutf8proc-dev libncurses-dev chafa
+DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcairo2-dev libutf8proc-dev libncurses-dev chafa lua-argparse
 MPIDEBS  = libopenmpi-dev openmpi-bin
 TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 

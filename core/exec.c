@@ -130,7 +130,10 @@ static bool err_of_largest(Node *const *node, int count, Err *e) {
   return err_within(e, "%s%s%s %s", path, *path ? ": " : "", largest->op->name, SHAPE_STR(&largest->shape));
 }
 
+uint64_t run_count;
+
 bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
+  run_count++;
   Plan *p = plan_get(node, count, out, n_out, UINT64_MAX, e);
   if (!p) return false;
   if (!arena_reserve(p->arena, e)) return err_of_largest(node, count, e);

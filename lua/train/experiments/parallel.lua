@@ -1,7 +1,6 @@
 --- parallel: pieces of work in processes side by side.
 local core = require "suture.core"
 local fault = require "suture.base.fault"
-local folder = require "suture.train.runs.folder"
 local interrupt = require "suture.base.interrupt"
 local note = require "suture.base.note"
 local options = require "suture.base.options"

@@ -149,8 +149,8 @@ local function append(t, row)
   end
 end
 
---- t:add{layers = 2, seed = 0, acc = 0.91}: a row more, which is in the files when it returns. Called in what parallel()
--- runs, it is added here, too. Behind Ctrl-C (SIGTERM) in a script it ends the script: what a row would say then may be
+--- t:add{layers = 2, seed = 0, acc = 0.91}: a row more, which is in the files when it returns. Called in what
+-- parallel() runs, it is added here, too. Behind Ctrl-C (SIGTERM) in a script it ends the script: what a row would say then may be
 -- of work that was cut short.
 function methods.add(t, row)
   local self = hidden[t] or fault "results: add is called with a colon, t:add{…}"
@@ -299,7 +299,9 @@ end
 local function name_list(what, v)
   if v == nil then return {} end
   if type(v) == "string" then v = {v} end
-  if type(v) ~= "table" or #v == 0 then fault("results: %s expects a name or a list of them, got %s", what, options.show(v)) end
+  if type(v) ~= "table" or #v == 0 then
+    fault("results: %s expects a name or a list of them, got %s", what, options.show(v))
+  end
   local out = {}
   for i, name in ipairs(v) do
     if type(name) ~= "string" then fault("results: %s[%d] is %s: a name is expected", what, i, options.show(name)) end

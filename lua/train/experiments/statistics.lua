@@ -20,7 +20,7 @@ function statistics.quantile(sorted, q)
 end
 
 local function digits(v)
-  if math.type(v) == "integer" or v ~= v or v == math.huge or v == -math.huge then return (tostring(v):gsub("^%-nan", "nan")) end
+  if math.type(v) == "integer" or v - v ~= 0 then return (tostring(v):gsub("^%-nan", "nan")) end
   return ("%.4g"):format(v)
 end
 
@@ -33,15 +33,18 @@ function statistics.text(name, v, deviation)
   return deviation and ("%s ± %s"):format(as(v), as == digits and ("%.2g"):format(deviation) or as(deviation)) or as(v)
 end
 
---- What a piece of work gave, as figures by name: a number is `value`; of what fit returns those of its best epoch, else
--- of its last; of a table its numbers and words.
+-- What a row of fit has that is no finding.
+local beside = {epoch = true, seconds = true, steps = true, lr = true}
+
+--- What a piece of work gave, as figures by name: a number is `value`; of what fit returns those of its best epoch,
+-- else of its last; of a table its numbers and words.
 function statistics.figures(given)
   if type(given) == "number" then return {value = given} end
   local out = {}
   if type(given) ~= "table" then return out end
   if type(rawget(given, "history")) == "table" and #given.history > 0 then
     for k, v in pairs(given.history[given.best_epoch or #given.history]) do
-      if type(v) == "number" and k ~= "epoch" and k ~= "seconds" then out[k] = v end
+      if type(v) == "number" and not beside[k] then out[k] = v end
     end
     out.epochs = #given.history
     return out
