@@ -150,8 +150,8 @@ local function append(t, row)
 end
 
 --- t:add{layers = 2, seed = 0, acc = 0.91}: a row more, which is in the files when it returns. Called in what
--- parallel() runs, it is added here, too. Behind Ctrl-C (SIGTERM) in a script it ends the script: what a row would say then may be
--- of work that was cut short.
+-- parallel() runs, it is added here, too. Behind Ctrl-C (SIGTERM) in a script it ends the script: what a row would say
+-- then may be of work that was cut short.
 function methods.add(t, row)
   local self = hidden[t] or fault "results: add is called with a colon, t:add{…}"
   row = checked(t, row)

@@ -37,16 +37,16 @@ end
 
 Timing.__index = missing
 
---- timeit(f[, options]): calls f over and over, and says how long a call takes: the median of its runs, within what half
--- of them lie, and how many threads were at it. What f returns (tensors, and tables of them) is computed, since m(x)
+--- timeit(f[, options]): calls f over and over, and says how long a call takes: the median of its runs, within what
+-- half of them lie, and how many threads were at it. What f returns (tensors, and tables of them) is computed, since m(x)
 -- by itself computes nothing yet; x:backward() computes gradients. The first calls make plans and do not count.
 --   timeit(function() return m(x) end)
 -- Options:
 --   seconds  to spend (1), in 5 runs at least and 10000 at most      runs   so many instead
 --   number   calls in a run, of which the run gives the mean (as many as take a millisecond)
 --   warmup   calls before that (2)
--- Returns {median, low, high (the quartiles), min, max, mean, sd, times (of a call, in each run), number, runs, threads,
--- cpu (seconds of all processors for a call)}, in seconds; it prints itself. Ctrl-C gives what there is.
+-- Returns {median, low, high (the quartiles), min, max, mean, sd, times (of a call, in each run), number, runs,
+-- threads, cpu (seconds of all processors for a call)}, in seconds; it prints itself. Ctrl-C gives what there is.
 local function timeit(f, opts)
   if type(f) ~= "function" then
     fault("timeit: expects a function, as timeit(function() return m(x) end), got %s", options.show(f))
