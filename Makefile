@@ -11,7 +11,7 @@ STD      = -std=c11 -D_GNU_SOURCE -fPIC -fopenmp -fno-math-errno -fno-trapping-m
 LUAPC   := $(firstword $(foreach p,lua5.4 lua-5.4 lua54 lua,$(shell pkg-config --exists $(p) 2>/dev/null && echo $(p))) lua5.4)
 PKGS     = $(LUAPC) openblas zlib libpng libjpeg libzip libdeflate jansson libcrypto libutf8proc
 # libcurl and Cairo are loaded when they are needed: their headers are enough (core/fetch.h, core/draw.h)
-DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcairo2-dev libutf8proc-dev libncurses-dev chafa
+DEBS     = gcc make pkg-config liblua5.4-dev libreadline-dev libopenblas-dev libpng-dev libjpeg-dev libzip-dev libdeflate-dev libjansson-dev libssl-dev libcurl4-openssl-dev libcairo2-dev libutf8proc-dev libncurses-dev chafa lua-argparse
 MPIDEBS  = libopenmpi-dev openmpi-bin
 TESTDEBS = lua5.4 lua-busted libcmocka-dev python3
 

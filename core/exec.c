@@ -150,7 +150,10 @@ static int *whole_behind(const Plan *p, int n_out) {
   return last;
 }
 
+uint64_t run_count;
+
 bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
+  run_count++;
   Plan *p = plan_get(node, count, out, n_out, UINT64_MAX, e);
   if (!p) return false;
   if (!arena_reserve(p->arena, e)) return err_of_largest(node, count, e);

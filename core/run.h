@@ -26,6 +26,9 @@ typedef struct RunRecord {
 /* While it points to a record, every step that runs is added to it, timed. NULL: nothing is measured. */
 extern RunRecord *run_record;
 
+/* How many runs there were: who wants to know whether anything was computed looks twice. */
+extern uint64_t run_count;
+
 /* The memory of intermediate values is put back, until the next run. */
 void run_rest(void);
 

@@ -20,6 +20,9 @@ local home = {
   strategy = "suture.train:strategy",
   features = "suture.train:features",
   sweep = "suture.train:sweep", runs = "suture.train:runs", resume = "suture.train:resume",
+  -- experiments
+  options = "suture.train:options", results = "suture.train:results", parallel = "suture.train:parallel",
+  seeds = "suture.train:seeds", timeit = "suture.train:timeit",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",
   undo = "suture.model:undo", redo = "suture.model:redo", back_to = "suture.model:back_to",

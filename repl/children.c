@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,7 +268,11 @@ static int open_pipe(lua_State *L) {
   return 1;
 }
 
+/* In a copy of this process (fork): none of them is its own. */
+static void forget(void) { memset(child, 0, sizeof child); }
+
 void children_bind(lua_State *L) {
+  pthread_atfork(NULL, NULL, forget);
   lua_getglobal(L, "os");
   lua_pushcfunction(L, execute);
   lua_setfield(L, -2, "execute");

@@ -244,6 +244,9 @@ static int b_last(lua_State *L) {
   return 1;
 }
 
+/* over() → the name of the signal behind which nothing new is to begin, or nil: of a script the last that came, told or not */
+static int b_over(lua_State *L) { return (script ? last : came) ? b_last(L) : 0; }
+
 /* take() → the name of the signal that came, which is dealt with thereby, or nil */
 static int b_take(lua_State *L) {
   if (!came) return 0;
@@ -288,7 +291,7 @@ static int b_ending(lua_State *L) {
 void interrupt_bind(lua_State *L) {
   static const luaL_Reg fns[] = {
     {"call", b_call}, {"enter", b_enter}, {"leave", b_leave}, {"defer", b_defer}, {"soft", b_soft},
-    {"pending", b_pending}, {"take", b_take}, {"last", b_last}, {"echoed", b_echoed}, {"clear", b_clear},
+    {"pending", b_pending}, {"take", b_take}, {"last", b_last}, {"over", b_over}, {"echoed", b_echoed}, {"clear", b_clear},
     {"interactive", b_interactive}, {"ending", b_ending}, {0, 0}};
   luaL_setfuncs(L, fns, 0);
 }

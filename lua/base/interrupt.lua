@@ -43,6 +43,10 @@ function interrupt.take() return face and face.take() end
 --- The name of the signal that came last, for those who have caught its error.
 function interrupt.last() return face and face.last() end
 
+--- The name of the signal behind which nothing new is to begin, or nil. In a script it stands to the end, whoever has
+-- dealt with it, at the prompt to the end of the line.
+function interrupt.over() return face and face.over() end
+
 --- Is this error the one that Ctrl-C raises?
 function interrupt.is(err) return type(err) == "string" and err:find("interrupted!", 1, true) ~= nil end
 
@@ -53,6 +57,12 @@ end
 
 --- pcall for library code that does without what fails: Ctrl-C is no such failure, and goes on up.
 function interrupt.pcall(f, ...) return through(pcall(f, ...)) end
+
+--- pcall for the work of a copy of this process: the guards that held when it was made do not.
+function interrupt.anew(f, ...)
+  if not face then return pcall(f, ...) end
+  return face.call(function(err) return err end, f, ...)
+end
 
 --- For those who caught an error: the name of the signal that raised it, which is dealt with thereby; raises others
 -- again.

@@ -50,6 +50,10 @@ local kinds = {
   dim = {"a dimension (a whole number)", whole},
   dims = {"a dimension or a list of them (whole numbers)", whole_list},
   ints = {"a whole number or a list of them", whole_list},
+  nums = {"a number or a list of them", function(v)
+    if type(v) == "number" then v = {v} end
+    return all_of(v, function(x) if type(x) == "number" and x == x then return x end end)
+  end},
   lengths = {"a whole number above 0 or a list of whole numbers, 0 or above", function(v)
     if type(v) ~= "table" then v = whole(v) return v and v > 0 and v or nil end
     return all_of(v, natural)

@@ -42,6 +42,12 @@ static int engine_peak(lua_State *L) {
   return 2;
 }
 
+/* runs() → how many times anything was computed */
+static int engine_runs(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)run_count);
+  return 1;
+}
+
 /* rest(): nothing will run for a while: what intermediate values took is free for the next run, or the system. */
 static int engine_rest(lua_State *L) {
   (void)L;
@@ -82,7 +88,7 @@ static int engine_raise(lua_State *L) {
 
 static const luaL_Reg functions[] = {
   {"clock", engine_clock}, {"threads", engine_threads}, {"memory", engine_memory}, {"peak_reset", engine_peak_reset},
-  {"peak", engine_peak}, {"rest", engine_rest}, {"trim", engine_trim}, {"seed", engine_seed}, {"draw", engine_draw}, {"raise", engine_raise}, {0, 0}};
+  {"peak", engine_peak}, {"runs", engine_runs}, {"rest", engine_rest}, {"trim", engine_trim}, {"seed", engine_seed}, {"draw", engine_draw}, {"raise", engine_raise}, {0, 0}};
 
 int bind_engine(lua_State *L) {
   kernels_init();

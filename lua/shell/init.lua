@@ -227,7 +227,8 @@ function lines.session()
 end
 
 --- Runs one complete input as if typed: shows its values (muted: not), keeps it in the session, calls the hooks. → ok
-function shell.eval(text, muted)
+-- around(f): the function to be run instead of the input's.
+function shell.eval(text, muted, around)
   local n = #shell.inputs + 1
   local f, kind, code, cut = chunk.compile(text, chunk_name(n))
   local input = {text = text, code = f and code or text, kind = f and kind, cut = cut,
@@ -239,7 +240,7 @@ function shell.eval(text, muted)
     shell.inputs[n], state.running = input, nil
     return false
   end
-  guarded(run_input, input, f)
+  guarded(run_input, input, around and around(f) or f)
   shell.inputs[n] = input
   if face.ending() and require "suture.shell.emergency".save() then return shell.quit() end
   face.clear() -- the Ctrl-C that stopped the line has done its work

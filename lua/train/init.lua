@@ -7,6 +7,8 @@ local home = {
   fit = "fit", trainer = "trainer", evaluate = "evaluate:evaluate", predict = "evaluate:predict",
   confusion = "evaluate:confusion", lr_find = "lr_find", strategy = "strategy", fine_tune = "fine_tune", plan = "plan",
   features = "features", sweep = "sweep", runs = "runs", resume = "runs.resume",
+  options = "experiments.options", results = "experiments.results:results", parallel = "experiments.parallel:parallel",
+  seeds = "experiments.seeds", timeit = "experiments.timeit",
 }
 
 return setmetatable({}, {__index = function(self, name)

@@ -11,6 +11,7 @@ local also = {
 
 -- Not called: why.
 local left_out = {
+  ["suture.options"] = "ends the program where the command line has other words than were declared",
   ["suture.help"] = "takes no numbers, and reads sources for each word",
 }
 

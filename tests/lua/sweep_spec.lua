@@ -158,6 +158,16 @@ describe("a sweep", function()
     fails("the function returns what fit returns", suture.sweep, function() end, {x = {1}}, {quiet = true})
   end)
 
+  it("takes in processes side by side what is here alone: a function's locals, tensors in memory", function()
+    local here = 3
+    local s = suture.sweep(function(o) return o.x * here end, {x = {1, 2}}, {jobs = 2, quiet = true})
+    assert.same({6, 3}, {s[1].score, s[2].score})
+    local ds = data.tensors(suture.rand(8, 3, 8, 8), suture.arange(8))
+    local one = suture.sweep({model = net(), train = ds, epochs = 1}, {lr = {0.1, 0.01}}, {quiet = true})
+    local two = suture.sweep({model = net(), train = ds, epochs = 1}, {lr = {0.1, 0.01}}, {quiet = true, jobs = 2})
+    for i = 1, 2 do assert.equal(one[i].loss, two[i].loss) end
+  end)
+
   it("refuses what makes no sense, by name", function()
     local r = recipe()
     fails("expects what to try", suture.sweep, r, {})
@@ -174,9 +184,5 @@ describe("a sweep", function()
     fails("expects a recipe", suture.sweep, 3, {lr = {1}})
     fails("sweep: model: expects a model", suture.sweep, {train = train}, {lr = {1}})
     fails("quiet is an option of the sweep", suture.sweep, recipe {quiet = true}, {lr = {1}})
-    local here = 1
-    fails("uses the local 'here'", suture.sweep, function() return here end, {x = {1}}, {jobs = 2})
-    fails("cannot open train", suture.sweep, recipe {train = data.tensors(suture.rand(8, 3, 8, 8),
-      suture.arange(8)), val = nil}, {lr = {1}}, {jobs = 2})
   end)
 end)

@@ -1,17 +1,31 @@
 -- :time
+local core = require "suture.core"
 local shell = require "suture.shell"
-local clock = require("suture.core").term.clock
+local timing = require "suture.train.experiments.timing"
 
 return {
-  args = "CHUNK", text = "run Lua and say how long it took", takes = "lua",
+  args = "CHUNK", takes = "lua",
+  text = "run Lua once, compute what it gives and what global names hold then, and say how long that took " ..
+    "(timeit(f): often)",
   run = function(rest)
     if rest == "" then shell.fail ":time takes something to run, as in  :time m(x)" end
-    local start = clock()
-    local ok = shell.eval(rest)
-    local seconds = clock() - start
+    timing.settle()
+    local seconds, cpu
+    local ok = shell.eval(rest, nil, function(f)
+      return function()
+        local began, busy = core.engine.clock(), os.clock()
+        local function over(...)
+          timing.computed(...)
+          timing.settle()
+          seconds, cpu = core.engine.clock() - began, os.clock() - busy
+          return ...
+        end
+        return over(f())
+      end
+    end)
     if not ok then return end
-    local text = seconds >= 1 and ("%.3f s"):format(seconds) or seconds >= 1e-3 and ("%.3f ms"):format(seconds * 1e3)
-      or ("%.1f µs"):format(seconds * 1e6)
-    shell.say(text, "dim")
+    local threads = core.engine.threads()
+    shell.say(("%s · one run, %d thread%s, processor %s"):format(timing.text(seconds), threads,
+      threads == 1 and "" or "s", timing.text(cpu)), "dim")
   end,
 }

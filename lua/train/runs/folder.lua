@@ -81,17 +81,27 @@ function folder.encode(v) return json.encode(written(v)) end
 
 local words = {nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge}
 
---- The lines of a metrics file as tables, up to the first that is not whole.
-function folder.metrics(path)
+--- A table of figures that folder.encode wrote; nil: the text is no such thing.
+function folder.decode(line)
+  local row = json.decode(line)
+  if type(row) ~= "table" then return nil end
+  for k, v in pairs(row) do row[k] = words[v] or v end
+  return row
+end
+
+--- The lines of a file of figures as tables, up to the first that is not whole.
+function folder.rows(path)
   local rows = {}
-  for line in (folder.text(path .. "/metrics.jsonl") or ""):gmatch "([^\n]*)\n" do
-    local row = json.decode(line)
-    if type(row) ~= "table" then break end
-    for k, v in pairs(row) do row[k] = words[v] or v end
+  for line in (folder.text(path) or ""):gmatch "([^\n]*)\n" do
+    local row = folder.decode(line)
+    if not row then break end
     rows[#rows + 1] = row
   end
   return rows
 end
+
+--- The figures of a run, a table an epoch.
+function folder.metrics(path) return folder.rows(path .. "/metrics.jsonl") end
 
 function folder.metrics_text(rows)
   local lines = {}

@@ -3,18 +3,14 @@ local columns = require "suture.train.columns"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local folder = require "suture.train.runs.folder"
-local interrupt = require "suture.base.interrupt"
 local measure = require "suture.train.evaluate"
 local note = require "suture.base.note"
 local options = require "suture.base.options"
 local progress = require "suture.train.progress"
 local ranks = require "suture.base.ranks"
-local reopen = require "suture.data.reopen"
 local resume = require "suture.train.runs.resume"
 local space = require "suture.train.sweep.space"
-local tables = require "suture.model.tables"
 local trial = require "suture.train.sweep.trial"
-local values = require "suture.model.values"
 local whole = require "suture.base.whole"
 local workers = require "suture.train.sweep.workers"
 
@@ -186,47 +182,7 @@ local function identity(recipe, f, axes, o)
   return core.digest.text(table.concat(parts, "\n"))
 end
 
--- What the trials of other processes need in the folder; an error where they cannot have it.
-local function shareable(sweep)
-  local function refuse(text, ...)
-    fault("sweep: jobs = %d: %s · jobs = 1 makes the trials here", sweep.jobs, text:format(...))
-  end
-  if sweep.f then
-    for i = 1, 255 do
-      local name = debug.getupvalue(sweep.f, i)
-      if not name then break end
-      if name ~= "_ENV" then
-        refuse("the function uses the local '%s' from around it, which another process has not", name)
-      end
-    end
-    return
-  end
-  local r = sweep.recipe
-  for _, which in ipairs {"train", "val"} do
-    if r[which] and not reopen.recipe(r[which]) then
-      refuse("another process cannot open %s (%s) again", which, tostring(r[which]))
-    end
-  end
-  for name, v in pairs(r.options) do
-    if not values.kind(v) then refuse("no file holds %s = %s", name, options.show(v)) end
-  end
-end
-
 local function must(ok, why) if not ok then fault("sweep: %s", why) end end
-
--- Waits for processes of a sweep that was killed: each ends with the epoch that it is at.
-local function orphans(sweep)
-  local said = false
-  for k = 1, #sweep.points do
-    local run = folder.read(trial.path(sweep, k))
-    local process = run and run.state == "running" and run.status.process
-    while process and process.pid ~= folder.self().pid and folder.lives(process) do
-      if not said then note(("sweep: waits for the process %d, which is still at trial %d"):format(process.pid, k)) end
-      said = true
-      if not os.execute "sleep 0.1" then return end
-    end
-  end
-end
 
 -- Makes or finds the sweep's folder.
 local function open_folder(sweep, name, id, axes, o)
@@ -237,7 +193,6 @@ local function open_folder(sweep, name, id, axes, o)
   if told and told.process and folder.lives(told.process) and told.process.pid ~= folder.self().pid then
     fault("sweep: %s is being worked at by the process %d", sweep.path, told.process.pid)
   end
-  if told then orphans(sweep) end
   if not told and name and folder.exists(sweep.path .. "/run.json") then
     fault("sweep: %s is the folder of a run · another name for run", sweep.path)
   end
@@ -245,17 +200,10 @@ local function open_folder(sweep, name, id, axes, o)
   if sweep.recipe and not folder.exists(sweep.path .. "/model.safetensors") then
     sweep.recipe.model:save(sweep.path .. "/model.safetensors")
   end
-  if sweep.jobs > 1 and sweep.f then
-    must(whole(sweep.path .. "/function.luac", string.dump(sweep.f)))
-  elseif sweep.jobs > 1 then
-    tables.save({options = sweep.recipe.options, train = reopen.recipe(sweep.recipe.train),
-      val = sweep.recipe.val and reopen.recipe(sweep.recipe.val)}, sweep.path .. "/recipe.safetensors")
-  end
   local names = {}
   for i, axis in ipairs(axes) do names[i] = axis.name end
   must(whole(sweep.path .. "/sweep.json", folder.encode {version = 1, identity = id, points = sweep.points,
-    seed = o.seed, method = o.method, jobs = sweep.jobs, best = sweep.best, axes = names,
-    dumped = sweep.f ~= nil and sweep.jobs > 1, process = folder.self()} .. "\n"))
+    seed = o.seed, method = o.method, best = sweep.best, axes = names, process = folder.self()} .. "\n"))
 end
 
 -- ---- going through the trials ----
@@ -283,19 +231,12 @@ local function go(sweep, list, epochs, round, said)
   end
   if not trial.prepare(sweep, wanted) then return false end
   if sweep.jobs > 1 then
-    local soft <close> = interrupt.soft() -- the processes hear of Ctrl-C too, and end
-    local ok, why = workers.run(sweep, round, wanted, epochs, said)
-    if interrupt.take() then return false end
-    must(ok, why)
-    return true
+    local ok, why = workers.run(sweep, wanted, epochs, said)
+    must(ok ~= nil, why)
+    return ok
   end
   for _, k in ipairs(wanted) do
-    local ok, why = pcall(trial.run, sweep, k, epochs)
-    if not ok and interrupt.is(why) or why == "stopped" then return false end
-    if not ok then
-      must(whole(trial.path(sweep, k) .. ".error.json",
-        folder.encode {error = trial.why(why)}))
-    end
+    if workers.make(sweep, k, epochs) then return false end
     said(k)
   end
   return true
@@ -349,7 +290,7 @@ end
 --   method      "grid": all combinations; "random": `trials` (20) of them, drawn; "halving": trials of min_epochs (1),
 --               the best of which, one in `factor` (3), train on for factor times as many epochs, and so on to the
 --               recipe's epochs (a function is called with o.epochs, to 27)
---   jobs        so many processes side by side (1: here); under mpirun each rank makes trials
+--   jobs        so many processes side by side (1: here), as parallel() makes them; under mpirun each rank makes trials
 --   run         a name: the trials lie in runs/NAME, and the same call goes on with them after a crash
 --   by          what says which is best: "val_acc", "val_loss", "acc", "loss" (default: the first there is)
 --   seed        of the draws and of each trial (0)      quiet   nothing is printed
@@ -382,12 +323,11 @@ local function sweep(what, given, opts)
     os.remove(path)
   end
   local self = {path = path, points = space.points(axes, o), seed = o.seed, method = o.method, jobs = o.jobs,
-    ranks = several, shared = several or o.jobs > 1, recipe = recipe, f = f, better = better_by(o.by)}
+    ranks = several, shared = several, recipe = recipe, f = f, better = better_by(o.by)}
   if recipe then -- a trial's best epoch is best by the same figure
     local labelled = (recipe.val or recipe.train):labels() ~= nil and recipe.options.loss == nil
     self.best = (o.by == nil and labelled or o.by == "val_acc" or o.by == "acc") and "acc" or true
   end
-  if self.jobs > 1 then shareable(self) end
   if recipe then -- refused before anything is made
     local check = {}
     for k, v in pairs(recipe.options) do check[k] = v end

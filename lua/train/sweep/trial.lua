@@ -1,12 +1,11 @@
---- One trial of a sweep. A sweep's folder holds what any process needs to make one: sweep.json, model.safetensors,
--- recipe .safetensors, trials as runs of their own (trial-001 …), trunks that they share, claims of who is at which.
+--- One trial of a sweep. A sweep's folder holds sweep.json, model.safetensors, trials as runs of their own
+-- (trial-001 …), trunks that they share, claims of who is at which.
 local again = require "suture.train.runs.again"
 local checkpoint = require "suture.model.checkpoint"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local folder = require "suture.train.runs.folder"
 local journal = require "suture.base.journal"
-local reopen = require "suture.data.reopen"
 local tables = require "suture.model.tables"
 local tensor = require "suture.tensor"
 local Trainer = require "suture.train.trainer"
@@ -17,7 +16,7 @@ local trial = {}
 --- Why a trial failed, in words: the error without the place in the library or the worker that raised it. A trial is
 -- also one that goes on, by resume, which nobody has typed.
 function trial.why(err)
-  local text = tostring(err):gsub("^%S-:%d+: ", ""):gsub("^%(command line%):%d+: ", "") -- lua5.4 -e
+  local text = tostring(err):gsub("^%S-:%d+: ", "")
   return (text:gsub("^%a+: the loss", "the loss"))
 end
 
@@ -119,11 +118,6 @@ function trial.run(sweep, k, epochs)
   if sweep.f then return called(sweep, k, epochs) end
   local t = trainer(sweep, k)
   t._until, t._shared = epochs, store(sweep, sweep.points[k])
-  if sweep.owner then -- whoever has begun the sweep is gone: another may begin it again
-    t._parts[#t._parts + 1] = {judged = function()
-      if folder.lives(sweep.owner) == false then os.exit(1, false) end
-    end}
-  end
   local r = t:run()
   return r.interrupted and "stopped" or true
 end
@@ -192,21 +186,6 @@ function trial.result(sweep, k, epochs)
   end
   out.best_epoch = best and best.epoch
   return out
-end
-
---- What a process needs to make trials of the sweep in this folder.
-function trial.open(path)
-  local told = folder.json(path .. "/sweep.json") or fault("sweep: no sweep in %s", path)
-  local sweep = {path = path, points = told.points, seed = told.seed, method = told.method, jobs = told.jobs,
-    best = told.best, owner = told.process}
-  if told.dumped then
-    sweep.f = assert(load(folder.text(path .. "/function.luac"), "=sweep", "b", _G))
-    return sweep
-  end
-  local held = checkpoint.open(path .. "/recipe.safetensors", {state = "all"})
-  sweep.recipe = {model = checkpoint.open(path .. "/model.safetensors"), options = held.options,
-    train = reopen.open(held.train), val = held.val and reopen.open(held.val)}
-  return sweep
 end
 
 return trial
