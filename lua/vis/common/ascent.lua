@@ -79,15 +79,17 @@ function ascent:climb(at)
   local paint = painted[o.space](n, c, h, w)
   local move = moved(h, w, o)
   local whole = paint.numbers
-  local p = (at.base and tensor.zeros(whole) or drawn(self, 0, function() return tensor.randn(whole) * 0.01 end)):detach()
+  local p = at.base and tensor.zeros(whole) or drawn(self, 0, function()
+    return (tensor.randn(whole) * 0.01):detach()
+  end)
   p.requires_grad = true
   local adam = optim.Adam({p}, {lr = o.rate, eps = TINY, maximize = true})
   local function logits(x)
     local y = painted.coloured(paint.picture(x))
     return at.base and y + at.base or y
   end
-  -- The gradient of what is wanted, what that is of all pictures, and the least over the pictures of what is greatest in
-  -- a gradient; not computed yet. redirected: on ways out of a dead end too.
+  -- The gradient of what is wanted, what that is of all pictures, and the least over the pictures of what is greatest
+  -- in a gradient; not computed yet. redirected: on ways out of a dead end too.
   local function slope(draw, redirected)
     local colours = painted.sigmoid(logits(p))
     local seen = at.into(move and move(colours, draw) or colours)
