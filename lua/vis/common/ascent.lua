@@ -8,11 +8,13 @@ local interrupt = require "suture.base.interrupt"
 local live = require "suture.vis.common.live"
 local looked = require "suture.vis.common.looked"
 local moved = require "suture.vis.common.moved"
+local optim = require "suture.optim"
 local painted = require "suture.vis.common.painted"
 local picture = require "suture.vis.common.picture"
 local relus = require "suture.vis.common.relus"
 local status = require "suture.base.status"
 local tensor = require "suture.tensor"
+local unseen = require("suture.model.outline").unseen
 
 local ascent = {}
 ascent.__index = ascent
@@ -21,7 +23,7 @@ ascent.__index = ascent
 ascent.options = "steps:count=nil rate:positive=nil jitter:natural=nil rotate:rate=nil scale:prob=nil tv:rate=0 "
   .. "space:fourier|pixels=fourier seed:natural=nil live:bool=true quiet:bool=false"
 
-local B1, B2, TINY = 0.9, 0.999, 1e-12 -- Adam's; gradients of frequencies are far below 1
+local TINY = 1e-12 -- beside the root in Adam; gradients of frequencies are far below 1
 
 --- ascent.colours(m, x): what the model takes for colours from 0 to 1, and the way back: into(colours), out(numbers).
 -- By m's normalisation where it is known; else from the least to the greatest number of x, or as they are.
@@ -80,37 +82,37 @@ function ascent:climb(at)
   local p = at.base and tensor.zeros(whole) or drawn(self, 0, function()
     return (tensor.randn(whole) * 0.01):detach()
   end)
-  local first, second = tensor.zeros(whole), tensor.zeros(whole)
+  p.requires_grad = true
+  local adam = optim.Adam({p}, {lr = o.rate, eps = TINY, maximize = true})
   local function logits(x)
     local y = painted.coloured(paint.picture(x))
     return at.base and y + at.base or y
   end
-  -- The next coefficients and Adam's, what is wanted of all pictures, and the least over the pictures of what is
-  -- greatest in a gradient. redirected: on ways out of a dead end too.
-  local function next_of(draw, b1, b2, redirected)
-    local x = p:detach()
-    x.requires_grad = true
-    local colours = painted.sigmoid(logits(x))
+  -- The gradient of what is wanted, what that is of all pictures, and the least over the pictures of what is greatest
+  -- in a gradient; not computed yet. redirected: on ways out of a dead end too.
+  local function slope(draw, redirected)
+    local colours = painted.sigmoid(logits(p))
     local seen = at.into(move and move(colours, draw) or colours)
     local values
     if redirected then values = relus.through(relus.redirected, at.value, seen) else values = at.value(seen) end
     local gain = values:sum()
-    local g = (redirected and gradients.watched or gradients.of)(gain, {x})[1]
+    local g = (redirected and gradients.watched or gradients.of)(gain, {p})[1]
     if not g then fault("%s: what is wanted does not depend on the picture", self.what) end
     local flows = g:reshape(n, -1):abs():amax(1):min()
-    if o.tv > 0 then g = g - gradients.of(painted.variation(colours) * (o.tv * n), {x})[1] end
-    local f, s = first * B1 + g * (1 - B1), second * B2 + g:square() * (1 - B2)
-    local q = x + (f * (o.rate / (1 - b1))) / ((s * (1 / (1 - b2))):sqrt() + TINY)
-    core.graph.eval {q, f, s, gain, flows}
-    return q, f, s, gain:item(), flows:item()
+    if o.tv > 0 then g = g - gradients.of(painted.variation(colours) * (o.tv * n), {p})[1] end
+    return g, gain, flows
   end
-  local b1, b2 = 1, 1
+  -- The same, computed. What lies in between is not kept.
+  local function slope_now(draw, redirected)
+    local g, gain, flows = unseen(slope, draw, redirected)
+    core.graph.eval {g, gain, flows}
+    return g, gain:item(), flows:item()
+  end
   local function step(k)
     local draw = move and drawn(self, self.done + 1, function() return tensor.rand(4):tolist() end)
     for i, v in ipairs(draw or {}) do draw[i] = 2 * v - 1 end
-    b1, b2 = b1 * B1, b2 * B2
-    local q, f, s, score, flows = next_of(draw, b1, b2, false)
-    if flows == 0 then q, f, s, score = next_of(draw, b1, b2, true) end
+    local g, score, flows = slope_now(draw, false)
+    if flows == 0 then g, score = slope_now(draw, true) end
     if score ~= score then
       self.lost = true
       if self.done == 0 then
@@ -120,7 +122,8 @@ function ascent:climb(at)
       fault("%s: what is wanted became nan in step %d: a smaller rate, below %g, may help", self.what, k, o.rate)
     end
     local uncut <close> = interrupt.defer()
-    p, first, second = q:detach(), f:detach(), s:detach()
+    p.grad = g:detach()
+    adam:step()
     self.score, self.done = score / n, self.done + 1
   end
   local function now() return tensor.no_grad(function() return logits(p):detach() end) end

@@ -11,12 +11,13 @@ local trace = require("suture.model.trace").trace
 local wanted = {}
 
 -- The model run in eval mode on x, as far as `path` where that is all: what the module at path gave in its last call.
--- "": the model itself.
+-- "": the model itself. Then there is no trace, whose values all stay: what lies beneath is computed along the way.
 local function run(m, x, path, alone)
   local back <close> = setmetatable({}, {__close = function() if alone then rawset(m, "_cut", nil) end end})
   if alone then rawset(m, "_cut", path) end
+  if alone then return (looked.still(m, x)) end
   local t = looked.still(trace, m, x)
-  if alone or path == "" then return t.output, t end
+  if path == "" then return t.output, t end
   local found
   for _, c in ipairs(t.calls) do if c.path == path then found = c end end
   if not found or #found.outputs ~= 1 then found = {outputs = {t:value(path)}} end -- which says what is wrong
