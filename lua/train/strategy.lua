@@ -17,8 +17,7 @@ local Strategy = {__name = "strategy"}
 
 -- What the recipes of all cases have. steps: how many there are to be at least.
 local function recipe(s, steps, more)
-  local batch = s.samples < 640 and 16 or 32
-  local epochs = math.max(20, math.min(100, math.ceil(steps / math.ceil(s.samples / batch))))
+  local epochs, batch = rates.length(s.samples, steps)
   local o = {epochs = epochs, batch = batch, optimizer = "sgd", momentum = 0.9, weight_decay = 1e-4,
     schedule = "cosine"}
   for k, v in pairs(more) do o[k] = v end
