@@ -90,8 +90,9 @@ end
 local function say_norms(m, o)
   for sub in m:modules() do
     if sub._is_batchnorm then
-      note("fine_tune: BatchNorm " .. (o.bn == "eval" and
-        'keeps the statistics it has (bn = "train": it learns new ones)' or 'learns the statistics of these samples where it trains (bn = "eval": it keeps those it has)'))
+      local words = {eval = 'keeps the statistics it has (bn = "train": it learns new ones)',
+        train = 'learns the statistics of these samples where it trains (bn = "eval": it keeps those it has)'}
+      note("fine_tune: BatchNorm " .. words[o.bn])
       return
     end
   end
