@@ -200,10 +200,10 @@ describe("strategy", function()
       assert.is_true(t.acc >= 0 and t.acc <= 1)
       if t.case == s.case then chosen = t end
     end
-    assert.is_true(-chosen.gain <= chosen.error) -- none is better than that beyond the error
+    assert.is_true(chosen.gain >= -0.005) -- none is right more often, but for less than matters
     for _, t in ipairs(s.tries) do
       assert.is_true(t.rounds >= 1 and t.gain <= 0)
-      if t.case == "little similar" and -t.gain <= t.error then assert.equal("little similar", s.case) end
+      if t.case == "little similar" and t.gain >= -0.005 then assert.equal("little similar", s.case) end
     end
     assert.matches("tried ", tostring(s))
     assert.equal(s.case, (s.much and "much " or "little ") .. (s.similar and "similar" or "different"))
