@@ -224,7 +224,7 @@ local CASES = {"little similar", "little different", "much similar", "much diffe
 local SAME = 0.005
 
 -- All that can be done, tried on pictures held out: s.tries, and the case that is right most often; of those that are
--- so as often the one that fine-tunes gently, or the head alone where it knows these classes already; else the cheapest.
+-- so as often what fine-tunes gently, or the head alone where it knows these classes already; else the cheapest.
 local function tried(s, m, ds, x, o)
   local few = sampled(ds, o.samples, o.seed)
   local ways, names = {}, {}
