@@ -175,4 +175,5 @@ Node *const *graph_asked(int *count); /* borrowed, in the order they were asked 
 /* Whether, from now on, a value is computed that depends on this leaf (NULL: nobody watches). */
 void watch_leaf(const Node *leaf);
 bool watch_reached(void);
+bool watch_on(void);
 #endif

@@ -28,6 +28,8 @@ void watch_leaf(const Node *leaf) {
 
 bool watch_reached(void) { return reached; }
 
+bool watch_on(void) { return watched != 0; }
+
 void node_become_leaf(Node *n) {
   Err e;
   for (int i = 0; graph_keeps && i < n->n_in; i++)

@@ -30,9 +30,9 @@ end
 if o.data then
   local norm = {mean = {0.485, 0.456, 0.406}, std = {0.229, 0.224, 0.225}}
   local function cifar_model() return open(o.data .. "/weights/resnet20-12fca82f.th") end
-  local view = {resize = 72, crop = 64, mean = norm.mean, std = norm.std}
+  local view = {resize = 36, crop = 32, mean = norm.mean, std = norm.std}
   trials[#trials + 1] = {"hymenoptera", cifar_model, function()
-    return data.folder(o.data .. "/hymenoptera/train", {resize = 72, crop = 64, mean = norm.mean, std = norm.std,
+    return data.folder(o.data .. "/hymenoptera/train", {resize = 36, crop = 32, mean = norm.mean, std = norm.std,
       augment = {flip = true}})
   end, function() return data.folder(o.data .. "/hymenoptera/val", view) end}
   for _, n in ipairs {20, 100, 400} do

@@ -534,12 +534,29 @@ static int tensor_check_targets(lua_State *L) {
   return 0;
 }
 
+/* check_unit(what, p): all numbers are from 0 to 1; raises where not. Computes p, but where it is watched or drawn what is computed:
+ * there only numbers that are known are looked at. */
+static int tensor_check_unit(lua_State *L) {
+  const char *what = luaL_checkstring(L, 1);
+  if (!bind_check_tensor(L, 2)->value && (watch_on() || graph_keeps)) return 0;
+  Tensor *t = bind_check_value(L, 2);
+  for (int64_t i = 0; i < t->count; i++) {
+    float v = t->data[i];
+    if (v >= 0 && v <= 1) continue;
+    Err e;
+    err_set(&e, "%s: expects probabilities, from 0 to 1, got %g at index %lld · of logits: %s_with_logits", what, v == v ? (double)v : NAN, (long long)i, what);
+    return bind_raise(L, &e);
+  }
+  return 0;
+}
+
 static const luaL_Reg functions[] = {
   {"dtype", tensor_dtype}, {"full", tensor_full}, {"eye", tensor_eye}, {"from_list", tensor_from_list}, {"arange", tensor_arange},
   {"random", tensor_random}, {"item", tensor_item}, {"flat", tensor_flat}, {"stats", tensor_stats}, {"histogram", tensor_histogram},
   {"bytes", tensor_bytes_of}, {"fill", tensor_fill}, {"copy", tensor_copy}, {"take", tensor_take}, {"forget_forms", tensor_forget_forms_of},
   {"redraw", tensor_redraw},
   {"put", tensor_put}, {"count_up", tensor_count_up}, {"check_targets", tensor_check_targets},
+  {"check_unit", tensor_check_unit},
   {0, 0}};
 
 int bind_values(lua_State *L) {

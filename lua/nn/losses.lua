@@ -196,12 +196,14 @@ end
 local bce_args = arguments("binary_cross_entropy", joined("weight", "pos_weight", "reduction"))
 
 --- F.binary_cross_entropy(p, target[, {weight, reduction ("mean")}]): of probabilities; logarithms are cut off at -100,
--- as in PyTorch.
+-- as in PyTorch; a p outside 0 to 1 is an error, where it is NaN too (in fit, which computes it later, a loss that is
+-- not finite).
 function F.binary_cross_entropy(p, target, ...)
   fits("binary_cross_entropy", p, target)
   local weight, pos_weight, reduction = bce_args(...)
   if pos_weight then fault "binary_cross_entropy: pos_weight is an option of binary_cross_entropy_with_logits" end
   weight = weight and weight:expand(p.shape)
+  if core.graph.op_of(p) ~= "sigmoid" then raw.check_unit("binary_cross_entropy", p) end
   return op "binary_cross_entropy"(p, target, weight, {reduction = reductions[reduction]})
 end
 

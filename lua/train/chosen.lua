@@ -104,6 +104,14 @@ function chosen.held(what, m, optimizer)
     "nothing there is to move%s", what, some(lost, 4), add, lost[1]:match "^(.*)%.[^.]*$" or lost[1], more)
 end
 
+-- The default of an option of this kind of optimizer, a number; nil: it has none.
+local function default(kind, name) return kind and tonumber(kind.options:match(name .. ":%w+=(%S+)")) end
+
+--- chosen.default(optimizer, name): the default of an option of an optimizer that has this name; nil: none.
+function chosen.default(optimizer, name)
+  return default(type(optimizer) == "string" and optim._kinds[optimizer:lower()], name)
+end
+
 --- The optimizer that opts.optimizer asks for, a name or an object, and a line on what an object holds besides m's
 -- parameters or nil. opts: the optimizer's own options besides; one that it would not look at is an error, which names
 -- the function `what`.
@@ -127,7 +135,7 @@ function chosen.new(what, m, opts)
     if opts.no_decay and not kind.known.weight_decay then
       fault("%s: no_decay: %s has no weight_decay", what, given)
     end
-    local usual = tonumber(kind.options:match "weight_decay:%w+=(%S+)")
+    local usual = default(kind, "weight_decay")
     if opts.no_decay and (own.weight_decay or usual or 0) == 0 then
       fault("%s: no_decay: nothing decays · weight_decay = 1e-4 goes with it", what)
     end

@@ -21,7 +21,7 @@ local Plan = {__name = "training plan", __tostring = function(r)
   if r.drop_last then line("batches", "%s", r.drop_last) end
   line("memory", "%.0f MB at most, model and optimizer included; a step of %d takes %.0f MB (%.0f MB of it kept for " ..
     "backward)", r.peak / 1e6, r.batch, r.memory / 1e6, r.saved / 1e6)
-  line("time", "%s an epoch of %d steps%s", progress.seconds_text(r.seconds), r.steps,
+  line("time", "%s an epoch of %s%s", progress.seconds_text(r.seconds), text.plural(r.steps, "step"),
     r.cached_seconds and ("; %s from epoch %d on"):format(progress.seconds_text(r.cached_seconds), r.cached_from) or "")
   if r.loading > 0.2 * r.seconds and not (r.cached_seconds and r.cached_from == 2) then
     line("", "%s of it reads pictures%s", progress.seconds_text(r.loading), r.keepable and

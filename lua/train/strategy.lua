@@ -17,8 +17,7 @@ local Strategy = {__name = "strategy"}
 
 -- What the recipes of all cases have. steps: how many there are to be at least.
 local function recipe(s, steps, more)
-  local batch = s.samples < 640 and 16 or 32
-  local epochs = math.max(20, math.min(100, math.ceil(steps / math.ceil(s.samples / batch))))
+  local epochs, batch = rates.length(s.samples, steps)
   local o = {epochs = epochs, batch = batch, optimizer = "sgd", momentum = 0.9, weight_decay = 1e-4,
     schedule = "cosine"}
   for k, v in pairs(more) do o[k] = v end
@@ -221,9 +220,11 @@ end
 local WHOLE = {["much similar"] = true, ["much different"] = true}
 local CASES = {"little similar", "little different", "much similar", "much different"}
 
--- All that can be done, tried on pictures held out: s.tries, and the case that is chosen: of those that are behind the
--- best by no more than the standard error the one that fine-tunes gently, or the head alone where it knows the classes
--- already; else the cheapest (the one-standard-error rule: Breiman et al. 1984).
+-- What is less than this does not matter (half a picture of a hundred).
+local SAME = 0.005
+
+-- All that can be done, tried on pictures held out: s.tries, and the case that is right most often; of those that are
+-- so as often what fine-tunes gently, or the head alone where it knows these classes already; else the cheapest.
 local function tried(s, m, ds, x, o)
   local few = sampled(ds, o.samples, o.seed)
   local ways, names = {}, {}
@@ -244,14 +245,13 @@ local function tried(s, m, ds, x, o)
   for i, case in ipairs(names) do
     local behind, error = contest.gain(right[best], right[i])
     s.tries[i] = {case = case, acc = contest.acc(right[i]), gain = -behind, error = error, rounds = #right[i]}
-    if behind <= error and (not chosen or case == usual) then chosen = i end
+    if behind <= SAME and (not chosen or case == usual) then chosen = i end
   end
   local found = s.tries[chosen]
   s.case = found.case
-  s.why[#s.why + 1] = ("tried on two thirds of them and judged on the others%s: %s is right in %.1f %%%s"):format(
+  s.why[#s.why + 1] = ("tried on two thirds of them and judged on the others%s: %s is right in %.1f %%, %s"):format(
     #right[best] > 1 and (", %d times"):format(#right[best]) or "", s.case, 100 * found.acc, chosen == best and
-    ", the most of all" or (", no less than %s's %.1f %%, but for chance (± %.1f points)"):format(names[best],
-    100 * s.tries[best].acc, 100 * found.error))
+    "most often" or ("as often as %s (%.1f %%)"):format(names[best], 100 * s.tries[best].acc))
 end
 
 -- Whether they are to be tried: where it was asked for, or takes not long.
@@ -358,8 +358,8 @@ local read = options.named("strategy", [[similar:bool=nil much:count=nil trial:b
 -- where the last features are worse than earlier ones by more than the error, the pictures are different. Where that
 -- takes not too long (trial = nil; true: in any case; false: never) the cases are then tried: each trains for a while
 -- on two thirds of the pictures and is judged on the others, in turn, again and again where it is not clear which is
--- best; of those behind the best by no more than the standard error much and similar is chosen (where the head is for
--- these classes already little and similar), else the cheapest. Not with similar or much, which say the case.
+-- best; what is right most often is chosen, of those less than half a point behind it much and similar (where the head
+-- is for these classes already little and similar), else the cheapest. Not with similar or much, which say the case.
 -- Otherwise data are much from 200 pictures per class on, or where the model has at most 4000 parameters for each
 -- picture; much = n: from n pictures per class on. Options: similar, much, trial, folds, samples, batch (64), decay
 -- (10: of the probes' weights), seed (0), threads.

@@ -200,10 +200,10 @@ describe("strategy", function()
       assert.is_true(t.acc >= 0 and t.acc <= 1)
       if t.case == s.case then chosen = t end
     end
-    assert.is_true(-chosen.gain <= chosen.error) -- none is better than that beyond the error
+    assert.is_true(chosen.gain >= -0.005) -- none is right more often, but for less than matters
     for _, t in ipairs(s.tries) do
       assert.is_true(t.rounds >= 1 and t.gain <= 0)
-      if t.case == "little similar" and -t.gain <= t.error then assert.equal("little similar", s.case) end
+      if t.case == "little similar" and t.gain >= -0.005 then assert.equal("little similar", s.case) end
     end
     assert.matches("tried ", tostring(s))
     assert.equal(s.case, (s.much and "much " or "little ") .. (s.similar and "similar" or "different"))
@@ -297,6 +297,31 @@ describe("fine_tune", function()
     assert.is_truthy(first_difference({s = after["3.1.running_mean"]}, {s = copies(m)["3.1.running_mean"]}))
   end)
 
+  it("takes rates by name; what decays are weights alone; how long is by the number of samples", function()
+    local m, ds = small(), shapes("source", 4)
+    local last, epochs
+    local function look(row, t)
+      last, epochs = {}, row.epoch
+      local names = {}
+      for name, p in m:named_parameters() do names[p] = name end
+      for _, g in ipairs(t.optimizer.param_groups) do
+        for _, p in ipairs(g.params) do last[names[p]] = {g.lr, g.weight_decay} end
+      end
+    end
+    suture.fine_tune(m, ds, {head_epochs = 1, each = 0, epochs = 1, decay = 2, lr = {0.04, ["3.*"] = 0.5, ["0.bias"] = 0},
+      weight_decay = 0.1, schedule = "constant", on_epoch = look, quiet = true})
+    for name, want in pairs {["6.weight"] = {0.04, 0.1}, ["6.bias"] = {0.04, 0}, ["3.0.weight"] = {0.5, 0.1},
+      ["3.1.weight"] = {0.5, 0}, ["0.weight"] = {0.01, 0.1}, ["0.bias"] = {0, 0}} do
+      kit.near(want[1], last[name][1])
+      kit.near(want[2], last[name][2])
+    end
+    suture.fine_tune(m, ds, {head_epochs = 0, each = 0, lr = 1e-3, batch = 64, on_epoch = look, quiet = true})
+    assert.equal(100, epochs)
+    suture.fine_tune(m, ds, {head_epochs = 1, each = 0, epochs = 0, optimizer = "adamw", on_epoch = look, quiet = true})
+    assert.same({1e-3, 0}, last["6.bias"])
+    assert.is_true(last["6.weight"][2] > 0)
+  end)
+
   it("leaves the model as it was after an error", function()
     local m, ds = small(), shapes("source", 2)
     local before, marks = copies(m), whole(m)
@@ -309,7 +334,9 @@ describe("fine_tune", function()
     assert.is_nil(first_difference(before, copies(m)))
     assert.same(marks, whole(m))
     fails("best is no option of it", suture.fine_tune, m, ds, {best = true})
-    fails("lr is the head's rate", suture.fine_tune, m, ds, {lr = {["0"] = 1}})
+    fails("lr expects the head's rate", suture.fine_tune, m, ds, {lr = {"x"}})
+    fails("lr expects the head's rate", suture.fine_tune, m, ds, {lr = -1})
+    fails("no parameter is called", suture.fine_tune, m, ds, {lr = {["7.*"] = 1}})
     fails("decay expects a number above 0", suture.fine_tune, m, ds, {decay = 0})
   end)
 end)

@@ -129,6 +129,7 @@ F.cross_entropy(x, x:long())       → holds probabilities, of float32, got int6
 F.nll_loss(x, y:float())           → nll_loss: class numbers are whole
 F.l1_loss(x, x, {reducton = "sum"})  → l1_loss: no option 'reducton': did you mean reduction?
 F.binary_cross_entropy(x, x, {pos_weight = x})  → pos_weight is an option of binary_cross_entropy_with_logits
+F.binary_cross_entropy(suture.tensor {0.5, 1.5}, suture.tensor {1.0, 0.0} * 1.0)  → expects probabilities, from 0 to 1, got 1.5 at index 1
 F.relu(x, {inplace = true})        → relu: inplace is not needed: write x = F.relu(x)
 F.linear(x, x, {bia = y})          → did you mean bias?
 F.normalize(x, {eps = "a"})        → normalize: eps expects a number, got "a"

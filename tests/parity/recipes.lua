@@ -1,10 +1,14 @@
 -- For tests/parity/recipes.py: DIR holds x.npy, y.npy, val_x.npy, val_y.npy, the starts NET.pth, and cases: a line for each:
 -- number, network, and the options of fit as Lua. Writes the order of all epochs to DIR/order, and for each case the
 -- loss of every step, the losses on val, and the losses of what the model is in the end to DIR/NUMBER. "kinds": the
--- optimizers there are.
+-- optimizers there are; "schedules": those.
 local dir = arg[1]
 if dir == "kinds" then
   for _, kind in pairs(optim._kinds) do print(kind.name) end
+  return
+end
+if dir == "schedules" then
+  for _, kind in pairs(require "suture.optim.lr_scheduler"._kinds) do print(kind.fit.name) end
   return
 end
 local function array(name) return load_tensor(dir .. "/" .. name .. ".npy") end

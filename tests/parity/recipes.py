@@ -83,6 +83,10 @@ CASES += [
     Case("cutmix", "{cutmix = 1, loss = function(m, x, y) keep(x, y) local z = m(x) return F.cross_entropy(z, y), z end}", mixed=True),
 ]
 
+SCHEDULES = set(suture("tests/parity/recipes.lua", "schedules").split())
+UNTRIED = [name for name in SCHEDULES if not any(f'"{name}"' in c.lua or f"'{name}'" in c.lua for c in CASES)]
+report("schedules without a case", len(UNTRIED), 0, " ".join(UNTRIED))
+
 torch.manual_seed(1)
 x, y = torch.randn(80, 3, 12, 12), torch.arange(80) % 4
 x += y[:, None, None, None] * 0.3
