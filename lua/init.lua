@@ -13,16 +13,15 @@ local home = {
   seed = "suture.tensor:seed", no_grad = "suture.tensor:no_grad",
   load_tensor = "suture.tensor:load_tensor", save_tensor = "suture.tensor:save_tensor",
   -- training
-  fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate",
-  predict = "suture.train:predict",
-  confusion = "suture.train:confusion", plan = "suture.train:plan", lr_find = "suture.train:lr_find",
-  fine_tune = "suture.train:fine_tune",
-  strategy = "suture.train:strategy",
-  features = "suture.train:features",
-  sweep = "suture.train:sweep", runs = "suture.train:runs", resume = "suture.train:resume",
+  fit = "suture.train.fit", trainer = "suture.train.trainer", evaluate = "suture.train.evaluate:evaluate",
+  predict = "suture.train.evaluate:predict", confusion = "suture.train.evaluate:confusion",
+  plan = "suture.train.plan", lr_find = "suture.train.lr_find", fine_tune = "suture.train.fine_tune",
+  strategy = "suture.train.strategy", features = "suture.train.features", sweep = "suture.train.sweep",
+  runs = "suture.train.runs", resume = "suture.train.runs.resume",
   -- experiments
-  options = "suture.train:options", results = "suture.train:results", parallel = "suture.train:parallel",
-  seeds = "suture.train:seeds", timeit = "suture.train:timeit",
+  options = "suture.train.experiments.options", results = "suture.train.experiments.results:results",
+  parallel = "suture.train.experiments.parallel:parallel", seeds = "suture.train.experiments.seeds",
+  timeit = "suture.train.experiments.timeit",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",
   undo = "suture.model:undo", redo = "suture.model:redo", back_to = "suture.model:back_to",
@@ -80,6 +79,7 @@ return setmetatable(suture, {
   __index = function(self, name)
     local where = home[name] or inner[name]
     local value = where and fetch(where)
+    if type(value) == "function" then value = require "suture.base.stray".checked(value, name) end
     if value ~= nil then rawset(self, name, value) end
     return value
   end,

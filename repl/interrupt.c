@@ -175,6 +175,7 @@ int interrupt_call(lua_State *L, int nargs, int nresults, int handler) {
   int status = lua_pcall(L, nargs, nresults, handler);
   if (status == LUA_ERRMEM && refused) { /* Lua asks no handler about memory */
     told(L);
+    unplant(L);
     lua_pop(L, 1);
     if (handler) lua_pushvalue(L, handler);
     lua_pushliteral(L, "interrupted!");

@@ -122,6 +122,8 @@ local function say_left(path, result)
   if #parts > 0 then note(("%s: %s: what fits was loaded"):format(path:match "[^/]*$", table.concat(parts, ", "))) end
 end
 
+local known = options.known("open", {model = "nil", strict = "true", skip = "nil", state = "nil"})
+
 --- Opens a file of weights and returns the model, in eval mode when the file is a published checkpoint.
 -- PATH: .safetensors, or .pth/.pt/.th of any of PyTorch's three containers; what it is is seen from its bytes. The
 -- architecture comes from what m:save wrote, else from the names (torchvision's, timm's) and shapes of the tensors.
@@ -132,7 +134,7 @@ end
 -- installed. Errors list missing, unexpected and misshapen names together.
 function checkpoint.open(path, opts)
   if type(path) ~= "string" then fault("open: expects a path, got %s", options.show(path)) end
-  opts = options.check("open", opts or {}, {model = true, strict = true, skip = true, state = true})
+  opts = options.check("open", opts or {}, known)
   path = shipped(path)
   local f = file.open(path)
   say_dtypes(path, f)

@@ -473,7 +473,7 @@ function shell.start()
     if base then require("suture.shell.emergency").begin(base .. "/suture/emergency", say) end
     run_rc()
   end
-  journal.enter_prompt()
+  journal.prompt(true)
 end
 
 package.loaded["suture.shell"] = shell

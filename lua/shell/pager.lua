@@ -22,7 +22,8 @@ return function(text)
   if f then ok = f:close() and ok end
   io.stdout:flush()
   local less = os.getenv "LESS" and "" or "LESS=FRX " -- as git: colours, and what was shown stays on the screen
-  ok = ok and os.execute(("exec env %s%s <'%s'"):format(less, program, path)) -- exec: Ctrl-C in it is no matter of a shell's
+  -- exec: a Ctrl-C in it is no matter of a shell's
+  ok = ok and os.execute(("exec env %s%s <'%s'"):format(less, program, path))
   os.remove(path)
   return ok and true or false
 end
