@@ -61,11 +61,14 @@ function term.bar(done, total, fd, sign)
   return term.paint("green", sign:rep(full), fd) .. term.paint("dim", sign:rep(12 - full), fd)
 end
 
+--- Where the library says how it goes, and what it has decided: standard error. In a notebook, where that is red: output.
+term.aside = io.stderr
+
 local drawn = false -- does a line without an end stand on stderr's terminal, to be drawn over?
 
 --- Draws `text` over the line that was drawn last on stderr's terminal; done: the line ends.
 function term.draw(text, done)
-  io.stderr:write("\r", text, "\27[K", done and "\n" or "")
+  term.aside:write("\r", text, "\27[K", done and "\n" or "")
   drawn = not done
 end
 

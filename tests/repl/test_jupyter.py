@@ -219,6 +219,7 @@ class Jupyter(unittest.TestCase):
         self.assertGreater(content["metadata"]["image/png"]["width"], 100)
         _, said = self.k.execute("m:graph()")
         self.assertTrue(said[0][1]["data"]["image/svg+xml"].startswith("<svg"))
+        self.assertRegex(said[0][1]["data"]["text/html"], r'^<iframe sandbox="allow-scripts" [^<>]*></iframe>$')
         self.assertIn("layer1.0.conv1", said[0][1]["data"]["text/plain"])
         _, said = self.k.execute("setmetatable({}, {__rich = function() return {['text/html'] = '<b>mine</b>'} end})")
         self.assertEqual(said[0][1]["data"]["text/html"], "<b>mine</b>")

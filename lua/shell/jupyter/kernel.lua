@@ -292,6 +292,7 @@ function kernel.start()
   words.unicode(true)
   transcript.begin()
   shell.front = front
+  term.aside = io.stdout
   journal.enter_prompt()
 end
 
