@@ -15,8 +15,8 @@ function markup.picture(kind, bytes) return ("data:image/%s;base64,%s"):format(k
 
 --- markup.frame(page): a page within another, as a notebook is; its scripts reach nothing of that.
 function markup.frame(page)
-  return ('<iframe sandbox="allow-scripts" style="box-sizing:border-box;width:100%%;height:600px;border:1px solid #8884" srcdoc="%s"></iframe>')
-    :format(markup.escape(page, true))
+  local style = "box-sizing:border-box;width:100%;height:600px;border:1px solid #8884"
+  return ('<iframe sandbox="allow-scripts" style="%s" srcdoc="%s"></iframe>'):format(style, markup.escape(page, true))
 end
 
 --- markup.filled(path, parts): the embedded file at path with each {{name}} replaced by parts[name].

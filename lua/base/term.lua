@@ -61,7 +61,8 @@ function term.bar(done, total, fd, sign)
   return term.paint("green", sign:rep(full), fd) .. term.paint("dim", sign:rep(12 - full), fd)
 end
 
---- Where the library says how it goes, and what it has decided: standard error. In a notebook, where that is red: output.
+--- Where the library says how it goes, and what it has decided: standard error. In a notebook, where that is red:
+-- output.
 term.aside = io.stderr
 
 local drawn = false -- does a line without an end stand on stderr's terminal, to be drawn over?

@@ -1,5 +1,5 @@
---- The kernel: what Jupyter's front ends ask for, done by the shell (messages: repl/wire.c). A cell runs as the prompt runs
--- a pasted block.
+--- The kernel: what Jupyter's front ends ask for, done by the shell (messages: repl/wire.c). A cell runs as the prompt
+-- runs a pasted block.
 local core = require "suture.core"
 local face = package.loaded["suture.face"]
 local glob = require "suture.base.glob"
@@ -104,10 +104,9 @@ local function run(text)
     if said ~= "" then io.stderr:write(said, "\n") end
     return nil
   end
-  local last = shell.inputs[#shell.inputs]
-  local why = failure(last and last.interrupted and "Interrupted" or last and not last.kind and "SyntaxError" or "Error",
-    said)
-  if face.verbose and shell.state.traceback and not (last and last.interrupted) then
+  local last = shell.inputs[#shell.inputs] or {}
+  local why = failure(last.interrupted and "Interrupted" or not last.kind and "SyntaxError" or "Error", said)
+  if face.verbose and shell.state.traceback and not last.interrupted then
     why.traceback = lines_of(shell.state.traceback)
   end
   return why

@@ -1,5 +1,5 @@
--- What a front end asks about code: what may follow, what something is, whether it is complete. Looks only, as Tab does.
--- Places in a text are counted in characters (code points), as Jupyter counts them.
+-- What a front end asks about code: what may follow, what something is, whether it is complete. Looks only, as Tab
+-- does. Places in a text are counted in characters (code points), as Jupyter counts them.
 local calling = require "suture.shell.call"
 local chunk = require "suture.shell.chunk"
 local complete = require "suture.shell.complete"
