@@ -16,6 +16,7 @@ local kernel = {}
 
 local WIDE = 100 -- columns of what is shown, as repl/wire.c sets COLUMNS
 
+local told = {} -- what is to be told when there is a cell to tell it below
 local count = 0 -- cells that were run and counted
 local entries = {} -- {cell, text} of those that are kept in the history
 local now -- the request that is being served
@@ -135,6 +136,7 @@ function answers.execute_request(request, c)
   front.cell = count
   if not request.silent then publish("execute_input", {code = code, execution_count = count}) end
   term.stand_in(2, c.allow_stdin and WIDE or nil) -- nobody looks on: a line is written when it is done
+  while told[1] and not request.silent do shell.say(table.remove(told, 1)) end
   local why = run(code)
   local payload = shell.state.quit and {{source = "ask_exit", keepkernel = false}} or json.none
   if why then
@@ -293,6 +295,9 @@ function kernel.start()
   shell.front = front
   term.aside = io.stdout
   journal.enter_prompt()
+  local base = shell.folder("XDG_STATE_HOME", "/.local/state")
+  local function tell(text) told[#told + 1] = text end
+  if base then require("suture.shell.emergency").begin(base .. "/suture/emergency", tell) end
 end
 
 return kernel
