@@ -102,7 +102,7 @@ local function run(text)
   if more then ok = shell.eval(more) end -- says what is missing
   local said = table.concat(complaints, "\n")
   if ok or said == "" and ok == nil then
-    if said ~= "" then io.stderr:write(said, "\n") end
+    if said ~= "" then io.stderr:write(said .. "\n") end
     return nil
   end
   local last = shell.inputs[#shell.inputs] or {}
@@ -135,7 +135,7 @@ function answers.execute_request(request, c)
   end
   front.cell = count
   if not request.silent then publish("execute_input", {code = code, execution_count = count}) end
-  term.stand_in(2, c.allow_stdin and WIDE or nil) -- nobody looks on: a line is written when it is done
+  term.stand_in(c.allow_stdin and WIDE or nil) -- nobody looks on: a line is written when it is done
   while told[1] and not request.silent do shell.say(table.remove(told, 1)) end
   local why = run(code)
   local payload = shell.state.quit and {{source = "ask_exit", keepkernel = false}} or json.none
