@@ -1,6 +1,6 @@
 /* os.execute and io.popen. In C's system() and pclose() a process that waits for another hears no signal, and one that
  * ends leaves the other behind. Here a signal to a script goes to its children and theirs, and waiting ends. At the
- * prompt Ctrl-C is for the child alone, as in system(). */
+ * prompt Ctrl-C is for the child alone, as in system(); in a notebook, where one stops a cell, for both. */
 #include "repl/face.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 enum { MOST = 256, DEPTH = 8 };
+
+bool children_share;
 
 /* Those that are waited for. A slot with pid 0 is free; pid is set last, since a handler looks at it. */
 static struct { volatile pid_t pid; volatile sig_atomic_t told; FILE *pipe; } child[MOST]; /* told: a signal was sent to it */
@@ -75,7 +77,7 @@ static int start(const char *command, int theirs, int as, FILE *pipe) {
   fflush(NULL);
   hold(&before);
   pid_t parent = getpid(), pid = -1;
-  if (interrupt_in_script() && interrupt_pending()) errno = EINTR; /* nothing is begun any more */
+  if ((interrupt_in_script() || children_share) && interrupt_pending()) errno = EINTR; /* nothing is begun any more */
   else pid = fork();
   if (pid == 0) {
     signal(SIGINT, SIG_DFL);
@@ -108,6 +110,7 @@ static int wait_for(int slot, int ms) {
       if (ended < 0) status = -1;
       break;
     }
+    if (children_share && interrupt_pending() && !child[slot].told) children_signal(SIGINT);
     if (interrupt_in_script() && (interrupt_pending() || ms == 0)) {
       status = -2;
       break;
@@ -138,7 +141,7 @@ static int execute(lua_State *L) {
     return 1;
   }
   struct sigaction ignore = {.sa_handler = SIG_IGN}, sigint, sigquit;
-  bool theirs = !interrupt_in_script();
+  bool theirs = !interrupt_in_script() && !children_share;
   errno = 0;
   int slot = start(command, -1, -1, NULL);
   if (slot < 0) return luaL_execresult(L, -1);
