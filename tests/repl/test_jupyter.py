@@ -331,7 +331,9 @@ class Jupyter(unittest.TestCase):
         self.k.manager.interrupt_kernel()
         self.assertEqual(self.stopped(request, began)["status"], "ok")  # there is what there is
         self.assertGreater(int(self.k.value("#r.history")), 0)
-        self.k.manager.interrupt_kernel()  # nothing runs
+        request = self.k.send("interrupt_request", {}, "control")  # nothing runs
+        m = self.k.client.get_control_msg(timeout=SLOW)
+        self.assertEqual((m["msg_type"], m["parent_header"]["msg_id"], m["content"]), ("interrupt_reply", request, {"status": "ok"}))
         self.alive()
 
     def test_the_end(self):
