@@ -1,13 +1,16 @@
 /* How Lua finds Suture: the embedded library (lua/ as sources inside the binary) and the table of bindings. */
 #include "lua/bind/bind.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* The embedded file called `path`, or NULL. */
+static int by_path(const void *path, const void *source) { return strcmp(path, ((const LuaSource *)source)->path); }
+
+/* The embedded file called `path`, or NULL. The table is sorted (Makefile). */
 static const LuaSource *source_at(const char *path) {
-  for (const LuaSource *s = lualib_table; s->path; s++)
-    if (strcmp(s->path, path) == 0) return s;
-  return NULL;
+  static size_t n;
+  while (lualib_table[n].path) n++;
+  return bsearch(path, lualib_table, n, sizeof *lualib_table, by_path);
 }
 
 /* "suture.zoo.resnet" → lua/zoo/resnet.lua or lua/zoo/resnet/init.lua; "suture" → lua/init.lua. */

@@ -65,6 +65,8 @@ void pattern_bind(lua_State *L);
 void children_bind(lua_State *L);
 /* Sends a signal to all children that are waited for, and theirs. For signal handlers. */
 void children_signal(int sig);
+/* Ctrl-C stops the line that waits for them as well. */
+extern bool children_share;
 /* Gives those that a signal was sent to the time to end. */
 void children_end(void);
 

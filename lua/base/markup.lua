@@ -13,6 +13,12 @@ function markup.escape(s, lines) return (cells.safe(s, not lines):gsub("[&<>\"']
 --- markup.picture(kind, bytes): a picture's file ("png", "svg+xml") as an address that has it all.
 function markup.picture(kind, bytes) return ("data:image/%s;base64,%s"):format(kind, base64.encode(bytes)) end
 
+--- markup.frame(page): a page within another, as a notebook is; its scripts reach nothing of that.
+function markup.frame(page)
+  local style = "box-sizing:border-box;width:100%;height:600px;border:1px solid #8884"
+  return ('<iframe sandbox="allow-scripts" style="%s" srcdoc="%s"></iframe>'):format(style, markup.escape(page, true))
+end
+
 --- markup.filled(path, parts): the embedded file at path with each {{name}} replaced by parts[name].
 function markup.filled(path, parts) return (embedded.source(path):gsub("{{(%w+)}}", parts)) end
 

@@ -11,7 +11,7 @@ local note = {}
 
 function note.write(words)
   if not ranks.first() then return end
-  io.stderr:write(term.fresh(), text.screen(words, 2), "\n")
+  term.aside:write(term.fresh(), text.screen(words, 2), "\n")
 end
 
 --- note.words(text) → text, which is what the library says of itself: the prompt shows it as it is, not as a string.

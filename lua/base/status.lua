@@ -41,7 +41,7 @@ function status:finish(...)
   if self.quiet then return end
   local shown = line(self, ...)
   if term.tty(2) then shown = text.wrap(shown, term.width(2)) end
-  io.stderr:write(term.fresh(), shown, "\n")
+  term.aside:write(term.fresh(), shown, "\n")
 end
 
 --- A bar of done of total, as the line draws it.

@@ -3,18 +3,18 @@ local core = require "suture.core"
 local c, cells = core.term, core.cells
 local term = {}
 
-local drawing = {} -- fd → columns: what draws there as a terminal does, and is none
+local notebook -- columns of one that draws what is written aside as a terminal does, without colours; nil: none does
 
---- What is written to `fd` is shown by something that draws lines over and colours them, so many columns wide: a
--- notebook. nil: it is not.
-function term.stand_in(fd, columns) drawing[fd] = columns end
+--- What is written aside (below) is shown by a notebook, so many columns wide, where a line that ends in \r is drawn
+-- over. nil: it is not.
+function term.stand_in(columns) notebook = columns end
 
 --- Is the stream a terminal? `fd` is 1 for output (default), 2 for errors, 0 for input.
-function term.tty(fd) return drawing[fd or 1] ~= nil or c.isatty(fd or 1) end
+function term.tty(fd) return fd == 2 and notebook ~= nil or c.isatty(fd or 1) end
 
 --- Columns of the terminal behind `fd` (default 1); $COLUMNS, else 80, when it is none.
 function term.width(fd)
-  return drawing[fd or 1] or c.size(fd or 1) or math.tointeger(tonumber(os.getenv "COLUMNS" or "")) or 80
+  return fd == 2 and notebook or c.size(fd or 1) or math.tointeger(tonumber(os.getenv "COLUMNS" or "")) or 80
 end
 
 local colours -- of the terminal that TERM names: nil before it is asked for, false where it is dumb or unknown
@@ -29,14 +29,14 @@ end
 
 --- May a line on `fd` (default 1) be drawn over? Not when it is no terminal, or TERM is dumb, unset or unknown.
 function term.draws(fd)
-  return drawing[fd or 1] ~= nil or c.isatty(fd or 1) and colours_of_term() ~= false
+  return fd == 2 and notebook ~= nil or c.isatty(fd or 1) and colours_of_term() ~= false
 end
 
 --- May colour be written to `fd` (default 1)? Not when it cannot be drawn on, terminfo says that it has no colours, or
 -- NO_COLOR is set (no-color.org).
 function term.colour(fd)
   local no = os.getenv "NO_COLOR"
-  return (no == nil or no == "") and (drawing[fd or 1] ~= nil or term.draws(fd) and colours_of_term() >= 8)
+  return (no == nil or no == "") and not (fd == 2 and notebook) and term.draws(fd) and colours_of_term() >= 8
 end
 
 local sgr = {bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", magenta = "35", cyan = "36"}
@@ -61,20 +61,28 @@ function term.bar(done, total, fd, sign)
   return term.paint("green", sign:rep(full), fd) .. term.paint("dim", sign:rep(12 - full), fd)
 end
 
-local drawn = false -- does a line without an end stand on stderr's terminal, to be drawn over?
+--- Where the library says how it goes, and what it has decided: standard error. In a notebook, where that is red:
+-- output.
+term.aside = io.stderr
 
---- Draws `text` over the line that was drawn last on stderr's terminal; done: the line ends.
+local drawn -- characters of a line without an end that stands there, to be drawn over; nil: none does
+
+--- Draws `text` over the line that was drawn last; done: the line ends. A notebook knows no order that clears a line:
+-- blanks cover what was longer.
 function term.draw(text, done)
-  io.stderr:write("\r", text, "\27[K", done and "\n" or "")
-  drawn = not done
+  local size = utf8.len(text) or #text
+  local rest = notebook and (" "):rep((drawn or 0) - size) or "\27[K"
+  term.aside:write("\r", text, rest, done and "\n" or "")
+  drawn = not done and math.max(size, drawn or 0) or nil
 end
 
---- What to write to stderr in front of a line of its own: what takes the line away that is drawn there, or ends it
--- (keep = true); "" where none is.
+--- What to write in front of a line of its own: what takes the line away that is drawn there, or ends it (keep = true);
+-- "" where none is.
 function term.fresh(keep)
   local before = drawn
-  drawn = false
-  return not before and "" or keep and "\n" or "\r\27[K"
+  drawn = nil
+  if not before or keep then return before and "\n" or "" end
+  return notebook and "\r" .. (" "):rep(before) .. "\r" or "\r\27[K"
 end
 
 --- Cells that `text` takes on a line, colour codes not counted.

@@ -2,8 +2,8 @@
 local pcall = require("suture.base.interrupt").pcall
 local suture = require "suture"
 
---- banner() → "Suture 0.1 · 2 threads, avx2 · ? for help, :lesson for a tour"; notebook: without the tour, which needs a
--- terminal.
+--- banner() → "Suture 0.1 · 2 threads, avx2 · ? for help, :lesson for a tour"; notebook: without the tour, which needs
+-- a terminal.
 return function(notebook)
   local parts = {}
   local ok, threads = pcall(function() return suture.threads() end)

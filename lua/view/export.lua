@@ -104,8 +104,8 @@ local writers = {
   txt = function(g) return g:text(math.huge) .. "\n" end,
 }
 
---- export.svg(g): the still drawing as SVG text.
-local export = {svg = writers.svg}
+--- export.svg(g): the still drawing as SVG text. export.html(g): the page.
+local export = {svg = writers.svg, html = writers.html}
 
 -- g:save(path): see view/graph.lua.
 function export.save(g, path)

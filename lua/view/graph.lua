@@ -192,8 +192,11 @@ function Graph.save(g, path) return require("suture.view.export").save(g, path) 
 -- The still drawing as SVG text, for pages.
 function Graph._svg(g) return require("suture.view.export").svg(g) end
 
---- What a notebook shows.
-function Graph.__rich(g) return {["image/svg+xml"] = g:_svg()} end
+--- What a notebook shows: the page; the still drawing where it shows none.
+function Graph.__rich(g)
+  local html = require("suture.view.export").html(g)
+  return {["text/html"] = require("suture.base.markup").frame(html), ["image/svg+xml"] = g:_svg()}
+end
 
 require "suture.base.stray".guard(Graph, "graph:", true)
 

@@ -1,5 +1,6 @@
 -- :back
 return {
-  args = "", accepts = "nothing", instead = "lessons are taken there", text = "in a lesson: tell the step before; what you made stays",
+  args = "", accepts = "nothing", instead = "lessons are taken there",
+  text = "in a lesson: tell the step before; what you made stays",
   run = function() require("suture.shell.lessons").back() end,
 }

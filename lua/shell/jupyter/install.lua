@@ -1,4 +1,5 @@
--- suture jupyter install: the files by which Jupyter finds the kernel (jupyter-client.readthedocs.io/en/stable/kernels.html).
+-- suture jupyter install: the files by which Jupyter finds the kernel
+-- (jupyter-client.readthedocs.io/en/stable/kernels.html).
 local canvas = require "suture.base.canvas"
 local face = package.loaded["suture.face"]
 local json = require("suture.core").json

@@ -1,5 +1,5 @@
---- The kernel: what Jupyter's front ends ask for, done by the shell (messages: repl/wire.c). A cell runs as the prompt runs
--- a pasted block.
+--- The kernel: what Jupyter's front ends ask for, done by the shell (messages: repl/wire.c). A cell runs as the prompt
+-- runs a pasted block.
 local core = require "suture.core"
 local face = package.loaded["suture.face"]
 local glob = require "suture.base.glob"
@@ -16,6 +16,7 @@ local kernel = {}
 
 local WIDE = 100 -- columns of what is shown, as repl/wire.c sets COLUMNS
 
+local told = {} -- what is to be told when there is a cell to tell it below
 local count = 0 -- cells that were run and counted
 local entries = {} -- {cell, text} of those that are kept in the history
 local now -- the request that is being served
@@ -101,13 +102,12 @@ local function run(text)
   if more then ok = shell.eval(more) end -- says what is missing
   local said = table.concat(complaints, "\n")
   if ok or said == "" and ok == nil then
-    if said ~= "" then io.stderr:write(said, "\n") end
+    if said ~= "" then io.stderr:write(said .. "\n") end
     return nil
   end
-  local last = shell.inputs[#shell.inputs]
-  local why = failure(last and last.interrupted and "Interrupted" or last and not last.kind and "SyntaxError" or "Error",
-    said)
-  if face.verbose and shell.state.traceback and not (last and last.interrupted) then
+  local last = shell.inputs[#shell.inputs] or {}
+  local why = failure(last.interrupted and "Interrupted" or not last.kind and "SyntaxError" or "Error", said)
+  if face.verbose and shell.state.traceback and not last.interrupted then
     why.traceback = lines_of(shell.state.traceback)
   end
   return why
@@ -135,7 +135,8 @@ function answers.execute_request(request, c)
   end
   front.cell = count
   if not request.silent then publish("execute_input", {code = code, execution_count = count}) end
-  term.stand_in(2, c.allow_stdin and WIDE or nil) -- nobody looks on: a line is written when it is done
+  term.stand_in(c.allow_stdin and WIDE or nil) -- nobody looks on: a line is written when it is done
+  while told[1] and not request.silent do shell.say(table.remove(told, 1)) end
   local why = run(code)
   local payload = shell.state.quit and {{source = "ask_exit", keepkernel = false}} or json.none
   if why then
@@ -292,7 +293,11 @@ function kernel.start()
   words.unicode(true)
   transcript.begin()
   shell.front = front
+  term.aside = io.stdout
   journal.enter_prompt()
+  local base = shell.folder("XDG_STATE_HOME", "/.local/state")
+  local function tell(text) told[#told + 1] = text end
+  if base then require("suture.shell.emergency").begin(base .. "/suture/emergency", tell) end
 end
 
 return kernel

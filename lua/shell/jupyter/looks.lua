@@ -1,5 +1,5 @@
--- What a front end asks about code: what may follow, what something is, whether it is complete. Looks only, as Tab does.
--- Places in a text are counted in characters (code points), as Jupyter counts them.
+-- What a front end asks about code: what may follow, what something is, whether it is complete. Looks only, as Tab
+-- does. Places in a text are counted in characters (code points), as Jupyter counts them.
 local calling = require "suture.shell.call"
 local chunk = require "suture.shell.chunk"
 local complete = require "suture.shell.complete"
@@ -67,12 +67,10 @@ end
 function looks.status(code)
   local text = shell.without_prompts(code)
   if not text:find "%S" or chunk.special(text) or chunk.compile(text, "=[0]") then return {status = "complete"} end
-  local list, more
-  if text:find "\n" then list, more = chunk.pieces(text) else more = shell.needs_more(text) end
-  if more and (not list or shell.needs_more(list[#list].text)) then
-    return {status = "incomplete", indent = indent(text)}
-  end
-  return {status = list and not more and "complete" or "invalid"}
+  local list, open = chunk.pieces(text)
+  if list and not open then return {status = "complete"} end
+  if not shell.needs_more(list and list[#list].text or text) then return {status = "invalid"} end
+  return {status = "incomplete", indent = indent(text)}
 end
 
 return looks

@@ -1,5 +1,5 @@
--- A lesson as a notebook (nbformat.readthedocs.io): its text, and its lines as cells. What the tutor would check is the reader's
--- to see.
+-- A lesson as a notebook (nbformat.readthedocs.io): its text, and its lines as cells. What the tutor would check is the
+-- reader's to see.
 local json = require("suture.core").json
 local shelf = require "suture.shell.lessons.shelf"
 

@@ -150,11 +150,13 @@ function Picture.__prompt(p)
   return require "suture.vis.common.terminal"(p)
 end
 
---- What a notebook shows: the drawing, as the bytes of a PNG; and how large, in points.
+--- What a notebook shows: the page where there is one, and the drawing, as the bytes of a PNG; how large that is, in
+-- points.
 function Picture.__rich(p)
   local page = p:_page()
-  local scale = page.width > 1000 and 1 or 2
-  return {["image/png"] = page:render("png", scale)}, {["image/png"] = {width = page.width // 1, height = page.height // 1}}
+  local size = {width = page.width // 1 | 0, height = page.height // 1 | 0}
+  return {["text/html"] = p.page and require("suture.base.markup").frame(p.page()),
+    ["image/png"] = page:render("png", page.width > 1000 and 1 or 2)}, {["image/png"] = size}
 end
 
 require "suture.base.method"(Picture, {
