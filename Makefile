@@ -30,7 +30,7 @@ SAN     := $(if $(SANITIZE),-fsanitize=$(if $(filter thread,$(SANITIZE)),thread,
 SAN     += $(if $(FUZZ),-fno-sanitize-recover=undefined -D__SANITIZE_ADDRESS__)
 INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ltinfo -lm -lpthread $(if $(CLANG),-fopenmp)
-COMPILE  = $(CC) $(STD) $(WARN) $(if $(CLANG),-Wno-pass-failed) $(INC) $(CFLAGS) $(SAN) -MMD -MP
+COMPILE  = $(CC) $(STD) $(WARN) $(if $(CLANG),-Wno-pass-failed) $(INC) $(CFLAGS) $(SAN) $(DEFINES) -MMD -MP
 
 # The instruction sets follow the compiler's target, see core/dispatch.c.
 MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
@@ -80,9 +80,11 @@ $(B)/%.gen.o: $(B)/%.gen.c
 define isa_rule
 $(B)/core/kernels/%.$(1).o: core/kernels/%.c
 	@mkdir -p $$(@D)
-	$$(COMPILE) $$(ISA_$(1)) -DISA=$(1) -DISA_$(1) -c -o $$@ $$<
+	$$(COMPILE) $$(ISA_$(1)) $$(if $$(FUZZ),-fno-sanitize=undefined) -DISA=$(1) -DISA_$(1) -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
+
+$(B)/core/dispatch.o: DEFINES = $(ISAS:%=-DHAS_%)
 
 # Generated: the op registry, the list of bindings, the embedded Lua library. Remade when the folder's list changes.
 $(B)/ops.gen.c: scripts/gen $(B)/ops.list
@@ -135,7 +137,7 @@ tsan:            ## the C tests, and training with four threads, under ThreadSan
 	@TSAN_OPTIONS=die_after_fork=0 B=build/tsan O=build/tsan/ tests/run c training
 fuzz: all $(B)/tests/fuzz/seeds ## every reader and the engine under libFuzzer, ASan and UBSan (SECONDS=n each, by default 60; ONLY="png csv")
 	@scripts/deps clang libclang-rt-dev libomp-dev libcmocka-dev
-	@$(MAKE) --no-print-directory -j$$(nproc) fuzzers SANITIZE=fuzz B=build/fuzz CC=clang CFLAGS="-O1 -g"
+	@$(MAKE) --no-print-directory -j$$(nproc) fuzzers SANITIZE=fuzz B=build/fuzz CC=clang CFLAGS="-O1 -g" ISAS="$(or $(filter avx2,$(ISAS)),$(ISAS))"
 	@tests/fuzz/run $(ONLY)
 fuzzers: $(HARNESS) $(LUAFUZZ)
 $(B)/tests/fuzz/seeds: $(B)/tests/fuzz/seeds.o $(B)/core.a
