@@ -35,7 +35,7 @@ COMPILE  = $(CC) $(STD) $(WARN) $(if $(CLANG),-Wno-pass-failed) $(INC) $(CFLAGS)
 # The instruction sets follow the compiler's target, see core/dispatch.c.
 MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 ISAS     = $(if $(filter x86_64,$(MACHINE)),sse2 avx2 avx512,$(if $(filter aarch64 arm64,$(MACHINE)),neon,generic))
-KOPT     = $(if $(SANITIZE),-O1,-O3)
+KOPT     = $(if $(FUZZ),-O0,$(if $(SANITIZE),-O1,-O3))
 ISA_generic = $(KOPT)
 ISA_neon   = $(KOPT)
 ISA_sse2   = $(KOPT)
@@ -142,6 +142,8 @@ fuzz: all $(B)/tests/fuzz/seeds ## every reader and the engine under libFuzzer, 
 fuzzers: $(HARNESS) $(LUAFUZZ)
 $(B)/tests/fuzz/seeds: $(B)/tests/fuzz/seeds.o $(B)/core.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LIBS) -lcmocka
+arm:             ## for 64-bit ARM: cross-built, and the C tests and some of the Lua tests under qemu-user (FEW=1: a few)
+	@tests/arm $(if $(FEW),few)
 docs: all        ## the reference as one page with a search, man pages, and ---@meta files for the Lua language server
 	@mkdir -p $(B)/docs/man $(B)/docs/meta
 	./suture -q scripts/docs.lua $(B)/docs
@@ -167,6 +169,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan fuzz fuzzers docs isas debs keys bench peers install clean help FORCE
+.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan fuzz fuzzers arm docs isas debs keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -path $(B)/arm/root -prune -o -path $(B)/root -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -1,4 +1,4 @@
-/* A file of weights in memory, opened and read whole: the message of a refusal names it, and nothing is larger than the file allows. */
+/* A file of weights in memory, opened and read whole. The message of a refusal names the file. */
 #ifndef FUZZ_ARCHIVE_H
 #define FUZZ_ARCHIVE_H
 #include "fuzz.h"

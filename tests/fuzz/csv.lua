@@ -1,8 +1,8 @@
 -- A table in a text file; the first byte says how it is read.
 local quiet = dofile "tests/fuzz/quiet.lua"
 local path = os.tmpname()
-local ways = {{}, {header = true}, {target = 0}, {target = {0, -1}}, {kind = "labels"}, {kind = "number"}, {kind = "class"},
-  {separator = ";"}, {header = false, separator = "\t"}, {kind = "labels", target = {0, 1}}}
+local ways = {{}, {header = true}, {target = 0}, {target = {0, -1}}, {kind = "labels"}, {kind = "number"},
+  {kind = "class"}, {separator = ";"}, {header = false, separator = "\t"}, {kind = "labels", target = {0, 1}}}
 
 return function(bytes)
   if bytes == "" then return end

@@ -1,8 +1,8 @@
-/* Random graphs of all ops at random shapes, through the planner and the kernels, against the plain loops of each op (Op.reference) in
- * double. The bytes choose ops (by a row of their cases, whose sizes and attributes are exchanged for others), what they read, and which
- * leaves want a gradient. The loops run twice, once with an error of some units in the last place behind each op: how far the two lie
- * apart says how exact the answer can be. A gradient is compared along one random direction with the loops' difference quotient. */
-
+/* Random graphs of all ops at random shapes, through the planner and the kernels, against the plain loops of each op (Op.reference)
+ * in double. The bytes choose ops (by a row of their cases, whose sizes and attributes are exchanged for others), what they read,
+ * and which leaves want a gradient. The loops run twice, once with an error of some units in the last place behind each op: how far
+ * the two lie apart says how exact the answer can be. A gradient is compared along one direction with the loops' difference
+ * quotient. */
 #include <math.h>
 #include "fuzz.h"
 #include "graph.h"
@@ -42,8 +42,9 @@ static double *room(int64_t count) {
 
 /* Whether the value jumps where what it is made of changes a little. */
 static bool jumps(const Op *op) {
-  static const char *const names[] = {"sign", "floor", "round", "cast", "one_hot", "eq", "ne", "gt", "ge", "lt", "le", "argmax", "argmin", "where",
-    "max_pool2d_index", "max_pool2d_dx", "relu_dx", "hardswish_dx", "pair_loss_dx", "class_loss_dx", "straight_through", "pow"};
+  static const char *const names[] = {
+    "sign", "floor", "round", "cast", "one_hot", "eq", "ne", "gt", "ge", "lt", "le", "argmax", "argmin", "where", "max_pool2d_index",
+    "max_pool2d_dx", "relu_dx", "hardswish_dx", "pair_loss_dx", "class_loss_dx", "straight_through", "pow"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (!strcmp(op->name, names[i])) return true;
   return op->dtype != DTYPE_F32;
@@ -66,9 +67,11 @@ static int add_leaf(const Shape *s, const OpCase *row, double bound) {
   v->x = room(count), v->near = room(count), v->side = room(count);
   for (int64_t k = 0; k < count; k++) {
     double u = uniform();
-    v->x[k] = (float)(bound > 0 ? floor(u * bound) : row->flags & CASE_COARSE ? floor(u * 5) - 2 : row->flags & CASE_UNIT ? 0.05 + 0.9 * u
-                      : row->flags & CASE_POSITIVE ? 0.5 + u : 4 * u - 2);
-    v->near[k] = v->x[k];
+    if (bound > 0) u = floor(u * bound);
+    else if (row->flags & CASE_COARSE) u = floor(u * 5) - 2;
+    else if (row->flags & CASE_UNIT) u = 0.05 + 0.9 * u;
+    else u = row->flags & CASE_POSITIVE ? 0.5 + u : 4 * u - 2;
+    v->x[k] = v->near[k] = (float)u;
   }
   Tensor *t = tensor_new(s, &e);
   fuzz_check(t, "%s", e.text);
@@ -149,9 +152,11 @@ static void add_op(Builder *b) {
   if (first >= 0 && (value[first].shape.rank != shape[0].rank || (v.n_in == 1 && row->flags & CASE_INDEX_LAST))) first = -1;
   for (int i = 0; i < v.n_in; i++) {
     if (shape[i].rank >= 0) last = i;
-    for (int d = 0; d < shape[i].rank; d++)
-      shape[i].dim[d] = i == 0 && first >= 0 ? (exchanged(&sizes, shape[i].dim[d], value[first].shape.dim[d]), value[first].shape.dim[d])
-                                            : exchanged(&sizes, shape[i].dim[d], -1);
+    for (int d = 0; d < shape[i].rank; d++) {
+      bool is_first = i == 0 && first >= 0;
+      int64_t other = exchanged(&sizes, shape[i].dim[d], is_first ? value[first].shape.dim[d] : -1);
+      shape[i].dim[d] = is_first ? value[first].shape.dim[d] : other;
+    }
   }
   for (int i = 0; i < MAX_ATTR; i++) {
     if (!is_whole(v.attr[i]) || v.attr[i] == 0) continue;
@@ -197,7 +202,8 @@ static void add_op(Builder *b) {
     b->failed = false;
     return;
   }
-  fuzz_check(shape_equal(&v.node->shape, &v.shape), "%s: the node has shape %s, the rule says %s", op->name, SHAPE_STR(&v.node->shape), SHAPE_STR(&v.shape));
+  fuzz_check(shape_equal(&v.node->shape, &v.shape), "%s: the node has shape %s, the rule says %s", op->name, SHAPE_STR(&v.node->shape),
+             SHAPE_STR(&v.shape));
   int64_t count = shape_count(&v.shape);
   v.x = room(count), v.near = room(count), v.side = room(count);
   double *of[VALUES], *near[VALUES];
@@ -274,7 +280,8 @@ static void check_gradient(int last) {
   tensor_from_rows(t, rows);
   free(rows);
   Node *dy = node_leaf(t, &e);
-  bool went = graph_backward(y->node, dy, next(2), &e), smooth = !y->tainted && spread(y) <= 1e-3 * largest(y->x, count);
+  bool went = graph_backward(y->node, dy, next(2), &e);
+  bool smooth = !y->tainted && spread(y) <= 1e-3 * largest(y->x, count);
   node_unref(dy);
   fuzz_check(went || e.text[0], "no gradient, and no word why");
   for (int i = 0; i <= last; i++) {
@@ -284,7 +291,8 @@ static void check_gradient(int last) {
       continue;
     }
     if (!went || !v->node->requires_grad || !v->node->grad) continue;
-    fuzz_check(shape_equal(&v->node->grad->shape, &v->shape), "a gradient of shape %s of %s", SHAPE_STR(&v->node->grad->shape), SHAPE_STR(&v->shape));
+    fuzz_check(shape_equal(&v->node->grad->shape, &v->shape), "a gradient of shape %s of %s", SHAPE_STR(&v->node->grad->shape),
+               SHAPE_STR(&v->shape));
     int64_t n = shape_count(&v->shape);
     float *g = rows_of(v->node->grad);
     v->direction = malloc((size_t)n * 4 + 4);
@@ -296,12 +304,13 @@ static void check_gradient(int last) {
     free(g);
   }
   if (went && smooth) {
-    double at = along(last, weight, 0), up = (along(last, weight, STEP) - at) / STEP, down = (at - along(last, weight, -STEP)) / STEP;
-    double want = (up + down) / 2;
+    double at = along(last, weight, 0), up = (along(last, weight, STEP) - at) / STEP;
+    double down = (at - along(last, weight, -STEP)) / STEP, want = (up + down) / 2;
     size = fmax(size, fabs(want));
     if (isfinite(want) && size < 1e8 && fabs(up - down) <= 1e-3 * size && fabs(got - want) > 5e-3 * size + 1e-6 * fabs(at)) {
       told();
-      fuzz_fail("the gradient of %d goes %.9g along a direction, should go %.9g (%.9g and %.9g; size %.3g)", last, got, want, up, down, size);
+      fuzz_fail("the gradient of %d goes %.9g along a direction, should go %.9g (%.9g and %.9g; size %.3g)", last, got, want, up,
+                down, size);
     }
   }
   free(weight);
@@ -328,8 +337,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     if (value[last].node->requires_grad && next(2)) check_gradient(last);
     Node *want[2] = {value[last].node, value[other].node};
     int n = !value[last].node->value ? 1 : 0;
-    if (other != last && value[other].op && !value[other].node->value && !value[other].node->released) want[n++] = value[other].node;
-    if (n == 1 && value[last].node->value) want[0] = value[other].node;
+    Node *also = value[other].node;
+    if (other != last && value[other].op && !also->value && !also->released) want[n++] = also;
     if (n && !graph_eval(want, n, &e)) told(), fuzz_fail("eval: %s", e.text);
     for (int i = 0; i < values; i++)
       if (value[i].node->value) check_value(i);

@@ -1,5 +1,5 @@
-/* What the harnesses share. Each is a file NAME.c or NAME.lua here, built by `make fuzz` into build/fuzz/fuzz/NAME with libFuzzer, ASan and
- * UBSan, and run by tests/fuzz/run on a corpus that tests/fuzz/corpus made. A harness stops (fails) where what it is told is wrong. */
+/* What the harnesses share. Each is a file NAME.c or NAME.lua here, built by `make fuzz` into build/fuzz/fuzz/NAME with libFuzzer,
+ * ASan and UBSan, and run by tests/fuzz/run on what tests/fuzz/corpus.lua made. It aborts where what it is told is wrong. */
 #ifndef FUZZ_H
 #define FUZZ_H
 #include <stdbool.h>

@@ -4,9 +4,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   /* what claims more pixels than this takes its time, and no other path */
-  if (size >= 24 && ((uint64_t)bytes[16] << 24 | (uint64_t)bytes[17] << 16 | (uint64_t)bytes[18] << 8 | bytes[19]) *
-                            ((uint64_t)bytes[20] << 24 | (uint64_t)bytes[21] << 16 | (uint64_t)bytes[22] << 8 | bytes[23]) > 1 << 22)
-    return 0;
+  uint64_t side[2] = {0, 0};
+  for (size_t i = 0; size >= 24 && i < 8; i++) side[i / 4] = side[i / 4] << 8 | bytes[16 + i];
+  if (side[0] * side[1] > 1 << 22) return 0;
   decode(bytes, size);
   return 0;
 }

@@ -1,5 +1,5 @@
-/* Readers that are Lua: NAME.lua gives a function of the bytes, which raises where what it is told is wrong. Lines of Lua that run count as
- * libFuzzer's edges do. */
+/* Readers that are Lua: NAME.lua gives a function of the bytes, which raises where what it is told is wrong. Lines of Lua that run
+ * count as libFuzzer's edges do. */
 #include <lauxlib.h>
 #include <lualib.h>
 #include "fuzz.h"
