@@ -30,12 +30,12 @@ SAN     := $(if $(SANITIZE),-fsanitize=$(if $(filter thread,$(SANITIZE)),thread,
 SAN     += $(if $(FUZZ),-fno-sanitize-recover=undefined -D__SANITIZE_ADDRESS__)
 INC      = -I. -Icore -I$(B) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS     = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ltinfo -lm -lpthread $(if $(CLANG),-fopenmp)
-COMPILE  = $(CC) $(STD) $(WARN) $(if $(CLANG),-Wno-pass-failed) $(INC) $(CFLAGS) $(SAN) -MMD -MP
+COMPILE  = $(CC) $(STD) $(WARN) $(if $(CLANG),-Wno-pass-failed) $(INC) $(CFLAGS) $(SAN) $(DEFINES) -MMD -MP
 
 # The instruction sets follow the compiler's target, see core/dispatch.c.
 MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 ISAS     = $(if $(filter x86_64,$(MACHINE)),sse2 avx2 avx512,$(if $(filter aarch64 arm64,$(MACHINE)),neon,generic))
-KOPT     = $(if $(SANITIZE),-O1,-O3)
+KOPT     = $(if $(FUZZ),-O0,$(if $(SANITIZE),-O1,-O3))
 ISA_generic = $(KOPT)
 ISA_neon   = $(KOPT)
 ISA_sse2   = $(KOPT)
@@ -80,9 +80,11 @@ $(B)/%.gen.o: $(B)/%.gen.c
 define isa_rule
 $(B)/core/kernels/%.$(1).o: core/kernels/%.c
 	@mkdir -p $$(@D)
-	$$(COMPILE) $$(ISA_$(1)) -DISA=$(1) -DISA_$(1) -c -o $$@ $$<
+	$$(COMPILE) $$(ISA_$(1)) $$(if $$(FUZZ),-fno-sanitize=undefined) -DISA=$(1) -DISA_$(1) -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
+
+$(B)/core/dispatch.o: DEFINES = $(ISAS:%=-DHAS_%)
 
 # Generated: the op registry, the list of bindings, the embedded Lua library. Remade when the folder's list changes.
 $(B)/ops.gen.c: scripts/gen $(B)/ops.list
@@ -135,11 +137,13 @@ tsan:            ## the C tests, and training with four threads, under ThreadSan
 	@TSAN_OPTIONS=die_after_fork=0 B=build/tsan O=build/tsan/ tests/run c training
 fuzz: all $(B)/tests/fuzz/seeds ## every reader and the engine under libFuzzer, ASan and UBSan (SECONDS=n each, by default 60; ONLY="png csv")
 	@scripts/deps clang libclang-rt-dev libomp-dev libcmocka-dev
-	@$(MAKE) --no-print-directory -j$$(nproc) fuzzers SANITIZE=fuzz B=build/fuzz CC=clang CFLAGS="-O1 -g"
+	@$(MAKE) --no-print-directory -j$$(nproc) fuzzers SANITIZE=fuzz B=build/fuzz CC=clang CFLAGS="-O1 -g" ISAS="$(or $(filter avx2,$(ISAS)),$(ISAS))"
 	@tests/fuzz/run $(ONLY)
 fuzzers: $(HARNESS) $(LUAFUZZ)
 $(B)/tests/fuzz/seeds: $(B)/tests/fuzz/seeds.o $(B)/core.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LIBS) -lcmocka
+arm:             ## for 64-bit ARM: cross-built, and the C tests and some of the Lua tests under qemu-user (FEW=1: a few)
+	@tests/arm $(if $(FEW),few)
 docs: all        ## the reference as one page with a search, man pages, and ---@meta files for the Lua language server
 	@mkdir -p $(B)/docs/man $(B)/docs/meta
 	./suture -q scripts/docs.lua $(B)/docs
@@ -165,6 +169,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan fuzz fuzzers docs isas debs keys bench peers install clean help FORCE
+.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan fuzz fuzzers arm docs isas debs keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -path $(B)/arm/root -prune -o -path $(B)/root -prune -o -type f -name '*.d' -print 2>/dev/null)

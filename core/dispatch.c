@@ -5,40 +5,46 @@
 #include <string.h>
 #include "kernels/kernels.h"
 
-/* The sets that the Makefile builds for this target, the best last, and whether this CPU has the instructions. */
+/* The sets that were built (the Makefile's ISAS: HAS_name), the best last, and whether this CPU has the instructions. */
+typedef struct Set { const Kernels *kernels; bool (*fits)(void); } Set;
+static __attribute__((unused)) bool fits_any(void) { return true; }
 #if defined(__x86_64__)
-extern const Kernels kernels_sse2, kernels_avx2, kernels_avx512;
-static bool has_sse2(void) { return true; }
-static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-static bool has_avx512(void) {
-  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl");
+static __attribute__((unused)) bool fits_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static __attribute__((unused)) bool fits_avx512(void) {
+  return fits_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
-static const struct { const Kernels *kernels; bool (*has)(void); } sets[] = {
-  {&kernels_sse2, has_sse2}, {&kernels_avx2, has_avx2}, {&kernels_avx512, has_avx512}};
-#define FIRST kernels_sse2
-#else
-#if defined(__aarch64__)
-#define FIRST kernels_neon
-#else
-#define FIRST kernels_generic
 #endif
-extern const Kernels FIRST;
-static bool has_it(void) { return true; }
-static const struct { const Kernels *kernels; bool (*has)(void); } sets[] = {{&FIRST, has_it}};
+extern const Kernels kernels_generic, kernels_neon, kernels_sse2, kernels_avx2, kernels_avx512;
+static const Set sets[] = {
+#ifdef HAS_generic
+  {&kernels_generic, fits_any},
 #endif
+#ifdef HAS_neon
+  {&kernels_neon, fits_any}, /* which every aarch64 has */
+#endif
+#ifdef HAS_sse2
+  {&kernels_sse2, fits_any},
+#endif
+#ifdef HAS_avx2
+  {&kernels_avx2, fits_avx2},
+#endif
+#ifdef HAS_avx512
+  {&kernels_avx512, fits_avx512},
+#endif
+};
 enum { SETS = sizeof sets / sizeof *sets };
 
-const Kernels *kern = &FIRST;
+const Kernels *kern;
 const char *kernels_conv_wanted;
 
 const char *kernels_isa(int i) { return i < SETS ? sets[i].kernels->isa : NULL; }
 
 void kernels_init(void) {
   const char *want = getenv("SUTURE_ISA");
-  const Kernels *best = NULL, *wanted = NULL;
+  const Kernels *best = sets[0].kernels, *wanted = NULL;
   for (int i = 0; i < SETS; i++)
-    if (sets[i].has()) {
+    if (sets[i].fits()) {
       best = sets[i].kernels;
       if (want && !strcmp(want, best->isa)) wanted = best;
     }

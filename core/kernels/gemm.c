@@ -11,9 +11,9 @@ INLINE void add_step(vf acc[MR][2], const int mr, const int nv, const float *a, 
   if (nv > 1) b[1] = v_load(b1);
 #pragma GCC unroll 16
   for (int i = 0; i < mr; i++) {
-    vf x = v_set(a[i * every]);
+    vf x = v_factor(a[i * every]);
 #pragma GCC unroll 2
-    for (int v = 0; v < nv; v++) v_add_product(&acc[i][v], x, b[v]);
+    for (int v = 0; v < nv; v++) v_add_multiple(&acc[i][v], x, b[v]);
   }
 }
 
@@ -121,8 +121,10 @@ INLINE void outer_tile(const int mr, const int nv, int64_t t, const float *a, co
   TILE_LOOP(i, v) v_store(c + i * ldc + v * VW, acc[i][v]);
 }
 
-#if defined(ISA_avx512) || defined(ISA_neon)
+#if defined(ISA_avx512)
 #define ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#elif defined(ISA_neon)
+#define ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 #elif defined(ISA_avx2)
 #define ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #else

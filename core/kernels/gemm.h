@@ -12,7 +12,7 @@
  *   gemm_outer  c (mr, nv*VW) [+]= sum over t of a[t][i] b[t][j]  b chunked over j with rows t; a chunked over i, or packed.
  *                                                               The product of weight gradients: the sum runs over pixels or tiles.
  *
- * Register tiles: 14x32 on AVX-512 (28 of 32 registers accumulate), 6x16 on AVX2, 14x8 on NEON, 4x8 on SSE2; gemm_outer in chunks 8x32,
+ * Register tiles: 14x32 on AVX-512 (28 of 32 registers accumulate), 6x16 on AVX2, 12x8 on NEON, 4x8 on SSE2; gemm_outer in chunks 8x32,
  * 4x16, 8x8, 4x8. */
 #ifndef KERNELS_GEMM_H
 #define KERNELS_GEMM_H
@@ -23,7 +23,7 @@
 enum {
   CHUNK = 16,
   NR = 2 * VW,                                   /* columns of a tile */
-  MR = REGISTERS == 32 ? 14 : VW == 8 ? 6 : 4,   /* most rows of a gemm_rows tile */
+  MR = VW == 16 ? 14 : VW == 8 ? 6 : REGISTERS == 32 ? 12 : 4, /* most rows of a gemm_rows tile */
   OR = REGISTERS == 32 ? 8 : 4,                        /* rows of a gemm_outer tile inside a chunk, which it divides */
   AHEAD_BANDS = VW == 16 ? 4 : 8,                /* see below */
 };

@@ -93,10 +93,24 @@ INLINE vf v_first(vf v, vf rest, int n) { return v_pick(n > (vi){0, 1, 2, 3}, v,
 INLINE void v_add_product(vf *sum, vf a, vf b) {
 #if defined(ISA_avx512) || defined(ISA_avx2)
   __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#elif defined(ISA_neon)
+  __asm__("fmla %0.4s, %1.4s, %2.4s" : "+w"(*sum) : "w"(a), "w"(b));
 #else
   *sum = v_fma(a, b, *sum);
 #endif
 }
+/* The same where a is one number, from v_factor: NEON takes it from a register's first lane, where a load leaves it. */
+#if defined(ISA_neon)
+INLINE vf v_factor(float x) {
+  vf v;
+  __asm__("" : "=w"(v) : "0"(x));
+  return v;
+}
+INLINE void v_add_multiple(vf *sum, vf a, vf b) { __asm__("fmla %0.4s, %2.4s, %1.s[0]" : "+w"(*sum) : "w"(a), "w"(b)); }
+#else
+INLINE vf v_factor(float x) { return v_set(x); }
+INLINE void v_add_multiple(vf *sum, vf a, vf b) { v_add_product(sum, a, b); }
+#endif
 
 /* Where the compiler knows that n is VW these are plain loads and stores. Where it does not, a store asks: one of a part takes some of
  * these CPUs (Zen) twenty cycles, of all lanes too. */
