@@ -150,7 +150,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)
   pthread_attr_t small;
   if (idle) {
     pthread_attr_init(&small);
-    pthread_attr_setstacksize(&small, 1 << 16);
+    pthread_attr_setstacksize(&small, 1 << 19);
   }
   int status = create(thread, idle ? &small : attr, idle ? nothing : start, arg);
   if (idle) pthread_attr_destroy(&small);
