@@ -19,7 +19,7 @@ static bool is_memory(zip_error_t *why) {
   return code == ZIP_ER_MEMORY || code == ZIP_ER_OK;
 }
 
-static bool open_zip(Archive *a, Err *e) {
+static bool open_once(Archive *a, Err *e) {
   zip_error_t why;
   zip_error_init(&why);
   zip_source_t *source = zip_source_buffer_create(a->file->bytes, a->file->size, 0, &why);
@@ -38,6 +38,19 @@ static bool open_zip(Archive *a, Err *e) {
   zip_error_fini(&why);
   return ok;
 }
+
+/* Where the end record lies, behind which is a comment of up to 64 kB; 0: nowhere. */
+static uint64_t end_record(const Archive *a) {
+  const unsigned char *b = a->file->bytes;
+  uint64_t size = a->file->size, end;
+  if (size < 22) return 0;
+  for (end = size - 22; memcmp(b + end, "PK\5\6", 4); end--)
+    if (!end || size - end > 65557) return 0;
+  return end;
+}
+
+/* libzip calls a list that did not fit into memory missing. */
+static bool open_zip(Archive *a, Err *e) { return open_once(a, e) || (end_record(a) && open_once(a, e)); }
 
 /* Reads all of a member into malloc'ed memory; libzip checks its checksum. */
 static unsigned char *unpack(Archive *a, int64_t member, uint64_t size, Err *e) {
@@ -109,10 +122,8 @@ static uint32_t little(const unsigned char *p, int n) {
 /* The offsets of all local headers, malloc'ed, in libzip's order (the central directory's); NULL when unusual. */
 static uint32_t *local_headers(const Archive *a, int64_t members) {
   const unsigned char *b = a->file->bytes;
-  uint64_t size = a->file->size, end;
-  if (size < 22 || members > 65534) return NULL;
-  for (end = size - 22; memcmp(b + end, "PK\5\6", 4); end--) /* the end record; behind it a comment of up to 64 kB */
-    if (!end || size - end > 65557) return NULL;
+  uint64_t end = end_record(a);
+  if (!end || members > 65534) return NULL;
   uint64_t at = little(b + end + 16, 4);
   if (little(b + end + 10, 2) != members) return NULL;
   uint32_t *list = malloc(((size_t)members + 1) * sizeof *list);

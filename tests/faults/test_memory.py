@@ -58,14 +58,14 @@ class Memory(unittest.TestCase):
                 data = f.read()
             asked = struct.unpack("%dQ" % (len(data) // 8), data)
             again = faults.run(arguments, {}, typed, LD_PRELOAD=library, FAULTS="")
-            old = {n: b"old " + d[:20] for n, d in clean.files.items() if "/" not in n}
+            old = {n: b"old " + d[:20] for n, d in clean.files.items() if "/" not in n and not n.endswith(".lua")}
             same = {n for n in clean.files if again.files.get(n) == clean.files[n]}
             wrong = []
             rng = random.Random("%s %d" % (name, SEED))
 
             def check(which):
                 r = faults.run(arguments, old, typed, LD_PRELOAD=library, FAULTS=which)
-                why = self.fault(r, clean, old, same, bool(lines))
+                why = self.fault(r, clean, old, same, bool(lines) and "+" not in which)  # a session of which nothing fits may end
                 return why and "%s FAULTS='%s': %s\nstatus %d\n%s\n%s" % (name, which, why, r.status, r.out[-600:], r.err[-900:])
 
             with ThreadPoolExecutor(int(os.environ.get("JOBS") or 2)) as pool:
