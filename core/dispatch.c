@@ -3,6 +3,8 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include "dispatch.h"
 #include "kernels/kernels.h"
 
 /* The sets that were built (the Makefile's ISAS: HAS_name), the best last, and whether this CPU has the instructions. */
@@ -56,4 +58,26 @@ void kernels_init(void) {
 int kernels_threads(int n) {
   if (n > 0) omp_set_num_threads(n);
   return omp_get_max_threads();
+}
+
+/* OpenBLAS has a buffer of this size for each thread, got when it first multiplies and kept; where there is no room it asks again
+ * and again, for ever. */
+enum { BLAS_BUFFER = 130 << 20 };
+extern void *blas_memory_alloc(int) __attribute__((weak));
+extern void blas_memory_free(void *) __attribute__((weak));
+
+bool kernels_room(Err *e) {
+  static int have;
+  int threads = omp_get_max_threads(), n = threads - have;
+  if (n <= 0 || !blas_memory_alloc || !blas_memory_free) return true;
+  size_t size = (size_t)n * BLAS_BUFFER;
+  void *room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), **buffer = calloc((size_t)threads, sizeof *buffer);
+  bool ok = room != MAP_FAILED && buffer;
+  if (room != MAP_FAILED) munmap(room, size);
+  for (int i = 0; ok && i < threads; i++) buffer[i] = blas_memory_alloc(0);
+  for (int i = 0; ok && i < threads; i++) blas_memory_free(buffer[i]);
+  free(buffer);
+  if (!ok) return err_memory(e, (double)size, "the buffers of OpenBLAS (fewer threads need fewer: --threads 1)");
+  have = threads;
+  return true;
 }

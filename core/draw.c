@@ -30,6 +30,19 @@ static struct {
 #undef POINTER
 } cairo;
 
+/* fontconfig, which Cairo asks for letters, crashes or never ends where its lists do not fit: they take some 5 MB. */
+static bool room_for_fonts(Err *e) {
+  enum { FONTS = 16 << 20 };
+  void *room = malloc(FONTS);
+  free(room);
+  return room || err_memory(e, FONTS, "a drawing");
+}
+
+static bool cairo_failed(cairo_status_t status, Err *e) {
+  if (status == CAIRO_STATUS_NO_MEMORY) return err_memory(e, 0, "a drawing");
+  return err_set(e, "drawing: %s", cairo.status_to_string(status));
+}
+
 static bool load_cairo(Err *e) {
   if (cairo.text_extents) return true; /* the last one that is found */
   void *library = dlopen("libcairo.so.2", RTLD_NOW | RTLD_LOCAL);
@@ -60,7 +73,7 @@ static cairo_status_t put(void *draw, const unsigned char *bytes, unsigned n) {
 
 bool draw_open(DrawFormat format, double width, double height, double scale, Draw **out, Err *e) {
   *out = NULL;
-  if (!load_cairo(e)) return false;
+  if (!load_cairo(e) || !room_for_fonts(e)) return false;
   if (!(width >= 1 && height >= 1 && width * scale < 32767 && height * scale < 32767))
     return err_set(e, "a drawing of %.0f by %.0f does not fit (at most 32766 by 32766 pixels)", width * scale, height * scale);
   Draw *d = calloc(1, sizeof *d);
@@ -71,7 +84,7 @@ bool draw_open(DrawFormat format, double width, double height, double scale, Dra
   else d->surface = cairo.image_surface_create(CAIRO_FORMAT_RGB24, (int)ceil(width * scale), (int)ceil(height * scale));
   d->to = cairo.create(d->surface);
   if (cairo.status(d->to)) {
-    err_set(e, "drawing: %s", cairo.status_to_string(cairo.status(d->to)));
+    cairo_failed(cairo.status(d->to), e);
     draw_close(d);
     return false;
   }
@@ -163,7 +176,7 @@ bool draw_finish(Draw *d, const uint8_t **bytes, size_t *size, Err *e) {
   d->to = NULL;
   cairo.surface_finish(d->surface);
   if (!status) status = cairo.surface_status(d->surface);
-  if (status) return err_set(e, "drawing: %s", cairo.status_to_string(status));
+  if (status) return cairo_failed(status, e);
   *bytes = d->bytes;
   *size = d->size;
   return true;

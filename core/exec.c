@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "clock.h"
+#include "dispatch.h"
 #include "host.h"
 #include "kernels/kernels.h"
 #include "node.h"
@@ -156,6 +157,7 @@ bool run_nodes(Node **node, int count, Node *const *out, int n_out, Err *e) {
   run_count++;
   Plan *p = plan_get(node, count, out, n_out, UINT64_MAX, e);
   if (!p) return false;
+  if (!kernels_room(e)) return false;
   if (!arena_reserve(p->arena, e)) return err_of_largest(node, count, e);
   Tensor **made = calloc((size_t)n_out + 1, sizeof *made);
   if (!made) return err_memory(e, (double)n_out, "a run");

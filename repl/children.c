@@ -187,7 +187,8 @@ static int wait_for(lua_State *L, int slot, int ms) {
     ppoll(&p, fd >= 0, &t, &before);
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL); /* what came just before it ended is heard now */
-  if (status >= 0 && !child[slot].pipe && !children_share && !interrupt_in_script() && !interrupt_ending() && !asked.last && !ended_by_ctrl_c(status))
+  bool prompt = !children_share && !interrupt_in_script() && !interrupt_ending();
+  if (prompt && status >= 0 && !child[slot].pipe && !asked.last && !ended_by_ctrl_c(status))
     interrupt_forget(L, child[slot].heard); /* it was the program's to answer */
   if (fd >= 0) close(fd);
   return status;

@@ -30,6 +30,7 @@ static volatile sig_atomic_t ending;   /* at the prompt: the signal that asked f
 static volatile sig_atomic_t script;   /* no prompt to come back to */
 static bool refused;                   /* memory, because a signal came: since interrupt_call */
 static long raised;                    /* how often "interrupted!" was */
+static bool begun;                     /* main has */
 
 static const int every = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
 
@@ -140,14 +141,27 @@ void interrupt_init(void) {
   sigaddset(&sa.sa_mask, SIGINT);
   sigaddset(&sa.sa_mask, SIGTERM);
   script = 1;
+  begun = true;
   host.should_stop = should_stop;
   bind_stopped = told;
   sigaction(SIGINT, &sa, NULL);
   sigaction(SIGTERM, &sa, NULL);
 }
 
-/* Every thread of the program comes through here, a library's too (OpenBLAS makes its own before main begins): it is
- * born with these signals held up, so that they always meet the thread that runs Lua. */
+static void *nothing(void *arg) {
+  (void)arg;
+  return NULL;
+}
+
+static bool is_of_openblas(void *(*start)(void *)) {
+  Dl_info info;
+  return dladdr(*(void **)&start, &info) && info.dli_fname && strstr(info.dli_fname, "openblas");
+}
+
+/* Every thread of the program comes through here, a library's too: it is born with these signals held up, so that they
+ * always meet the thread that runs Lua.
+ * Those that OpenBLAS makes before main begins have nothing to do, as its products run on one thread (core/dispatch.c), but
+ * each asks for 128 MB of addresses until it gets them, and at the program's end is waited for: they end at once. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg) {
   static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
   sigset_t held, before;
@@ -157,7 +171,14 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)
   sigaddset(&held, SIGTERM);
   sigaddset(&held, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &held, &before);
-  int status = create(thread, attr, start, arg);
+  bool idle = !begun && is_of_openblas(start);
+  pthread_attr_t small;
+  if (idle) {
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 1 << 19);
+  }
+  int status = create(thread, idle ? &small : attr, idle ? nothing : start, arg);
+  if (idle) pthread_attr_destroy(&small);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return status;
 }

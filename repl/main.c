@@ -152,11 +152,11 @@ static int fail(lua_State *L) {
 /* Calls the chunk under its nargs arguments; what luaL_load… returned is `status`. */
 static int run(lua_State *L, int status, int nargs) {
   int base = lua_gettop(L) - nargs;
+  if (status != LUA_OK) lua_settop(L, base); /* the message */
   if (status == LUA_ERRSYNTAX) {
     lua_pushcfunction(L, explain);
     lua_pushvalue(L, base);
-    if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_isstring(L, -1)) lua_pushvalue(L, -1);
-    else lua_pushvalue(L, base);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK || !lua_isstring(L, -1)) lua_settop(L, base);
   }
   if (status == LUA_OK) {
     lua_pushcfunction(L, traceback);

@@ -6,6 +6,7 @@
  * exist: row-major, little-endian. */
 #include "build.h"
 #include "host.h"
+#include "json_memory.h"
 #include "save.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -160,12 +161,13 @@ bool safetensors_parse(Archive *a, Err *e) {
   if (!plausible(text, n)) return err_set(e, "safetensors header is not a list of tensors (too many brackets)");
   json_error_t why;
   HeaderText from = {.text = text, .left = n};
+  json_memory_watch();
   json_t *header = json_load_callback(next_text, &from, JSON_REJECT_DUPLICATES, &why);
   if (from.stopped) {
     json_decref(header);
     return err_stop(e);
   }
-  if (!header && json_error_code(&why) == json_error_out_of_memory) return err_memory(e, (double)n, "the header of a file");
+  if (!header && json_memory_failed()) return err_memory(e, (double)n, "the header of a file");
   if (!header)
     return err_set(e, "safetensors header is not valid JSON: %s (byte %d of the file)", why.text, why.position + 8);
   bool ok = json_is_object(header) ? read_header(a, header, f->size - 8 - n, 8 + n, e)

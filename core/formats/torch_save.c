@@ -224,13 +224,14 @@ static bool write_zip(SaveFile *s, Member *members, int count, const Buffer *pic
   Writing w = {source ? zip_open_from_source(source, ZIP_CREATE | ZIP_TRUNCATE, &why) : NULL, 0};
   if (!w.z) {
     zip_source_free(source);
-    if (zip_error_code_zip(&why) == ZIP_ER_MEMORY) return err_memory(e, 0, "saving");
+    if (zip_error_code_zip(&why) == ZIP_ER_MEMORY) return err_memory(e, 0, s->name);
     return err_set(e, "%s: cannot save: libzip error %d", s->name, zip_error_code_zip(&why));
   }
   zip_register_cancel_callback_with_state(w.z, cancelled, NULL, &stop);
   if (add_all(&w, members, count, pickle) && !zip_close(w.z)) return true;
   int system = zip_error_code_system(zip_get_error(w.z));
   if (stop) err_stop(e);
+  else if (zip_error_code_zip(zip_get_error(w.z)) == ZIP_ER_MEMORY) err_memory(e, 0, s->name);
   else if (system) save_failed(s, "write", system, e);
   else err_set(e, "%s: cannot write: %s", s->name, zip_strerror(w.z));
   zip_discard(w.z);

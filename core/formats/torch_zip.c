@@ -13,7 +13,13 @@
 #include "host.h"
 #include "torch.h"
 
-static bool open_zip(Archive *a, Err *e) {
+/* libzip says "No error" where its first allocation fails. */
+static bool is_memory(zip_error_t *why) {
+  int code = zip_error_code_zip(why);
+  return code == ZIP_ER_MEMORY || code == ZIP_ER_OK;
+}
+
+static bool open_once(Archive *a, Err *e) {
   zip_error_t why;
   zip_error_init(&why);
   zip_source_t *source = zip_source_buffer_create(a->file->bytes, a->file->size, 0, &why);
@@ -23,7 +29,8 @@ static bool open_zip(Archive *a, Err *e) {
   }
   bool ok = source != NULL;
   if (!ok) {
-    if (zip_error_code_zip(&why) == ZIP_ER_NOZIP)
+    if (is_memory(&why)) err_memory(e, (double)a->file->size, "a zip");
+    else if (zip_error_code_zip(&why) == ZIP_ER_NOZIP)
       err_set(e, "PyTorch zip container cut off: its list of members, which is at the end, is missing after %" PRIu64
                  " bytes: download or save it again", a->file->size);
     else err_set(e, "PyTorch zip container damaged: %s: download or save it again", zip_error_strerror(&why));
@@ -31,6 +38,19 @@ static bool open_zip(Archive *a, Err *e) {
   zip_error_fini(&why);
   return ok;
 }
+
+/* Where the end record lies, behind which is a comment of up to 64 kB; 0: nowhere. */
+static uint64_t end_record(const Archive *a) {
+  const unsigned char *b = a->file->bytes;
+  uint64_t size = a->file->size, end;
+  if (size < 22) return 0;
+  for (end = size - 22; memcmp(b + end, "PK\5\6", 4); end--)
+    if (!end || size - end > 65557) return 0;
+  return end;
+}
+
+/* libzip calls a list that did not fit into memory missing. */
+static bool open_zip(Archive *a, Err *e) { return open_once(a, e) || (end_record(a) && open_once(a, e)); }
 
 /* Reads all of a member into malloc'ed memory; libzip checks its checksum. */
 static unsigned char *unpack(Archive *a, int64_t member, uint64_t size, Err *e) {
@@ -42,12 +62,13 @@ static unsigned char *unpack(Archive *a, int64_t member, uint64_t size, Err *e) 
   }
   zip_file_t *in = zip_fopen_index(z, (zip_uint64_t)member, 0);
   const char *why = in ? NULL : zip_strerror(z);
+  bool memory = !in && is_memory(zip_get_error(z));
   bool stopped = false;
   /* In pieces, so that Ctrl-C is heard; one byte more than it says to meet the end, where libzip checks the sum. */
   for (uint64_t got = 0; !why && got <= size;) {
     uint64_t piece = size + 1 - got < 1 << 24 ? size + 1 - got : 1 << 24;
     zip_int64_t n = zip_fread(in, p + got, piece);
-    if (n < 0) why = zip_file_strerror(in);
+    if (n < 0) why = zip_file_strerror(in), memory = is_memory(zip_file_get_error(in));
     else if (!n && got < size) why = "it is shorter than the zip says";
     else if (n && got + (uint64_t)n > size) why = "it is longer than the zip says";
     else if (!n) break;
@@ -57,7 +78,8 @@ static unsigned char *unpack(Archive *a, int64_t member, uint64_t size, Err *e) 
       break;
     } else got += (uint64_t)n;
   }
-  if (why) err_set(e, "zip member '%s' is damaged: %s: download or save the file again", zip_get_name(z, (zip_uint64_t)member, 0), why);
+  if (memory) err_memory(e, (double)size, "a part of a zip");
+  else if (why) err_set(e, "zip member '%s' is damaged: %s: download or save the file again", zip_get_name(z, (zip_uint64_t)member, 0), why);
   if (in) zip_fclose(in);
   if (!why && !stopped) return p;
   free(p);
@@ -100,10 +122,8 @@ static uint32_t little(const unsigned char *p, int n) {
 /* The offsets of all local headers, malloc'ed, in libzip's order (the central directory's); NULL when unusual. */
 static uint32_t *local_headers(const Archive *a, int64_t members) {
   const unsigned char *b = a->file->bytes;
-  uint64_t size = a->file->size, end;
-  if (size < 22 || members > 65534) return NULL;
-  for (end = size - 22; memcmp(b + end, "PK\5\6", 4); end--) /* the end record; behind it a comment of up to 64 kB */
-    if (!end || size - end > 65557) return NULL;
+  uint64_t end = end_record(a);
+  if (!end || members > 65534) return NULL;
   uint64_t at = little(b + end + 16, 4);
   if (little(b + end + 10, 2) != members) return NULL;
   uint32_t *list = malloc(((size_t)members + 1) * sizeof *list);
@@ -163,6 +183,7 @@ static bool register_storages(Torch *t, const char *top, size_t top_len, const u
     if (id.key_len + 6 > sizeof name) return err_set(t->e, "storage key '%s' is too long", shown);
     memcpy(name + 5, id.key, id.key_len);
     int64_t member = find(z, top, top_len, name, 5 + id.key_len, &st);
+    if (member < 0 && zip_error_code_zip(zip_get_error(z)) == ZIP_ER_MEMORY) return err_memory(t->e, 0, "the list of storages");
     if (member < 0) return err_set(t->e, "the zip lacks the member 'data/%s' that its pickle names", shown);
     uint64_t need;
     if (__builtin_mul_overflow((uint64_t)id.count, id.type->size, &need) || need > st.size)
@@ -221,6 +242,7 @@ bool torch_zip_parse(Archive *a, Err *e) {
   a->container = "torch zip";
   if (!open_zip(a, e)) return false;
   int64_t member = find_pickle(a->file->zip, top, sizeof top, &top_len, &size);
+  if (member < 0 && zip_error_code_zip(zip_get_error(a->file->zip)) == ZIP_ER_MEMORY) return err_memory(e, (double)a->file->size, "a zip");
   if (member < 0) return err_set(e, "a zip archive, but not one of torch.save: it has no data.pkl");
   if (size > archive_budget(a))
     return err_set(e, "its data.pkl claims %" PRIu64 " bytes, far more than the file's %" PRIu64, size, a->file->size);

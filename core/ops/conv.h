@@ -25,6 +25,7 @@ static inline const float *conv_prepared(const View *w, ConvPass pass, const Con
   struct { const Kernels *kernels; const char *algorithm; ConvShape shape; int64_t pass, shift; } key;
   memset(&key, 0, sizeof key); /* gaps too: it is compared byte by byte */
   key.kernels = kern, key.algorithm = kern->conv2d_algorithm(pass, s), key.shape = *s, key.pass = pass, key.shift = w->shift;
+  key.shape.n = key.shape.h = key.shape.w = key.shape.oh = key.shape.ow = 0; /* pictures of all sizes have one form (conv.h) */
   bool fresh;
   float *form = tensor_form(w->tensor, &key, sizeof key, bytes, &fresh);
   if (fresh) {

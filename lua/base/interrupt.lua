@@ -50,12 +50,16 @@ function interrupt.over() return face and face.over() end
 --- Is this error the one that Ctrl-C raises?
 function interrupt.is(err) return type(err) == "string" and err:find("interrupted!", 1, true) ~= nil end
 
+-- Lua itself has no memory left.
+local function starved(err) return type(err) == "string" and err:find("not enough memory", 1, true) ~= nil end
+
 local function through(ok, err, ...)
-  if not ok and interrupt.is(err) then error(err, 0) end
+  if not ok and (interrupt.is(err) or starved(err)) then error(err, 0) end
   return ok, err, ...
 end
 
---- pcall for library code that does without what fails: Ctrl-C is no such failure, and goes on up.
+--- pcall for library code that does without what fails: Ctrl-C is no such failure, nor is Lua's own want of memory; they go
+-- on up.
 function interrupt.pcall(f, ...) return through(pcall(f, ...)) end
 
 --- pcall for the work of a copy of this process: the guards that held when it was made do not.

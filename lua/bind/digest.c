@@ -1,32 +1,29 @@
 /* suture.core.digest: SHA-256 of texts, tensors and files, by which equal contents are known. */
-#include <openssl/evp.h>
+#define OPENSSL_SUPPRESS_DEPRECATED /* the calls that take no memory: OpenSSL crashes where its own first use finds none */
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 #include "lua/bind/tensor.h"
 
 #define FILE_SLOT "suture.digest.file"
 
-static int push_hex(lua_State *L, EVP_MD_CTX *c, bool ok) {
-  unsigned char hash[EVP_MAX_MD_SIZE];
-  unsigned n = 0;
-  ok = ok && EVP_DigestFinal_ex(c, hash, &n);
-  EVP_MD_CTX_free(c);
-  if (!ok) return bind_fail(L, "libcrypto has no SHA-256");
-  char text[2 * EVP_MAX_MD_SIZE + 1];
-  for (unsigned i = 0; i < n; i++) snprintf(text + 2 * i, 3, "%02x", hash[i]);
-  lua_pushlstring(L, text, 2 * n);
+static int push_hex(lua_State *L, SHA256_CTX *c) {
+  unsigned char hash[SHA256_DIGEST_LENGTH];
+  SHA256_Final(hash, c);
+  char text[2 * SHA256_DIGEST_LENGTH + 1];
+  for (int i = 0; i < SHA256_DIGEST_LENGTH; i++) snprintf(text + 2 * i, 3, "%02x", hash[i]);
+  lua_pushlstring(L, text, 2 * SHA256_DIGEST_LENGTH);
   return 1;
 }
-
-static bool begin(EVP_MD_CTX **c) { return (*c = EVP_MD_CTX_new()) && EVP_DigestInit_ex(*c, EVP_sha256(), NULL); }
 
 /* text(s) → 64 hex digits */
 static int digest_text(lua_State *L) {
   size_t n;
   const char *s = luaL_checklstring(L, 1, &n);
-  EVP_MD_CTX *c;
-  bool ok = begin(&c);
-  return push_hex(L, c, ok && EVP_DigestUpdate(c, s, n));
+  SHA256_CTX c;
+  SHA256_Init(&c);
+  SHA256_Update(&c, s, n);
+  return push_hex(L, &c);
 }
 
 /* tensor(t) → 64 hex digits of its shape and numbers, in row-major order whatever the layout */
@@ -34,11 +31,12 @@ static int digest_tensor(lua_State *L) {
   const Tensor *t = bind_check_value(L, 1);
   float *rows = lua_newuserdatauv(L, ((size_t)t->count + 1) * sizeof *rows, 0);
   layout_copy(rows, ROW_MAJOR, t->data, shape_layout(&t->shape), &t->shape);
-  EVP_MD_CTX *c;
-  bool ok = begin(&c) && EVP_DigestUpdate(c, t->shape.dim, (size_t)t->shape.rank * sizeof *t->shape.dim);
-  ok = ok && EVP_DigestUpdate(c, rows, (size_t)t->count * sizeof *rows);
-  if (t->whole) ok = ok && EVP_DigestUpdate(c, t->whole, (size_t)t->count * sizeof *t->whole);
-  return push_hex(L, c, ok);
+  SHA256_CTX c;
+  SHA256_Init(&c);
+  SHA256_Update(&c, t->shape.dim, (size_t)t->shape.rank * sizeof *t->shape.dim);
+  SHA256_Update(&c, rows, (size_t)t->count * sizeof *rows);
+  if (t->whole) SHA256_Update(&c, t->whole, (size_t)t->count * sizeof *t->whole);
+  return push_hex(L, &c);
 }
 
 static int file_gc(lua_State *L) {
@@ -62,14 +60,15 @@ static int digest_file(lua_State *L) {
   if (!(*slot = fopen(path, "rb")) || fseek(*slot, 0, SEEK_END)) return 0;
   long length = ftell(*slot);
   rewind(*slot);
-  EVP_MD_CTX *c;
-  bool ok = begin(&c) && EVP_DigestUpdate(c, &length, sizeof length);
+  SHA256_CTX c;
+  SHA256_Init(&c);
+  SHA256_Update(&c, &length, sizeof length);
   char bytes[1 << 14];
-  for (size_t n; ok && most > 0 && (n = fread(bytes, 1, most < sizeof bytes ? most : sizeof bytes, *slot)) > 0; most -= n)
-    ok = EVP_DigestUpdate(c, bytes, n);
+  for (size_t n; most > 0 && (n = fread(bytes, 1, most < sizeof bytes ? most : sizeof bytes, *slot)) > 0; most -= n)
+    SHA256_Update(&c, bytes, n);
   fclose(*slot);
   *slot = NULL;
-  return push_hex(L, c, ok);
+  return push_hex(L, &c);
 }
 
 int bind_digest(lua_State *L);

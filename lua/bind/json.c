@@ -1,6 +1,7 @@
 /* suture.core.json: Lua values as JSON text and back (RFC 8259), by jansson. Arrays are tables with a length; objects have
  * string keys, written in sorted order so that equal values give equal bytes; null is json.null, an array without elements json.none. */
 #include <jansson.h>
+#include "json_memory.h"
 #include <string.h>
 #include "lua/bind/bind.h"
 
@@ -36,7 +37,7 @@ static int table_to_json(lua_State *L, int i, int depth, json_t **out, const cha
     }
     int ok = to_json(L, lua_gettop(L), depth + 1, &v, why);
     if (json_object_set_new(o, lua_tostring(L, -2), v) || !ok) {
-      if (!*why) *why = "text that is not UTF-8";
+      if (!*why && !json_memory_failed()) *why = "text that is not UTF-8";
       return 0;
     }
     lua_pop(L, 1);
@@ -44,12 +45,11 @@ static int table_to_json(lua_State *L, int i, int depth, json_t **out, const cha
   return 1;
 }
 
-/* Never raises, so that nothing is lost; on 0 *out still wants its json_decref and the stack may be higher. */
+/* Never raises, so that nothing is lost; on 0 *out still wants its json_decref and the stack may be higher; *why is still NULL
+ * where there was no memory. */
 static int to_json(lua_State *L, int i, int depth, json_t **out, const char **why) {
-  if (depth > DEPTH || !lua_checkstack(L, 8)) {
-    *why = "tables nested too deep";
-    return 0;
-  }
+  if (depth > DEPTH) *why = "tables nested too deep";
+  if (*why || !lua_checkstack(L, 8)) return 0;
   switch (lua_type(L, i)) {
   case LUA_TBOOLEAN: *out = json_boolean(lua_toboolean(L, i)); break;
   case LUA_TNUMBER: *out = lua_isinteger(L, i) ? json_integer(lua_tointeger(L, i)) : json_real(lua_tonumber(L, i)); break;
@@ -71,7 +71,7 @@ static int to_json(lua_State *L, int i, int depth, json_t **out, const char **wh
     } /* fall through */
   default: *why = luaL_typename(L, i);
   }
-  if (!*out && !*why) *why = "a number that is not finite, or text that is not UTF-8";
+  if (!*out && !*why && !json_memory_failed()) *why = "a number that is not finite, or text that is not UTF-8";
   return *out != NULL;
 }
 
@@ -81,10 +81,11 @@ static int json_encode(lua_State *L) {
   lua_settop(L, 1);
   json_t *v = NULL;
   const char *why = NULL;
+  json_memory_watch();
   int ok = to_json(L, 1, 0, &v, &why);
   char *text = ok ? json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
   json_decref(v);
-  if (!text) return luaL_error(L, "json: cannot write %s", why ? why : "this");
+  if (!text) return why ? luaL_error(L, "json: cannot write %s", why) : luaL_error(L, "not enough memory to write JSON");
   lua_pushstring(L, text);
   free(text);
   return 1;
@@ -125,7 +126,7 @@ static int free_json(lua_State *L) {
   return 0;
 }
 
-/* decode(text) → value; nil and a message with line and column when it is not JSON. */
+/* decode(text) → value; nil and a message with line and column when it is not JSON. Raises for want of memory. */
 static int json_decode(lua_State *L) {
   size_t n;
   const char *text = luaL_checklstring(L, 1, &n);
@@ -136,7 +137,9 @@ static int json_decode(lua_State *L) {
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   json_error_t error;
+  json_memory_watch();
   *held = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+  if (!*held && json_memory_failed()) return luaL_error(L, "not enough memory to read JSON");
   if (!*held) {
     lua_pushnil(L);
     lua_pushfstring(L, "line %d, column %d: %s", error.line, error.column, error.text);

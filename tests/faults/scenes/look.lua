@@ -1,0 +1,17 @@
+-- opens, looks, cuts, saves, opens again
+local m = open(arg[1] .. "/examples/shapes-resnet20.safetensors")
+print(m)
+print(m:graph())
+print(m:audit())
+print(m:cost(1))
+print(#m:find "layer1.*", m:at "layer2.0.conv1")
+m:freeze()
+m.linear = nn.Linear(m.linear.in_features, 8)
+print(m:summary())
+local few = m.layer1
+few:save("model.safetensors")
+few:save("model.pth")
+m:graph():save("graph.html")
+m:graph():save("graph.json")
+print(open("model.safetensors"), #open("model.pth"):state_dict())
+print(pcall(open, "nothing.pth"))

@@ -1,0 +1,15 @@
+-- writes and reads pictures and arrays, in a folder of pictures too
+seed(1)
+local x = rand(3, 20, 30)
+image.save(x, "a.png")
+image.save(x, "a.jpg")
+print(image.load("a.png"):sum():item(), image.load("a.jpg"):sum():item())
+save_tensor(x, "a.npy")
+print(load_tensor("a.npy"):sum():item())
+os.execute "mkdir -p set/ant"
+image.save(x, "set/ant/a.jpg")
+local m = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+local ds = data.folder("set", {size = 16})
+print(#ds, ds:batch {0}:sum():item())
+vis.gradcam(m, x, {layer = "0"}):save("map.svg")
+plot({1, 4, 9, 16}):save("plot.svg")
