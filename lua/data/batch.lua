@@ -229,8 +229,8 @@ end
 
 declare("rotate", "angle:finite interpolation:nearest|bilinear=nearest fill:num=nil", function(x, o)
   return affine(x, o, -o.angle, {0, 0}, 1, {0, 0})
-end, "turned counter-clockwise by angle, in degrees, about its centre, in the same size; fill (0) where nothing comes " ..
-  "from.")
+end, "turned counter-clockwise by angle, in degrees, about its centre, in the same size; fill (0) where nothing " ..
+  "comes from.")
 
 declare("affine", [[angle:finite=0 translate:any=0 scale:positive=1 shear:any=0
     interpolation:nearest|bilinear=nearest fill:num=nil]], function(x, o, what)

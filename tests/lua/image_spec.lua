@@ -20,7 +20,6 @@ local function flat(t, out)
   return out
 end
 
-local fails = require("kit").fails
 
 -- (3, 2, 4): every value a 255th.
 local function picture()
