@@ -78,7 +78,8 @@ local filters = {nearest = 0, bilinear = 1}
 -- 0 to 1 → 0 to 255
 local function fill(o) return math.floor(o.fill * 255 + 0.5) end
 
-local function two(what, name, v)
+--- A number, or two {x, y} → both.
+function adjust.two(what, name, v)
   if type(v) == "number" then return v, 0 end
   if type(v) == "table" and type(v[1]) == "number" and type(v[2]) == "number" and #v == 2 then return v[1], v[2] end
   fault("%s: %s expects a number or two {x, y}, got %s", what, name, options.show(v))
@@ -86,8 +87,8 @@ end
 
 declare("affine", [[angle:num=0 translate:any=0 scale:positive=1 shear:any=0 interpolation:nearest|bilinear=nearest
     fill:prob=0]], function(o)
-  local dx, dy = two("image.affine", "translate", o.translate)
-  local sx, sy = two("image.affine", "shear", o.shear)
+  local dx, dy = adjust.two("image.affine", "translate", o.translate)
+  local sx, sy = adjust.two("image.affine", "shear", o.shear)
   return {o.angle, dx, dy, o.scale, sx, sy, filters[o.interpolation], fill(o)}
 end, "turned clockwise by angle, scaled and sheared (degrees, a number or {x, y}) about its centre, moved by " ..
   "translate {x, y} in pixels; fill (0 to 1) where nothing comes from.")
@@ -98,17 +99,23 @@ declare("rotate", "angle:num interpolation:nearest|bilinear=nearest fill:prob=0"
 
 local modes = {constant = 0, edge = 1, reflect = 2, symmetric = 3}
 
-declare("pad", "padding:any fill:prob=0 mode:constant|edge|reflect|symmetric=constant", function(o)
-  local p = o.padding
+--- A padding: a number, {x, y} or {left, top, right, bottom} → left, top, right, bottom.
+function adjust.sides(what, padding)
+  local p = padding
   if type(p) == "number" then p = {p} end
   if type(p) ~= "table" or #p == 0 or #p == 3 or #p > 4 then p = {false} end
   local l, t, r, b = p[1], p[2] or p[1], p[3] or p[1], p[4] or p[2] or p[1]
   for _, n in ipairs {l, t, r, b} do
     if math.type(n) ~= "integer" or n < 0 or n > 1 << 24 then
-      fault("image.pad: padding expects a whole number, {x, y} or {left, top, right, bottom}, got %s",
-        options.show(o.padding))
+      fault("%s: padding expects a whole number, {x, y} or {left, top, right, bottom}, got %s", what,
+        options.show(padding))
     end
   end
+  return l, t, r, b
+end
+
+declare("pad", "padding:any fill:prob=0 mode:constant|edge|reflect|symmetric=constant", function(o)
+  local l, t, r, b = adjust.sides("image.pad", o.padding)
   return {l, t, r, b, modes[o.mode], fill(o)}
 end, "with a border: a number, {x, y} or {left, top, right, bottom} pixels of fill, its edge, or mirrored.")
 

@@ -83,7 +83,10 @@ function image.preprocess(x, m)
 end
 
 for name, f in pairs(adjust) do
-  if name ~= "blur_of" then image[name] = f end
+  if name ~= "blur_of" and name ~= "two" and name ~= "sides" then image[name] = f end
 end
+
+--- Changes of batches, in floating point: image.batch.rotate(x, 30).
+image.batch = require "suture.data.batch"
 
 return require("suture.base.absent").table(require("suture.base.stray").guard(image, "image."), "image")

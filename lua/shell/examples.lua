@@ -12,7 +12,8 @@ local things = {
   {"opt", "optim.SGD(l:parameters(), {lr = 0.1})"}, {"ds", "data.tensors(randn(4, 3), tensor {0, 1, 0, 1})"},
   {"f", "function() end"}, {"h", "lin:register_forward_hook(f)"}, {"g", "l:graph(1, 3)"}, {"d", "diff(l, l)"},
   {"t", "trainer(l, ds, {quiet = true, epochs = 1})"}, {"sd", "l:state_dict()"}, {"tr", "trace(l, randn(1, 3))"},
-  {"rgb", "rand(3, 4, 4)"}, {"schedule", "optim.lr_scheduler.StepLR(opt, 2)"}, {"block", "nn.Sequential(nn.ReLU())"},
+  {"rgb", "rand(3, 4, 4)"}, {"many", "rand(2, 3, 4, 4)"},
+  {"schedule", "optim.lr_scheduler.StepLR(opt, 2)"}, {"block", "nn.Sequential(nn.ReLU())"},
   {"net", 'open "examples/shapes-resnet20.safetensors"'}, {"shapes", "data.shapes{n = 1, transform = net}"},
   {"vit", "zoo.vit_b_16{image_size = 32, num_classes = 8}"},
   {"picture", "data.shapes{n = 1, transform = net}:get(0)"},
@@ -95,6 +96,13 @@ examples.rooms = {
     crop = "rgb, 0, 0, 2, 2", equalize = "rgb", gaussian_blur = "rgb, 3", hflip = "rgb", invert = "rgb",
     pad = "rgb, 1", posterize = "rgb, 4", preprocess = "rgb, {size = 4}", resize = "rgb, 4", rgb_to_grayscale = "rgb",
     rotate = "rgb, 10", solarize = "rgb, 0.5", vflip = "rgb",
+  },
+  ["image.batch."] = {
+    adjust_brightness = "many, 1.2", adjust_contrast = "many, 1.5", adjust_hue = "many, 0.1",
+    adjust_saturation = "many, 0.5", adjust_sharpness = "many, 2", affine = "many, 10", autocontrast = "many",
+    gaussian_blur = "many, 3", hflip = "many", invert = "many", normalize = "many, 0.5, 0.25", pad = "many, 1",
+    perspective = "many, {{0, 0}, {4, 0}, {4, 4}, {0, 4}}, {{1, 0}, {4, 0}, {4, 4}, {0, 4}}",
+    rgb_to_grayscale = "many", rotate = "many, 10", solarize = "many, 0.5", vflip = "many",
   },
   ["zoo."] = {
     cifar_resnet20 = "", has = '"resnet18"', list = '"resnet1*"', weights = '"resnet18"',

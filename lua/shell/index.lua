@@ -54,6 +54,7 @@ return function(f)
   for _, name in ipairs(tables) do each(name .. ".", suture[name], once(name)) end
   each("nn.init.", suture.nn.init, once "nn.init")
   each("nn.utils.", suture.nn.utils, once "nn.utils")
+  each("image.batch.", suture.image.batch, once "image.batch")
   each("optim.lr_scheduler.", suture.optim.lr_scheduler, once "optim.lr_scheduler")
   journal.aside(function()
     for _, o in ipairs(objects()) do

@@ -1,6 +1,7 @@
 -- image.load, save, resize, preprocess.
 local suture = require "suture"
 local image, tensor = suture.image, suture.tensor
+local fails = require("kit").fails
 
 local function temp(ending)
   local name = os.tmpname()
@@ -19,7 +20,6 @@ local function flat(t, out)
   return out
 end
 
-local fails = require("kit").fails
 
 -- (3, 2, 4): every value a 255th.
 local function picture()
@@ -86,5 +86,49 @@ describe("image", function()
     fails("over the limit", image.resize, picture(), 900000)
     fails("expects a picture", image.preprocess, 5, {size = 3})
     fails("carries no preprocessing", image.preprocess, picture(), setmetatable({}, {}))
+  end)
+end)
+
+describe("changes of batches", function()
+  local batch = suture.image.batch
+
+  it("are in the graph, each picture by itself, one picture too", function()
+    local x = suture.rand(2, 3, 6, 8)
+    for name, f in pairs {adjust_contrast = {1.5}, rotate = {30, "bilinear"}, gaussian_blur = {3}, autocontrast = {},
+      adjust_hue = {0.2}, pad = {2, 0, "symmetric"}, adjust_sharpness = {2}} do
+      local both = batch[name](x, table.unpack(f))
+      for i = 0, 1 do
+        local alone = batch[name](x[i], table.unpack(f))
+        assert.is_true((both[i] - alone):abs():max():item() < 1e-6, name)
+      end
+    end
+    local leaf = x:clone():requires_grad_()
+    batch.rotate(leaf, 90, "nearest"):sum():backward()
+    assert.equal(2 * 3 * 6 * 6, leaf.grad:sum():item()) -- 6 of 8 columns are still in the picture
+  end)
+
+  it("turn as image.rotate does, and move by whole pixels exactly", function()
+    local x = (suture.rand(1, 3, 9, 9) * 255):round() / 255
+    assert.is_true((batch.rotate(x, 90) - suture.image.rotate(x, 90)):abs():max():item() < 1e-6)
+    local moved = batch.affine(x, {translate = {2, 1}})
+    assert.is_true(moved[{":", ":", "1:", "2:"}]:equal(x[{":", ":", ":8", ":7"}]))
+    assert.equal(0, moved[{":", ":", 0}]:abs():max():item())
+    assert.equal(1, batch.affine(x, {translate = {2, 1}, fill = 1})[{":", ":", 0}]:min():item())
+    local same = {{0, 0}, {9, 0}, {9, 9}, {0, 9}}
+    assert.is_true((batch.perspective(x, same, same) - x):abs():max():item() < 1e-5)
+  end)
+
+  it("refuse what makes no sense, by name", function()
+    local x = suture.rand(2, 3, 6, 6)
+    fails("image.batch.rotate expects pictures", batch.rotate, suture.rand(4, 4), 3)
+    fails("shift expects a number from -0.5 to 0.5", batch.adjust_hue, x, 1)
+    fails("kernel_size expects an odd number", batch.gaussian_blur, x, 4)
+    fails("expects 1 or 3 channels", batch.adjust_contrast, suture.rand(1, 2, 3, 3), 1)
+    fails("three of the corners lie on a line", batch.perspective, x, {{0, 0}, {1, 0}, {1, 1}, {0, 1}},
+      {{0, 0}, {1, 0}, {2, 0}, {0, 0}})
+    fails("four corners", batch.perspective, x, {{0, 0}}, {{0, 0}})
+    fails("mean expects a number or one for each of 3 channels", batch.normalize, x, {1, 2}, 1)
+    fails("symmetric mirrors at most", batch.pad, x, 7, 0, "symmetric")
+    fails("no option 'angel': did you mean angle?", batch.rotate, x, {angel = 3})
   end)
 end)

@@ -44,6 +44,7 @@ local groups = {
   {"image.", function() return suture.image end, {load = "!",
     save = "!",
   }},
+  {"image.batch.", function() return suture.image.batch end, {}},
   {"zoo.", function() return suture.zoo end, {get = "!", recognise = "!",
   }},
   {"suture.", function()

@@ -192,13 +192,17 @@ end
 
 -- The rows in groups that differ in nothing of `by`: {{key = row, rows}, …}; numbers in order, words as they came.
 local function groups(t)
-  local self, list, of = hidden[t], {}, {}
-  for _, row in ipairs(t) do
+  local self, list, of, came = hidden[t], {}, {}, {}
+  for place, row in ipairs(t) do
     local key = {}
-    for i, name in ipairs(self.by) do key[i] = field(row[name]) end
+    for i, name in ipairs(self.by) do
+      key[i] = field(row[name])
+      local word = name .. "\0" .. key[i]
+      came[word] = came[word] or place
+    end
     local at = table.concat(key, "\0")
     if not of[at] then
-      of[at] = {key = row, rows = {}, place = #list}
+      of[at] = {key = row, rows = {}}
       list[#list + 1] = of[at]
     end
     table.insert(of[at].rows, row)
@@ -207,9 +211,10 @@ local function groups(t)
     for _, name in ipairs(self.by) do
       local x, y = a.key[name], b.key[name]
       if type(x) == "number" and type(y) == "number" and x ~= y then return x < y end
-      if x ~= y then break end
+      local p, q = came[name .. "\0" .. field(x)], came[name .. "\0" .. field(y)]
+      if p ~= q then return p < q end
     end
-    return a.place < b.place
+    return false
   end)
   return list
 end

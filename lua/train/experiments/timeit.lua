@@ -38,8 +38,8 @@ end
 Timing.__index = missing
 
 --- timeit(f[, options]): calls f over and over, and says how long a call takes: the median of its runs, within what
--- half of them lie, and how many threads were at it. What f returns (tensors, and tables of them) is computed, since m(x)
--- by itself computes nothing yet; x:backward() computes gradients. The first calls make plans and do not count.
+-- half of them lie, and how many threads were at it. What f returns (tensors, and tables of them) is computed, since
+-- m(x) by itself computes nothing yet; x:backward() computes gradients. The first calls make plans and do not count.
 --   timeit(function() return m(x) end)
 -- Options:
 --   seconds  to spend (1), in 5 runs at least and 10000 at most      runs   so many instead

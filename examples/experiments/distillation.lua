@@ -1,0 +1,39 @@
+#!/usr/bin/env suture
+-- Distillation (Hinton et al. 2015, arXiv:1503.02531): a small network learns what a large one thinks of the pictures,
+-- beside what they are. (fit{teacher = m2} does the same; here the loss is written out.)
+local setup = require "setup"
+local o = setup.options({about = "A small network, with a teacher and without.",
+  {"temperature:positive=4", "of the softmax of both"}, {"weight:prob=0.9", "of the teacher"}}, 20, 15, 3)
+
+local teacher = setup.network()
+local train, val = setup.pictures(o, teacher, "source")
+if o.data then
+  teacher:reset_head(#train.classes)
+  fit(teacher, train, {epochs = o.epochs, seed = 0, quiet = true})
+end
+teacher:freeze():eval()
+local found = results{by = "taught", save = o.save}
+
+local function student()
+  return nn.Sequential(nn.Conv2d(3, 8, 3, {stride = 2}), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, {stride = 2}),
+    nn.BatchNorm2d(16), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64, #train.classes))
+end
+
+local T, w = o.temperature, o.weight
+local function taught(m, x, y)
+  local z, t = m(x), no_grad(function() return teacher(x) end)
+  local kl = (F.softmax(t / T, 1) * (F.log_softmax(t / T, 1) - F.log_softmax(z / T, 1))):sum(1):mean()
+  return (1 - w) * F.cross_entropy(z, y) + w * T * T * kl, z
+end
+
+seeds(o.seeds, function(s)
+  for _, how in ipairs {"no", "yes"} do
+    seed(s)
+    local m = student()
+    fit(m, train, {epochs = o.epochs, batch = 16, lr = 0.05, seed = s, quiet = true,
+      loss = how == "yes" and taught or "cross_entropy"})
+    found:add{taught = how, seed = s, val_acc = evaluate(m, val).acc}
+  end
+end, {jobs = o.jobs})
+print("the teacher: " .. evaluate(teacher, val).acc)
+print(found)
