@@ -42,11 +42,14 @@ static int raise_it(lua_State *L) {
   return lua_error(L);
 }
 
+/* At the prompt the second Ctrl-C stays planted, and what asks for the end, so that code which catches errors and goes on is
+ * stopped too. */
+static bool stays(void) { return !script && (came > 1 || ending); }
+
 static void stop(lua_State *L, lua_Debug *ar) {
   (void)ar;
   if (deferred) return;
-  /* At the prompt the second Ctrl-C stays planted, so that code which catches errors and goes on is stopped too. */
-  if (script || came < 2) unplant(L);
+  if (!stays()) unplant(L);
   if (script) came = 0;
   raise_it(L);
 }
@@ -109,7 +112,7 @@ static void told(lua_State *L) {
 
 void interrupt_check(lua_State *L) {
   if (!should_stop()) return;
-  if (script || came < 2) unplant(L);
+  if (!stays()) unplant(L);
   told(L);
   raise_it(L);
 }

@@ -96,6 +96,14 @@ class Transcript(unittest.TestCase):
             os.kill(t.pid, sig)
             self.assertEqual(t.close(), 128 + sig)
 
+    def test_a_loop_that_catches_errors_does_not_outlive_its_terminal(self):
+        for sig in (signal.SIGTERM, signal.SIGHUP):
+            t = self.term()
+            t.send("print('on') while true do pcall(function() while true do end end) end\r")
+            t.expect("on\r\n")
+            os.kill(t.pid, sig)
+            self.assertEqual(t.close(), 128 + sig)
+
 
 if __name__ == "__main__":
     tap.main()
