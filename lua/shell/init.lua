@@ -63,14 +63,19 @@ local function complain(text)
 end
 shell.complain = complain
 
+-- What its users call input n.
+local function called(n)
+  local input = shell.inputs[n] or state.running
+  return input and input.cell and "cell " .. input.cell or "input " .. n
+end
+
 -- "[7]:2:" as a user at the prompt reads it: the number of the input only where it is an earlier one (:history).
 local function place(n, line, code)
   n = tonumber(n)
   local input = n <= #shell.inputs and shell.inputs[n]
   local several = (input and input.code or code or ""):find "\n"
   if not input then return several and ("line %s: "):format(line) or "" end
-  return ("%s %d%s: "):format(input.cell and "cell" or "input", input.cell or n,
-    several and (", line %s"):format(line) or "")
+  return ("%s%s: "):format(called(n), several and (", line %s"):format(line) or "")
 end
 
 -- Positions inside the library, and of one-line inputs, tell a user at the prompt nothing. code: of what is being run.
@@ -82,7 +87,8 @@ end
 
 -- A traceback with the places in inputs as words.
 local function readable(trace)
-  return ("\n" .. trace):gsub("%f[%S]%[(%d+)%]:(%d+):", "input %1, line %2:"):sub(2)
+  local function words_of(n, line) return ("%s, line %s:"):format(called(tonumber(n)), line) end
+  return ("\n" .. trace):gsub("%f[%S]%[(%d+)%]:(%d+):", words_of):sub(2)
 end
 
 -- Message handler: keeps the traceback, down to the prompt.

@@ -152,6 +152,7 @@ class Jupyter(unittest.TestCase):
         self.assertEqual(self.k.execute("quiet")[0]["execution_count"], before + 1)
         self.k.execute("function late()\n  error 'old'\nend")
         self.assertEqual(self.k.shown("\nlate()"), "cell %d, line 2: old" % (before + 2))
+        self.assertIn("\n\tcell %d, line 2: in function 'late'\n" % (before + 2), self.k.shown(":traceback"))
 
     def test_words_of_the_shell(self):
         self.k.execute(NET)
