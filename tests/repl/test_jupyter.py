@@ -352,6 +352,19 @@ class Jupyter(unittest.TestCase):
         self.assertEqual(reply["content"], {"status": "ok", "restart": False})
         self.assertEqual(process.wait(SLOW), 0)
 
+    def test_who_began_it_is_gone(self):
+        with Home() as home:
+            env = home.env(JUPYTER_DATA_DIR=home.path + "/jupyter")
+            subprocess.run([SUTURE, "jupyter", "install"], env=env, check=True, stdout=subprocess.DEVNULL)
+            code = ("from jupyter_client.manager import start_new_kernel; import os\n"
+                    "m, c = start_new_kernel(kernel_name='suture'); c.execute('while true do end'); print(m.provisioner.process.pid, flush=True)\n"
+                    "os.kill(os.getpid(), 9)")
+            done = subprocess.run([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True)
+            end = time.time() + SLOW
+            while os.path.exists("/proc/%s/exe" % done.stdout.strip()) and time.time() < end:
+                time.sleep(0.1)
+            self.assertLess(time.time(), end)
+
     def test_quit(self):
         k = self.own()
         process = k.manager.provisioner.process
