@@ -37,9 +37,9 @@ void tables_bind(lua_State *L);
 void reading_bind(lua_State *L);
 void chunks_bind(lua_State *L);
 
-/* What standard input says instead of giving something, NULL: it gives. Called, where it is not NULL, before Lua writes to the other
- * of standard output and errors than last. */
+/* What standard input says instead of giving something, NULL: it gives. */
 extern const char *input_refused;
+/* Called, where it is not NULL, before Lua writes to the other of standard output and errors than last. */
 extern void (*stream_changes)(void);
 
 /* pattern.c: string.find, match, gmatch and gsub that a signal stops. */
