@@ -14,12 +14,10 @@ local home = {
   load_tensor = "suture.tensor:load_tensor", save_tensor = "suture.tensor:save_tensor",
   -- training
   fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate",
-  predict = "suture.train:predict",
-  confusion = "suture.train:confusion", plan = "suture.train:plan", lr_find = "suture.train:lr_find",
-  fine_tune = "suture.train:fine_tune",
-  strategy = "suture.train:strategy",
-  features = "suture.train:features",
-  sweep = "suture.train:sweep", runs = "suture.train:runs", resume = "suture.train:resume",
+  predict = "suture.train:predict", confusion = "suture.train:confusion", plan = "suture.train:plan",
+  lr_find = "suture.train:lr_find", fine_tune = "suture.train:fine_tune", strategy = "suture.train:strategy",
+  features = "suture.train:features", sweep = "suture.train:sweep", runs = "suture.train:runs",
+  resume = "suture.train:resume",
   -- checkpoints and surgery
   open = "suture.model:open", save = "suture.model:save", diff = "suture.model:diff", trace = "suture.model:trace",
   undo = "suture.model:undo", redo = "suture.model:redo", back_to = "suture.model:back_to",
@@ -77,6 +75,7 @@ return setmetatable(suture, {
   __index = function(self, name)
     local where = home[name] or inner[name]
     local value = where and fetch(where)
+    if type(value) == "function" then value = require "suture.base.stray".checked(value, name) end
     if value ~= nil then rawset(self, name, value) end
     return value
   end,

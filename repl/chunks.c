@@ -22,17 +22,23 @@ static const char *next_piece(lua_State *L, void *user, size_t *n) {
   return at;
 }
 
-/* Compiles a text, as lua_load. Ctrl-C is no error of the text's. */
+/* Compiles a text, as lua_load. Ctrl-C, of which the caller's message handler makes what it likes, is no error of the text's. */
 static int compile(lua_State *L, const char *s, size_t n, const char *name, const char *mode) {
   Text t = {s, n};
+  long before = interrupt_raised();
   int status = lua_load(L, next_piece, &t, name, mode);
-  if (status != LUA_OK && lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "interrupted!") == 0) lua_error(L);
+  if (status != LUA_OK) interrupt_again(L, before);
   return status;
 }
 
 /* load(chunk[, name[, mode[, env]]]) */
 static int load(lua_State *L) {
-  if (lua_type(L, 1) != LUA_TSTRING || lua_rawlen(L, 1) <= LONG) return interrupt_own(L);
+  if (lua_type(L, 1) != LUA_TSTRING || lua_rawlen(L, 1) <= LONG) {
+    long before = interrupt_raised();
+    int results = interrupt_own(L);
+    if (lua_isnil(L, -results)) interrupt_again(L, before); /* of a function that gives the text */
+    return results;
+  }
   size_t n;
   const char *s = lua_tolstring(L, 1, &n), *mode = luaL_optstring(L, 3, "bt"), *name = luaL_optstring(L, 2, s);
   if (compile(L, s, n, name, mode) != LUA_OK) {
@@ -117,20 +123,54 @@ static int do_file(lua_State *L) {
   return results(L, LUA_OK, base);
 }
 
-/* collectgarbage([what, ...]): where there is much, "collect" is two cycles in steps, the one under way and a whole one. */
-static int collect(lua_State *L) {
-  enum { MUCH = 100 << 10 }; /* KB; Lua collects as much in a tenth of a second */
-  static bool generations;
-  const char *what = luaL_optstring(L, 1, "collect");
-  if (strcmp(what, "generational") == 0) generations = true;
-  else if (strcmp(what, "incremental") == 0) generations = false;
-  if (strcmp(what, "collect") != 0 || generations || lua_gc(L, LUA_GCCOUNT) < MUCH) return interrupt_own(L);
+/* ---- collectgarbage: Lua collects as much as MUCH in a tenth of a second ---- */
+
+enum { MUCH = 100 << 10 /* KB */, MOST = 20 /* a step of 2^20 bytes */ };
+
+/* "collect" where there is much: two cycles in steps, the one under way and a whole one. */
+static int collect_all(lua_State *L) {
   for (int cycles = 0, step; cycles < 2; cycles += step) {
     interrupt_check(L);
     if ((step = lua_gc(L, LUA_GCSTEP, 0)) < 0) return luaL_pushfail(L), 1; /* called by a finalizer */
   }
   lua_pushinteger(L, 0);
   return 1;
+}
+
+/* "step" of n KB where that is much, a part at a time. → whether a cycle ended */
+static int collect_step(lua_State *L, lua_Integer n) {
+  int ended = 0;
+  for (; n > 0 && ended == 0; n -= 1 << 10) {
+    interrupt_check(L);
+    if ((ended = lua_gc(L, LUA_GCSTEP, n < 1 << 10 ? (int)n : 1 << 10)) < 0) return luaL_pushfail(L), 1;
+  }
+  lua_pushboolean(L, ended);
+  return 1;
+}
+
+/* "generational": its collections cannot be stopped, so there are none; it only changes when memory comes back. */
+static int stays_incremental(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "suture.base.note");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "once");
+  lua_pushliteral(L, "generational");
+  lua_pushliteral(L, "the collector stays incremental: Ctrl-C could not stop a generational one");
+  lua_call(L, 2, 0);
+  lua_pushliteral(L, "incremental");
+  return 1;
+}
+
+/* collectgarbage([what, ...]) */
+static int collect(lua_State *L) {
+  const char *what = luaL_optstring(L, 1, "collect");
+  if (strcmp(what, "generational") == 0) return stays_incremental(L);
+  if (strcmp(what, "incremental") == 0)
+    luaL_argcheck(L, (lua_Unsigned)luaL_optinteger(L, 4, 0) <= MOST, 4, "a step of more than 2^20 bytes, which Ctrl-C could not stop");
+  if (lua_gc(L, LUA_GCCOUNT) < MUCH) return interrupt_own(L);
+  if (strcmp(what, "collect") == 0) return collect_all(L);
+  if (strcmp(what, "step") == 0 && luaL_optinteger(L, 2, 0) > 1 << 10) return collect_step(L, luaL_checkinteger(L, 2));
+  return interrupt_own(L);
 }
 
 void chunks_bind(lua_State *L) {

@@ -15,6 +15,11 @@ int interrupt_call(lua_State *L, int nargs, int nresults, int handler);
 /* True when a signal has come that nobody was told of (at the prompt: since the last interrupt_clear). */
 bool interrupt_pending(void);
 void interrupt_clear(void);
+/* How many of them, and: all but the first n were somebody else's business. */
+int interrupt_count(void);
+void interrupt_forget(lua_State *L, int n);
+/* The prompt was asked to end. */
+bool interrupt_ending(void);
 /* The exit code of a script that a signal came to, 0: none came. */
 int interrupt_status(void);
 bool interrupt_in_script(void);
@@ -25,6 +30,17 @@ void interrupt_bind(lua_State *L);
 
 /* Raises "interrupted!" where the engine would be stopped. For long loops of C functions that hold nothing. */
 void interrupt_check(lua_State *L);
+
+/* How often it was raised, and: raises it again where it was since. For those who call what catches errors. */
+long interrupt_raised(void);
+void interrupt_again(lua_State *L, long before);
+
+/* True when Ctrl-C stops Lua code here. For the allocator, which then says that there is no memory: interrupt_call makes
+ * "interrupted!" of that. */
+bool interrupt_refuses(void);
+
+/* blocks.c: the memory of a new state, of which Ctrl-C stops the large blocks. */
+void blocks_take_over(lua_State *L);
 
 /* The function that the running one stands for (interrupt_stand_for), called in its frame: errors name the latter. */
 int interrupt_own(lua_State *L);
@@ -45,12 +61,10 @@ extern void (*stream_changes)(void);
 /* pattern.c: string.find, match, gmatch and gsub that a signal stops. */
 void pattern_bind(lua_State *L);
 
-/* children.c: os.execute and io.popen whose waiting a signal ends. */
+/* children.c: os.execute and io.popen, whose waiting a signal ends. */
 void children_bind(lua_State *L);
 /* Sends a signal to all children that are waited for, and theirs. For signal handlers. */
 void children_signal(int sig);
-/* Ctrl-C stops the line that waits for them as well. */
-extern bool children_share;
 /* Gives those that a signal was sent to the time to end. */
 void children_end(void);
 

@@ -28,10 +28,18 @@ static volatile sig_atomic_t deferred; /* > 0: neither engine nor Lua code is st
 static volatile sig_atomic_t soft;     /* > 0: the engine is stopped; Lua code asks pending() (the second one stops it) */
 static volatile sig_atomic_t ending;   /* at the prompt: the signal that asked for the end */
 static volatile sig_atomic_t script;   /* no prompt to come back to */
+static bool refused;                   /* memory, because a signal came: since interrupt_call */
+static long raised;                    /* how often "interrupted!" was */
 
 static const int every = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
 
 static void unplant(lua_State *L);
+
+static int raise_it(lua_State *L) {
+  raised++;
+  lua_pushliteral(L, "interrupted!");
+  return lua_error(L);
+}
 
 static void stop(lua_State *L, lua_Debug *ar) {
   (void)ar;
@@ -39,9 +47,11 @@ static void stop(lua_State *L, lua_Debug *ar) {
   /* At the prompt the second Ctrl-C stays planted, so that code which catches errors and goes on is stopped too. */
   if (script || came < 2) unplant(L);
   if (script) came = 0;
-  lua_pushliteral(L, "interrupted!");
-  lua_error(L);
+  raise_it(L);
 }
+
+/* Does what came stop Lua code now? */
+static bool stops(void) { return running && came && !deferred && (!soft || came > 1); }
 
 /* Milliseconds since this was called last; many at first. */
 static long since_last(void) {
@@ -54,7 +64,8 @@ static long since_last(void) {
 }
 
 static void on_signal(int sig, siginfo_t *from, void *context) {
-  enum { SAME = 50, AT_ONCE = 1000 };
+  enum { SAME = 50, AT_ONCE = 1000, MANY = 3 };
+  static const char goes_on[] = "\nstill not stopped; Ctrl-\\ ends Suture at once, and what is not saved is lost\n";
   (void)context;
   if (script) {
     long ms = last ? since_last() : (since_last(), AT_ONCE);
@@ -72,20 +83,24 @@ static void on_signal(int sig, siginfo_t *from, void *context) {
   }
   last = sig;
   if (came < 100) came++;
+  if (!script && running && came == MANY) (void)!write(STDERR_FILENO, goes_on, sizeof goes_on - 1); /* a finalizer, say */
   echoed = 1;
-  if (running && !deferred && (!soft || came > 1)) lua_sethook(running, stop, every, 1);
+  if (stops()) lua_sethook(running, stop, every, 1);
 }
 
 static bool should_stop(void) { return came && !deferred; }
 
 bool interrupt_pending(void) { return came > 0; }
 void interrupt_clear(void) { came = echoed = 0; }
+int interrupt_count(void) { return came; }
+bool interrupt_ending(void) { return ending != 0; }
 int interrupt_status(void) { return ending ? 128 + ending : script && last ? 128 + last : 0; }
 bool interrupt_in_script(void) { return script; }
 void interrupt_end(void) { deferred++; }
 
 /* The engine's "interrupted!" is about to be raised: a script has been told. */
 static void told(lua_State *L) {
+  raised++;
   if (!script) return;
   came = 0;
   unplant(L);
@@ -95,8 +110,18 @@ void interrupt_check(lua_State *L) {
   if (!should_stop()) return;
   if (script || came < 2) unplant(L);
   told(L);
-  lua_pushliteral(L, "interrupted!");
-  lua_error(L);
+  raise_it(L);
+}
+
+long interrupt_raised(void) { return raised; }
+
+void interrupt_again(lua_State *L, long before) {
+  if (raised != before) raise_it(L);
+}
+
+bool interrupt_refuses(void) {
+  if (!stops()) return false;
+  return refused = true;
 }
 
 int interrupt_own(lua_State *L) { return lua_tocfunction(L, lua_upvalueindex(1))(L); }
@@ -144,12 +169,27 @@ static void unplant(lua_State *L) {
 int interrupt_call(lua_State *L, int nargs, int nresults, int handler) {
   lua_State *outer = running;
   deferred = soft = 0;
+  refused = false;
   running = L;
   if (came && !outer) lua_sethook(L, stop, every, 1); /* it came between the line's end and here */
   int status = lua_pcall(L, nargs, nresults, handler);
+  if (status == LUA_ERRMEM && refused) { /* Lua asks no handler about memory */
+    told(L);
+    unplant(L);
+    lua_pop(L, 1);
+    if (handler) lua_pushvalue(L, handler);
+    lua_pushliteral(L, "interrupted!");
+    status = handler ? lua_pcall(L, 1, 1, 0) : LUA_ERRRUN;
+    if (status == LUA_OK) status = LUA_ERRRUN;
+  }
   running = outer;
   if (!outer) unplant(L);
   return status;
+}
+
+void interrupt_forget(lua_State *L, int n) {
+  if (came > n) came = n;
+  if (!came) unplant(L);
 }
 
 /* call(handler, f, ...) → true, results… | false, what the handler returned */
@@ -174,7 +214,7 @@ static int b_leave(lua_State *L) {
   bool waits = co && lua_gethook(co) == stop; /* one came behind its last instruction */
   if (running) running = before;
   if (co) unplant(co);
-  if (running && (waits || came > 1) && !deferred && (!soft || came > 1)) lua_sethook(running, stop, every, 1);
+  if ((waits || came > 1) && stops()) lua_sethook(running, stop, every, 1);
   return 0;
 }
 
@@ -182,8 +222,7 @@ static int b_defer(lua_State *L) {
   deferred = deferred + (int)luaL_checkinteger(L, 1);
   if (deferred == 0 && came && !soft && running) { /* one came meanwhile: now it counts */
     told(L);
-    lua_pushliteral(L, "interrupted!");
-    return lua_error(L);
+    return raise_it(L);
   }
   return 0;
 }

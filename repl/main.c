@@ -474,6 +474,7 @@ int main(int argc, char **argv) {
     fputs("suture: out of memory\n", stderr);
     return FAILED;
   }
+  blocks_take_over(L);
   interrupt_init();
   lua_pushcfunction(L, program); /* neither this nor a light userdata needs memory: no Lua error outside the call */
   lua_pushlightuserdata(L, &start);

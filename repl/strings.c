@@ -182,13 +182,24 @@ static int utf8_offset(lua_State *L) {
   return interrupt_own(L);
 }
 
+/* What Lua's own reads as a format, letter by letter: one so long that somebody would wait is refused. */
+static int with_format(lua_State *L) {
+  enum { MOST = 1 << 24 };
+  luaL_argcheck(L, lua_type(L, 1) != LUA_TSTRING || lua_rawlen(L, 1) <= MOST, 1, "a format of more than 2^24 bytes");
+  return interrupt_own(L);
+}
+
 void strings_bind(lua_State *L) {
   static const luaL_Reg strings[] = {
-    {"upper", upper}, {"lower", lower}, {"reverse", reverse}, {"rep", rep}, {"format", format}, {0, 0}};
+    {"upper", upper}, {"lower", lower}, {"reverse", reverse}, {"rep", rep}, {"format", format},
+    {"pack", with_format}, {"packsize", with_format}, {"unpack", with_format}, {0, 0}};
+  static const luaL_Reg os[] = {{"date", with_format}, {0, 0}};
   static const luaL_Reg utf8[] = {{"len", utf8_len}, {"offset", utf8_offset}, {0, 0}};
   lua_getglobal(L, "string");
   interrupt_stand_for(L, strings);
   lua_getglobal(L, "utf8");
   interrupt_stand_for(L, utf8);
-  lua_pop(L, 2);
+  lua_getglobal(L, "os");
+  interrupt_stand_for(L, os);
+  lua_pop(L, 3);
 }

@@ -314,7 +314,6 @@ static int b_open(lua_State *L) {
   setenv("COLUMNS", "100", 0); /* about what a cell shows in a line */
   if ((why = post_begin())) return failed(L, "%s", why, NULL);
   replace_input(L);
-  children_share = true;
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -367,10 +367,11 @@ function journal.line()
   journal.begin_line ""
 end
 
---- journal.enter_prompt(): lines of a prompt come. journal.leave_prompt(): changes are a script's again, as before.
-function journal.enter_prompt() prompt = true end
-function journal.leave_prompt()
-  silent, current, prompt = 0, nil, false
+--- journal.prompt(yes): from now on lines of a prompt come; false: changes are a script's.
+function journal.prompt(yes)
+  prompt = yes
+  if yes then return end
+  silent, current = 0, nil
   loose()
 end
 

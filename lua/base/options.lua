@@ -280,6 +280,16 @@ end
 -- one.
 options.texts = {}
 
+--- options.known(what, names) → names, the options that options.check is to know: each true, or its default as text;
+-- completion offers them under `what`, the name of what takes them.
+function options.known(what, names)
+  local list = {}
+  for name, default in next, names do list[#list + 1] = name .. ":any" .. (default ~= true and "=" .. default or "") end
+  table.sort(list)
+  options.texts[what] = table.concat(list, " ")
+  return names
+end
+
 --- A function that reads arguments by this signature and returns them as one table by name.
 -- what: the name put in front of errors.
 function options.signature(what, text)

@@ -1,6 +1,7 @@
 --- Pictures as tensors: (3, H, W), values from 0 to 1.
 require "suture.tensor"
 local adjust = require "suture.data.adjust"
+local base = require "suture.base.options"
 local core = require "suture.core"
 local fault = require "suture.base.fault"
 local options = require "suture.data.options"
@@ -8,13 +9,17 @@ local source = require "suture.data.source"
 
 local image = {}
 
+local loading = base.known("image.load", {exif = options.picture.exif})
+local saving = base.known("image.save", {quality = "95"})
+local resizing = base.known("image.resize", {interpolation = options.picture.interpolation})
+
 --- Reads a PNG or JPEG file (known by its content) as a colour tensor (3, H, W) of values from 0 to 1.
 -- Grey, palette, 16-bit and CMYK files become what PIL's `Image.open(path).convert("RGB")` makes of them. Photographs
 -- are turned upright by their EXIF orientation; `{exif = false}` leaves them as they are stored.
 function image.load(path, opts)
   if type(path) ~= "string" then fault("image.load expects a path, got %s", options.shown(path)) end
   opts = opts or {}
-  options.check("image.load", opts, {exif = true})
+  options.check("image.load", opts, loading)
   local x, remarks = core.image.read(path, opts.exif == false)
   source.tell(path, remarks)
   return x
@@ -27,7 +32,7 @@ function image.save(x, path, opts)
   if type(path) ~= "string" then fault("image.save expects a tensor and a path, got %s for the path",
     options.shown(path)) end
   opts = opts or {}
-  options.check("image.save", opts, {quality = true})
+  options.check("image.save", opts, saving)
   local quality = opts.quality and options.whole("image.save", "quality", opts.quality, 1)
   core.image.write(x, path, quality)
 end
@@ -55,7 +60,7 @@ end
 -- "box", "nearest". All but nearest are antialiased.
 function image.resize(x, size, opts)
   opts = opts or {}
-  options.check("image.resize", opts, {interpolation = true})
+  options.check("image.resize", opts, resizing)
   check_picture("image.resize", x)
   if size == nil then fault("image.resize expects a size: a number (the shorter side) or {h, w}") end
   local o = options.read("image.resize", {resize = size, interpolation = opts.interpolation})

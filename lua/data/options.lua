@@ -50,11 +50,10 @@ end
 local filters = {nearest = true, box = true, bilinear = true, bicubic = true, lanczos = true}
 local preprocessing = {"resize", "crop", "mean", "std", "interpolation", "channels", "exif"}
 
---- The names that every picture dataset takes.
+--- The names that every picture dataset takes, with their defaults as text.
 options.picture = {
-  size = true, resize = true, crop = true, mean = true, std = true, interpolation = true, augment = true,
-    transform = true,
-  channels = true, exif = true, draft = true, keep = true,
+  size = "nil", resize = "nil", crop = "nil", mean = "nil", std = "nil", interpolation = "bilinear", augment = "false",
+  transform = "nil", channels = "nil", exif = "true", draft = "false", keep = "false",
 }
 
 -- What belongs to a model's weights: m.preprocess, a table or a method that gives one. A plain table is taken as it is.
@@ -112,7 +111,7 @@ function options.read(where, given, usual)
     if type(say.resize) == "table" then t.resize_w = w end
   end
   if say.crop then t.crop_h, t.crop_w = size_of(where, "crop", say.crop) end
-  t.filter = say.interpolation or "bilinear"
+  t.filter = say.interpolation or options.picture.interpolation
   if not filters[t.filter] then
     local names = {}
     for k in pairs(filters) do names[#names + 1] = k end

@@ -18,16 +18,13 @@ local digest, image = core.digest, core.image
 
 local source = {}
 
---- source.own(where, names): a reader's options beside those of pictures, as a set; completion offers them.
+--- source.own(where, names): a reader's options beside those of pictures, as options.known has them.
 function source.own(where, names)
-  base.texts[where] = function()
-    local list = {}
-    for _, set in ipairs {options.picture, names} do
-      for name in next, set do list[#list + 1] = name .. ":any" end
-    end
-    table.sort(list)
-    return table.concat(list, " ")
+  local all = {}
+  for _, set in ipairs {options.picture, names} do
+    for name, default in next, set do all[name] = default end
   end
+  base.known(where, all)
   return names
 end
 

@@ -16,6 +16,7 @@ local Module = require "suture.nn.module"
 local shipped = require "suture.base.shipped"
 local suggest = require "suture.base.suggest"
 local tables = require "suture.model.tables"
+local words = require "suture.base.text"
 local file, json = core.file, core.json
 
 local checkpoint = {}
@@ -122,6 +123,8 @@ local function say_left(path, result)
   if #parts > 0 then note(("%s: %s: what fits was loaded"):format(path:match "[^/]*$", table.concat(parts, ", "))) end
 end
 
+local known = options.known("open", {model = "nil", strict = "true", skip = "nil", state = "nil"})
+
 --- Opens a file of weights and returns the model, in eval mode when the file is a published checkpoint.
 -- PATH: .safetensors, or .pth/.pt/.th of any of PyTorch's three containers; what it is is seen from its bytes. The
 -- architecture comes from what m:save wrote, else from the names (torchvision's, timm's) and shapes of the tensors.
@@ -132,7 +135,7 @@ end
 -- installed. Errors list missing, unexpected and misshapen names together.
 function checkpoint.open(path, opts)
   if type(path) ~= "string" then fault("open: expects a path, got %s", options.show(path)) end
-  opts = options.check("open", opts or {}, {model = true, strict = true, skip = true, state = true})
+  opts = options.check("open", opts or {}, known)
   path = shipped(path)
   local f = file.open(path)
   say_dtypes(path, f)
@@ -162,9 +165,9 @@ function checkpoint.open(path, opts)
   if not m then
     local first, near = {}, name
     for i = 1, math.min(4, #f.entries) do first[i] = f.entries[i].name end
-    fault("%s: %d tensors (%s …) are of no architecture in the zoo%s · open(PATH, {model = m}) loads them into a model "
+    fault("%s: %s (%s%s), of no architecture in the zoo%s · open(PATH, {model = m}) loads them into a model "
       .. "of yours, open(PATH, {state = true}) gives them as they are",
-      path, #f.entries, table.concat(first, ", "),
+      path, words.plural(#f.entries, "tensor"), table.concat(first, ", "), #f.entries > 4 and " …" or "",
       near and (" (nearest: %s: %d of its %d parameter tensors are there)"):format(near.name, near.fits, near.n) or "")
   end
   journal.aside(function()

@@ -52,6 +52,27 @@ function call.at(text)
   return name, given, before_it or 0
 end
 
+--- call.string_of(text) → what takes the string that begins where the text ends, in a list or as an option: its name,
+-- and its first argument where the string is an option's; nil where it stands among the arguments.
+function call.string_of(text)
+  local code = bare(text)
+  local at, bracket = open_bracket(code)
+  if bracket ~= "{" then return nil end
+  local option = code:sub(at + 1):find "[%a_][%w_]*%s*=%s*$" ~= nil
+  if not option and code:find "[%a_][%w_]*%s*=%s*{[^{}]*$" then -- a list that is an option
+    option = true
+    at, bracket = open_bracket(code:sub(1, at - 1))
+    if bracket ~= "{" then return nil end
+  end
+  local before = code:sub(1, at - 1)
+  local name = before:match "([%a_][%w_.:%[%]]*)%s*%(?%s*$"
+  if name then return name end
+  if not option then return nil end
+  at, bracket = open_bracket(before)
+  if bracket ~= "(" then return nil end
+  return code:sub(1, at - 1):match "([%a_][%w_.:%[%]]*)%s*$", code:sub(at + 1):match "^%s*([^,%s]+)%s*,"
+end
+
 -- The signature of what is called so (base/options.lua), or nil. name: as it is written.
 local function signature(name, value)
   local declared = type(value) == "table" and rawget(value, "_declared")

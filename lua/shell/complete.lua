@@ -1,6 +1,7 @@
 --- What Tab offers. Looks only (raw access, lua/base/fields.lua): no code of the user's runs, and errors offer nothing.
 local calling = require "suture.shell.call"
 local fields = require "suture.base.fields"
+local glob = require "suture.base.glob"
 local quoted = require("suture.base.text").quoted
 local term = require "suture.base.term"
 local complete = {}
@@ -104,8 +105,45 @@ local function value_of(expr)
   return value
 end
 
+local PATTERN = "[%*%?%[%]{}]" -- base/glob.lua
+
+-- The modules below a module, by path.
+local function each_path(module, path, out)
+  for name, child in next, rawget(module, "_children") do
+    local at = path .. name
+    out[at] = child
+    if is_module(child) then each_path(child, at .. ".", out) end
+  end
+  return out
+end
+
+-- Paths behind a pattern, "layer*.": the names of all that it fits. In a pattern's own word nothing can be added; what
+-- is said is what it fits. → list, word, suffix, note
+local function pattern_path(module, written)
+  local owner, word = written:match "^(.*)%.([^.]*)$"
+  local paths, list, names = each_path(module, "", {}), {}, {}
+  if (word or written):find(PATTERN) then
+    local fits = glob(written, "")
+    for path in next, paths do if fits(path) then list[#list + 1] = path end end
+    table.sort(list)
+    return {}, "", nil, #list == 0 and "fits no module" or "fits " .. table.concat(list, ", ")
+  end
+  local fits = glob(owner, "")
+  for path, at in next, paths do
+    if is_module(at) and fits(path) then
+      for _, store in ipairs {"_children", "_params", "_buffers"} do
+        for name in next, rawget(at, store) or {} do names[tostring(name)] = true end
+      end
+    end
+  end
+  for name in next, names do if starts(name, word) then list[#list + 1] = name end end
+  table.sort(list)
+  return list, word, ""
+end
+
 -- Paths inside a module: the children of the part already written.
 local function module_path(module, written)
+  if written:find(PATTERN) then return pattern_path(module, written) end
   local owner, word = written:match "^(.*)%.([^.]*)$"
   local at = module
   for part in (owner or ""):gmatch "[^.]+" do
@@ -164,6 +202,19 @@ local function weight_sets(before)
   return list
 end
 
+-- The module whose paths a string is about: a method's own, as in m:freeze("… or m:freeze {"…, "…; a function's first
+-- argument where an option is given, as in fit(m, ds, {freeze = "…. call: what stands in front of the string's bracket.
+-- → the module or nil, and whether the string can be nothing else
+local function whose_paths(call, before)
+  local name, first = call:match "([%a_][%w_.:%[%]]*)$", nil
+  if not (name and name:find ":") then name, first = calling.string_of(before) end
+  local owner, method = (name or ""):match "^(.*):([%a_][%w_]*)$"
+  if method == "save" or method == "load" then return nil end
+  owner = owner or first
+  owner = owner and is_path(owner) and value_of(owner)
+  return is_module(owner) and owner or nil, first == nil
+end
+
 local function in_string(text, quote, start)
   local written, before = text:sub(start), text:sub(1, start - 2)
   local sets = weight_sets(before)
@@ -173,12 +224,11 @@ local function in_string(text, quote, start)
     return start, list, quote
   end
   local call = before:match "^(.-)%s*%(%s*$" or before:match "^(.-)%s*$"
-  local owner_text = call:match "^(.*):%s*[%a_][%w_]*$"
-  local owner = owner_text and tail_expression(owner_text)
-  owner = owner and value_of(owner)
-  if is_module(owner) and not written:find "/" and not call:find "[:%.]save$" and not call:find "[:%.]load$" then
-    local list, word, suffix = module_path(owner, written)
-    return #text - #word + 1, list, suffix or quote
+  local owner, sure = nil, nil
+  if not written:find "/" then owner, sure = whose_paths(call, before) end
+  if owner then
+    local list, word, suffix, note = module_path(owner, written)
+    if sure or list[1] or note then return #text - #word + 1, list, suffix or quote, note end
   end
   local asks = call:match "%f[%w_]zoo%.(%a+)$"
   if (asks == "list" or asks == "weights" or asks == "get") and fields.global "zoo" then

@@ -10,12 +10,17 @@ local function of(v)
   return type(v)
 end
 
+-- A function that is the library's, or C's.
+local function given(v)
+  local info = type(v) == "function" and debug.getinfo(v, "S")
+  return info and (info.what == "C" or info.source:sub(1, 8) == "=suture:")
+end
+
 --- digest(): {[name] = text} of the globals that the user has made.
 return function()
   local names, out = require("suture")._names, {}
   for name, v in next, _G do
-    local own = names[name] or name == "_" or name == "arg" or name == "suture" or package.loaded[name] == v
-      or type(v) == "function" and debug.getinfo(v, "S").what == "C"
+    local own = names[name] or name == "_" or name == "arg" or name == "suture" or package.loaded[name] == v or given(v)
     if type(name) == "string" and not own and name ~= "_VERSION" then
       out[name] = of(v):gsub("%c", function(c) return ("\\%d"):format(c:byte()) end)
     end

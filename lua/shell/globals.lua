@@ -35,13 +35,16 @@ after[#after + 1] = function()
   return table.concat(lines, "\n")
 end
 
--- A function typed earlier that makes a global has as a rule forgotten a `local`: told, once a name. What the line
--- itself does, in no_grad(function() y = m(x) end) too, is meant.
+-- A function that makes a global has as a rule forgotten a `local`: told, once a name, of functions typed earlier and
+-- of those that the line calls by name. What the line itself does, in no_grad(function() y = m(x) end) too, is meant.
 require("suture.base.strict").noticed = function(name, value, info)
   local shell, n = package.loaded["suture.shell"], tonumber(info.source:match "^=%[(%d+)%]$")
-  if not n or not shell or not shell.inputs[n] or type(value) == "function" or name == "_" then return end
-  note(("a function of input %d sets the global '%s', which was not there before: `local %s` keeps it in the function")
-    :format(n, name, name))
+  if not n or not shell or type(value) == "function" or name == "_" then return end
+  local caller = debug.getinfo(4, "S") -- 2 is the metamethod, 3 the function
+  if not shell.inputs[n] and not (info.name and caller and caller.source:find "^=%[%d") then return end
+  local which = shell.inputs[n] and ("a function of input %d"):format(n) or ("function %s"):format(info.name)
+  note(("%s sets the global '%s', which was not there before: `local %s` keeps it in the function")
+    :format(which, name, name))
 end
 
 -- Ctrl-C stops code that runs in a coroutine too: the face is told which thread runs.

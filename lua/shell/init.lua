@@ -7,6 +7,7 @@ local chunk = require "suture.shell.chunk"
 local lines = require "suture.base.lines"
 local note = require "suture.base.note"
 local term = require "suture.base.term"
+local traceback = require "suture.shell.traceback"
 local words = require "suture.base.text"
 
 local shell = {
@@ -63,8 +64,8 @@ local function complain(text)
 end
 shell.complain = complain
 
--- What its users call input n.
-local function called(n)
+--- shell.called(n): what its users call input n.
+function shell.called(n)
   local input = shell.inputs[n] or state.running
   return input and input.cell and "cell " .. input.cell or "input " .. n
 end
@@ -75,7 +76,7 @@ local function place(n, line, code)
   local input = n <= #shell.inputs and shell.inputs[n]
   local several = (input and input.code or code or ""):find "\n"
   if not input then return several and ("line %s: "):format(line) or "" end
-  return ("%s%s: "):format(called(n), several and (", line %s"):format(line) or "")
+  return ("%s%s: "):format(shell.called(n), several and (", line %s"):format(line) or "")
 end
 
 -- Positions inside the library, and of one-line inputs, tell a user at the prompt nothing. code: of what is being run.
@@ -83,12 +84,6 @@ local function without_position(text, code)
   local n, line, rest = text:match "^%[(%d+)%]:(%d+): (.*)$"
   if n then return place(n, line, code or state.running and state.running.code) .. rest end
   return (text:gsub("^suture:lua/[%w_/]+%.lua:%d+: ", ""))
-end
-
--- A traceback with the places in inputs as words.
-local function readable(trace)
-  local function words_of(n, line) return ("%s, line %s:"):format(called(tonumber(n)), line) end
-  return ("\n" .. trace):gsub("%f[%S]%[(%d+)%]:(%d+):", words_of):sub(2)
 end
 
 -- Message handler: keeps the traceback, down to the prompt.
@@ -99,12 +94,10 @@ local function on_error(err)
     text = type(mt) == "table" and mt.__tostring and tostring(err)
       or ("(error object is a %s value) %s"):format(type(err), require "suture.shell.inspect"(err))
   end
-  if text:find("interrupted!", 1, true) then return {text = "interrupted", traceback = debug.traceback(text, 2)} end
+  if text:find("interrupted!", 1, true) then return {text = "interrupted", traceback = traceback(text, 2)} end
   local ok, better = pcall(require("suture.base.suggest").explain, text, 4)
   text = ok and better or text
-  local trace = debug.traceback("", 2):gsub("\n%s*%[C%]: in function 'suture%.face%.call'.*$", "")
-    :gsub("\n%s*%[C%]: in field 'call'.*$", ""):gsub("\n%s*%[C%]: in function <.-$", "%0")
-  return {text = text, traceback = readable(text .. "\n" .. trace:gsub("^\n", ""))}
+  return {text = text, traceback = traceback(text, 2)}
 end
 
 local function show_error(err)
@@ -484,7 +477,7 @@ function shell.start()
     if base then require("suture.shell.emergency").begin(base .. "/suture/emergency", say) end
     run_rc()
   end
-  journal.enter_prompt()
+  journal.prompt(true)
 end
 
 package.loaded["suture.shell"] = shell

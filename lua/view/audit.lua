@@ -22,13 +22,15 @@ end
 
 local function is_holder(m) return getmetatable(m).__name == "ModuleList" or getmetatable(m).__name == "ModuleDict" end
 
+local known = options.known("audit", {input = "nil"})
+
 -- m:audit(opts): see view/init.lua.
 local function audit(m, opts)
   if raw.is(opts) or type(opts) == "table" and opts[1] ~= nil then opts = {input = opts} end
   if opts ~= nil and type(opts) ~= "table" then
     fault("audit: expects options {input =}, got %s", options.show(opts))
   end
-  opts = options.check("audit", opts or {}, {input = true})
+  opts = options.check("audit", opts or {}, known)
   local t = trace.run(m, opts.input, "audit")
   local a = setmetatable({
     modules = 0, ran = 0, never_run = {}, in_training = {}, repeated = {}, functional = {}, no_op = {},

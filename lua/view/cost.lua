@@ -31,10 +31,12 @@ local function training(m, args)
   end)
 end
 
+local known = options.known("cost", {input = "nil"})
+
 -- m:cost(batch, opts): see view/init.lua.
 local function cost(m, batch, opts)
   if type(batch) == "table" and opts == nil and not raw.is(batch) and batch[1] == nil then batch, opts = nil, batch end
-  opts = options.check("cost", opts or {}, {input = true})
+  opts = options.check("cost", opts or {}, known)
   if batch == nil then batch = 1 end
   if math.type(batch) ~= "integer" or batch < 1 then
     fault("cost: batch expects a whole number above 0, got %s", options.show(batch))

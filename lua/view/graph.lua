@@ -27,7 +27,7 @@ local function call_at(t, path)
   fault("graph: no module '%s' in %s%s", path, t.class, suggest.hint(path, paths))
 end
 
-local known = {depth = true, input = true, kernels = true, at = true, fold = true}
+local known = options.known("graph", {depth = "nil", input = "nil", kernels = "false", at = "nil", fold = "nil"})
 
 local MANY = 100 -- rows; of graphs with more, repeats are folded unless said otherwise
 

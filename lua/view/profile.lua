@@ -15,7 +15,7 @@ local graph, raw = core.graph, core.tensor
 local Profile = {__name = "profile"}
 Profile.__index = Profile
 
-local known = {input = true, runs = true, train = true, depth = true, by = true}
+local known = options.known("profile", {input = "nil", runs = "5", train = "false", depth = "nil", by = "nil"})
 
 local function arguments(...)
   local opts = trace.arguments("profile", known, ...)

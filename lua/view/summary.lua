@@ -2,6 +2,7 @@
 -- mult_adds; row_settings depth, var_names).
 local counts = require "suture.view.counts"
 local fault = require "suture.base.fault"
+local options = require "suture.base.options"
 local text = require "suture.base.text"
 local trace = require "suture.model.outline"
 
@@ -10,10 +11,12 @@ Summary.__index = Summary
 
 local function bracket(s) return s and "[" .. table.concat(s, ", ") .. "]" or "--" end
 
+local known = options.known("summary", {depth = "3", input = "nil"})
+
 -- torchinfo counts the memory of outputs for layers that have parameters and no children.
 local function summary(m, ...)
-  local opts = trace.arguments("summary", {depth = true, input = true}, ...)
-  local depth = opts.depth or 3
+  local opts = trace.arguments("summary", known, ...)
+  local depth = opts.depth or tonumber(known.depth)
   local t = trace.run(m, opts.input, "summary")
   if t.error then fault("summary: %s", (t.error:gsub("^%S-:%d+: ", ""))) end
   local macs = {} -- per call, what runs inside it

@@ -56,6 +56,32 @@ describe("Tab", function()
     assert.equal("", (offered "net_of_tab.layer1[nothing_set].co"))
   end)
 
+  it("offers paths behind a pattern, and says what one fits", function()
+    assert.equal("conv1 conv2", (offered 'net_of_tab:freeze("layer*.2.c'))
+    assert.equal("0 1 2", (offered 'net_of_tab:freeze "layer?.'))
+    assert.equal("0 1 2", (offered 'net_of_tab:freeze("{layer1,layer2}.'))
+    assert.same({"", "fits layer1, layer2, layer3"}, {(offered 'net_of_tab:freeze("layer?'), (select(3, offered 'net_of_tab:freeze("layer?'))})
+    assert.equal("fits no module", (select(3, offered 'net_of_tab:freeze("x*')))
+    complete 'net_of_tab:freeze("['
+  end)
+
+  it("offers paths in lists, and where an option takes one", function()
+    for _, text in ipairs {'net_of_tab:freeze{"linear", "lay', 'fit(net_of_tab, ds, {freeze = "lay', 'fit(net_of_tab, ds, {epochs = 2, freeze = {"linear", "lay',
+      'vis.gradcam(net_of_tab, x, {layer = "lay'} do
+      assert.equal("layer1 layer2 layer3", (offered(text)), text)
+    end
+    for _, text in ipairs {'vis.gradcam(net_of_tab, "lay', 'net_of_tab:save("lay', 'x = {"lay'} do
+      assert.is_nil((offered(text)):find "layer1", text)
+    end
+  end)
+
+  it("tells the defaults of options of pictures", function()
+    assert.equal("interpolation = bilinear", (select(3, offered "data.folder('train', {int")))
+    assert.equal("size = 32", (select(3, offered "data.shapes{si")))
+    assert.equal("exif = true", (select(3, offered "image.load('a.jpg', {")))
+    assert.equal("aug_smooth = false", (select(3, offered "vis.layercam(net, x, {aug")))
+  end)
+
   it("runs nothing of the user's", function()
     local ran = false
     rawset(_G, "trap_of_tab", setmetatable({}, {__index = function() ran = true end, __call = function() ran = true end,

@@ -131,7 +131,7 @@ describe("views", function()
 
   it("are announced to the journal as what they are parts of", function()
     local journal = require "suture.base.journal"
-    journal.leave_prompt()
+    journal.prompt(false)
     journal.clear()
     local l = suture.nn.Linear(2, 2)
     local before = l.weight:tolist()

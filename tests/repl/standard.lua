@@ -213,7 +213,7 @@ show("yields", co(), co(4, 5))
 
 -- the collector
 collectgarbage("incremental")
-for _, what in ipairs {"collect", "count", "step", "isrunning", "incremental", "generational", "incremental", "stop", "restart", "x", {}, 3} do
+for _, what in ipairs {"collect", "count", "step", "isrunning", "incremental", "stop", "restart", "x", {}, 3} do
   local ok, result = pcall(collectgarbage, what)
   show("collectgarbage", what, ok, what == "count" or result)
 end

@@ -225,6 +225,13 @@ class Cli(unittest.TestCase):
         self.assertEqual([], [pair for pair in zip(ours, theirs) if pair[0] != pair[1]][:3])
         self.assertTrue(len(ours) == len(theirs) > 3000, (len(ours), len(theirs)))
 
+    def test_the_collector_stays_one_that_ctrl_c_stops(self):
+        code, out, err = self.run("-e", "print(collectgarbage 'generational', collectgarbage 'generational', collectgarbage 'incremental') "
+                                        "collectgarbage('incremental', 200, 100, 13) collectgarbage('incremental', 200, 100, 40)")
+        self.assertEqual((code, out), (1, "incremental\tincremental\tincremental\n"))
+        self.assertEqual(err.count("the collector stays incremental"), 1)
+        self.assertIn("bad argument #4 to 'collectgarbage'", err)
+
     def test_missing_embedded_module_is_named(self):
         code, _, err = self.run("-e", "require 'suture.nonsense'")
         self.assertEqual(code, 1)

@@ -1,5 +1,5 @@
 """The prompt under a pty: editing, paste, completion, Ctrl-C, Ctrl-D, history, colour, shell commands."""
-import os, re, stat, time, unittest
+import os, re, signal, stat, time, unittest
 import tap
 from term import Home, SOON, Term, TOP, plain, run
 
@@ -176,9 +176,15 @@ class Shell(unittest.TestCase):
         t = self.term()
         for code in ("table.move({}, 1, 1 << 60, 2, {})", "table.insert(setmetatable({}, {__len = function() return 1 << 60 end}), 1, 1)",
                      "#io.open('/dev/zero'):read('a')", "#io.open('/dev/zero'):read()", "#io.open('/dev/zero'):read(1 << 40)",
-                     "for l in io.lines('/dev/zero') do end", "io.input('/dev/zero') io.read('L')"):
+                     "for l in io.lines('/dev/zero') do end", "io.input('/dev/zero') io.read('L')", "load(function() return 'a=1 ' end)",
+                     "print(load(function() while true do end end))", "load(('a()'):rep(1 << 24))"):
             self.stop(t, code)
         self.assertEqual(t.line("(''):rep(1 << 60)"), '""')
+
+    def test_ctrl_c_below_many_calls(self):
+        t = self.term()
+        self.stop(t, "function f(n) if n == 0 then while true do end end return 1 + f(n - 1) end f(100000)")
+        self.assertIn("more than 1000 calls within each other", t.line(":traceback"))
 
     def test_ctrl_c_stops_one_large_product(self):
         self.stop(self.term(), "x = zeros(10000, 10000); x:matmul(x):sum():item()")
@@ -197,6 +203,17 @@ class Shell(unittest.TestCase):
 
     def test_ctrl_c_stops_a_coroutine(self):
         self.stop(self.term(), "coroutine.wrap(function() while true do end end)()")
+
+    def test_what_no_ctrl_c_stops_says_how_to_leave(self):
+        t = self.term()
+        t.send("b = setmetatable({}, {__gc = function() print 'here' while true do end end}) b = nil collectgarbage()\r")
+        t.expect("here\n")
+        for _ in range(3):
+            t.send("\x03")
+            time.sleep(0.1)
+        t.expect("Ctrl-\\ ends Suture at once")
+        t.send("\x1c")
+        self.assertEqual(t.close(), 128 + signal.SIGQUIT)
 
     def test_second_ctrl_c_stops_code_that_catches_errors(self):
         self.stop(self.term(), "while true do pcall(function() while true do end end) end", 2)

@@ -20,6 +20,19 @@ void *realloc(void *p, size_t n) {
   return real(p, n);
 }"""
 
+STOPS = """#include <dlfcn.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+static int armed, calls;
+static void on(int sig) { (void)sig; armed = 1; }
+__attribute__((constructor)) static void begin(void) { signal(SIGUSR1, on); }
+__attribute__((destructor)) static void end(void) { fprintf(stderr, "%d calls\\n", calls); }
+int madvise(void *p, size_t n, int advice) { /* after SIGUSR1 Ctrl-C comes at the first one */
+  if (armed && !calls++) raise(SIGINT);
+  return ((int (*)(void *, size_t, int))dlsym(RTLD_NEXT, "madvise"))(p, n, advice);
+}"""
+
 
 class Survives(unittest.TestCase):
     def setUp(self):
@@ -28,6 +41,14 @@ class Survives(unittest.TestCase):
 
     def run_(self, lines, **env):
         return run(self.home, "-q", "-i", stdin="\n".join(lines) + "\n", **env)
+
+    def preload(self, name, text):
+        source = os.path.join(self.home.path, name + ".c")
+        with open(source, "w") as f:
+            f.write(text)
+        library = source[:-1] + "so"
+        subprocess.run([os.environ.get("CC", "cc"), "-w", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True)
+        return library
 
     def test_any_standard_name(self):
         for i, name in enumerate(NAMES):
@@ -73,11 +94,7 @@ class Survives(unittest.TestCase):
     def test_no_memory(self):
         if os.environ.get("SANITIZE"):
             self.skipTest("the sanitizers have an allocator of their own")
-        source = os.path.join(self.home.path, "fails.c")
-        with open(source, "w") as f:
-            f.write(FAILS)
-        library = source[:-1] + "so"
-        subprocess.run([os.environ.get("CC", "cc"), "-w", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True)
+        library = self.preload("fails", FAILS)
         failed = 0
         for what in ("m:summary()", "m[0] = nn.Linear(2, 3)", "foo.bar", "x = 1 y = 2"):
             for fails in (1, 6):
@@ -91,6 +108,17 @@ class Survives(unittest.TestCase):
                     self.assertNotIn("unexpected symbol", err, shown)
                     failed += "not enough memory" in err
         self.assertGreater(failed, 20)
+
+    def test_ctrl_c_in_the_making_of_a_large_block(self):
+        """No more than the part under way is made, and memory that was refused is no memory that is not there."""
+        if os.environ.get("SANITIZE"):
+            self.skipTest("the sanitizers call the same functions")
+        library = self.preload("stops", STOPS)
+        for what in ("b = a .. a .. a", "b = pcall(function() return a .. a .. a end)", "b = a:rep(3)",
+                     "b = {} for i = 1, 3e6 do b[i] = i end"):
+            status, out, err = self.run_(["a = ('x'):rep(1 << 24)", "os.execute 'kill -USR1 $PPID'", what, "#(a .. a .. a)"], LD_PRELOAD=library)
+            self.assertEqual((status, out), (0, 'true\t"exit"\t0\n%d\n' % (3 << 24)), what + err)
+            self.assertRegex(err, r"^interrupted\n[1-9]\d? calls\n$", what)
 
     def test_a_string_that_is_too_long(self):
         if os.environ.get("SANITIZE"):

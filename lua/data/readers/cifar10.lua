@@ -4,7 +4,7 @@ local fault = require "suture.base.fault"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
 
-local own = source.own("data.cifar10", {split = true})
+local own = source.own("data.cifar10", {split = "train"})
 local image = core.image
 
 local cifar_classes = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}

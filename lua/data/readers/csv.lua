@@ -134,15 +134,15 @@ local function pictures(where, rows, place, root)
 end
 
 local own = source.own("data.csv", {
-  target = true, kind = true, header = true, separator = true, classes = true, pictures = true, root = true,
-  between = true})
+  target = true, kind = "nil", header = "nil", separator = ",", classes = "nil", pictures = "nil", root = "nil",
+  between = "nil"})
 
 -- The options, checked: separator, kind, and the view where there are pictures.
 local function settings(where, opts)
   local view
   if type(opts) == "table" and opts.pictures ~= nil then view, opts = source.read(where, opts, {flip = true}, own)
   else options.check(where, opts, own) end
-  local separator, kind = opts.separator or ",", opts.kind
+  local separator, kind = opts.separator or own.separator, opts.kind
   if type(separator) ~= "string" or #separator ~= 1 or separator:find '[%w"\r\n.+-]' then
     fault("%s: separator is one character such as \",\" or \";\", got %s", where, options.shown(separator))
   end

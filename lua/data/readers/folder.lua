@@ -6,7 +6,7 @@ local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
 local note = require "suture.base.note"
 
-local own = source.own("data.folder", {classes = true, allow_empty = true})
+local own = source.own("data.folder", {classes = "nil", allow_empty = "false"})
 local image = core.image
 
 -- Names in a folder, sorted by bytes: folders, files. Hidden ones are passed over.

@@ -4,7 +4,7 @@ local options = require "suture.data.options"
 local source = require "suture.data.source"
 local Dataset = require "suture.data.dataset"
 
-local own = source.own("data.tensors", {classes = true})
+local own = source.own("data.tensors", {classes = "nil"})
 
 --- A dataset of tensors: x with one row for each sample, y with one class index, from 0 (or target), for each.
 -- Option `classes`: names; without, classes are "0", "1", … when y holds class indices. Where x holds pictures (N, 1 or

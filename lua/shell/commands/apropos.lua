@@ -10,12 +10,12 @@ return {
   run = function(word)
     if word == "" then shell.fail ":apropos takes a word, as in  :apropos schedule" end
     local wanted = word:lower()
-    local named, told, width = {}, {}, 0
+    local named, told, width, columns = {}, {}, 0, term.width()
     local function look(name, text, line)
       local list = name:lower():find(wanted, 1, true) and named or text:lower():find(wanted, 1, true) and told
       if not list then return end
       list[#list + 1] = {name, line}
-      width = math.max(width, math.min(#name, 28))
+      width = math.max(width, math.min(#name, 28, columns // 3))
     end
     require "suture.shell.index"(function(name, value)
       local text, line = help.about(name, value)
@@ -28,11 +28,17 @@ return {
     if #named + #told == 0 then
       return shell.say(("no help speaks of '%s'"):format(word))
     end
-    local lines, room = {}, math.max(term.width() - width - 4, 20)
+    local lines = {}
     for _, list in ipairs {named, told} do
       table.sort(list, function(a, b) return a[1] < b[1] end)
       for _, row in ipairs(list) do
-        lines[#lines + 1] = ("  %-" .. width .. "s  %s"):format(row[1], words.cut(row[2], room))
+        local name = ("  %-" .. width .. "s  "):format(row[1])
+        local room = columns - #name
+        if room < 20 then -- what is long stands alone
+          lines[#lines + 1] = "  " .. row[1]
+          name, room = (" "):rep(width + 4), columns - width - 4
+        end
+        lines[#lines + 1] = name .. words.cut(row[2], math.max(room, 1))
       end
     end
     local shown = table.concat(lines, "\n")

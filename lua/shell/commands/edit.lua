@@ -1,4 +1,5 @@
 -- :edit
+local interrupt = require "suture.base.interrupt"
 local shell = require "suture.shell"
 
 local function read(path)
@@ -12,12 +13,14 @@ end
 -- Opens the editor; an error when it could not be run or said that it failed.
 local function edit(path)
   local editor = os.getenv "VISUAL" or os.getenv "EDITOR" or "vi"
-  local ok, how, code = os.execute(("%s '%s'"):format(editor, (path:gsub("'", "'\\''"))))
+  -- exec: a Ctrl-C in the editor is not to end a shell around it; env: the editor may have VAR=… in front
+  local ok, how, code = os.execute(("exec env %s '%s'"):format(editor, (path:gsub("'", "'\\''"))))
   if not ok then shell.fail("%s ended with %s %s: nothing run", editor, how, code) end
 end
 
 -- Input n in a file of its own while it is edited → the text as the editor left it.
 local function edit_input(n)
+  local whole <close> = interrupt.defer()
   local path = os.tmpname()
   os.remove(path)
   path = path .. ".lua" -- editors colour by suffix

@@ -293,7 +293,7 @@ function kernel.start()
   transcript.begin()
   shell.front = front
   term.aside = io.stdout
-  journal.enter_prompt()
+  journal.prompt(true)
   local base = shell.folder("XDG_STATE_HOME", "/.local/state")
   local function tell(text) told[#told + 1] = text end
   if base then require("suture.shell.emergency").begin(base .. "/suture/emergency", tell) end

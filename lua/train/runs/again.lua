@@ -14,9 +14,10 @@ local writer = require "suture.train.runs.writer"
 
 local again = {}
 
-local known = {train = true, val = true, model = true, epochs = true, max_epochs = true, quiet = true, threads = true,
+local known = options.known("resume", {
+  train = true, val = true, model = true, epochs = true, max_epochs = true, quiet = true, threads = true,
   teacher = true, loss = true, schedule = true, best = true, optimizer = true, on_epoch = true, on_step = true,
-  reduce = true}
+  reduce = true})
 
 -- What a file holds, or an error that says which.
 local function opened(run, name)

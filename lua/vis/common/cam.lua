@@ -16,7 +16,8 @@ local tensor = require "suture.tensor"
 
 local cam = {methods = {}}
 
-local known = {layer = true, class = true, method = true, aug_smooth = true, eigen_smooth = true, alpha = true}
+local known = {
+  layer = "nil", class = "nil", method = "nil", aug_smooth = "false", eigen_smooth = "false", alpha = "nil"}
 
 -- The last call of the module at path that has a map, as {path, nth, value, grid}.
 local function named_layer(what, t, path)
@@ -255,6 +256,7 @@ function cam.method(name, title, rule, fields)
     return run(method, m, x, opts)
   end
   method.call, docs[call] = call, rule
+  options.known(name, known)
   cam.methods[name] = method
   return call
 end
