@@ -13,11 +13,11 @@ local home = {
   seed = "suture.tensor:seed", no_grad = "suture.tensor:no_grad",
   load_tensor = "suture.tensor:load_tensor", save_tensor = "suture.tensor:save_tensor",
   -- training
-  fit = "suture.train.fit", trainer = "suture.train.trainer", evaluate = "suture.train.evaluate:evaluate",
-  predict = "suture.train.evaluate:predict", confusion = "suture.train.evaluate:confusion",
-  plan = "suture.train.plan", lr_find = "suture.train.lr_find", fine_tune = "suture.train.fine_tune",
-  strategy = "suture.train.strategy", features = "suture.train.features", sweep = "suture.train.sweep",
-  runs = "suture.train.runs", resume = "suture.train.runs.resume",
+  fit = "suture.train:fit", trainer = "suture.train:trainer", evaluate = "suture.train:evaluate",
+  predict = "suture.train:predict", confusion = "suture.train:confusion", plan = "suture.train:plan",
+  lr_find = "suture.train:lr_find", fine_tune = "suture.train:fine_tune", strategy = "suture.train:strategy",
+  features = "suture.train:features", sweep = "suture.train:sweep", runs = "suture.train:runs",
+  resume = "suture.train:resume",
   -- experiments
   options = "suture.train.experiments.options", results = "suture.train.experiments.results:results",
   parallel = "suture.train.experiments.parallel:parallel", seeds = "suture.train.experiments.seeds",

@@ -6,11 +6,9 @@
 
 static int by_path(const void *path, const void *source) { return strcmp(path, ((const LuaSource *)source)->path); }
 
-/* The embedded file called `path`, or NULL. The table is sorted (Makefile). */
+/* The embedded file called `path`, or NULL. */
 static const LuaSource *source_at(const char *path) {
-  static size_t n;
-  while (lualib_table[n].path) n++;
-  return bsearch(path, lualib_table, n, sizeof *lualib_table, by_path);
+  return bsearch(path, lualib_table, lualib_count, sizeof *lualib_table, by_path);
 }
 
 /* "suture.zoo.resnet" → lua/zoo/resnet.lua or lua/zoo/resnet/init.lua; "suture" → lua/init.lua. */

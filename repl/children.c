@@ -4,7 +4,7 @@
  * At the prompt the terminal tells Ctrl-C to the child too, which may be about to end, to save, or to do something else:
  * the line is interrupted where the child ended by it, and goes on where it ended otherwise, as in a shell. A program that
  * has the terminal for itself (an editor, a pager) has its own keys. A second Ctrl-C tells the child to end, and whether
- * it does or not, waiting is over. In a notebook, where no terminal tells the child and one stops a cell, it is for both. */
+ * it does or not, waiting is over. */
 #include "repl/face.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,6 @@
 #include <unistd.h>
 
 enum { MOST = 256, DEPTH = 8, SOON = 250 }; /* SOON: milliseconds */
-
-bool children_share;
 
 /* Those that are waited for, and those that were left (pipe NULL). A slot with pid 0 is free; pid is set last, since a
  * handler looks at it. told: a signal was sent to it; heard: how many had come to the prompt when it began. */
@@ -92,7 +90,7 @@ static int start(const char *command, int theirs, int as, FILE *pipe) {
   fflush(NULL);
   hold(&before);
   pid_t parent = getpid(), pid = -1;
-  if ((interrupt_in_script() || children_share) && interrupt_pending()) errno = EINTR; /* nothing is begun any more */
+  if (interrupt_in_script() && interrupt_pending()) errno = EINTR; /* nothing is begun any more */
   else pid = fork();
   if (pid == 0) {
     signal(SIGINT, SIG_DFL);
@@ -173,7 +171,6 @@ static int wait_for(lua_State *L, int slot, int ms) {
       if (ended < 0) status = -1;
       break;
     }
-    if (children_share && interrupt_pending() && !child[slot].told) children_signal(SIGINT);
     long left = ms < 0 ? turn : end - now();
     int look = interrupt_in_script() ? interrupt_pending() ? 0 : -1 : ask(L, &asked, slot);
     if (look == 0 || left <= 0) {
@@ -187,7 +184,7 @@ static int wait_for(lua_State *L, int slot, int ms) {
     ppoll(&p, fd >= 0, &t, &before);
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL); /* what came just before it ended is heard now */
-  bool prompt = !children_share && !interrupt_in_script() && !interrupt_ending();
+  bool prompt = !interrupt_in_script() && !interrupt_ending();
   if (prompt && status >= 0 && !child[slot].pipe && !asked.last && !ended_by_ctrl_c(status))
     interrupt_forget(L, child[slot].heard); /* it was the program's to answer */
   if (fd >= 0) close(fd);
@@ -216,7 +213,7 @@ static int execute(lua_State *L) {
     return 1;
   }
   struct sigaction ignore = {.sa_handler = SIG_IGN}, sigquit;
-  bool prompt = !interrupt_in_script() && !children_share;
+  bool prompt = !interrupt_in_script();
   errno = 0;
   int slot = start(command, -1, -1, NULL);
   if (slot < 0) return luaL_execresult(L, -1);

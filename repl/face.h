@@ -53,9 +53,9 @@ void tables_bind(lua_State *L);
 void reading_bind(lua_State *L);
 void chunks_bind(lua_State *L);
 
-/* What standard input says instead of giving something, NULL: it gives. Called, where it is not NULL, before Lua writes to the other
- * of standard output and errors than last. */
+/* What standard input says instead of giving something, NULL: it gives. */
 extern const char *input_refused;
+/* Called, where it is not NULL, before Lua writes to the other of standard output and errors than last. */
 extern void (*stream_changes)(void);
 
 /* pattern.c: string.find, match, gmatch and gsub that a signal stops. */
@@ -65,8 +65,6 @@ void pattern_bind(lua_State *L);
 void children_bind(lua_State *L);
 /* Sends a signal to all children that are waited for, and theirs. For signal handlers. */
 void children_signal(int sig);
-/* Ctrl-C stops the line that waits for them as well. */
-extern bool children_share;
 /* Gives those that a signal was sent to the time to end. */
 void children_end(void);
 

@@ -14,7 +14,7 @@ typedef struct Options {
   bool interactive, quiet, verbose, chunks; /* chunks: a -e was given */
   long threads;                             /* 0: as the engine finds best */
   int script;                               /* index of the script in argv, argc if none */
-  const char *word;                         /* the word there is no script, but a command: "get", "lesson", "jupyter"; NULL: it is */
+  const char *word;                         /* the word there is no script, but a command ("get", "lesson" …); NULL: it is */
 } Options;
 
 static const char help_text[] =

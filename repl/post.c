@@ -16,7 +16,8 @@
 #include <utf8proc.h>
 
 enum { ROOM = 1 << 20, PIECE = 1 << 16 };      /* bytes of a pipe, and of a message */
-enum { PAUSE = 20, AGAIN = 500, PATIENCE = 8000 }; /* ms: between two messages of what is printed; see end_soon */
+/* ms: between two messages of what is printed; see end_soon; between two looks for who began the kernel */
+enum { PAUSE = 20, AGAIN = 500, PATIENCE = 8000, LOOK = 1000 };
 
 static char rooms[2][PIECE + 4];
 static struct Stream {
@@ -28,7 +29,8 @@ static struct Stream {
 
 static pthread_t thread;
 static bool begun;
-static int stop = -1; /* an eventfd: the thread is to end */
+static int stop = -1;   /* an eventfd: the thread is to end */
+static pid_t began_by;  /* the kernel ends when this process has; 0: it does not matter */
 
 static long now(void) {
   struct timespec t;
@@ -207,11 +209,12 @@ static void *run(void *unused) {
                 {NULL, stream[0].pipe, READABLE, 0}, {NULL, stream[1].pipe, READABLE, 0}};
     long pause = published + PAUSE - now(), wait = pause > 0 ? pause : -1;
     if (wire.ended && (wait < 0 || wait > AGAIN)) wait = AGAIN;
+    if (began_by && wait < 0) wait = LOOK;
     zmq_wait(p, pause > 0 ? 3 : 5, wait);
     if (p[0].happened) return unused;
     if (p[1].happened) on_control();
     if (p[2].happened) on_heartbeat();
-    if (wire.ended) end_soon();
+    if (wire.ended || (began_by && getppid() != began_by)) end_soon();
     if (!p[3].happened && !p[4].happened) continue;
     pthread_mutex_lock(&wire.lock);
     for (int i = 0; i < 2; i++) drain(&stream[i], false);
@@ -221,6 +224,8 @@ static void *run(void *unused) {
 }
 
 const char *post_begin(void) {
+  const char *parent = getenv("JPY_PARENT_PID"); /* as jupyter_client tells it */
+  began_by = parent && atol(parent) == getppid() ? getppid() : 0;
   fflush(stdout);
   if ((stop = eventfd(0, EFD_CLOEXEC)) < 0 || !catch(&stream[0]) || !catch(&stream[1])) {
     int why = errno;

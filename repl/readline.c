@@ -522,19 +522,18 @@ static void make_folders(const char *path, mode_t mode) {
 static int b_history_load(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   using_history();
-  stifle_history(HISTORY_KEPT);
   FILE *f = fopen(path, "r");
-  if (!f) return 0;
   char *line = NULL;
   size_t size = 0;
   long total = 0;
-  for (ssize_t n; (n = getline(&line, &size, f)) > 0; total++) {
+  for (ssize_t n; f && (n = getline(&line, &size, f)) > 0; total++) {
     line[strcspn(line, "\002\n")] = '\0';
     swap(line, '\001', '\n');
     if (*line) add_history(line);
   }
   free(line);
-  fclose(f);
+  if (f) fclose(f);
+  stifle_history(HISTORY_KEPT); /* now: before, each entry too many would move all others */
   if (total > 2 * HISTORY_KEPT) cut_history(path, total);
   return 0;
 }

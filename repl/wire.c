@@ -189,7 +189,8 @@ static ssize_t read_answer(void *cookie, char *to, size_t n) {
     take_answer(false); /* what was asked for by a line that was stopped */
     pthread_mutex_lock(&wire.lock);
     post_drain();
-    wire_send(wire.input, asked.ids, asked.n, "input_request", outputs_of(), none, wire_text("{\"prompt\":\"\",\"password\":false}"));
+    wire_send(wire.input, asked.ids, asked.n, "input_request", outputs_of(), none,
+              wire_text("{\"prompt\":\"\",\"password\":false}"));
     pthread_mutex_unlock(&wire.lock);
     while (!take_answer(true)) {
       Poll p = {wire.input, 0, READABLE, 0};
@@ -297,7 +298,7 @@ static int b_open(lua_State *L) {
   lua_settop(L, 2);
   if (why) return failed(L, "%s", why, NULL);
   const char *wrong = take_key(L);
-  if (wrong) return failed(L, "%s '%s' is none that is known here", wrong, strcmp(wrong, "key") ? field(L, wrong) : "(longer than 511 bytes)");
+  if (wrong) return failed(L, "%s '%s' is none that is known here", wrong, strcmp(wrong, "key") ? field(L, wrong) : "(too long)");
   wire.context = zmq_begin();
   wire.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   wire.info = strdup(info);
@@ -305,14 +306,14 @@ static int b_open(lua_State *L) {
   if (!wire.context || wire.bell < 0 || !wire.info) return failed(L, "%s", strerror(errno), NULL);
   for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++) {
     bool tcp = strcmp(field(L, "transport"), "tcp") == 0;
-    const char *address = lua_pushfstring(L, "%s://%s%s%s", field(L, "transport"), field(L, "ip"), tcp ? ":" : "-", field(L, sockets[i].port));
+    const char *address = lua_pushfstring(L, "%s://%s%s%s", field(L, "transport"), field(L, "ip"), tcp ? ":" : "-",
+                                          field(L, sockets[i].port));
     *sockets[i].socket = zmq_open(wire.context, sockets[i].kind, address, LARGEST);
     if (!*sockets[i].socket) return failed(L, "%s: %s", address, zmq_why());
   }
   setenv("COLUMNS", "100", 0); /* about what a cell shows in a line */
   if ((why = post_begin())) return failed(L, "%s", why, NULL);
   replace_input(L);
-  children_share = true;
   lua_pushboolean(L, 1);
   return 1;
 }

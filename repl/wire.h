@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The program exports its names to modules that it loads, and its own functions are not to be taken for libzmq's. */
+#pragma GCC visibility push(hidden)
+
 /* ---- zmq.c: libzmq, loaded when a kernel begins ---- */
 
 /* A message of libzmq's, whose size and alignment are part of its ABI. */
@@ -93,4 +96,6 @@ const char *post_begin(void);
 void post_end(void);
 /* Publishes what was printed until now. Under the lock. */
 void post_drain(void);
+
+#pragma GCC visibility pop
 #endif

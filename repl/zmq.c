@@ -41,7 +41,8 @@ const char *zmq_load(void) {
   static char why[512];
   void *library = dlopen("libzmq.so.5", RTLD_NOW | RTLD_LOCAL);
   if (!library) {
-    snprintf(why, sizeof why, "libzmq, by which Jupyter talks to kernels, cannot be loaded (Debian: apt install libzmq5): %s", dlerror());
+    snprintf(why, sizeof why, "libzmq, by which Jupyter talks to kernels, cannot be loaded (Debian: apt install libzmq5): %s",
+             dlerror());
     return why;
   }
 #define FIND(name) \

@@ -10,7 +10,8 @@
 
 /* A file's text, and what it compiles to (scripts/chunks.c); 0 where it is no Lua. */
 typedef struct LuaSource { const char *path, *begin, *end, *chunk, *chunk_end; } LuaSource;
-extern const LuaSource lualib_table[]; /* the embedded Lua library: "lua/nn/init.lua" … */
+extern const LuaSource lualib_table[]; /* the embedded Lua library, sorted: "lua/nn/init.lua" … */
+extern const size_t lualib_count;
 extern const luaL_Reg bind_table[];
 
 /* Opens the library: leaves the table `suture` on the stack. `luaopen_suture` of suture.so and the shell call it.

@@ -1,5 +1,6 @@
 /* suture.core.json: Lua values as JSON text and back (RFC 8259), by jansson. Arrays are tables with a length; objects have
- * string keys, written in sorted order so that equal values give equal bytes; null is json.null, an array without elements json.none. */
+ * string keys, written in sorted order so that equal values give equal bytes; null is json.null, an array without elements
+ * json.none. */
 #include <jansson.h>
 #include "json_memory.h"
 #include <string.h>

@@ -16,6 +16,7 @@ local Module = require "suture.nn.module"
 local shipped = require "suture.base.shipped"
 local suggest = require "suture.base.suggest"
 local tables = require "suture.model.tables"
+local words = require "suture.base.text"
 local file, json = core.file, core.json
 
 local checkpoint = {}
@@ -164,9 +165,9 @@ function checkpoint.open(path, opts)
   if not m then
     local first, near = {}, name
     for i = 1, math.min(4, #f.entries) do first[i] = f.entries[i].name end
-    fault("%s: %d tensors (%s …) are of no architecture in the zoo%s · open(PATH, {model = m}) loads them into a model "
+    fault("%s: %s (%s%s), of no architecture in the zoo%s · open(PATH, {model = m}) loads them into a model "
       .. "of yours, open(PATH, {state = true}) gives them as they are",
-      path, #f.entries, table.concat(first, ", "),
+      path, words.plural(#f.entries, "tensor"), table.concat(first, ", "), #f.entries > 4 and " …" or "",
       near and (" (nearest: %s: %d of its %d parameter tensors are there)"):format(near.name, near.fits, near.n) or "")
   end
   journal.aside(function()

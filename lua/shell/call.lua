@@ -52,8 +52,8 @@ function call.at(text)
   return name, given, before_it or 0
 end
 
---- call.string_of(text) → what takes the string that begins where the text ends, in a list or as an option: its name, and
--- its first argument where the string is an option's; nil where it stands among the arguments.
+--- call.string_of(text) → what takes the string that begins where the text ends, in a list or as an option: its name,
+-- and its first argument where the string is an option's; nil where it stands among the arguments.
 function call.string_of(text)
   local code = bare(text)
   local at, bracket = open_bracket(code)

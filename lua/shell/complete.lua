@@ -203,8 +203,8 @@ local function weight_sets(before)
 end
 
 -- The module whose paths a string is about: a method's own, as in m:freeze("… or m:freeze {"…, "…; a function's first
--- argument where an option is given, as in fit(m, ds, {freeze = "…. call: what stands in front of the string's bracket. →
--- the module or nil, and whether the string can be nothing else
+-- argument where an option is given, as in fit(m, ds, {freeze = "…. call: what stands in front of the string's bracket.
+-- → the module or nil, and whether the string can be nothing else
 local function whose_paths(call, before)
   local name, first = call:match "([%a_][%w_.:%[%]]*)$", nil
   if not (name and name:find ":") then name, first = calling.string_of(before) end

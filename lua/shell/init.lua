@@ -64,14 +64,19 @@ local function complain(text)
 end
 shell.complain = complain
 
+--- shell.called(n): what its users call input n.
+function shell.called(n)
+  local input = shell.inputs[n] or state.running
+  return input and input.cell and "cell " .. input.cell or "input " .. n
+end
+
 -- "[7]:2:" as a user at the prompt reads it: the number of the input only where it is an earlier one (:history).
 local function place(n, line, code)
   n = tonumber(n)
   local input = n <= #shell.inputs and shell.inputs[n]
   local several = (input and input.code or code or ""):find "\n"
   if not input then return several and ("line %s: "):format(line) or "" end
-  return ("%s %d%s: "):format(input.cell and "cell" or "input", input.cell or n,
-    several and (", line %s"):format(line) or "")
+  return ("%s%s: "):format(shell.called(n), several and (", line %s"):format(line) or "")
 end
 
 -- Positions inside the library, and of one-line inputs, tell a user at the prompt nothing. code: of what is being run.

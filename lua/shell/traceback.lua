@@ -13,6 +13,10 @@ local function first_calls(level)
   return table.concat(rows, "\n")
 end
 
+local function place(n, line)
+  return ("%s, line %s:"):format(require "suture.shell".called(tonumber(n)), line)
+end
+
 --- traceback(text, level): as debug.traceback, with the places in inputs as words.
 return function(text, level)
   local calls
@@ -21,5 +25,5 @@ return function(text, level)
     calls = debug.traceback("", level + 1):gsub("^\n", ""):gsub("\n%s*%[C%]: in function 'suture%.face%.call'.*$", "")
       :gsub("\n%s*%[C%]: in field 'call'.*$", "")
   end
-  return ("\n" .. text .. "\n" .. calls):gsub("%f[%S]%[(%d+)%]:(%d+):", "input %1, line %2:"):sub(2)
+  return ("\n" .. text .. "\n" .. calls):gsub("%f[%S]%[(%d+)%]:(%d+):", place):sub(2)
 end

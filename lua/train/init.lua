@@ -1,7 +1,10 @@
---- Training and measuring: the functions a user calls, each in its own file, loaded when it is first asked for (who only
--- predicts waits for no trainer). lua/init.lua says which they are and where.
-local suture = require "suture"
+--- Training and measuring: the functions a user calls, each loaded when it is first asked for (who only predicts waits
+-- for no trainer). A function is what the file of its name gives, but for these.
+local elsewhere = {evaluate = "evaluate", predict = "evaluate", confusion = "evaluate", resume = "runs.resume"}
 
-return setmetatable({}, {__index = function(_, name)
-  if (suture._names[name] or ""):find "^suture%.train%." then return suture[name] end
+return setmetatable({}, {__index = function(self, name)
+  local value = require("suture.train." .. (elsewhere[name] or name))
+  if elsewhere[name] == "evaluate" then value = value[name] end
+  rawset(self, name, value)
+  return value
 end})

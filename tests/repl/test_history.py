@@ -55,6 +55,7 @@ class History(unittest.TestCase):
         self.assertIn("a function of input 1 sets the global 'total'", t.line("f()").replace("\n", " "))
         self.assertNotIn("global", t.line("f()"))
         self.assertNotIn("global", t.line("no_grad(function() y = 1 end)"))
+        self.assertIn("function k sets the global 'kept'", t.line("function k() kept = 1 end k()").replace("\n", " "))
         self.assertNotIn("global", t.line("function g() function h() end local z = 1 end g()"))
 
     def test_matching_brackets_blink(self):

@@ -2,7 +2,7 @@
 terminal has none, ASCII where the locale has no more."""
 import os, re, unicodedata, unittest
 import tap
-from term import ANSI, Home, Term, plain
+from term import ANSI, Home, Term, plain, run
 
 RC = """
 function help_() return help() end
@@ -60,6 +60,13 @@ class Terminals(unittest.TestCase):
                     if cells(row.rstrip()) > width and " " in words:
                         wrong.append("%s at %d is %d wide: %r" % (typed, width, cells(row), row))
         self.assertEqual([], wrong, "\n".join(wrong))
+
+    def test_a_name_longer_than_its_column_keeps_its_text_in_it(self):
+        for width in (50, 80, 120):
+            rows = run(self.home, "-q", "-i", stdin=":apropos OneCycle\n", COLUMNS=str(width))[1].splitlines()
+            self.assertTrue(rows[0].startswith("  optim.lr_scheduler.OneCycleLR"), rows)
+            for row in rows:
+                self.assertTrue(len(row) <= width and row.startswith("  ") and len(row.split()) > 3 or row == rows[0], rows)
 
     def test_progress_is_one_line(self):
         t = Term(self.home, columns=40)

@@ -67,7 +67,7 @@ class Transcript(unittest.TestCase):
         t = self.term()
         t.line("a = 1")
         self.assertIn("not checked: :save s.lua --check", t.line(":save s.lua"))
-        self.assertIn("checked: run in a new process, it makes the same", t.line(":save s.lua --check"))
+        self.assertIn("checked: run in a new process, it makes the same 1 global", t.line(":save s.lua --check"))
 
     def test_a_model_in_training_is_saved_when_the_shell_is_ended(self):
         for sig in (signal.SIGTERM, signal.SIGHUP):

@@ -50,14 +50,13 @@ end
 local function kinds_of(value, text)
   local mt = debug.getmetatable(value)
   local rich = type(mt) == "table" and rawget(mt, "__rich")
-  local data, sizes = {["text/plain"] = text}, nil
+  local data = {["text/plain"] = text}
   if not rich then return data, {} end
-  local ok, made, size = interrupt.pcall(rich, value)
+  local ok, made, sizes = interrupt.pcall(rich, value)
   if not ok then
     complaints[#complaints + 1] = tostring(made)
     return data, {}
   end
-  sizes = size
   for kind, bytes in pairs(made or {}) do
     data[kind] = (kind:find "^text/" or kind:find "xml$" or kind:find "json$") and term.safe(bytes)
       or core.base64.encode(bytes)
@@ -294,7 +293,7 @@ function kernel.start()
   transcript.begin()
   shell.front = front
   term.aside = io.stdout
-  journal.enter_prompt()
+  journal.prompt(true)
   local base = shell.folder("XDG_STATE_HOME", "/.local/state")
   local function tell(text) told[#told + 1] = text end
   if base then require("suture.shell.emergency").begin(base .. "/suture/emergency", tell) end

@@ -14,7 +14,8 @@ local writer = require "suture.train.runs.writer"
 
 local again = {}
 
-local known = options.known("resume", {train = true, val = true, model = true, epochs = true, max_epochs = true, quiet = true, threads = true,
+local known = options.known("resume", {
+  train = true, val = true, model = true, epochs = true, max_epochs = true, quiet = true, threads = true,
   teacher = true, loss = true, schedule = true, best = true, optimizer = true, on_epoch = true, on_step = true,
   reduce = true})
 

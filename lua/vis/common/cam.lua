@@ -16,7 +16,8 @@ local tensor = require "suture.tensor"
 
 local cam = {methods = {}}
 
-local known = {layer = "nil", class = "nil", method = "nil", aug_smooth = "false", eigen_smooth = "false", alpha = "nil"}
+local known = {
+  layer = "nil", class = "nil", method = "nil", aug_smooth = "false", eigen_smooth = "false", alpha = "nil"}
 
 -- The last call of the module at path that has a map, as {path, nth, value, grid}.
 local function named_layer(what, t, path)
