@@ -63,8 +63,8 @@ local function complain(text)
 end
 shell.complain = complain
 
--- What its users call input n.
-local function called(n)
+--- shell.called(n): what its users call input n.
+function shell.called(n)
   local input = shell.inputs[n] or state.running
   return input and input.cell and "cell " .. input.cell or "input " .. n
 end
@@ -75,7 +75,7 @@ local function place(n, line, code)
   local input = n <= #shell.inputs and shell.inputs[n]
   local several = (input and input.code or code or ""):find "\n"
   if not input then return several and ("line %s: "):format(line) or "" end
-  return ("%s%s: "):format(called(n), several and (", line %s"):format(line) or "")
+  return ("%s%s: "):format(shell.called(n), several and (", line %s"):format(line) or "")
 end
 
 -- Positions inside the library, and of one-line inputs, tell a user at the prompt nothing. code: of what is being run.
@@ -87,7 +87,7 @@ end
 
 -- A traceback with the places in inputs as words.
 local function readable(trace)
-  local function words_of(n, line) return ("%s, line %s:"):format(called(tonumber(n)), line) end
+  local function words_of(n, line) return ("%s, line %s:"):format(shell.called(tonumber(n)), line) end
   return ("\n" .. trace):gsub("%f[%S]%[(%d+)%]:(%d+):", words_of):sub(2)
 end
 
