@@ -134,6 +134,21 @@ describe("a check", function()
     assert.is_nil(text:find("That was", 1, true))
   end)
 
+  it("is not made true by undo() where one has gone back to a step", function()
+    local lines = "m = nn.Linear(2, 2)\nm:freeze()"
+    local path = lesson("back", "# T\n" .. step("one", lines, "m and not m.weight.requires_grad") .. step("two", "m:unfreeze()",
+      "m.weight.requires_grad"))
+    local taken = (":lesson %s\nm = nn.Linear(2, 2)\nm:freeze()\n\nm:unfreeze()\n"):format(path)
+    local _, text = suture("-i", taken)
+    kit.fails("That was T.", error, text, 0)
+    _, text = suture("-i", (":lesson %s\nm = nn.Linear(2, 2)\nm:freeze()\n\n:back\nm:unfreeze()\nundo()\n"):format(path))
+    local _, seen = text:gsub("Seen%.", "")
+    assert.equal(1, seen)
+    _, text = suture("-i", (":lesson %s\nm = nn.Linear(2, 2)\nm:freeze()\n\n:back\nm:unfreeze()\nm.weight.requires_grad = false\n"):format(path))
+    _, seen = text:gsub("Seen%.", "")
+    assert.equal(2, seen)
+  end)
+
   it("is not asked of the first lines of several", function()
     local path = lesson("several", "# T\n" .. step("one", "a = 1\nb = a + 1", "b == 2"))
     local _, text = suture("-i", (":lesson %s\na = 1\nb = a + 1\n"):format(path))

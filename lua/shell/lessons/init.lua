@@ -121,6 +121,12 @@ local function all_typed(step, typed)
   return true
 end
 
+-- Does the line only walk through what was there already?
+local function walks_back(text)
+  local word = text:match "^%s*:?([%a_]+)"
+  return word == "undo" or word == "redo" or word == "back_to"
+end
+
 local function hint(c)
   local step = step_of(c)
   local text = step.hints[math.min(c.hinted + 1, #step.hints)]
@@ -143,6 +149,7 @@ lines.after[#lines.after + 1] = function(text, ok)
   local on_the_way = own and ok and not all_typed(step, c.typed) -- the lines behind show what it has come to
   c.holds = good
   if on_the_way then return end
+  if c.at <= c.reached and not own and walks_back(text) then return end -- what was done once is back, and not done now
   if c.held and good and not own then return end -- it held before the line, which has not done it
   c.held = c.held and good
   if good then return passed() end
