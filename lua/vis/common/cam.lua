@@ -77,7 +77,8 @@ local function default_layer(what, t, score, layers)
     still = still or g
   end
   if still then
-    fault("%s: the gradient of the class is 0 at every layer with a map: are the head's weights 0, as a new one's?", what)
+    fault("%s: the gradient of the class is 0 at every layer with a map: are the head's weights 0, as a new one's?",
+      what)
   end
   fault('%s: no gradient of the class reaches a layer with a map · name one: layer = "…"', what)
 end
