@@ -166,8 +166,9 @@ describe("methods that look", function()
   it("know the places of tokens", function()
     suture.seed(4)
     local vit = zoo.vit_b_32 {image_size = 96, num_layers = 2, num_classes = 5}
-    vit.heads.head.weight:normal_(0, 0.1)
     local x = suture.randn(3, 96, 96)
+    fails("is 0 at every layer with a map: are the head's weights 0", vis.gradcam, vit, x)
+    vit.heads.head.weight:normal_(0, 0.1)
     local p = vis.gradcam(vit, x)
     assert.equal("encoder.layers.encoder_layer_1.ln_1", p.layer) -- behind it only the class token counts
     assert.same({3, 3}, {table.unpack(p.map.shape)})

@@ -71,9 +71,15 @@ local function default_layer(what, t, score, layers)
   local values = {}
   for i, layer in ipairs(layers) do values[i] = layer.value end
   local gradients = {t:grad(score, values)}
+  local still
   for i, layer in ipairs(layers) do
     local g = gradients[i]
     if g and grid.map(layer.grid, g):abs():max():item() > 0 then return layer end
+    still = still or g
+  end
+  if still then
+    fault("%s: the gradient of the class is 0 at every layer with a map: are the head's weights 0, as a new one's?",
+      what)
   end
   fault('%s: no gradient of the class reaches a layer with a map · name one: layer = "…"', what)
 end
