@@ -20,6 +20,7 @@ typedef struct Value {
   double *x, *near, *side; /* as the loops make it; with errors; along the direction */
   bool exact;   /* made of nothing that is rounded */
   bool fixed;   /* no gradient is asked for: indices, weights of classes */
+  bool rough;   /* its gradient is another's, or none: CASE_NO_GRAD */
   bool tainted; /* made by a jump of what is rounded, or not finite: not compared */
   float *direction;
 } Value;
@@ -40,14 +41,16 @@ static double *room(int64_t count) {
   return p;
 }
 
-/* Whether the value jumps where what it is made of changes a little. */
-static bool jumps(const Op *op) {
-  static const char *const names[] = {
-    "sign", "floor", "round", "cast", "one_hot", "eq", "ne", "gt", "ge", "lt", "le", "argmax", "argmin", "where", "max_pool2d_index",
-    "max_pool2d_dx", "relu_dx", "hardswish_dx", "pair_loss_dx", "class_loss_dx", "straight_through", "pow"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (!strcmp(op->name, names[i])) return true;
-  return op->dtype != DTYPE_F32;
+/* Whether the value jumps where what it is made of changes a little; CHOOSES: and is one of few numbers, or of what is there. */
+enum { SMOOTH, JUMPS, CHOOSES };
+static int kind_of(const Op *op) {
+  static const char *const chooses[] = {"sign", "floor", "round", "cast", "one_hot", "where", "max_pool2d_index"};
+  static const char *const jumps[] = {"max_pool2d_dx", "relu_dx", "hardswish_dx", "pair_loss_dx", "class_loss_dx", "straight_through", "pow"};
+  for (size_t i = 0; i < sizeof chooses / sizeof *chooses; i++)
+    if (!strcmp(op->name, chooses[i])) return CHOOSES;
+  for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++)
+    if (!strcmp(op->name, jumps[i])) return JUMPS;
+  return op->dtype != DTYPE_F32 ? CHOOSES : SMOOTH;
 }
 
 static double attr_named(const Op *op, const double *attr, const char *name, double other) {
@@ -142,7 +145,7 @@ static void add_op(Builder *b) {
   while (op->cases[rows].shapes) rows++;
   if (!rows) return;
   const OpCase *row = &op->cases[next((unsigned)rows)];
-  Value v = {.op = op, .exact = true};
+  Value v = {.op = op, .exact = true, .rough = row->flags & CASE_NO_GRAD};
   Err e;
   Shape shape[MAX_IN];
   Sizes sizes = {0};
@@ -194,8 +197,8 @@ static void add_op(Builder *b) {
     v.exact &= from->exact;
     v.tainted |= from->tainted;
   }
-  if (jumps(op)) v.tainted |= !v.exact;
-  else v.exact = false;
+  if (kind_of(op)) v.tainted |= !v.exact;
+  v.exact &= kind_of(op) == CHOOSES;
   v.node = build(b, op, v.attr, v.n_in, in);
   if (!v.node) { /* of a leaf that is stood on already, or of a dtype: said, and nothing made */
     fuzz_check(b->err->text[0], "%s: not made, and no word why", op->name);
@@ -287,7 +290,7 @@ static void check_gradient(int last) {
   for (int i = 0; i <= last; i++) {
     Value *v = &value[i];
     if (v->op) {
-      smooth &= !jumps(v->op) && !v->tainted;
+      smooth &= kind_of(v->op) == SMOOTH && !v->tainted && !v->rough;
       continue;
     }
     if (!went || !v->node->requires_grad || !v->node->grad) continue;
