@@ -45,7 +45,8 @@ static double *room(int64_t count) {
 enum { SMOOTH, JUMPS, CHOOSES };
 static int kind_of(const Op *op) {
   static const char *const chooses[] = {"sign", "floor", "round", "cast", "one_hot", "where", "max_pool2d_index"};
-  static const char *const jumps[] = {"max_pool2d_dx", "relu_dx", "hardswish_dx", "pair_loss_dx", "class_loss_dx", "straight_through", "pow"};
+  static const char *const jumps[] = {"max_pool2d_dx", "relu_dx", "hardswish_dx", "pair_loss_dx",
+                                      "class_loss_dx", "straight_through", "pow"};
   for (size_t i = 0; i < sizeof chooses / sizeof *chooses; i++)
     if (!strcmp(op->name, chooses[i])) return CHOOSES;
   for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++)
@@ -205,8 +206,8 @@ static void add_op(Builder *b) {
     b->failed = false;
     return;
   }
-  fuzz_check(shape_equal(&v.node->shape, &v.shape), "%s: the node has shape %s, the rule says %s", op->name, SHAPE_STR(&v.node->shape),
-             SHAPE_STR(&v.shape));
+  fuzz_check(shape_equal(&v.node->shape, &v.shape), "%s: the node has shape %s, the rule says %s", op->name,
+             SHAPE_STR(&v.node->shape), SHAPE_STR(&v.shape));
   int64_t count = shape_count(&v.shape);
   v.x = room(count), v.near = room(count), v.side = room(count);
   double *of[VALUES], *near[VALUES];
@@ -225,7 +226,8 @@ static void add_op(Builder *b) {
 static void told(void) {
   for (int i = 0; i < values; i++) {
     const Value *v = &value[i];
-    fprintf(stderr, "  %d: %s %s%s", i, v->op ? v->op->name : "leaf", SHAPE_STR(&v->shape), v->node->requires_grad ? " requires_grad" : "");
+    const char *wants = v->node->requires_grad ? " requires_grad" : "";
+    fprintf(stderr, "  %d: %s %s%s", i, v->op ? v->op->name : "leaf", SHAPE_STR(&v->shape), wants);
     for (int k = 0; k < v->n_in; k++) fprintf(stderr, " %d", v->in[k]);
     for (int k = 0; v->op && k < MAX_ATTR && v->attr[k] != ATTR_END; k++) fprintf(stderr, "%s%g", k ? "," : " | ", v->attr[k]);
     fputc('\n', stderr);
@@ -252,7 +254,7 @@ static void check_value(int i) {
   for (int64_t k = 0; k < count && !v->tainted; k++)
     if (!(fabs(got[k] - v->x[k]) <= most)) {
       told();
-      fuzz_fail("value %d, element %lld: %.9g, should be %.9g within %.3g (largest %.3g)", i, (long long)k, got[k], v->x[k], most, top);
+      fuzz_fail("value %d, element %d: %.9g, should be %.9g within %.3g (largest %.3g)", i, (int)k, got[k], v->x[k], most, top);
     }
   free(got);
 }
@@ -265,7 +267,8 @@ static double along(int last, const double *weight, double step) {
     of[i] = v->side;
     if (v->op) run_reference(v, of, v->side);
     else
-      for (int64_t k = 0, n = shape_count(&v->shape); k < n; k++) v->side[k] = v->x[k] + (v->direction ? step * v->direction[k] : 0);
+      for (int64_t k = 0, n = shape_count(&v->shape); k < n; k++)
+        v->side[k] = v->x[k] + (v->direction ? step * v->direction[k] : 0);
   }
   for (int64_t k = 0, n = shape_count(&value[last].shape); k < n; k++) sum += weight[k] * value[last].side[k];
   return sum;
