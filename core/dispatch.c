@@ -37,7 +37,15 @@ static const Set sets[] = {
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
-const Kernels *kern;
+#if defined(HAS_generic)
+const Kernels *kern = &kernels_generic;
+#elif defined(HAS_neon)
+const Kernels *kern = &kernels_neon;
+#elif defined(HAS_sse2)
+const Kernels *kern = &kernels_sse2;
+#else
+const Kernels *kern; /* until kernels_init */
+#endif
 const char *kernels_conv_wanted;
 
 const char *kernels_isa(int i) { return i < SETS ? sets[i].kernels->isa : NULL; }

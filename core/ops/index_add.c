@@ -38,7 +38,9 @@ REFERENCE {
   for (int64_t i = 0, count = shape_count(in_shape); i < count; i++) {
     int64_t index[MAX_RANK];
     index_of(in_shape, i, index);
-    index[d] = (int64_t)in[1][index[d]];
+    double at = in[1][index[d]];
+    if (!(at >= 0 && at < attr[1])) continue;
+    index[d] = (int64_t)at;
     out[flat_of(out_shape, index)] += in[0][i];
   }
 }
@@ -47,6 +49,7 @@ REFERENCE {
 CASES = {
   {"5 5", "size=5", CASE_INDEX_LAST}, {"6,3 6", "size=7", CASE_INDEX_LAST}, {"4,3 3", "dim=1 size=3", CASE_INDEX_LAST},
   {"2,3,4,5 4", "dim=2 size=9", CASE_INDEX_LAST}, {"2,3,4,5 5", "dim=-1 size=5", CASE_INDEX_LAST},
+  {"6,3 6", "size=4", CASE_INDEX_LAST}, /* some indices are beyond it */
   {0},
 };
 

@@ -22,7 +22,10 @@ FORWARD {
 
 REFERENCE {
   int64_t classes = (int64_t)attr[0];
-  for (int64_t i = 0, count = shape_count(out_shape); i < count; i++) out[i] = in[0][i / classes] == (double)(i % classes);
+  for (int64_t i = 0, count = shape_count(out_shape); i < count; i++) { /* of a fraction, the whole number below it */
+    double at = in[0][i / classes];
+    out[i] = at >= 0 && floor(at) == (double)(i % classes);
+  }
 }
 
 CASES = {{"6", "classes=3", CASE_COARSE | CASE_NO_GRAD}, {"2,3", "classes=2", CASE_COARSE | CASE_NO_GRAD}, {"2,3,4", "classes=3", CASE_COARSE | CASE_NO_GRAD},

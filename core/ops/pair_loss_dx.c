@@ -4,6 +4,8 @@
 static bool shape(const Shape *in, int n_in, const double *attr, Shape *out, Err *e) {
   Shape loss;
   *out = in[1];
+  if (!(attr[PAIR_KIND] >= LOSS_MSE && attr[PAIR_KIND] <= LOSS_BCE_LOGITS))
+    return err_set(e, "kind must be %d to %d, got %g", LOSS_MSE, LOSS_BCE_LOGITS, attr[PAIR_KIND]);
   return pair_loss_ok(in + 1, n_in - 1, attr, &loss, e) && want_same(&in[0], "dy", &loss, "the loss", e);
 }
 

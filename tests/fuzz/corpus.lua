@@ -123,7 +123,8 @@ local function png(w, h, depth, colour, more)
     lines[y] = string.char(y % 5) .. table.concat(bytes)
   end
   return "\x89PNG\r\n\x1a\n" .. chunk("IHDR", (">I4I4BBBBB"):pack(w, h, depth, colour, 0, 0, 0))
-    .. (colour == 3 and chunk("PLTE", ("abc"):rep(2)) or "") .. (more or "") .. chunk("IDAT", zlib(table.concat(lines))) .. chunk("IEND", "")
+    .. (colour == 3 and chunk("PLTE", ("abc"):rep(2)) or "") .. (more or "")
+    .. chunk("IDAT", zlib(table.concat(lines))) .. chunk("IEND", "")
 end
 for depth, colour in ("1-0 2-0 4-0 8-0 16-0 8-2 16-2 1-3 4-3 8-4 16-4 8-6 16-6"):gmatch "(%d+)-(%d)" do
   write(("png/%s-%s"):format(depth, colour), png(7, 5, tonumber(depth), tonumber(colour)))

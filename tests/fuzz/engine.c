@@ -20,6 +20,7 @@ typedef struct Value {
   double *x, *near, *side; /* as the loops make it; with errors; along the direction */
   bool exact;   /* made of nothing that is rounded */
   bool fixed;   /* no gradient is asked for: indices, weights of classes */
+  bool rough;   /* its gradient is another's, or none: CASE_NO_GRAD */
   bool tainted; /* made by a jump of what is rounded, or not finite: not compared */
   float *direction;
 } Value;
@@ -40,14 +41,17 @@ static double *room(int64_t count) {
   return p;
 }
 
-/* Whether the value jumps where what it is made of changes a little. */
-static bool jumps(const Op *op) {
-  static const char *const names[] = {
-    "sign", "floor", "round", "cast", "one_hot", "eq", "ne", "gt", "ge", "lt", "le", "argmax", "argmin", "where", "max_pool2d_index",
-    "max_pool2d_dx", "relu_dx", "hardswish_dx", "pair_loss_dx", "class_loss_dx", "straight_through", "pow"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (!strcmp(op->name, names[i])) return true;
-  return op->dtype != DTYPE_F32;
+/* Whether the value jumps where what it is made of changes a little; CHOOSES: and is one of few numbers, or of what is there. */
+enum { SMOOTH, JUMPS, CHOOSES };
+static int kind_of(const Op *op) {
+  static const char *const chooses[] = {"sign", "floor", "round", "cast", "one_hot", "where", "max_pool2d_index"};
+  static const char *const jumps[] = {"max_pool2d_dx", "relu_dx", "hardswish_dx", "pair_loss_dx",
+                                      "class_loss_dx", "straight_through", "pow"};
+  for (size_t i = 0; i < sizeof chooses / sizeof *chooses; i++)
+    if (!strcmp(op->name, chooses[i])) return CHOOSES;
+  for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++)
+    if (!strcmp(op->name, jumps[i])) return JUMPS;
+  return op->dtype != DTYPE_F32 ? CHOOSES : SMOOTH;
 }
 
 static double attr_named(const Op *op, const double *attr, const char *name, double other) {
@@ -142,7 +146,7 @@ static void add_op(Builder *b) {
   while (op->cases[rows].shapes) rows++;
   if (!rows) return;
   const OpCase *row = &op->cases[next((unsigned)rows)];
-  Value v = {.op = op, .exact = true};
+  Value v = {.op = op, .exact = true, .rough = row->flags & CASE_NO_GRAD};
   Err e;
   Shape shape[MAX_IN];
   Sizes sizes = {0};
@@ -194,16 +198,16 @@ static void add_op(Builder *b) {
     v.exact &= from->exact;
     v.tainted |= from->tainted;
   }
-  if (jumps(op)) v.tainted |= !v.exact;
-  else v.exact = false;
+  if (kind_of(op)) v.tainted |= !v.exact;
+  v.exact &= kind_of(op) == CHOOSES;
   v.node = build(b, op, v.attr, v.n_in, in);
   if (!v.node) { /* of a leaf that is stood on already, or of a dtype: said, and nothing made */
     fuzz_check(b->err->text[0], "%s: not made, and no word why", op->name);
     b->failed = false;
     return;
   }
-  fuzz_check(shape_equal(&v.node->shape, &v.shape), "%s: the node has shape %s, the rule says %s", op->name, SHAPE_STR(&v.node->shape),
-             SHAPE_STR(&v.shape));
+  fuzz_check(shape_equal(&v.node->shape, &v.shape), "%s: the node has shape %s, the rule says %s", op->name,
+             SHAPE_STR(&v.node->shape), SHAPE_STR(&v.shape));
   int64_t count = shape_count(&v.shape);
   v.x = room(count), v.near = room(count), v.side = room(count);
   double *of[VALUES], *near[VALUES];
@@ -222,7 +226,8 @@ static void add_op(Builder *b) {
 static void told(void) {
   for (int i = 0; i < values; i++) {
     const Value *v = &value[i];
-    fprintf(stderr, "  %d: %s %s%s", i, v->op ? v->op->name : "leaf", SHAPE_STR(&v->shape), v->node->requires_grad ? " requires_grad" : "");
+    const char *wants = v->node->requires_grad ? " requires_grad" : "";
+    fprintf(stderr, "  %d: %s %s%s", i, v->op ? v->op->name : "leaf", SHAPE_STR(&v->shape), wants);
     for (int k = 0; k < v->n_in; k++) fprintf(stderr, " %d", v->in[k]);
     for (int k = 0; v->op && k < MAX_ATTR && v->attr[k] != ATTR_END; k++) fprintf(stderr, "%s%g", k ? "," : " | ", v->attr[k]);
     fputc('\n', stderr);
@@ -249,7 +254,7 @@ static void check_value(int i) {
   for (int64_t k = 0; k < count && !v->tainted; k++)
     if (!(fabs(got[k] - v->x[k]) <= most)) {
       told();
-      fuzz_fail("value %d, element %lld: %.9g, should be %.9g within %.3g (largest %.3g)", i, (long long)k, got[k], v->x[k], most, top);
+      fuzz_fail("value %d, element %d: %.9g, should be %.9g within %.3g (largest %.3g)", i, (int)k, got[k], v->x[k], most, top);
     }
   free(got);
 }
@@ -262,7 +267,8 @@ static double along(int last, const double *weight, double step) {
     of[i] = v->side;
     if (v->op) run_reference(v, of, v->side);
     else
-      for (int64_t k = 0, n = shape_count(&v->shape); k < n; k++) v->side[k] = v->x[k] + (v->direction ? step * v->direction[k] : 0);
+      for (int64_t k = 0, n = shape_count(&v->shape); k < n; k++)
+        v->side[k] = v->x[k] + (v->direction ? step * v->direction[k] : 0);
   }
   for (int64_t k = 0, n = shape_count(&value[last].shape); k < n; k++) sum += weight[k] * value[last].side[k];
   return sum;
@@ -287,7 +293,7 @@ static void check_gradient(int last) {
   for (int i = 0; i <= last; i++) {
     Value *v = &value[i];
     if (v->op) {
-      smooth &= !jumps(v->op) && !v->tainted;
+      smooth &= kind_of(v->op) == SMOOTH && !v->tainted && !v->rough;
       continue;
     }
     if (!went || !v->node->requires_grad || !v->node->grad) continue;

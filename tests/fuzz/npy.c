@@ -1,4 +1,4 @@
-/* The header of a .npy file; the magic, its length and 600 bytes of numbers are put around it. The first byte chooses the version. */
+/* The header of a .npy file; the magic, its length and 600 bytes of numbers are put around it. The first byte: its version. */
 #include "archive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {

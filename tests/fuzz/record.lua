@@ -6,7 +6,8 @@ local numbers = ("\0"):rep(4 * 216)
 local tensors = {}
 local at = 0
 for name, shape in pairs {["0.weight"] = {2, 3, 3, 3}, ["0.bias"] = {2}, ["1.weight"] = {2}, ["1.bias"] = {2},
-  ["1.running_mean"] = {2}, ["1.running_var"] = {2}, ["4.weight"] = {2, 2}, ["4.bias"] = {2}, ["0"] = {3}, ["1"] = {2, 2}} do
+  ["1.running_mean"] = {2}, ["1.running_var"] = {2}, ["4.weight"] = {2, 2}, ["4.bias"] = {2},
+  ["0"] = {3}, ["1"] = {2, 2}} do
   local n = 4
   for _, d in ipairs(shape) do n = n * d end
   tensors[name] = {dtype = "F32", shape = shape, data_offsets = {at, at + n}}
