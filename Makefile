@@ -115,6 +115,8 @@ asan:            ## the tests under AddressSanitizer (leaks too) and UBSan
 tsan:            ## the C tests, and training with four threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory -j$$(nproc) all ctests SANITIZE=thread B=build/tsan CFLAGS="-O1 -g"
 	@TSAN_OPTIONS=die_after_fork=0 B=build/tsan O=build/tsan/ tests/run c training
+faults: all      ## 5,000 runs with failed allocations, 300 kills while saving, full disks (RUNS=n, KILLS=n, SEED=n)
+	@RUNS=$(or $(RUNS),5000) KILLS=$(or $(KILLS),300) SECONDS_EACH=86400 B=$(B) O=$(O) tests/run faults
 docs: all        ## the reference as one page with a search, man pages, and ---@meta files for the Lua language server
 	@mkdir -p $(B)/docs/man $(B)/docs/meta
 	./suture -q scripts/docs.lua $(B)/docs
@@ -136,6 +138,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan docs keys bench peers install clean help FORCE
+.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan faults docs keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -45,6 +45,7 @@ def chosen(asked, count, rng):
                " ".join(str(n + j) for j in range(rng.randrange(2, 8))) if kind == 3 else "%d+" % n)
 
 
+@unittest.skipIf(os.environ.get("SANITIZE"), "the sanitizers have an allocator of their own")
 class Memory(unittest.TestCase):
     def one(self, name, count):
         arguments, lines = scene_of(name)
