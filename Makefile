@@ -146,6 +146,8 @@ $(B)/tests/fuzz/seeds: $(B)/tests/fuzz/seeds.o $(B)/core.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LIBS) -lcmocka
 arm:             ## for 64-bit ARM: cross-built, and the C tests and some of the Lua tests under qemu-user (FEW=1: a few)
 	@tests/arm $(if $(FEW),few)
+faults: all      ## 5,000 runs with failed allocations, 300 kills while saving, full disks (RUNS=n, KILLS=n, SEED=n)
+	@RUNS=$(or $(RUNS),5000) KILLS=$(or $(KILLS),300) SECONDS_EACH=86400 B=$(B) O=$(O) tests/run faults
 docs: all        ## the reference as one page with a search, man pages, and ---@meta files for the Lua language server
 	@mkdir -p $(B)/docs/man $(B)/docs/meta
 	./suture -q scripts/docs.lua $(B)/docs
@@ -171,6 +173,6 @@ clean:           ## remove all that was built
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' Makefile
 
-.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan fuzz fuzzers arm docs isas debs keys bench peers install clean help FORCE
+.PHONY: all deps mpideps demo test ctests parity parity-all asan tsan faults fuzz fuzzers arm docs isas debs keys bench peers install clean help FORCE
 .SECONDARY:
 -include $(shell find $(B) -path $(B)/arm/root -prune -o -path $(B)/root -prune -o -type f -name '*.d' -print 2>/dev/null)

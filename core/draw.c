@@ -30,7 +30,8 @@ static struct {
 #undef POINTER
 } cairo;
 
-/* fontconfig, which Cairo asks for letters, crashes or never ends where its lists do not fit: they take some 5 MB. */
+/* What Cairo loads crashes or never ends where there is no memory: pixman as it is loaded, fontconfig, which it asks for letters,
+ * where its lists do not fit. They take some 5 MB. */
 static bool room_for_fonts(Err *e) {
   enum { FONTS = 16 << 20 };
   void *room = malloc(FONTS);
@@ -73,7 +74,7 @@ static cairo_status_t put(void *draw, const unsigned char *bytes, unsigned n) {
 
 bool draw_open(DrawFormat format, double width, double height, double scale, Draw **out, Err *e) {
   *out = NULL;
-  if (!load_cairo(e) || !room_for_fonts(e)) return false;
+  if (!room_for_fonts(e) || !load_cairo(e)) return false;
   if (!(width >= 1 && height >= 1 && width * scale < 32767 && height * scale < 32767))
     return err_set(e, "a drawing of %.0f by %.0f does not fit (at most 32766 by 32766 pixels)", width * scale, height * scale);
   Draw *d = calloc(1, sizeof *d);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "ceiling.h"
 #include "host.h"
 
 /* --- shapes --- */
@@ -194,7 +195,15 @@ bool memory_fits(size_t bytes, bool untouched, const char *what, Err *e) {
   return false;
 }
 
+static int64_t ceiling; /* tensors may take no more in all; 0: any */
+
+void memory_ceiling(int64_t more) { ceiling = more > 0 ? live_bytes + more : 0; }
+
 static void *get(size_t bytes, bool zeros, const char *what, Err *e) {
+  if (ceiling && (int64_t)bytes > ceiling - live_bytes) {
+    err_set(e, "%s would take %.1f MB, which is far more than belongs here", what, (double)bytes / 1e6);
+    return NULL;
+  }
   size_t size = bytes + HEAD, pages = size >= 2 * HUGE_PAGE ? HUGE_PAGE : size >= BIG ? PAGE : 64;
   size = (size + pages - 1) / pages * pages;
   Block *b = NULL;

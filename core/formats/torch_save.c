@@ -229,9 +229,9 @@ static bool write_zip(SaveFile *s, Member *members, int count, const Buffer *pic
   }
   zip_register_cancel_callback_with_state(w.z, cancelled, NULL, &stop);
   if (add_all(&w, members, count, pickle) && !zip_close(w.z)) return true;
-  int system = zip_error_code_system(zip_get_error(w.z));
+  int system = zip_error_code_system(zip_get_error(w.z)), code = zip_error_code_zip(zip_get_error(w.z));
   if (stop) err_stop(e);
-  else if (zip_error_code_zip(zip_get_error(w.z)) == ZIP_ER_MEMORY) err_memory(e, 0, s->name);
+  else if (code == ZIP_ER_MEMORY || code == ZIP_ER_OK) err_memory(e, 0, s->name); /* it says "No error" of some of its own allocations */
   else if (system) save_failed(s, "write", system, e);
   else err_set(e, "%s: cannot write: %s", s->name, zip_strerror(w.z));
   zip_discard(w.z);

@@ -9,10 +9,27 @@
 #include "save_file.h"
 #include "tensor.h"
 
+static int64_t max_pixels = IMAGE_PIXELS;
+
+int64_t image_max_pixels(int64_t n) {
+  if (n > 0) max_pixels = n < IMAGE_PIXELS_MOST ? n : IMAGE_PIXELS_MOST;
+  return max_pixels;
+}
+
+bool image_claim(int64_t h, int64_t w, int *remarks, Err *e) {
+  int64_t pixels = h * w;
+  if (pixels > 2 * max_pixels)
+    return err_set(e, "claims %lld×%lld pixels, over the limit of %lld (a decompression bomb? image.max_pixels(n) raises it)",
+                   (long long)h, (long long)w, (long long)(2 * max_pixels));
+  if (pixels > max_pixels) *remarks |= IMAGE_LARGE;
+  return true;
+}
+
 bool image_new(Image *out, int h, int w, int c, Err *e) {
   if (h < 1 || w < 1) return err_set(e, "an image needs at least one pixel, got %d×%d", h, w);
-  if ((int64_t)h * w > IMAGE_MAX_PIXELS)
-    return err_set(e, "an image of %d×%d pixels is over the limit of %d million", h, w, IMAGE_MAX_PIXELS / 1000000);
+  int64_t most = 2 * (max_pixels > IMAGE_PIXELS ? max_pixels : IMAGE_PIXELS);
+  if ((int64_t)h * w > most)
+    return err_set(e, "an image of %d×%d pixels is over the limit of %lld million", h, w, (long long)(most / 1000000));
   size_t size = (size_t)h * (size_t)w * (size_t)c;
   uint8_t *px = memory_get(size, "an image", e);
   if (!px) return false;
@@ -38,6 +55,7 @@ const char *image_remark(int bit) {
   switch (bit) {
   case IMAGE_CUT: return "the file lacks its end, but no pixel: it is read as it is";
   case IMAGE_GREY16: return "sixteen-bit grey is read as PIL's convert(\"RGB\") does: values from 0 to 255, what is above is white";
+  case IMAGE_LARGE: return "it claims more than image.max_pixels() pixels: is it a photograph?";
   default: return "sixteen-bit colour is read with eight bits";
   }
 }

@@ -23,12 +23,16 @@ typedef struct Image {
 } Image;
 
 /* A file may be read all the same: it lacks its end behind the last pixel, or has sixteen bits where eight are kept. */
-enum { IMAGE_CUT = 1, IMAGE_GREY16 = 2, IMAGE_COLOUR16 = 4, IMAGE_REMARKS = 3 };
+enum { IMAGE_CUT = 1, IMAGE_GREY16 = 2, IMAGE_COLOUR16 = 4, IMAGE_LARGE = 8, IMAGE_REMARKS = 4 };
 /* The remark of one bit in words. */
 const char *image_remark(int bit);
 
-/* Pillow's limit (twice MAX_IMAGE_PIXELS): a file that claims more is a decompression bomb, not a photograph. */
-enum { IMAGE_MAX_PIXELS = 178956970 };
+/* Pillow's MAX_IMAGE_PIXELS, which can be set: of a file that claims more it is told, and one that claims more than twice as
+ * many is refused as a decompression bomb. n 0: no change; returns the limit in force. */
+enum { IMAGE_PIXELS = 89478485, IMAGE_PIXELS_MOST = 357913941 };
+int64_t image_max_pixels(int64_t n);
+/* Whether a file that claims h by w pixels is read; adds IMAGE_LARGE to *remarks. */
+bool image_claim(int64_t h, int64_t w, int *remarks, Err *e);
 
 bool image_new(Image *out, int h, int w, int c, Err *e); /* pixels are not set */
 bool image_copy(Image *out, const Image *in, Err *e);

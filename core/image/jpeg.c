@@ -1,6 +1,7 @@
 /* JPEG through libjpeg-turbo (ITU-T T.81), with its default integer DCT and upsampling, as Pillow uses it. libjpeg
  * reports errors by longjmp; every jump starts and ends in this file. */
 #include "image.h"
+#include "host.h"
 #include <stdio.h>
 #include <jpeglib.h>
 #include <jerror.h>
@@ -53,7 +54,14 @@ static void source_skip(j_decompress_ptr j, long n) {
   s->bytes_in_buffer -= k;
 }
 
-static void count_scans(j_common_ptr j) {
+static void stop(Fail *f) {
+  err_stop(f->e);
+  longjmp(f->jump, 1);
+}
+
+/* Called again and again while libjpeg works. */
+static void watch(j_common_ptr j) {
+  if (host_should_stop()) stop((Fail *)j->err);
   if (((j_decompress_ptr)j)->input_scan_number > MAX_SCANS) {
     Fail *f = (Fail *)j->err;
     err_set(f->e, "broken JPEG: more than %d scans", MAX_SCANS);
@@ -68,7 +76,7 @@ typedef struct Reader {
   Fail fail;
   Image im;
   uint8_t *line; /* a row of CMYK */
-  int orientation;
+  int orientation, remarks;
 } Reader;
 
 static bool cut_off(Reader *r) { return err_set(r->fail.e, "the image is cut off (JPEG data end too early)"); }
@@ -109,13 +117,11 @@ static bool read_pixels(Reader *r, const uint8_t *bytes, size_t size, const Read
     .fill_input_buffer = source_end, .skip_input_data = source_skip, .resync_to_restart = jpeg_resync_to_restart,
     .term_source = source_none};
   j->src = &r->source;
-  r->progress.progress_monitor = count_scans;
+  r->progress.progress_monitor = watch;
   j->progress = &r->progress;
   jpeg_save_markers(j, JPEG_APP0 + 1, 0xffff);
   if (jpeg_read_header(j, TRUE) != JPEG_HEADER_OK) return cut_off(r);
-  if ((uint64_t)j->image_width * j->image_height > IMAGE_MAX_PIXELS)
-    return err_set(r->fail.e, "claims %u×%u pixels, over the limit of %d million (a decompression bomb?)",
-                   j->image_height, j->image_width, IMAGE_MAX_PIXELS / 1000000);
+  if (!image_claim(j->image_height, j->image_width, &r->remarks, r->fail.e)) return false;
   find_orientation(r);
   if (j->num_components == 4) j->out_color_space = JCS_CMYK;
   else if (j->num_components == 1) j->out_color_space = JCS_GRAYSCALE;
@@ -127,9 +133,11 @@ static bool read_pixels(Reader *r, const uint8_t *bytes, size_t size, const Read
   if (!jpeg_start_decompress(j)) return cut_off(r);
   int w = (int)j->output_width, h = (int)j->output_height, n = j->output_components;
   if (!image_new(&r->im, h, w, 3, r->fail.e)) return false;
+  r->im.remarks = r->remarks;
   if (shrink > 1) r->im.shrink = shrink, r->im.full_h = (int)j->image_height, r->im.full_w = (int)j->image_width;
   if (n != 3 && !(r->line = malloc((size_t)w * (size_t)n))) return err_memory(r->fail.e, (double)w * n, "a row of pixels");
   while (j->output_scanline < j->output_height) {
+    if (j->output_scanline % 64 == 63 && host_should_stop()) return err_stop(r->fail.e);
     uint8_t *row = r->im.px + (size_t)j->output_scanline * (size_t)w * 3;
     JSAMPROW to = n == 3 ? row : r->line;
     if (!jpeg_read_scanlines(j, &to, 1)) return cut_off(r);

@@ -45,12 +45,7 @@ static void on_info(png_structp png, png_infop info) {
   Rows *r = png_get_progressive_ptr(png);
   r->w = png_get_image_width(png, info);
   r->h = png_get_image_height(png, info);
-  if ((uint64_t)r->w * r->h > IMAGE_MAX_PIXELS) {
-    Err *e = png_get_error_ptr(png);
-    err_set(e, "claims %u×%u pixels, over the limit of %d million (a decompression bomb?)", r->h, r->w,
-            IMAGE_MAX_PIXELS / 1000000);
-    png_longjmp(png, 1);
-  }
+  if (!image_claim(r->h, r->w, &r->remarks, png_get_error_ptr(png))) png_longjmp(png, 1);
   int color = png_get_color_type(png, info), depth = png_get_bit_depth(png, info);
   if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
   else if (depth < 8) png_set_expand_gray_1_2_4_to_8(png);
@@ -70,6 +65,10 @@ static void on_info(png_structp png, png_infop info) {
 
 static void on_row(png_structp png, png_bytep row, png_uint_32 y, int pass) {
   Rows *r = png_get_progressive_ptr(png);
+  if (y % 64 == 63 && host_should_stop()) {
+    err_stop(png_get_error_ptr(png));
+    png_longjmp(png, 1);
+  }
   if (row && y < r->h) png_progressive_combine_row(png, r->px + y * r->stride, row);
   if (y + 1 == r->h && pass == r->last_pass) r->whole = true;
 }

@@ -1,4 +1,5 @@
 /* suture.core.engine: the clock, threads, memory and the random generator. */
+#include "ceiling.h"
 #include "clock.h"
 #include "tensor.h"
 #include "kernels/kernels.h"
@@ -55,6 +56,12 @@ static int engine_rest(lua_State *L) {
   return 0;
 }
 
+/* ceiling(bytes): from now on tensors may take so many bytes more; 0: as many as there are. */
+static int engine_ceiling(lua_State *L) {
+  memory_ceiling((int64_t)luaL_checkinteger(L, 1));
+  return 0;
+}
+
 /* trim(): gives all kept memory back to the system. */
 static int engine_trim(lua_State *L) {
   (void)L;
@@ -87,8 +94,9 @@ static int engine_raise(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"clock", engine_clock}, {"threads", engine_threads}, {"memory", engine_memory}, {"peak_reset", engine_peak_reset},
-  {"peak", engine_peak}, {"runs", engine_runs}, {"rest", engine_rest}, {"trim", engine_trim}, {"seed", engine_seed}, {"draw", engine_draw}, {"raise", engine_raise}, {0, 0}};
+  {"clock", engine_clock}, {"threads", engine_threads}, {"memory", engine_memory}, {"ceiling", engine_ceiling},
+  {"peak_reset", engine_peak_reset}, {"peak", engine_peak}, {"runs", engine_runs}, {"rest", engine_rest}, {"trim", engine_trim},
+  {"seed", engine_seed}, {"draw", engine_draw}, {"raise", engine_raise}, {0, 0}};
 
 int bind_engine(lua_State *L) {
   kernels_init();

@@ -178,6 +178,12 @@ static Transform check_transform(lua_State *L, int i) {
 
 /* ---- pictures ---- */
 
+/* max_pixels([n]) → pixels of which a file may claim twice as many */
+static int l_max_pixels(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)image_max_pixels((int64_t)luaL_optinteger(L, 1, 0)));
+  return 1;
+}
+
 /* read(path, as_stored) → (3, H, W) in 0 … 1, remarks */
 static int l_read(lua_State *L) {
   Err e;
@@ -638,7 +644,7 @@ int bind_image(lua_State *L) {
     luaL_setfuncs(L, types[i].fns, 0);
     lua_pop(L, 1);
   }
-  static const luaL_Reg fns[] = {{"read", l_read}, {"write", l_write}, {"preprocess", l_preprocess}, {"adjust", l_adjust},
+  static const luaL_Reg fns[] = {{"read", l_read}, {"max_pixels", l_max_pixels}, {"write", l_write}, {"preprocess", l_preprocess}, {"adjust", l_adjust},
     {"change", l_change}, {"strength", l_strength}, {"files", l_files},
     {"cifar", l_cifar}, {"mnist", l_mnist}, {"shapes", l_shapes}, {"shape_classes", l_shape_classes}, {"shape_mask", l_shape_mask}, {"labels", l_labels},
     {"name", l_name}, {"get", l_get}, {"shuffle", l_shuffle}, {"drawn", l_drawn}, {"seed", l_seed}, {"gather", l_gather}, {"loader", l_loader}, {"kept", l_kept},

@@ -25,6 +25,16 @@ function image.load(path, opts)
   return x
 end
 
+--- The limit for files of pictures, in pixels (Pillow's MAX_IMAGE_PIXELS, 89478485); image.max_pixels(n) sets it.
+-- Of a picture that claims more pixels a line is told, and one that claims more than twice as many is refused: a file of
+-- some bytes can claim gigabytes. `n` goes up to 357913941.
+function image.max_pixels(n)
+  if n == nil then return core.image.max_pixels() end
+  n = options.whole("image.max_pixels", "n", n, 1)
+  if n > 357913941 then fault("image.max_pixels: at most 357913941 pixels, got %s", options.shown(n)) end
+  return core.image.max_pixels(n)
+end
+
 --- Writes a tensor (H, W), (1, H, W), (3, H, W) or (1, 3, H, W) as a PNG file, or as JPEG when the name ends in .jpg.
 -- Values are clipped to 0 … 1. Option `quality` (1 to 100, default 95) for JPEG. The file is whole or not there at all.
 function image.save(x, path, opts)

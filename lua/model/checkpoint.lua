@@ -96,7 +96,7 @@ end
 -- The model of a record, with these numbers.
 local function from_record(path, saved, state)
   return journal.aside(function()
-    local m = records.make(saved.model, path)
+    local m = records.make(saved.model, path, state)
     m:_load(state, nil, core.tensor.take)
     records.mark(m, saved.model)
     if records.is_names(saved.classes) then m.classes = saved.classes end

@@ -266,8 +266,9 @@ local mend
 local function make_with(f, spec, where, c, ...)
   local ok, m = pcall(f, ...)
   if not ok then
-    fault("%s: cannot make a %s as it was: %s", at(c, where), spec.zoo and spec.zoo.name or spec.class,
-      (tostring(m):gsub("^%S-:%d+: ", "")))
+    local why = tostring(m):gsub("^%S-:%d+: ", "")
+    if why:find "^attempt to" then damaged(c.path, where) end -- arguments that it never had
+    fault("%s: cannot make a %s as it was: %s", at(c, where), spec.zoo and spec.zoo.name or spec.class, why)
   end
   return mend(m, spec, where, c)
 end
@@ -403,9 +404,20 @@ function records.of(m)
   return spec, lost
 end
 
---- records.make(spec, path): the model of a record, without numbers. path: the file, for errors about a damaged record.
-function records.make(spec, path)
+-- Tensors may take so many bytes more, until this is closed.
+local no_ceiling = setmetatable({}, {__close = function() core.engine.ceiling(0) end})
+local function ceiling(bytes)
+  core.engine.ceiling(bytes)
+  return no_ceiling
+end
+
+--- records.make(spec, path, state): the model of a record, without numbers. path: the file, for errors about a damaged
+-- record; state: its tensors, than which the model can not be much larger.
+function records.make(spec, path, state)
   check_record(spec, "", path)
+  local numbers = 0
+  for _, t in pairs(state) do numbers = numbers + t:numel() end
+  local most <close> = ceiling(16 * numbers + (256 << 20))
   return init.skip(make, spec, "", {path = path, made = {}, taken = {}})
 end
 

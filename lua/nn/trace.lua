@@ -132,7 +132,8 @@ local function begin_record(recorder, m, depth, path)
   local record = {module = m, path = path, nth = times, inputs = {}, outputs = {}, parent = parent,
     depth = parent and parent.depth + 1 or 0, first_node_order = graph.order() + 1}
   recorder.list[#recorder.list + 1] = record
-  recorder.top, recorder.at[record] = record, depth
+  recorder.at[record] = depth -- before it is the top one: there may be no memory for it
+  recorder.top = record
   return record
 end
 

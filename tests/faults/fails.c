@@ -34,8 +34,8 @@ static uint64_t *list;
 
 static void arm(int sig) { (void)sig; armed = 1; }
 
-/* Whether a library asks that does not look at the answer: fontconfig crashes. (The drawing looks for room before.) */
-static int is_for_fonts(void) {
+/* Whether a library asks that does not look at the answer. (Who draws looks for room before.) */
+static int is_careless(void) {
   enum { DEPTH = 24 };
   void *frame[DEPTH];
   static int inside;
@@ -43,7 +43,8 @@ static int is_for_fonts(void) {
   inside = 1;
   int n = backtrace(frame, DEPTH), found = 0;
   Dl_info info;
-  for (int i = 0; i < n && !found; i++) found = dladdr(frame[i], &info) && info.dli_fname && strstr(info.dli_fname, "libfontconfig");
+  for (int i = 0; i < n && !found; i++)
+    found = dladdr(frame[i], &info) && info.dli_fname && (strstr(info.dli_fname, "libfontconfig") || strstr(info.dli_fname, "libpixman"));
   inside = 0;
   return found;
 }
@@ -55,7 +56,7 @@ static int fails(void *from) {
   if (list && i < LIST_MAX) list[i] = (uint64_t)(uintptr_t)from;
   int fail = for_ever && i >= at[n_at - 1];
   for (int k = 0; k < n_at; k++) fail |= at[k] == i;
-  return fail && !is_for_fonts();
+  return fail && !is_careless();
 }
 
 static void *failed(void) {
