@@ -75,6 +75,31 @@ class Experiments(unittest.TestCase):
             for column in dict(list(found)[0]):
                 self.assertIn(column.replace("_", " "), out + " seed", (name, out))
 
+    def test_work_that_was_cut_short_is_no_result(self):
+        code = """
+          local m, ds = nn.Sequential(nn.Flatten(), nn.Linear(3072, 8)), data.shapes{n = 2}
+          local r = parallel({1, 1000000}, function(epochs)
+            local r = fit(m, ds, {epochs = epochs, quiet = true})
+            if epochs > 1 then error "it goes on" end
+            return #r.history
+          end, {jobs = 1})
+          print(#r, r[1].value, r.interrupted)
+          print(#parallel({1}, print).interrupted, #seeds(3, print))
+          results{}:add{x = 1}
+        """
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            p = subprocess.Popen([SUTURE, "-q", "-e", code.replace("epochs, quiet = true", "epochs, quiet = true, on_epoch = "
+                                  "function(row) if row.epoch == 3 then print 'on' end end")], stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True, env=self.home.env(), cwd=self.home.path)
+            self.addCleanup(p.stdout.close)
+            self.addCleanup(p.stderr.close)
+            self.addCleanup(p.wait)
+            self.addCleanup(p.kill)
+            self.assertEqual(p.stdout.readline(), "on\n")
+            p.send_signal(sig)
+            out, err = p.communicate(timeout=SLOW)
+            self.assertEqual((p.returncode, out), (128 + sig, "1\t1\t%s\n%d\t0\n" % (sig.name, len(sig.name))), err)
+
     def test_a_signal_leaves_the_rows_so_far_and_no_process(self):
         r = random.Random(int(os.environ.get("SEED", "1")))
         whole, took, some = {}, {}, 0
