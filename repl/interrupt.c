@@ -138,7 +138,14 @@ void interrupt_stand_for(lua_State *L, const luaL_Reg *fns) {
   }
 }
 
+/* A copy of this process (fork) has no prompt, and no signal has come to it yet. */
+static void in_copy(void) {
+  script = 1;
+  came = last = ending = echoed = 0;
+}
+
 void interrupt_init(void) {
+  pthread_atfork(NULL, NULL, in_copy);
   struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
   sigemptyset(&sa.sa_mask);
   sigaddset(&sa.sa_mask, SIGINT);

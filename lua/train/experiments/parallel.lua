@@ -40,6 +40,7 @@ local function run(what, list, f, o, seed_of, name)
       math.randomseed(seed_of(i))
       local ok, got = pcall(f, list[i], i)
       local line
+      if interrupt.over() then error("interrupted!", 0) end -- what it gave may be of work that was cut short
       if ok then ok, line = pcall(sent.pack, what, got, path(i)) else line = got end
       if not ok then
         if interrupt.is(line) then error(line, 0) end

@@ -11,7 +11,7 @@ local function put(name, ds)
   return x
 end
 for _, domain in ipairs {"source", "outline", "classes"} do
-  for _, n in ipairs {8, 12, 16, 20, 40} do
+  for _, n in ipairs {8, 12, 16, 20, 60} do
     put(("%s-%d"):format(domain, n), data.shapes{domain = domain, n = n, transform = m})
   end
   put(domain .. "-val", data.shapes{domain = domain, n = 25, split = "val", transform = m})

@@ -117,12 +117,12 @@ def freezing():
 
 
 def lottery():
-    x, y = pictures("source-40")
-    val, found = pictures("source-val"), Results("ticket", "kept")
+    (x, y), (vx, vy) = pictures("classes-12"), pictures("classes-val")
+    m, found = ResNet20(True), Results("ticket", "kept")
+    x, vx = pooled(m, x)["layer2"], pooled(m, vx)["layer2"]
 
     def net(state=None):
-        m = nn.Sequential(nn.Conv2d(3, 16, 5, 2), nn.ReLU(), nn.Conv2d(16, 32, 5, 2), nn.ReLU(), nn.Flatten(),
-                          nn.Linear(800, 64), nn.ReLU(), nn.Linear(64, 8))
+        m = nn.Sequential(nn.BatchNorm1d(32, affine=False), nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 8))
         if state:
             m.load_state_dict(state)
         return m
@@ -138,7 +138,7 @@ def lottery():
         def cut():
             for n, p in weights(m).items():
                 p.grad *= mask[n]
-        return accuracy(fit(m, x, y, 10, 32, 0.02, reduce=cut if mask else None), *val)
+        return accuracy(fit(m, x, y, 40, 16, 0.02, reduce=cut if mask else None), vx, vy)
 
     def largest(score, part):
         return (score >= score.flatten().topk(max(1, int(part * score.numel())))[0].min()).float()
@@ -148,7 +148,7 @@ def lottery():
         start = net()
         begin = {k: v.clone() for k, v in start.state_dict().items()}
         found.add("dense", 1, learn(start, None))
-        for part in (0.5, 0.2, 0.1):
+        for part in (0.5, 0.2, 0.1, 0.05):
             mask = {n: largest(p.detach().abs(), part) for n, p in weights(start).items()}
             found.add("winning", part, learn(net(begin), mask))
             found.add("random", part, learn(net(begin), {n: largest(torch.rand_like(p), part) for n, p in weights(start).items()}))
@@ -169,8 +169,21 @@ def learning_curves():
     found.show("val acc")
 
 
+class Student(nn.Module):
+    def __init__(self, teacher):
+        super().__init__()
+        self.stem = [teacher]
+        self.rest = nn.Sequential(nn.Conv2d(16, 24, 3, 2), nn.BatchNorm2d(24), nn.ReLU(), nn.Conv2d(24, 32, 3, 2), nn.BatchNorm2d(32),
+                                  nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 8))
+
+    def forward(self, x):
+        with torch.no_grad():
+            x = self.stem[0].parts(x)["layer1"]
+        return self.rest(x)
+
+
 def distillation():
-    x, y = pictures("source-20")
+    x, y = pictures("source-60")
     val, found, teacher = pictures("source-val"), Results("taught"), ResNet20(True).eval()
 
     def taught(z, x, y, t=4, w=0.9):
@@ -181,9 +194,8 @@ def distillation():
     for s in range(3):
         for how in ("no", "yes"):
             torch.manual_seed(s)
-            m = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, 2), nn.BatchNorm2d(16),
-                              nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64, 8))
-            found.add(how, accuracy(fit(m, x, y, 15, 16, 0.05, loss=taught if how == "yes" else None), *val))
+            m = Student(teacher)
+            found.add(how, accuracy(fit(m, x, y, 15, 16, 0.02, loss=taught if how == "yes" else None), *val))
     found.show("val acc")
 
 
