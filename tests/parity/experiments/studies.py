@@ -47,9 +47,10 @@ class ResNet20(nn.Module):
             self.load_state_dict(torch.load(folder + "/network.pth"))
 
     def parts(self, x):
-        out = {"bn1": F.relu(self.bn1(self.conv1(x)))}
-        for name, before in (("layer1", "bn1"), ("layer2", "layer1"), ("layer3", "layer2")):
-            out[name] = getattr(self, name)(out[before])
+        out = {"bn1": self.bn1(self.conv1(x))}
+        x = F.relu(out["bn1"])
+        for name in ("layer1", "layer2", "layer3"):
+            x = out[name] = getattr(self, name)(x)
         return out
 
     def forward(self, x):
