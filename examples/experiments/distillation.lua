@@ -41,3 +41,8 @@ seeds(o.seeds, function(s)
 end, {jobs = o.jobs})
 print("the teacher: " .. evaluate(teacher, val).acc)
 print(found)
+
+-- What it found, the mean ± the standard deviation over seeds:
+--   taught  val acc
+--   no      0.295 ± 0.035
+--   yes     0.3833 ± 0.06

@@ -27,3 +27,11 @@ end, {jobs = o.jobs})
 
 for k = 0, #parts - 1 do print(k, k == 0 and "nothing frozen" or "up to " .. parts[k].name) end
 print(found)
+
+-- What it found, the mean ± the standard deviation over seeds; PyTorch: the same pictures and settings, its own draws:
+--   frozen  loss            val acc          PyTorch
+--   0       0.1351 ± 0.043  0.8883 ± 0.015   0.8783 ± 0.0029
+--   1       0.1445 ± 0.034  0.9067 ± 0.0058  0.9017 ± 0.021
+--   2       0.2053 ± 0.026  0.9083 ± 0.0029  0.9117 ± 0.0058
+--   3       0.2782 ± 0.033  0.8967 ± 0.0029  0.9017 ± 0.0058
+--   4       0.7082 ± 0.012  0.8317 ± 0.0029  0.8333 ± 0.01

@@ -45,3 +45,18 @@ seeds(o.seeds, function(s)
   end
 end)
 print(found)
+
+-- What it found, norms; PyTorch: the same pictures and settings, its own draws:
+--   net        layer  norm                 PyTorch
+--   plain      1      1.388e-07 ± 1.3e-07  1.916e-07 ± 6.1e-08
+--   plain      6      2.73e-07 ± 3.3e-07   3.795e-07 ± 1.8e-07
+--   plain      11     2.202e-07 ± 1.9e-07  2.218e-07 ± 8.1e-08
+--   plain      16     3.612e-07 ± 3.1e-07  2.905e-07 ± 9.4e-08
+--   batchnorm  1      0.2949 ± 0.033       0.3495 ± 0.008
+--   batchnorm  6      0.2355 ± 0.025       0.306 ± 0.042
+--   batchnorm  11     0.1172 ± 0.011       0.1376 ± 0.042
+--   batchnorm  16     0.2009 ± 0.11        0.2194 ± 0.052
+--   skips      1      1.825 ± 0.49         1.987 ± 0.32
+--   skips      6      0.8927 ± 0.13        0.841 ± 0.13
+--   skips      11     0.767 ± 0.24         0.5221 ± 0.061
+--   skips      16     0.5725 ± 0.11        0.4204 ± 0.076

@@ -29,3 +29,14 @@ seeds(o.seeds, function(s)
   end
 end, {jobs = o.jobs})
 print(found)
+
+-- What it found, the mean ± the standard deviation over seeds:
+--   from      pictures  val acc
+--   transfer  2         0.8483 ± 0.0076
+--   transfer  5         0.8867 ± 0.01
+--   transfer  10        0.9017 ± 0.015
+--   transfer  20        0.9317 ± 0.02
+--   scratch   2         0.1283 ± 0.0058
+--   scratch   5         0.1467 ± 0.023
+--   scratch   10        0.1217 ± 0.034
+--   scratch   20        0.1067 ± 0.018

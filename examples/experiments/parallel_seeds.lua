@@ -22,3 +22,9 @@ for _, lr in ipairs(o.lrs) do
   print(runs)
 end
 print(found)
+
+-- What it found, the mean ± the standard deviation over seeds; PyTorch: the same pictures and settings, its own draws:
+--   lr     val acc         PyTorch
+--   0.003  0.8837 ± 0.014  0.8806 ± 0.015
+--   0.03   0.8187 ± 0.061  0.8525 ± 0.035
+--   0.3    0.1344 ± 0.027  0.1194 ± 0.012

@@ -33,3 +33,18 @@ for _, what in ipairs {"all", "layer3 and head", "head"} do
   end
 end
 print(found)
+
+-- What it found, processor's milliseconds of a step, one thread; PyTorch: the same steps:
+--   trains           batch  cpu ms  PyTorch
+--   all              1      2.043   27.34
+--   all              8      7.951   22.95
+--   all              32     26.45   77.16
+--   all              128    112.6   339.1
+--   layer3 and head  1      1.16    13.85
+--   layer3 and head  8      3.88    11.35
+--   layer3 and head  32     11.73   33.79
+--   layer3 and head  128    47.51   132.3
+--   head             1      0.7183  7.177
+--   head             8      2.488   7.242
+--   head             32     8.405   23.38
+--   head             128    31.11   90.23

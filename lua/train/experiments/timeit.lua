@@ -54,7 +54,7 @@ local function timeit(f, opts)
   local o = read(opts)
   if o.runs and opts.seconds ~= nil then fault "timeit: runs and seconds both say how long to go on: give one" end
   timing.settle()
-  local before, lazy = core.engine.runs(), nil
+  local before = core.engine.runs()
   local function call(n)
     for _ = 1, n do timing.computed(f()) end
   end
@@ -85,7 +85,7 @@ local function timeit(f, opts)
   if failed then error(failed, 0) end
   interrupt.take()
   if #times == 0 then error("interrupted!", 0) end
-  lazy = core.engine.runs() == before and timing.recorded(f)
+  local lazy = core.engine.runs() == before and timing.recorded(f)
   local sorted = table.move(times, 1, #times, 1, {})
   table.sort(sorted)
   local mean, deviation = statistics.mean(times)
