@@ -48,7 +48,8 @@ function interrupt.is(err) return type(err) == "string" and err:find("interrupte
 
 -- There was no memory, for Lua or for the engine.
 local function starved(err)
-  return type(err) == "string" and (err:find("not enough memory", 1, true) or err:find("out of memory:", 1, true)) ~= nil
+  if type(err) ~= "string" then return false end
+  return (err:find("not enough memory", 1, true) or err:find("out of memory:", 1, true)) ~= nil
 end
 
 local function told(ok, err, ...)
