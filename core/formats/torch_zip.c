@@ -50,7 +50,7 @@ static uint64_t end_record(const Archive *a) {
 }
 
 /* libzip calls a list that did not fit into memory missing. */
-static bool open_zip(Archive *a, Err *e) { return open_once(a, e) || (end_record(a) && open_once(a, e)); }
+static bool open_zip(Archive *a, Err *e) { return open_once(a, e) || (end_record(a) && (open_once(a, e) || open_once(a, e))); }
 
 /* Reads all of a member into malloc'ed memory; libzip checks its checksum. */
 static unsigned char *unpack(Archive *a, int64_t member, uint64_t size, Err *e) {

@@ -43,24 +43,34 @@ function interrupt.take() return face and face.take() end
 --- The name of the signal that came last, for those who have caught its error.
 function interrupt.last() return face and face.last() end
 
+--- Is this error the one that Ctrl-C raises?
+function interrupt.is(err) return type(err) == "string" and err:find("interrupted!", 1, true) ~= nil end
+
 --- The name of the signal behind which nothing new is to begin, or nil. In a script it stands to the end, whoever has
 -- dealt with it, at the prompt to the end of the line.
 function interrupt.over() return face and face.over() end
 
---- Is this error the one that Ctrl-C raises?
-function interrupt.is(err) return type(err) == "string" and err:find("interrupted!", 1, true) ~= nil end
+-- There was no memory, for Lua or for the engine.
+local function starved(err)
+  if type(err) ~= "string" then return false end
+  return (err:find("not enough memory", 1, true) or err:find("out of memory:", 1, true)) ~= nil
+end
 
--- Lua itself has no memory left.
-local function starved(err) return type(err) == "string" and err:find("not enough memory", 1, true) ~= nil end
-
-local function through(ok, err, ...)
-  if not ok and (interrupt.is(err) or starved(err)) then error(err, 0) end
+local function told(ok, err, ...)
+  if not ok and interrupt.is(err) then error(err, 0) end
   return ok, err, ...
 end
 
---- pcall for library code that does without what fails: Ctrl-C is no such failure, nor is Lua's own want of memory; they go
--- on up.
+local function through(ok, err, ...)
+  if not ok and starved(err) then error(err, 0) end
+  return told(ok, err, ...)
+end
+
+--- pcall for library code that does without what fails: Ctrl-C and want of memory are no such failures, and go on up.
 function interrupt.pcall(f, ...) return through(pcall(f, ...)) end
+
+--- The same for code that tells what failed: only Ctrl-C goes on up.
+function interrupt.attempt(f, ...) return told(pcall(f, ...)) end
 
 --- pcall for the work of a copy of this process: the guards that held when it was made do not.
 function interrupt.anew(f, ...)

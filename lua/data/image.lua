@@ -26,8 +26,8 @@ function image.load(path, opts)
 end
 
 --- The limit for files of pictures, in pixels (Pillow's MAX_IMAGE_PIXELS, 89478485); image.max_pixels(n) sets it.
--- Of a picture that claims more pixels a line is told, and one that claims more than twice as many is refused: a file of
--- some bytes can claim gigabytes. `n` goes up to 357913941.
+-- Of a picture that claims more pixels a line is told, and one that claims more than twice as many is refused: a file
+-- of some bytes can claim gigabytes. `n` goes up to 357913941.
 function image.max_pixels(n)
   if n == nil then return core.image.max_pixels() end
   n = options.whole("image.max_pixels", "n", n, 1)

@@ -498,8 +498,39 @@ static void products(void **unused) {
       }
 }
 
+/* The form of weights that a kernel keeps is one for pictures of all sizes and numbers (ops/conv.h). */
+static void test_forms_of_weights_serve_all_sizes(void **unused) {
+  (void)unused;
+  for (int i = 0; i < ALGORITHMS; i++)
+    for (int pass = CONV_FORWARD; pass <= CONV_DX; pass++)
+      for (int stride = 1; stride <= 2; stride++) {
+        ConvShape one = {.n = 1, .c = 32, .h = 8, .w = 8, .k = 32, .r = 3, .s = 3, .stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1,
+                         .dilation_h = 1, .dilation_w = 1, .groups = i == 3 ? 32 : 1};
+        one.oh = one.ow = (8 + 2 - 3) / stride + 1;
+        ConvShape two = one;
+        two.n = 2, two.h = 13, two.w = 9, two.oh = (13 + 2 - 3) / stride + 1, two.ow = (9 + 2 - 3) / stride + 1;
+        if (!use_algorithm(i, (ConvPass)pass, &one) || !use_algorithm(i, (ConvPass)pass, &two)) continue;
+        if (strcmp(kern->conv2d_algorithm((ConvPass)pass, &one), kern->conv2d_algorithm((ConvPass)pass, &two))) continue;
+        size_t bytes = kern->conv2d_prepared((ConvPass)pass, &one);
+        if (!bytes) continue;
+        assert_int_equal(bytes, kern->conv2d_prepared((ConvPass)pass, &two));
+        int64_t n = 32 * 9 * 32, floats = (int64_t)(bytes / sizeof(float));
+        float *w = buffer(n, true), *a = aligned_alloc(64, bytes), *b = aligned_alloc(64, bytes);
+        memset(a, 0, bytes), memset(b, 0, bytes); /* gaps are not set */
+        kern->conv2d_prepare(a, w, (ConvPass)pass, &one);
+        kern->conv2d_prepare(b, w, (ConvPass)pass, &two);
+        assert_memory_equal(a, b, (size_t)floats * sizeof(float));
+        free(a);
+        free(b);
+        drop(w, n);
+      }
+  use_algorithm(0, CONV_FORWARD, &(ConvShape){.n = 1, .c = 1, .h = 1, .w = 1, .k = 1, .r = 1, .s = 1, .oh = 1, .ow = 1, .stride_h = 1, .stride_w = 1,
+                                              .dilation_h = 1, .dilation_w = 1, .groups = 1});
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_forms_of_weights_serve_all_sizes),
     cmocka_unit_test(channels_and_maps),      cmocka_unit_test(strides_and_dilation), cmocka_unit_test(grouped), cmocka_unit_test(over_the_residual),
     cmocka_unit_test(one_filter_per_channel), cmocka_unit_test(pictures), cmocka_unit_test(sizes_of_real_networks), cmocka_unit_test(products),
     cmocka_unit_test(many_weights),           cmocka_unit_test(more_than_caches_hold),

@@ -204,6 +204,11 @@ describe("files of tensors", function()
       '{"model":{"class":"x","zoo":{"name":"resnet18","opts":{"num_classes":"many"}}}}', '{"version":99,"model":{"class":"Linear"}}',
       '{"model":{"class":"Module"}}', '{"model":{"class":"BasicBlock","family":"none","args":[]}}'} do open_with(record) end
     assert.equal(19, #said)
+    for i, record in ipairs {'{"class":"BatchNorm2d","args":[900000000]}', '{"class":"InvertedResidual","family":"mobilenet_v2","args":[]}'} do
+      open_with('{"model":' .. record .. '}') -- tensors that the file has not; arguments that are not there
+      assert.is_truthy(said[#said]:find(i == 1 and "far more than belongs here" or "is damaged", 1, true), said[#said])
+      assert.is_nil(said[#said]:find "attempt to")
+    end
     local seed = tonumber(os.getenv "SUTURE_SEED") or 1
     math.randomseed(seed)
     local instead = {'"', "null", "-1", "7", "0.5", "[]", "{}", "true", "]", "}", '"x"'}

@@ -1,7 +1,7 @@
 """What is discarded is gone: memory of scripts in loops, against that of one turn. In MB; none is measured under sanitizers."""
-import os, unittest
+import os, subprocess, unittest
 import tap
-from term import Home, run
+from term import Home, SUTURE, run
 
 BASE = 40  # what the program and its library take, generously
 
@@ -54,6 +54,21 @@ class Memory(unittest.TestCase):
     def test_blocks_of_many_sizes_go_back(self):
         _, left = self.of("for i = 1, 24 do local x = ones(1000, 250 * i) + 1; x:sum():item() end collectgarbage()")
         self.assertLess(left, BASE + 64 + 40)  # 64 may be kept, and the last sum's intermediate values
+
+    def test_little_address_space(self):
+        """A few MB more each time: a word and a status, in time."""
+        for mb in range(60, 460, 50):
+            p = subprocess.run(["sh", "-c", "ulimit -v %d; exec %s -q -e 'print(nn.Linear(3, 4)(randn(2, 3)):sum():item() ~= nil)'" % (mb * 1000, SUTURE)],
+                               capture_output=True, text=True, timeout=60, env=self.home.env())
+            self.assertTrue(p.stdout == "true\n" if p.returncode == 0 else p.stderr, (mb, p.returncode))
+            self.assertGreaterEqual(p.returncode, 0, (mb, p.stderr))
+
+    def test_pictures_of_many_sizes(self):
+        body = """m = zoo.cifar_resnet20():eval()
+          for _, s in ipairs {%s} do m(randn(4, 3, s, s)):sum():item() m(randn(4, 3, s, s)):sum():item() end collectgarbage()"""
+        _, one = self.of(body % "32")
+        _, many = self.of(body % "16, 18, 20, 22, 24, 26, 28, 30, 32")
+        self.assertLess(many, 1.3 * one + 64)
 
 
 tap.main()

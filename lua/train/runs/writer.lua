@@ -10,7 +10,7 @@ local interrupt = require "suture.base.interrupt"
 local lines = require "suture.base.lines"
 local note = require "suture.base.note"
 local tables = require "suture.model.tables"
-local pcall = interrupt.pcall
+local pcall = interrupt.attempt
 local writer = {}
 writer.__index = writer
 
