@@ -46,19 +46,19 @@ print(found)
 
 -- What it found, the mean ± the standard deviation over seeds; PyTorch: the same pictures and settings, its own draws:
 --   before  after   cka               PyTorch
---   bn1     bn1     0.9915 ± 0.0036   0.9781 ± 0.0073
---   bn1     layer1  0.5007 ± 0.02     0.6153 ± 0.021
---   bn1     layer2  0.2519 ± 0.01     0.3485 ± 0.0056
---   bn1     layer3  0.1098 ± 0.0066   0.1585 ± 0.0047
---   layer1  bn1     0.3994 ± 0.0099   0.4649 ± 0.025
+--   bn1     bn1     0.9915 ± 0.0036   0.9878 ± 0.0065
+--   bn1     layer1  0.5007 ± 0.02     0.4969 ± 0.024
+--   bn1     layer2  0.2519 ± 0.01     0.2432 ± 0.0066
+--   bn1     layer3  0.1098 ± 0.0066   0.1078 ± 0.0043
+--   layer1  bn1     0.3994 ± 0.0099   0.3874 ± 0.02
 --   layer1  layer1  0.95 ± 0.008      0.9429 ± 0.03
 --   layer1  layer2  0.823 ± 0.0031    0.8202 ± 0.0044
 --   layer1  layer3  0.3801 ± 0.01     0.3831 ± 0.0081
---   layer2  bn1     0.2159 ± 0.0053   0.2726 ± 0.019
+--   layer2  bn1     0.2159 ± 0.0053   0.209 ± 0.014
 --   layer2  layer1  0.7903 ± 0.012    0.7868 ± 0.035
 --   layer2  layer2  0.9557 ± 0.0043   0.9504 ± 0.019
 --   layer2  layer3  0.5038 ± 0.0074   0.5053 ± 0.012
---   layer3  bn1     0.08803 ± 0.0022  0.1152 ± 0.0092
+--   layer3  bn1     0.08803 ± 0.0022  0.08485 ± 0.0072
 --   layer3  layer1  0.3664 ± 0.0079   0.3655 ± 0.015
 --   layer3  layer2  0.5308 ± 0.0044   0.5278 ± 0.015
 --   layer3  layer3  0.8691 ± 0.0077   0.8633 ± 0.0087

@@ -30,11 +30,11 @@ print(found)
 
 -- What it found, the mean ± the standard deviation over seeds; PyTorch: the same pictures and settings, its own draws:
 --   network  part      val acc          PyTorch
---   learnt   1 bn1     0.1433 ± 0.0058  0.1633 ± 0.01
+--   learnt   1 bn1     0.1433 ± 0.0058  0.1533 ± 0.01
 --   learnt   2 layer1  0.305 ± 0.013    0.3083 ± 0.015
 --   learnt   3 layer2  0.765 ± 0.0087   0.765 ± 0.013
 --   learnt   4 layer3  0.955 ± 0.005    0.9567 ± 0.0029
---   random   1 bn1     0.14 ± 0.0087    0.1283 ± 0.014
+--   random   1 bn1     0.14 ± 0.0087    0.1333 ± 0.0058
 --   random   2 layer1  0.12 ± 0.005     0.1317 ± 0.0076
 --   random   3 layer2  0.1283 ± 0.0076  0.1617 ± 0.013
 --   random   4 layer3  0.145 ± 0.005    0.21 ± 0.013
