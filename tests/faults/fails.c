@@ -44,7 +44,8 @@ static int is_careless(void) {
   int n = backtrace(frame, DEPTH), found = 0;
   Dl_info info;
   for (int i = 0; i < n && !found; i++)
-    found = dladdr(frame[i], &info) && info.dli_fname && (strstr(info.dli_fname, "libfontconfig") || strstr(info.dli_fname, "libpixman"));
+    found = dladdr(frame[i], &info) && info.dli_fname &&
+            (strstr(info.dli_fname, "libfontconfig") || strstr(info.dli_fname, "libpixman") || strstr(info.dli_fname, "libcairo"));
   inside = 0;
   return found;
 }
