@@ -79,7 +79,7 @@ static bool is_free(int slot) {
 }
 
 /* Runs a command line with `theirs` (none: -1) as its file descriptor `as`. → a place in `child`; -1 and errno */
-static int start(const char *command, int theirs, int as, FILE *pipe) {
+static int start(lua_State *L, const char *command, int theirs, int as, FILE *pipe) {
   int slot = 0;
   while (slot < MOST && !is_free(slot)) slot++;
   if (slot == MOST) {
@@ -90,7 +90,7 @@ static int start(const char *command, int theirs, int as, FILE *pipe) {
   fflush(NULL);
   hold(&before);
   pid_t parent = getpid(), pid = -1;
-  if (interrupt_in_script() && interrupt_pending()) errno = EINTR; /* nothing is begun any more */
+  if (interrupt_in_script() ? interrupt_pending() : interrupt_waits(L)) errno = EINTR; /* nothing is begun any more */
   else pid = fork();
   if (pid == 0) {
     signal(SIGINT, SIG_DFL);
@@ -215,7 +215,7 @@ static int execute(lua_State *L) {
   struct sigaction ignore = {.sa_handler = SIG_IGN}, sigquit;
   bool prompt = !interrupt_in_script();
   errno = 0;
-  int slot = start(command, -1, -1, NULL);
+  int slot = start(L, command, -1, -1, NULL);
   if (slot < 0) return luaL_execresult(L, -1);
   if (prompt) sigaction(SIGQUIT, &ignore, &sigquit);
   int status = wait_for(L, slot, -1);
@@ -256,7 +256,7 @@ static int open_pipe(lua_State *L) {
   int end[2];
   if (pipe2(end, O_CLOEXEC)) return luaL_fileresult(L, 0, command);
   int ours = end[reads ? 0 : 1], theirs = end[reads ? 1 : 0];
-  int slot = (s->f = fdopen(ours, mode)) ? start(command, theirs, reads ? STDOUT_FILENO : STDIN_FILENO, s->f) : -1;
+  int slot = (s->f = fdopen(ours, mode)) ? start(L, command, theirs, reads ? STDOUT_FILENO : STDIN_FILENO, s->f) : -1;
   int error = errno;
   close(theirs);
   if (slot < 0) {

@@ -14,6 +14,8 @@ void interrupt_init(void);
 int interrupt_call(lua_State *L, int nargs, int nresults, int handler);
 /* True when a signal has come that nobody was told of (at the prompt: since the last interrupt_clear). */
 bool interrupt_pending(void);
+/* Is L about to be stopped at its next instruction? */
+bool interrupt_waits(lua_State *L);
 void interrupt_clear(void);
 /* How many of them, and: all but the first n were somebody else's business. */
 int interrupt_count(void);

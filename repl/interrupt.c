@@ -95,6 +95,7 @@ static void on_signal(int sig, siginfo_t *from, void *context) {
 static bool should_stop(void) { return came && !deferred; }
 
 bool interrupt_pending(void) { return came > 0; }
+bool interrupt_waits(lua_State *L) { return lua_gethook(L) == stop; }
 void interrupt_clear(void) { came = echoed = 0; }
 int interrupt_count(void) { return came; }
 bool interrupt_ending(void) { return ending != 0; }

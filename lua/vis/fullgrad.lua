@@ -3,11 +3,13 @@ local looked = require "suture.vis.common.looked"
 local raw = require("suture.core").tensor
 
 -- A map (N, h, w) as FullGrad adds it: absolute values from the least to the greatest made 0 to 1, at the picture's
--- size.
+-- size. A map that is the same everywhere but for rounding adds nothing: made 0 to 1, it would be all there is to
+-- see.
 local function psi(x, h, w)
   x = x:abs()
   local low, high = x:amin({2, 3}, true), x:amax({2, 3}, true)
-  return looked.resize((x - low) / (high - low):clamp(1e-12), h, w):sum(1)
+  local span = high - low
+  return looked.resize((x - low) * span:gt(high * 1e-5) / span:clamp(1e-12), h, w):sum(1)
 end
 
 -- What a module adds whatever goes in, (C): a convolution's bias; of BatchNorm in eval bias - mean · weight / √(var +

@@ -100,7 +100,7 @@ class Transcript(unittest.TestCase):
         for sig in (signal.SIGTERM, signal.SIGHUP):
             t = self.term()
             t.send("print('on') while true do pcall(function() while true do end end) end\r")
-            t.expect("on\r\n")
+            t.expect("\non\n")
             os.kill(t.pid, sig)
             self.assertEqual(t.close(), 128 + sig)
 
