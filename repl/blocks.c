@@ -34,10 +34,17 @@ static char *map(size_t from, size_t n) {
 static void *resize(void *old, size_t before, size_t n) {
   bool whole = !old || (n & (n - 1)) == 0;
   size_t had = old ? pages(before) : 0, has = pages(n);
-  if (old && before >= LARGE && n < before) return had == has ? old : mremap(old, had, has, 0);
+  if (old && before >= LARGE && n < before) {
+    char *less = had == has ? old : mremap(old, had, has, 0);
+    return less == MAP_FAILED ? old : less;
+  }
   char *p = map(whole ? had : has, has);
   if (!p || !old) return p;
-  if (before >= LARGE) return mremap(old, had, had, MREMAP_MAYMOVE | MREMAP_FIXED, p);
+  if (before >= LARGE) {
+    if (mremap(old, had, had, MREMAP_MAYMOVE | MREMAP_FIXED, p) == p) return p;
+    munmap(p, has);
+    return NULL;
+  }
   memcpy(p, old, before);
   free(old);
   return p;

@@ -13,8 +13,8 @@ local raw = require("suture.core").tensor
 local Result = require "suture.train.result"
 local Trainer = require "suture.train.trainer"
 
-local own = options.named("fine_tune", "epochs:natural=nil head_epochs:natural=3 each:natural=1 lr:any=nil " ..
-  "decay:positive=1.3 groups:count=nil bn:eval|train=eval")
+local own = options.named("fine_tune", "epochs:natural=nil head_epochs:natural=1 each:natural=0 lr:any=nil " ..
+  "decay:positive=1.1 groups:count=nil bn:eval|train=eval")
 local mine = {epochs = true, head_epochs = true, each = true, lr = true, decay = true, groups = true, bn = true}
 local refused = {best = "it keeps the last weights of each stage", patience = 'epochs are numbers here',
   max_epochs = "epochs are numbers here", min_delta = "epochs are numbers here"}
@@ -109,15 +109,15 @@ local function train_stage(m, ds, rest, o, stage)
   return Trainer._of("fine_tune", m, ds, given):run()
 end
 
---- fine_tune(m, train[, opts]): trains the head alone (head_epochs = 3), then one group of m:groups() more at a time
--- from the head to the stem (each = 1 epoch), then all of them (epochs: as many as make 400 steps, from 20 to 100), the
--- rates falling by a cosine. The head's rate is lr (0.01; with another optimizer than sgd that one's own), and each
--- group before it has decay (1.3) times less; lr = {0.01, ["layer4.*"] = 1e-4, fc = 1e-2}: the head's, and those of
--- parameters by name, which do not fall. Biases and norms do not decay where weight_decay is given (no_decay = false:
--- they do). BatchNorm keeps the statistics it has (bn = "eval"), or learns those of these pictures where it trains
--- (bn = "train"). groups = n: only the last n are thawed. What was frozen before is frozen after. All other options are
--- those of fit: val, batch (16; from 640 samples on 32), optimizer, weight_decay, schedule (then of every stage),
--- label_smoothing, mixup, ema …
+--- fine_tune(m, train[, opts]): trains the head alone (head_epochs = 1), then one group of m:groups() more at a time
+-- from the head to the stem (each = 0 epochs: all of them at once), then all (epochs: as many as make 400 steps, from
+-- 20 to 100), the rates falling by a cosine. The head's rate is lr (0.01; with another optimizer than sgd that one's
+-- own), and each group before it has decay (1.1) times less; lr = {0.01, ["layer4.*"] = 1e-4, fc = 1e-2}: the head's,
+-- those of parameters by name, which do not fall. Biases and norms do not decay where weight_decay is given (no_decay
+-- = false: they do). BatchNorm keeps the statistics it has (bn = "eval"), or learns those of these pictures where it
+-- trains (bn = "train"). groups = n: only the last n are thawed. What was frozen before is frozen after. All other
+-- options are those of fit: val, batch (16; from 640 samples on 32), optimizer, weight_decay, schedule (then of every
+-- stage), label_smoothing, mixup, ema …
 -- Returns what fit does, the history of all stages in one; each row has its `stage` (a number), r.stages the words.
 -- undo() takes all of it back at once. Ctrl-C ends it with the model whole. Howard & Ruder 2018, arXiv:1801.06146.
 local function fine_tune(m, train, opts)
