@@ -135,7 +135,7 @@ asan:            ## the tests under AddressSanitizer (leaks too) and UBSan
 tsan:            ## the C tests, and training with four threads, under ThreadSanitizer
 	@$(MAKE) --no-print-directory -j$$(nproc) all ctests SANITIZE=thread B=build/tsan CFLAGS="-O1 -g"
 	@TSAN_OPTIONS=die_after_fork=0 B=build/tsan O=build/tsan/ tests/run c training
-fuzz:            ## every reader and the engine under libFuzzer, ASan and UBSan (SECONDS=n each, by default 60; ONLY="png csv")
+fuzz:            ## every reader and the engine under libFuzzer, ASan and UBSan (SECONDS=n each, by default 60; SEED=n; ONLY="png csv")
 	@scripts/deps $(DEBS) clang libclang-rt-dev libomp-dev libcmocka-dev python3
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/fuzz/seeds
 	@$(MAKE) --no-print-directory -j$$(nproc) fuzzers SANITIZE=fuzz B=build/fuzz CC=clang CFLAGS="-O1 -g" \

@@ -3,6 +3,7 @@
  * and which leaves want a gradient. The loops run twice, once with an error of some units in the last place behind each op: how far
  * the two lie apart says how exact the answer can be. A gradient is compared along one direction with the loops' difference
  * quotient. */
+#include <float.h>
 #include <math.h>
 #include "fuzz.h"
 #include "graph.h"
@@ -250,7 +251,7 @@ static void check_value(int i) {
   const Value *v = &value[i];
   float *got = rows_of(v->node);
   int64_t count = shape_count(&v->shape);
-  double top = largest(v->x, count), most = v->exact ? 0 : EXACT * top + SLACK * spread(v);
+  double top = largest(v->x, count), most = v->exact ? 0 : EXACT * top + SLACK * spread(v) + FLT_MIN;
   for (int64_t k = 0; k < count && !v->tainted; k++)
     if (!(fabs(got[k] - v->x[k]) <= most)) {
       told();

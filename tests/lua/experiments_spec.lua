@@ -216,11 +216,15 @@ describe("parallel and seeds", function()
 
   it("leaves no process behind, however it ends", function()
     script("killed", ([[
+      local function mark(name)
+        io.open("%s/" .. name, "w"):write(io.open "/proc/self/stat":read "n"):close()
+      end
+      mark "whole"
       suture.parallel({1, 2}, function(k)
-        io.open("%s/alive-" .. k, "w"):write(io.open "/proc/self/stat":read "n"):close()
-        os.execute "sleep 1000"
-      end, {jobs = 2})]]):format(folder), ("& p=$!; for k in 1 2; do n=0; while [ ! -s %s/alive-$k -a $n -lt 600 ]; do " ..
-        "sleep 0.05; n=$((n + 1)); done; done; pkill -9 -P $p"):format(folder))
+        mark("alive-" .. k)
+        os.execute "sleep 30"
+      end, {jobs = 2})]]):format(folder), ("& for k in 1 2; do n=0; while [ ! -s %s/alive-$k -a $n -lt 600 ]; do " ..
+        "sleep 0.05; n=$((n + 1)); done; done; kill -9 $(cat %s/whole)"):format(folder, folder))
     for k = 1, 2 do
       local path = ("/proc/%s/stat"):format(read(("%s/alive-%d"):format(folder, k)))
       for _ = 1, 100 do
