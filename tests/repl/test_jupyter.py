@@ -383,7 +383,7 @@ class Jupyter(unittest.TestCase):
         reply, _ = k.execute(":quit")
         self.assertEqual(reply["payload"], [{"source": "ask_exit", "keepkernel": False}])
         self.assertEqual(process.wait(SLOW), 0)
-        k.manager.restart_kernel()
+        k.manager.restart_kernel(now=True)  # else its request to end waits for the next one
         k.client.stop_channels()
         k.connect()
         process = k.manager.provisioner.process
