@@ -7,6 +7,7 @@ local journal = require "suture.base.journal"
 local measure = require "suture.train.evaluate"
 local outline = require "suture.model.outline"
 local probe = require "suture.train.probe"
+local statistics = require "suture.train.experiments.statistics"
 local raw = require("suture.core").tensor
 local Trainer = require "suture.train.trainer"
 local contest = {}
@@ -78,7 +79,7 @@ function contest.gain(a, b)
 end
 
 --- contest.acc(a): how often a way was right.
-function contest.acc(a) return probe.mean(shares(a, #a)) end
+function contest.acc(a) return (statistics.mean(shares(a, #a))) end
 
 -- Those that go on, by number: none is worse than the best beyond doubt; {} where it is clear which is best.
 local function left(right, still)

@@ -232,12 +232,6 @@ end
 
 -- ---- comparing ----
 
-function probe.mean(list)
-  local sum = 0
-  for _, v in ipairs(list) do sum = sum + v end
-  return sum / #list
-end
-
 --- probe.gain(a, b): by how much a is right more often than b on the same samples, and the standard error of that.
 function probe.gain(a, b)
   local n, sum, squares = #a, 0, 0

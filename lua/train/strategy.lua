@@ -8,6 +8,7 @@ local measure = require "suture.train.evaluate"
 local nn = require "suture.nn"
 local options = require "suture.base.options"
 local probe = require "suture.train.probe"
+local statistics = require "suture.train.experiments.statistics"
 local rates = require "suture.train.falling"
 local sketch = require "suture.train.sketch"
 local text = require "suture.base.text"
@@ -160,7 +161,7 @@ local function measured(s, m, ds, o)
   local list, best = {}, nil
   for i, point in ipairs(s.points) do
     local right = probe.validated(features[i], labels, s.classes, o)
-    local acc = probe.mean(right)
+    local acc = statistics.mean(right)
     list[i] = {path = point.path, acc = acc, error = math.sqrt(acc * (1 - acc) / #right), right = right,
       features = raw.size(features[i], 1), group = point.group}
     point.features = list[i].features

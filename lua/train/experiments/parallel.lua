@@ -14,7 +14,7 @@ local text = require "suture.base.text"
 local read = options.named("parallel", "jobs:count=nil threads:count=1 timeout:positive=nil seed:natural=0 " ..
   "quiet:bool=false")
 
--- An error without the place in the library that raised it, in one line.
+-- The first line of an error.
 local function words(err) return (tostring(err):gsub("\n.*", "")) end
 
 -- Why a piece has no value, from how its process ended; nil: it ended well.
